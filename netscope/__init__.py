@@ -1,0 +1,69 @@
+"""netscope tells every layer's output shape, parameters and FLOPs of any PyTorch architecture.
+
+The public names are imported when they are first used, so that ``import netscope`` costs next to nothing:
+
+    >>> import netscope
+    >>> summary = netscope.summarize("alexnet")
+    >>> summary.totals.params
+    62378344
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from netscope.schema.display import set_renderer
+
+if TYPE_CHECKING:
+    from netscope.api import list_architectures, summarize, trace, verify
+    from netscope.errors import NetscopeError
+    from netscope.schema import Listing, Summary, TensorSpec, Trace, Verification
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Listing",
+    "NetscopeError",
+    "Summary",
+    "TensorSpec",
+    "Trace",
+    "Verification",
+    "__version__",
+    "list_architectures",
+    "summarize",
+    "trace",
+    "verify",
+]
+
+_HOMES = {
+    "list_architectures": "netscope.api",
+    "summarize": "netscope.api",
+    "trace": "netscope.api",
+    "verify": "netscope.api",
+    "NetscopeError": "netscope.errors",
+    "Listing": "netscope.schema",
+    "Summary": "netscope.schema",
+    "TensorSpec": "netscope.schema",
+    "Trace": "netscope.schema",
+    "Verification": "netscope.schema",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'netscope' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def _as_text(result: object) -> str:
+    from netscope.render import as_text
+
+    return as_text(result)
+
+
+# A result prints itself as its table, yet schema/ stands below render/ and may not import it:
+# the one place above both hands the renderer down.
+set_renderer(_as_text)

@@ -1,0 +1,93 @@
+"""Why a forward pass failed, in the reader's own numbers, where the arithmetic of a layer tells."""
+
+from collections.abc import Sequence
+
+from netscope.analysis.shapes import spatial_arithmetic
+from netscope.schema import InputSpec, LayerFailure, PlainValue, Shape
+
+# Convolutions and poolings take (N, C, …) and, without a batch, (C, …).
+_SPATIAL_DIMENSIONS = {"1d": 1, "2d": 2, "3d": 3}
+
+
+def diagnose(failure: LayerFailure) -> str | None:
+    """One sentence that says what the layer expects and what it got; None if no arithmetic explains the failure.
+
+    Knows the layers of ``torch.nn`` by the hyperparameters that they keep, so subclasses are explained as well.
+    """
+    if not failure.layer_inputs:
+        return None
+    layer = f"{failure.path} ({failure.type_name})" if failure.path else failure.type_name
+    shape = failure.layer_inputs[0].shape
+    reason = (
+        _wrong_dtype(failure)
+        or _wrong_channels(failure, shape)
+        or _wrong_features(failure, shape)
+        or _too_small(failure, shape)
+        or _one_value_per_channel(failure)
+    )
+    return f"{layer} {reason}, from input {_inputs_text(failure.inputs)}" if reason else None
+
+
+def _wrong_dtype(failure: LayerFailure) -> str | None:
+    given = failure.layer_inputs[0].dtype
+    if "num_embeddings" in failure.hyperparameters and not given.startswith(("int", "uint")):
+        return f"looks up integer ids and got {given}: give the input a dtype, like --input 1x128:int64"
+    return None
+
+
+def _wrong_channels(failure: LayerFailure, shape: Shape) -> str | None:
+    expected = failure.hyperparameters.get("in_channels", failure.hyperparameters.get("num_features"))
+    if not isinstance(expected, int):
+        return None
+    spatial = _spatial_dimensions(failure.type_name)
+    if spatial is None:
+        return None
+    if "in_channels" in failure.hyperparameters and len(shape) not in (spatial + 1, spatial + 2):
+        return f"expects {spatial + 2} dimensions (N, {expected}, {', '.join('DHW'[-spatial:])}) and got {_text(shape)}"
+    channels = shape[-spatial - 1] if "in_channels" in failure.hyperparameters else shape[1 : 2][0] if len(shape) > 1 else None
+    if channels is not None and channels != expected:
+        return f"expects {expected} input channel{'' if expected == 1 else 's'} and got {channels} ({_text(shape)})"
+    return None
+
+
+def _wrong_features(failure: LayerFailure, shape: Shape) -> str | None:
+    expected = failure.hyperparameters.get("in_features", failure.hyperparameters.get("input_size"))
+    if isinstance(expected, int) and shape and shape[-1] != expected:
+        return f"expects {expected} input features and got {shape[-1]} ({_text(shape)})"
+    normalized = failure.hyperparameters.get("normalized_shape")
+    if isinstance(normalized, tuple) and shape[-len(normalized) :] != normalized:
+        return f"normalises the last sizes {_text(_sizes(normalized))} and got {_text(shape)}"
+    return None
+
+
+def _too_small(failure: LayerFailure, shape: Shape) -> str | None:
+    spatial = _spatial_dimensions(failure.type_name)
+    if spatial is None or "kernel_size" not in failure.hyperparameters or len(shape) <= spatial:
+        return None
+    for axis, size in zip("DHW"[-spatial:], shape[-spatial:], strict=True):
+        arithmetic = spatial_arithmetic(failure.hyperparameters, size, "DHW"[-spatial:].index(axis))
+        if arithmetic is not None and arithmetic.output < 1:
+            return f"is left with nothing of {_text(shape)}: {arithmetic.text}"
+    return None
+
+
+def _one_value_per_channel(failure: LayerFailure) -> str | None:
+    if "more than 1 value per channel" in failure.message:
+        return "normalises over the batch and has one value per channel: training needs a batch of at least 2"
+    return None
+
+
+def _spatial_dimensions(type_name: str) -> int | None:
+    return next((count for suffix, count in _SPATIAL_DIMENSIONS.items() if suffix in type_name.lower()), None)
+
+
+def _sizes(values: Sequence[PlainValue]) -> Shape:
+    return tuple(value for value in values if isinstance(value, int))
+
+
+def _text(shape: Shape) -> str:
+    return "×".join(map(str, shape)) or "a scalar"
+
+
+def _inputs_text(inputs: tuple[InputSpec, ...]) -> str:
+    return ", ".join(f"{item.name}={_text(item.shape)}" for item in inputs)

@@ -1,0 +1,208 @@
+"""A ``Trace`` and the FLOPs of its ops → ``Summary``: who owns which parameter, and who ran which op."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from netscope.schema import (
+    Architecture,
+    LayerRow,
+    ModuleCall,
+    OpCount,
+    Shape,
+    Summary,
+    Totals,
+    Trace,
+    TracedModule,
+    TracedParameter,
+)
+
+
+@dataclass(slots=True)
+class _Node:
+    """A place in the module tree while its figures are being gathered."""
+
+    module: TracedModule
+    depth: int
+    children: list[int] = field(default_factory=list)
+    calls: list[ModuleCall] = field(default_factory=list)
+    ops: dict[str, list[int | None]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    own_params: int = 0
+    own_trainable: int = 0
+    params: int = 0
+    trainable: int = 0
+    own_flops: int = 0
+    flops: int = 0
+
+
+def summarise(trace: Trace, flops: Sequence[int | None], architecture: Architecture) -> Summary:
+    """The summary of ``trace``.
+
+    Args:
+        trace: one forward pass.
+        flops: of each of its ops, None for the uncounted.
+        architecture: what was traced.
+    """
+    nodes = _tree(trace)
+    _attribute_ops(nodes, trace, flops)
+    order = _execution_order(nodes, trace)
+    _attribute_parameters(nodes, order)
+    _mark(nodes, order, trace)
+    for position in reversed(order):
+        _add_up(nodes, position)
+    uncalled = tuple(nodes[position].module.path for position in order if not nodes[position].calls)
+    uncounted = Counter(op.name for op, cost in zip(trace.ops, flops, strict=True) if cost is None)
+    return Summary(
+        architecture=architecture,
+        inputs=trace.inputs,
+        rows=tuple(_row(nodes[position], trace) for position in order),
+        totals=_totals(trace, nodes[0]),
+        uncounted_ops=tuple(OpCount(op=op, calls=calls, flops=None) for op, calls in sorted(uncounted.items())),
+        uncalled_modules=uncalled,
+        traced_on=trace.device,
+        mode=trace.mode,
+        remarks=trace.remarks,
+        versions=trace.versions,
+    )
+
+
+def _tree(trace: Trace) -> list[_Node]:
+    nodes: list[_Node] = []
+    for position, module in enumerate(trace.modules):
+        parent = module.parent
+        nodes.append(_Node(module=module, depth=0 if parent is None else nodes[parent].depth + 1))
+        if parent is not None:
+            nodes[parent].children.append(position)
+    for call in trace.calls:
+        nodes[call.module].calls.append(call)
+    return nodes
+
+
+def _attribute_ops(nodes: list[_Node], trace: Trace, flops: Sequence[int | None]) -> None:
+    """Each op lands on the innermost module whose ``forward`` was running."""
+    for op, cost in zip(trace.ops, flops, strict=True):
+        node = nodes[trace.calls[op.call].module]
+        node.ops.setdefault(op.name, []).append(cost)
+        node.own_flops += cost or 0
+
+
+def _execution_order(nodes: list[_Node], trace: Trace) -> list[int]:
+    """A module before its children; siblings by their first call, those never called behind, as registered."""
+    first_call: dict[int, int] = {}
+    for number, call in enumerate(trace.calls):
+        first_call.setdefault(call.module, number)
+    order: list[int] = []
+    pending = [0]
+    while pending:
+        position = pending.pop()
+        order.append(position)
+        children = sorted(nodes[position].children, key=lambda child: first_call.get(child, len(trace.calls)))
+        pending.extend(reversed(children))
+    return order
+
+
+def _attribute_parameters(nodes: list[_Node], order: list[int]) -> None:
+    """Each distinct parameter tensor lands on the first row that has it; later ones are marked as sharing it."""
+    owners: dict[int, str] = {}
+    for position in order:
+        node = nodes[position]
+        path = node.module.path
+        for parameter in node.module.parameters:
+            name = f"{path}.{parameter.name}" if path else parameter.name
+            if parameter.tensor is None:
+                node.notes.append(f"{parameter.name} is not initialised: its shape is unknown")
+            elif parameter.tensor not in owners:
+                owners[parameter.tensor] = name
+                node.own_params += parameter.elements
+                node.own_trainable += parameter.elements if parameter.trainable else 0
+            elif node.module.same_as is None:
+                node.notes.append(f"{parameter.name} is {owners[parameter.tensor]}")
+
+
+def _mark(nodes: list[_Node], order: list[int], trace: Trace) -> None:
+    """Notes what is unusual about how a module ran."""
+    reader = _readers(trace)
+    for position in order:
+        node = nodes[position]
+        module = node.module
+        if module.same_as is not None:
+            node.notes.insert(0, f"same module as {trace.modules[module.same_as].path or 'the root'}")
+        if not node.calls:
+            used_by = next((reader[tensor] for tensor in _tensors(module) if tensor in reader), None)
+            if used_by is None:
+                node.notes.insert(0, "never ran")
+            else:
+                user = trace.modules[used_by]
+                node.notes.insert(0, f"its weights are used by {user.path or user.type_name} without calling it")
+        elif len({_shapes(call.outputs, trace) for call in node.calls}) > 1:
+            node.notes.append(f"its {len(node.calls)} calls differ in shape: the first is shown")
+
+
+def _readers(trace: Trace) -> dict[int, int]:
+    """For each tensor, the module that first read it."""
+    readers: dict[int, int] = {}
+    for op in trace.ops:
+        for tensor in op.reads:
+            readers.setdefault(tensor, trace.calls[op.call].module)
+    return readers
+
+
+def _tensors(module: TracedModule) -> list[int]:
+    return [parameter.tensor for parameter in module.parameters if parameter.tensor is not None]
+
+
+def _add_up(nodes: list[_Node], position: int) -> None:
+    """A module's figures: its own and its children's, which are complete already."""
+    node = nodes[position]
+    children = [nodes[child] for child in node.children]
+    node.params = node.own_params + sum(child.params for child in children)
+    node.trainable = node.own_trainable + sum(child.trainable for child in children)
+    node.flops = node.own_flops + sum(child.flops for child in children)
+
+
+def _row(node: _Node, trace: Trace) -> LayerRow:
+    module, calls = node.module, node.calls
+    return LayerRow(
+        path=module.path,
+        type_name=module.type_name,
+        hyperparameters=module.hyperparameters,
+        depth=node.depth,
+        calls=len(calls),
+        input_shapes=_shapes(calls[0].inputs, trace) if calls else (),
+        output_shapes=_shapes(calls[0].outputs, trace) if calls else (),
+        params=node.params,
+        own_params=node.own_params,
+        trainable_params=node.trainable,
+        own_trainable_params=node.own_trainable,
+        flops=node.flops,
+        own_flops=node.own_flops,
+        ops=tuple(
+            OpCount(op=op, calls=len(costs), flops=None if None in costs else sum(cost or 0 for cost in costs))
+            for op, costs in node.ops.items()
+        ),
+        notes=tuple(node.notes),
+    )
+
+
+def _shapes(tensors: tuple[int, ...], trace: Trace) -> tuple[Shape, ...]:
+    return tuple(trace.tensors[tensor].shape for tensor in tensors)
+
+
+def _totals(trace: Trace, root: _Node) -> Totals:
+    parameters = _distinct(parameter for module in trace.modules for parameter in module.parameters)
+    buffers = _distinct(buffer for module in trace.modules for buffer in module.buffers)
+    return Totals(
+        params=root.params,
+        trainable_params=root.trainable,
+        buffers=sum(buffer.elements for buffer in buffers),
+        param_bytes=sum(parameter.bytes for parameter in parameters),
+        buffer_bytes=sum(buffer.bytes for buffer in buffers),
+        flops=root.flops,
+        macs=root.flops // 2,
+    )
+
+
+def _distinct(parameters: Iterable[TracedParameter]) -> tuple[TracedParameter, ...]:
+    """One for each tensor."""
+    return tuple({parameter.tensor: parameter for parameter in parameters if parameter.tensor is not None}.values())

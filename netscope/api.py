@@ -1,0 +1,159 @@
+"""The use cases: what the command line does, for Python."""
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from netscope import analysis, sources
+from netscope.errors import InputError, UsageError
+from netscope.flops import flops_per_op
+from netscope.schema import Architecture, LayerFailure, Listing, Summary, Trace
+from netscope.schema.inputs import ForwardInputs, as_forward_inputs
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from netscope.sources import ResolvedArchitecture
+    from netscope.tracing import Subject
+
+DEVICES = ("auto", "meta", "cpu", "cuda")
+MODES = ("eval", "train")
+
+
+def summarize(
+    model: "nn.Module | str",
+    inputs: Any = None,
+    *,
+    batch_size: int | None = None,
+    device: str = "auto",
+    mode: str = "eval",
+) -> Summary:
+    """Every layer's output shape, parameters and FLOPs, from one forward pass.
+
+    Args:
+        model: a module, which comes back as it was, or an architecture's name: ``"resnet50"``, ``"alexnet@dropout=0.1"``,
+            ``"./my.py:Net"``.
+        inputs: a shape ``(1, 3, 224, 224)``; a string ``"1x128:int64"``; a tensor; a list or tuple of these, one for
+            each positional parameter of ``forward``; or a dict of these by parameter name. By default the architecture's
+            own.
+        batch_size: replaces the first size of every input.
+        device: ``"auto"`` takes meta, where nothing is computed and no weight has memory, and the CPU where the model
+            needs values; ``"meta"``, ``"cpu"`` and ``"cuda"`` force one.
+        mode: ``"eval"`` or ``"train"``.
+
+    Returns:
+        The summary; ``print`` shows it as the table.
+
+    Raises:
+        NetscopeError: one of its kinds, which say what to do.
+    """
+    architecture, recorded = _trace(model, inputs, batch_size=batch_size, device=device, mode=mode)
+    return analysis.summarise(recorded, flops_per_op(recorded), architecture)
+
+
+def trace(
+    model: "nn.Module | str",
+    inputs: Any = None,
+    *,
+    batch_size: int | None = None,
+    device: str = "auto",
+    mode: str = "eval",
+) -> Trace:
+    """The trace that ``summarize`` counts: every module call, every op and the tensors between them.
+
+    Arguments and errors are those of ``summarize``.
+    """
+    return _trace(model, inputs, batch_size=batch_size, device=device, mode=mode)[1]
+
+
+def list_architectures(pattern: str = "*") -> Listing:
+    """The names that can be loaded.
+
+    Args:
+        pattern: with ``*`` and ``?``, on the name or on ``source/name``; without either, any name that holds it.
+    """
+    architectures, remarks = sources.list_names(pattern)
+    return Listing(pattern=pattern, architectures=architectures, remarks=remarks)
+
+
+def _trace(
+    model: "nn.Module | str", inputs: Any, *, batch_size: int | None, device: str, mode: str
+) -> tuple[Architecture, Trace]:
+    if device not in DEVICES:
+        raise UsageError(f"there is no device {device!r}; the devices are {', '.join(DEVICES)}")
+    if mode not in MODES:
+        raise UsageError(f"there is no mode {mode!r}; the modes are {', '.join(MODES)}")
+    if batch_size is not None and batch_size < 1:
+        raise UsageError(f"the batch size must be at least 1, not {batch_size}")
+    requested = None if inputs is None else as_forward_inputs(inputs)
+
+    from netscope import __version__, tracing
+
+    with tracing.undisturbed():
+        resolved = sources.resolve(model) if isinstance(model, str) else sources.lent_module(model)
+        subject = tracing.Subject(
+            build=lambda where: sources.build(resolved.factory, resolved.architecture.spec, where),
+            inputs=lambda module: _inputs_for(module, resolved, requested, batch_size),
+            lent=resolved.lent,
+        )
+        recorded = _trace_where_possible(subject, device, mode, resolved.architecture.spec)
+    versions = {"netscope": __version__, **recorded.versions, **resolved.versions}
+    return resolved.architecture, replace(recorded, versions=versions)
+
+
+def _trace_where_possible(subject: "Subject", device: str, mode: str, what: str) -> Trace:
+    """The trace on ``device``; for ``"auto"`` on meta, or on the CPU if meta fails for another reason than the shapes.
+
+    Raises:
+        InputError: the inputs do not fit a layer; the message has the arithmetic.
+        DeviceError: the weights would not fit into memory.
+    """
+    from netscope import tracing
+
+    where = "meta" if device == "auto" else device
+    try:
+        if where == "cpu" and not subject.lent:
+            tracing.check_memory(tracing.weight_bytes(subject.build("meta")), what)
+        return tracing.trace(subject, device=where, mode=mode)
+    except tracing.ForwardError as error:
+        _raise_if_explained(error.failure, error)
+        if device != "auto":
+            raise
+        failure = error.failure
+    tracing.check_memory(failure.weight_bytes, what)
+    remark = f"traced on the CPU with real tensors, because meta cannot run it: {_first_sentence(failure.message)}"
+    try:
+        return tracing.trace(subject, device="cpu", mode=mode, remarks=(remark,))
+    except tracing.ForwardError as error:
+        _raise_if_explained(error.failure, error)
+        raise
+
+
+def _raise_if_explained(failure: LayerFailure, error: Exception) -> None:
+    explanation = analysis.diagnose(failure)
+    if explanation:
+        raise InputError(explanation) from error
+
+
+def _first_sentence(text: str) -> str:
+    """Up to the first full stop or line break, without the period."""
+    return re.split(r"\.\s|\n", text, maxsplit=1)[0].rstrip(".")
+
+
+def _inputs_for(
+    module: "nn.Module", resolved: "ResolvedArchitecture", requested: ForwardInputs | None, batch_size: int | None
+) -> ForwardInputs:
+    """What was asked for, or else what the source says, or else nothing if ``forward`` needs nothing."""
+    from netscope import tracing
+
+    inputs = requested or resolved.default_inputs(module)
+    if inputs is None:
+        required = tracing.required_parameters(module)
+        if required:
+            example = "1x3x224x224" if len(required) == 1 else f"{required[0]}=1x3x224x224"
+            raise InputError(
+                f"{resolved.architecture.spec} has no default input, and its forward takes "
+                f"{tracing.parameters_text(module)}: give one for {', '.join(required)}, like --input {example}"
+            )
+        inputs = ForwardInputs(kwargs={})
+    return inputs if batch_size is None else inputs.with_batch_size(batch_size)

@@ -1,0 +1,53 @@
+"""Every error that netscope raises on purpose: one class per remedy, each with its exit code."""
+
+
+class NetscopeError(Exception):
+    """Says in one sentence what was asked, what was found and what to do.
+
+    Attributes:
+        exit_code: what the command line exits with: 2 if the question was wrong, 3 if it could not be answered.
+    """
+
+    exit_code = 3
+
+
+class UsageError(NetscopeError):
+    """The question was wrong: an option or its value."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """No architecture, source, file or attribute of that name."""
+
+
+class MissingExtraError(UsageError):
+    """A source's package is not installed."""
+
+
+class InputError(UsageError):
+    """The inputs are malformed, too many or too few, or do not fit the architecture."""
+
+
+class OutputError(UsageError):
+    """The output file cannot be written."""
+
+
+class SavedResultError(UsageError):
+    """A saved result cannot be read: not JSON, not ours, or of a newer schema."""
+
+
+class BrokenInstallError(NetscopeError):
+    """Installed packages do not fit each other."""
+
+
+class BuildError(NetscopeError):
+    """The architecture's factory raised, or returned no module."""
+
+
+class TracingError(NetscopeError):
+    """The forward pass raised."""
+
+
+class DeviceError(NetscopeError):
+    """No such device here, or not enough memory on it."""

@@ -1,0 +1,331 @@
+"""The formulas. Each multiply–add is two FLOPs; a bias added along the way is not counted.
+
+Arguments bear the names of torch's schemas and come in their order; what a formula has no use for ends in ``*_``, ``**_``.
+"""
+
+from math import prod
+from typing import Any
+
+from netscope.flops.registry import flop_formula
+from netscope.schema import TensorSpec
+
+Specs = tuple[TensorSpec, ...]
+
+
+# Matrix products
+
+
+def _product(left: TensorSpec, right: TensorSpec) -> int:
+    """FLOPs of (…, M, K) @ (K, N) or (…, K, N): each of the outputs sums K products."""
+    return 2 * prod(left.shape) * right.shape[-1]
+
+
+@flop_formula("aten.mm", "aten.bmm", "aten._int_mm", "aten._scaled_mm", "aten._scaled_mm_v2")
+def matrix_product(self: TensorSpec, mat2: TensorSpec, *_: Any, **__: Any) -> int:
+    """FLOPs of (M, K) @ (K, N), or of a batch of them."""
+    return _product(self, mat2)
+
+
+@flop_formula("aten.addmm", "aten._addmm_activation", "aten.baddbmm", "aten.addbmm", "aten._scaled_addmm")
+def added_matrix_product(self: TensorSpec, mat1: TensorSpec, mat2: TensorSpec, *_: Any, **__: Any) -> int:
+    """FLOPs of the product in ``self + mat1 @ mat2``."""
+    return _product(mat1, mat2)
+
+
+@flop_formula("aten.linear", "aten.mkldnn_linear", "mkldnn._linear_pointwise", "mkldnn._mkl_linear")
+def linear(input: TensorSpec, weight: TensorSpec, *_: Any, **__: Any) -> int:  # noqa: A002 - torch's name
+    """FLOPs of (…, K) with a weight of (N, K): each of the outputs sums K products."""
+    return 2 * prod(input.shape) * weight.shape[0]
+
+
+@flop_formula("aten.mv", "aten.dot", "aten.vdot")
+def matrix_vector_product(self: TensorSpec, *_: Any) -> int:
+    """FLOPs of (M, K) @ (K), or of (K) · (K): each element of the first takes part once."""
+    return 2 * prod(self.shape)
+
+
+@flop_formula("aten.addmv")
+def added_matrix_vector_product(self: TensorSpec, mat: TensorSpec, *_: Any, **__: Any) -> int:
+    """FLOPs of the product in ``self + mat @ vec``."""
+    return 2 * prod(mat.shape)
+
+
+@flop_formula("aten.addr")
+def added_outer_product(self: TensorSpec, vec1: TensorSpec, vec2: TensorSpec, **_: Any) -> int:
+    """FLOPs of ``self + vec1 ⊗ vec2``: one multiply–add for each element."""
+    return 2 * vec1.shape[0] * vec2.shape[0]
+
+
+@flop_formula("aten._grouped_mm", "aten._scaled_grouped_mm", "aten._scaled_grouped_mm_v2")
+def grouped_matrix_product(self: TensorSpec, mat2: TensorSpec, *_: Any, **__: Any) -> int:
+    """FLOPs of products whose rows, columns or inner dimension are split among the groups.
+
+    (T, K) with (G, K, N): each of the T rows meets one group's matrix. (G, M, K) with (K, T): each of the T columns
+    likewise. (G, M, K) with (G, K, N): a batch of products. (M, T) with (T, N): the inner dimension is split, each
+    part of it once.
+    """
+    if len(self.shape) == 3 and len(mat2.shape) == 2:
+        _, rows, inner = self.shape
+        return 2 * rows * inner * mat2.shape[-1]
+    return _product(self, mat2)
+
+
+@flop_formula("aten._weight_int8pack_mm")
+def int8_packed_product(self: TensorSpec, mat2: TensorSpec, *_: Any) -> int:
+    """FLOPs of (M, K) with an int8 weight of (N, K)."""
+    return 2 * prod(self.shape) * mat2.shape[0]
+
+
+@flop_formula("aten._trilinear")
+def trilinear(
+    i1: TensorSpec,
+    i2: TensorSpec,
+    i3: TensorSpec,
+    expand1: tuple[int, ...],
+    expand2: tuple[int, ...],
+    expand3: tuple[int, ...],
+    sumdim: tuple[int, ...],
+    *_: Any,
+) -> int:
+    """FLOPs of the sum of i1 · i2 · i3, which ``nn.Bilinear`` runs as x1 with the weight, then the result with x2.
+
+    torch inserts a dimension of size one at each place in ``expand`` and multiplies with broadcasting; what i3 does not
+    have is summed after the first product, the rest of ``sumdim`` after the second.
+    """
+    first, second, third = (
+        _expanded(spec.shape, expand) for spec, expand in ((i1, expand1), (i2, expand2), (i3, expand3))
+    )
+    pair = [max(sizes) for sizes in zip(first, second, strict=True)]
+    summed_early = {dim for dim in sumdim if dim in expand3}
+    partial = [1 if dim in summed_early else size for dim, size in enumerate(pair)]
+    return 2 * (prod(pair) + prod(max(sizes) for sizes in zip(partial, third, strict=True)))
+
+
+def _expanded(shape: tuple[int, ...], places: tuple[int, ...]) -> list[int]:
+    """``shape`` with a size of one inserted at each of ``places``."""
+    sizes = list(shape)
+    for place in sorted(places):
+        sizes.insert(place, 1)
+    return sizes
+
+
+# Convolutions
+
+
+def convolution_flops(input_shape: tuple[int, ...], weight_shape: tuple[int, ...], output_shape: tuple[int, ...], transposed: bool) -> int:
+    """FLOPs of a convolution of any dimension and grouping.
+
+    Args:
+        input_shape: (N, C_in, …).
+        weight_shape: (C_out, C_in / groups, …), or (C_in, C_out / groups, …) if transposed.
+        output_shape: (N, C_out, …).
+        transposed: whether it scatters instead of gathers.
+
+    Each output of an ordinary convolution sums the products of one filter, ``weight[0].numel()`` of them; each input of
+    a transposed one is multiplied with ``weight[0].numel()`` weights.
+    """
+    positions = input_shape if transposed else output_shape
+    return 2 * prod(positions) * prod(weight_shape[1:])
+
+
+@flop_formula("aten.convolution", "aten._convolution", "aten.convolution_overrideable")
+def convolution(
+    input: TensorSpec,  # noqa: A002 - torch's name
+    weight: TensorSpec,
+    bias: TensorSpec | None,
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    transposed: bool,
+    *_: Any,
+    outputs: Specs,
+) -> int:
+    """FLOPs of a convolution as torch's front end dispatches it."""
+    return convolution_flops(input.shape, weight.shape, outputs[0].shape, transposed)
+
+
+@flop_formula(
+    "aten.mkldnn_convolution",
+    "aten.cudnn_convolution",
+    "aten.cudnn_convolution_relu",
+    "aten.cudnn_convolution_add_relu",
+    "aten.miopen_convolution",
+    "aten.miopen_depthwise_convolution",
+    "aten._conv_depthwise2d",
+    "aten.conv_depthwise3d",
+    "aten._nnpack_spatial_convolution",
+    "aten._slow_conv2d_forward",
+    "aten.slow_conv3d_forward",
+    "aten.slow_conv_dilated2d",
+    "aten.slow_conv_dilated3d",
+    "mkldnn._convolution_pointwise",
+)
+def backend_convolution(self: TensorSpec, weight: TensorSpec, *_: Any, outputs: Specs, **__: Any) -> int:
+    """FLOPs of an ordinary convolution as a backend runs it."""
+    return convolution_flops(self.shape, weight.shape, outputs[0].shape, transposed=False)
+
+
+@flop_formula(
+    "aten.cudnn_convolution_transpose",
+    "aten.miopen_convolution_transpose",
+    "aten.slow_conv_transpose2d",
+    "aten.slow_conv_transpose3d",
+)
+def backend_transposed_convolution(self: TensorSpec, weight: TensorSpec, *_: Any, outputs: Specs, **__: Any) -> int:
+    """FLOPs of a transposed convolution as a backend runs it."""
+    return convolution_flops(self.shape, weight.shape, outputs[0].shape, transposed=True)
+
+
+@flop_formula("aten.conv_tbc")
+def time_batch_channel_convolution(self: TensorSpec, weight: TensorSpec, *_: Any, outputs: Specs) -> int:
+    """FLOPs of (T, B, C_in) with a weight of (K, C_in, C_out): each output sums K · C_in products."""
+    kernel, channels, _filters = weight.shape
+    return 2 * prod(outputs[0].shape) * kernel * channels
+
+
+@flop_formula("torchvision.deform_conv2d")
+def deformable_convolution(input: TensorSpec, weight: TensorSpec, *_: Any, outputs: Specs) -> int:  # noqa: A002
+    """FLOPs of the convolution over the sampled positions; sampling itself interpolates and is not counted."""
+    return convolution_flops(input.shape, weight.shape, outputs[0].shape, transposed=False)
+
+
+# Attention
+
+
+def attention_flops(query: TensorSpec, key: TensorSpec, value: TensorSpec) -> int:
+    """FLOPs of (…, H, L, E) against (…, G, S, E) and (…, G, S, V): the scores, then the weighted sum of the values.
+
+    With grouped queries (G < H) each query head still meets a whole key head. A causal or other mask changes nothing:
+    masked scores are counted like the others, as in ``torch.utils.flop_counter``.
+    """
+    *heads, length, width = query.shape
+    sources, value_width = key.shape[-2], value.shape[-1]
+    return 2 * prod(heads) * length * sources * (width + value_width)
+
+
+@flop_formula(
+    "aten._scaled_dot_product_attention_math_for_mps",
+    "aten._scaled_dot_product_cudnn_attention",
+    "aten._scaled_dot_product_efficient_attention",
+    "aten._scaled_dot_product_flash_attention",
+    "aten._scaled_dot_product_flash_attention_for_cpu",
+    "aten._scaled_dot_product_fused_attention_overrideable",
+    "aten.scaled_dot_product_attention",
+)
+def scaled_dot_product_attention(query: TensorSpec, key: TensorSpec, value: TensorSpec, *_: Any, **__: Any) -> int:
+    """FLOPs of fused attention, in whichever kernel."""
+    return attention_flops(query, key, value)
+
+
+@flop_formula("aten._native_multi_head_attention")
+def native_multi_head_attention(
+    query: TensorSpec,
+    key: TensorSpec,
+    value: TensorSpec,
+    embed_dim: int,
+    num_head: int,
+    qkv_weight: TensorSpec,
+    qkv_bias: TensorSpec | None,
+    proj_weight: TensorSpec,
+    *_: Any,
+    **__: Any,
+) -> int:
+    """FLOPs of the fast path of ``nn.MultiheadAttention``: (B, L, D) projected to queries, keys, values, attended, projected."""
+    batch, length, width = query.shape
+    sources = key.shape[1]
+    projections = width * embed_dim * (length + 2 * sources)
+    attention = 2 * length * sources * embed_dim
+    return 2 * batch * (projections + attention + length * embed_dim * proj_weight.shape[0])
+
+
+@flop_formula("aten._transformer_encoder_layer_fwd")
+def transformer_encoder_layer(
+    src: TensorSpec,
+    embed_dim: int,
+    num_heads: int,
+    qkv_weight: TensorSpec,
+    qkv_bias: TensorSpec | None,
+    proj_weight: TensorSpec,
+    proj_bias: TensorSpec | None,
+    use_gelu: bool,
+    norm_first: bool,
+    eps: float,
+    norm_weight_1: TensorSpec,
+    norm_bias_1: TensorSpec,
+    norm_weight_2: TensorSpec,
+    norm_bias_2: TensorSpec,
+    ffn_weight_1: TensorSpec,
+    ffn_bias_1: TensorSpec,
+    ffn_weight_2: TensorSpec,
+    *_: Any,
+    **__: Any,
+) -> int:
+    """FLOPs of the fast path of ``nn.TransformerEncoderLayer``: self-attention on (B, L, D) and two linear layers."""
+    batch, length, _width = src.shape
+    attention = native_multi_head_attention(
+        src, src, src, embed_dim, num_heads, qkv_weight, qkv_bias, proj_weight, proj_bias
+    )
+    feed_forward = 2 * batch * length * (prod(ffn_weight_1.shape) + prod(ffn_weight_2.shape))
+    return attention + feed_forward
+
+
+# Recurrent layers
+
+
+@flop_formula("aten.mkldnn_rnn_layer")
+def mkldnn_recurrent_layer(
+    input: TensorSpec,  # noqa: A002 - torch's name
+    weight0: TensorSpec,
+    weight1: TensorSpec,
+    *_: Any,
+) -> int:
+    """FLOPs of one direction of one layer on the CPU: (T, B, I) with weights of (gates · H, I) and (gates · H, H)."""
+    steps, batch, _width = input.shape
+    return 2 * steps * batch * (prod(weight0.shape) + prod(weight1.shape))
+
+
+@flop_formula("aten._cudnn_rnn", "aten.miopen_rnn")
+def cudnn_recurrent_layers(
+    input: TensorSpec,  # noqa: A002 - torch's name
+    weight: tuple[TensorSpec, ...],
+    *_: Any,
+) -> int:
+    """FLOPs of all layers and directions on the GPU: every weight matrix meets every element of the sequence.
+
+    ``input`` is (T, B, I) or (B, T, I), or (elements, I) for packed sequences.
+    """
+    elements = prod(input.shape[:-1])
+    return 2 * elements * sum(prod(matrix.shape) for matrix in weight if len(matrix.shape) == 2)
+
+
+# Backward passes
+
+
+@flop_formula("aten.convolution_backward", "aten.convolution_backward_overrideable")
+def convolution_backward(
+    grad_output: TensorSpec,
+    input: TensorSpec,  # noqa: A002 - torch's name
+    weight: TensorSpec,
+    *rest: Any,
+) -> int:
+    """FLOPs of the gradients that were asked for: each of input's and weight's costs what the forward pass does."""
+    transposed = next(value for value in rest if isinstance(value, bool))
+    output_mask = rest[-1]
+    forward = convolution_flops(input.shape, weight.shape, grad_output.shape, transposed)
+    return forward * sum(output_mask[:2])
+
+
+@flop_formula(
+    "aten._scaled_dot_product_cudnn_attention_backward",
+    "aten._scaled_dot_product_efficient_attention_backward",
+    "aten._scaled_dot_product_flash_attention_backward",
+    "aten._scaled_dot_product_flash_attention_for_cpu_backward",
+    "aten._scaled_dot_product_fused_attention_overrideable_backward",
+)
+def scaled_dot_product_attention_backward(
+    grad_out: TensorSpec, query: TensorSpec, key: TensorSpec, value: TensorSpec, *_: Any, **__: Any
+) -> int:
+    """FLOPs of fused attention's gradients: the scores once more, then those of scores, query, key and value."""
+    *heads, length, width = query.shape
+    sources, value_width = key.shape[-2], value.shape[-1]
+    return 2 * prod(heads) * length * sources * (3 * width + 2 * value_width)

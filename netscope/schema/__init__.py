@@ -1,0 +1,47 @@
+"""All result types: frozen, plain data, to JSON and back. No torch."""
+
+from netscope.schema.codec import SCHEMA_VERSION
+from netscope.schema.failure import LayerFailure
+from netscope.schema.listing import ListedArchitecture, Listing
+from netscope.schema.summary import FLOP_CONVENTION, Architecture, LayerRow, OpCount, Summary, Totals
+from netscope.schema.trace import (
+    InputSpec,
+    ModuleCall,
+    PlainValue,
+    Shape,
+    TensorRef,
+    TensorSpec,
+    Trace,
+    TracedModule,
+    TracedOp,
+    TracedParameter,
+    TracedTensor,
+)
+from netscope.schema.verification import Cause, PeerCount, Verification
+
+__all__ = [
+    "FLOP_CONVENTION",
+    "SCHEMA_VERSION",
+    "Architecture",
+    "Cause",
+    "InputSpec",
+    "LayerFailure",
+    "LayerRow",
+    "ListedArchitecture",
+    "Listing",
+    "ModuleCall",
+    "OpCount",
+    "PeerCount",
+    "PlainValue",
+    "Shape",
+    "Summary",
+    "TensorRef",
+    "TensorSpec",
+    "Totals",
+    "Trace",
+    "TracedModule",
+    "TracedOp",
+    "TracedParameter",
+    "TracedTensor",
+    "Verification",
+]

@@ -1,0 +1,43 @@
+"""Results to JSON and back: exact integers, tuples for arrays, the schema's version at the top."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from netscope.errors import SavedResultError
+
+SCHEMA_VERSION = 1
+"""Raised by one whenever a field changes its meaning or goes away; new fields with a default do not raise it."""
+
+Result = TypeVar("Result")
+
+
+def to_json(result: Any) -> str:
+    """The result as indented JSON, its field names as keys, ``schema_version`` and ``kind`` first."""
+    fields = {"schema_version": SCHEMA_VERSION, "kind": type(result).__name__, **msgspec.to_builtins(result)}
+    return msgspec.json.format(msgspec.json.encode(fields), indent=2).decode()
+
+
+def from_json(kind: type[Result], text: str | bytes) -> Result:
+    """The result that ``to_json`` wrote.
+
+    Raises:
+        SavedResultError: it is not JSON, of another kind or schema version, or a field is missing or mistyped.
+    """
+    try:
+        header = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SavedResultError(f"this is not a saved netscope result: {error}") from error
+    if not isinstance(header, dict) or "schema_version" not in header:
+        raise SavedResultError("this JSON is not a saved netscope result: it has no 'schema_version'")
+    if header["schema_version"] != SCHEMA_VERSION:
+        raise SavedResultError(
+            f"this result has schema version {header['schema_version']!r}; this netscope reads {SCHEMA_VERSION}: "
+            f"write it again with the netscope that reads it"
+        )
+    if header.get("kind") != kind.__name__:
+        raise SavedResultError(f"this result is a {header.get('kind')!r}, not a {kind.__name__!r}")
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        raise SavedResultError(f"this {kind.__name__} is damaged: {error}") from error

@@ -1,0 +1,30 @@
+"""What is known of a forward pass that raised."""
+
+from dataclasses import dataclass
+
+from netscope.schema.trace import InputSpec, PlainValue, TensorSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerFailure:
+    """The innermost module whose ``forward`` was running when it raised.
+
+    Attributes:
+        path: of the module, ``""`` for the root.
+        type_name: its class's name.
+        hyperparameters: its own.
+        layer_inputs: what it was called with.
+        inputs: what the root was called with.
+        message: what was raised, its kind first.
+        device: where it ran.
+        weight_bytes: of all parameters and buffers.
+    """
+
+    path: str
+    type_name: str
+    hyperparameters: dict[str, PlainValue]
+    layer_inputs: tuple[TensorSpec, ...]
+    inputs: tuple[InputSpec, ...]
+    message: str
+    device: str
+    weight_bytes: int

@@ -1,0 +1,198 @@
+"""What ``netscope summary`` answers: a row per module, and the totals."""
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from netscope.errors import MissingExtraError
+from netscope.schema.codec import from_json, to_json
+from netscope.schema.display import Displayed
+from netscope.schema.trace import InputSpec, PlainValue, Shape
+
+if TYPE_CHECKING:
+    import pandas
+
+FLOP_CONVENTION = "1 MAC = 2 FLOPs; convolutions, matrix products, attention and recurrent layers"
+"""What our FLOPs hold; biases, norms, activations and pooling are not in them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """What was asked for and what it was resolved to.
+
+    Attributes:
+        spec: as typed, ``"alexnet@num_classes=10"``, or the class's name for a model object.
+        source: ``"built-in"``, ``"torchvision"``, ``"python"``, …
+        name: within the source, ``"alexnet-paper"``.
+        options: the ``@key=value`` arguments.
+        description: one line about it, empty if unknown.
+    """
+
+    spec: str
+    source: str
+    name: str
+    options: dict[str, PlainValue]
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpCount:
+    """How often an op ran, and what it cost.
+
+    Attributes:
+        op: ``"aten.convolution"``.
+        calls: how often.
+        flops: in all of them; None if netscope has no formula for it.
+    """
+
+    op: str
+    calls: int
+    flops: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerRow:
+    """One module. ``own_*`` is what it does itself; the plain figures hold its children's as well.
+
+    Attributes:
+        path: dotted, ``""`` for the root.
+        type_name: the class's name.
+        hyperparameters: the constructor's arguments that the module kept.
+        depth: 0 for the root.
+        calls: how often its ``forward`` ran.
+        input_shapes: of its first call, nested ones flattened.
+        output_shapes: likewise.
+        params: elements of the distinct parameters first met in it or below it.
+        own_params: the same without its children.
+        trainable_params: those of ``params`` that require a gradient.
+        own_trainable_params: those of ``own_params`` likewise.
+        flops: of all its calls, its children's included; a lower bound if any op in it is uncounted.
+        own_flops: the same without its children's.
+        ops: what it ran itself, outside its children.
+        notes: what a reader should know, such as ``"never ran"``.
+    """
+
+    path: str
+    type_name: str
+    hyperparameters: dict[str, PlainValue]
+    depth: int
+    calls: int
+    input_shapes: tuple[Shape, ...]
+    output_shapes: tuple[Shape, ...]
+    params: int
+    own_params: int
+    trainable_params: int
+    own_trainable_params: int
+    flops: int
+    own_flops: int
+    ops: tuple[OpCount, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition(".")[2]
+
+    @property
+    def macs(self) -> int:
+        """Multiply–adds, children included."""
+        return self.flops // 2
+
+    @property
+    def own_macs(self) -> int:
+        """Multiply–adds of its own."""
+        return self.own_flops // 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """The whole architecture.
+
+    Attributes:
+        params: elements of the distinct parameters.
+        trainable_params: those that require a gradient.
+        buffers: elements of the distinct buffers.
+        param_bytes: of the parameters, in their own dtypes.
+        buffer_bytes: of the buffers likewise.
+        flops: of one forward pass; a lower bound if ``Summary.uncounted_ops`` is not empty.
+        macs: half of it.
+    """
+
+    params: int
+    trainable_params: int
+    buffers: int
+    param_bytes: int
+    buffer_bytes: int
+    flops: int
+    macs: int
+
+    @property
+    def frozen_params(self) -> int:
+        """Parameters that require no gradient."""
+        return self.params - self.trainable_params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary(Displayed):
+    """Every layer of one architecture, run once.
+
+    Invariants: ``totals.params`` is the sum of ``own_params`` over ``rows``, ``totals.flops`` that of ``own_flops``.
+
+    Attributes:
+        architecture: what it is.
+        inputs: what the forward pass was given.
+        rows: one per place in the module tree, a module before its children, siblings in order of execution,
+            those that never ran after the others.
+        totals: their sums.
+        uncounted_ops: ops that ran and that netscope has no formula for; while there are any,
+            every FLOP figure that holds them is a lower bound.
+        uncalled_modules: paths of modules whose ``forward`` never ran.
+        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``.
+        mode: ``"eval"`` or ``"train"``.
+        remarks: about the whole, such as why meta could not be used.
+        versions: of the packages that took part.
+        flop_convention: what a FLOP is here.
+    """
+
+    architecture: Architecture
+    inputs: tuple[InputSpec, ...]
+    rows: tuple[LayerRow, ...]
+    totals: Totals
+    uncounted_ops: tuple[OpCount, ...]
+    uncalled_modules: tuple[str, ...]
+    traced_on: str
+    mode: str
+    remarks: tuple[str, ...]
+    versions: dict[str, str]
+    flop_convention: str = FLOP_CONVENTION
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """Whether the FLOPs leave out an op that has no formula."""
+        return bool(self.uncounted_ops)
+
+    def to_json(self) -> str:
+        """This summary as JSON; ``from_json`` reads it back equal."""
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Summary":
+        """The summary that ``to_json`` wrote.
+
+        Raises:
+            SavedResultError: the text is not one.
+        """
+        return from_json(cls, text)
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """One row per module, the fields of ``LayerRow`` as columns, indexed by path.
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise MissingExtraError("to_dataframe() needs pandas: pip install pandas") from error
+        columns: list[str] = [field.name for field in fields(LayerRow)]
+        records: list[list[Any]] = [[getattr(row, column) for column in columns] for row in self.rows]
+        return pandas.DataFrame(records, columns=columns).set_index("path")

@@ -1,0 +1,154 @@
+"""Python objects: ``package.module:factory`` and ``path/file.py:factory``."""
+
+import inspect
+import sys
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from netscope.errors import BuildError, UnknownNameError, UsageError
+from netscope.schema import Architecture
+from netscope.schema.inputs import ForwardInputs
+from netscope.sources.base import ResolvedArchitecture, closest
+from netscope.sources.construction import check_options
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SOURCE = "python"
+
+
+def is_python_reference(target: str) -> bool:
+    """Whether ``target`` names a file or ``module:attribute`` rather than something that a source registered."""
+    return ":" in target or target.endswith(".py")
+
+
+def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedArchitecture:
+    """The class, function or module instance that ``target`` names.
+
+    Raises:
+        UnknownNameError: no such file, module or attribute.
+        UsageError: ``target`` names no attribute, or the options are not the factory's.
+        BuildError: the file raises when it is imported.
+    """
+    from torch import nn
+
+    where, _, attribute = target.rpartition(":") if ":" in target else (target, "", "")
+    module = _import_file(Path(where), text) if _is_file(where) else _import_module(where, text)
+    if not attribute:
+        raise UsageError(f"{text} does not say what to build in it: type {where}:{_first_candidate(module)}")
+    found: Any = module
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            names = [name for name in vars(module) if not name.startswith("_")]
+            raise UnknownNameError(f"{where} does not define {attribute!r}{closest(attribute, names)}")
+        found = getattr(found, part)
+    lent = isinstance(found, nn.Module)
+    if lent and options:
+        raise UsageError(f"{text}: {attribute} is a module already, so it takes no @ arguments")
+    if not lent and not callable(found):
+        raise BuildError(f"{text}: {attribute} is a {type(found).__name__}, not a module, a class or a function")
+    if not lent:
+        check_options(found, options, text)
+    return ResolvedArchitecture(
+        architecture=Architecture(spec=text, source=SOURCE, name=target, options=options, description=_doc(found, lent)),
+        factory=(lambda: found) if lent else (lambda: found(**options)),
+        default_inputs=example_inputs,
+        lent=lent,
+    )
+
+
+def lent_module(module: "nn.Module") -> ResolvedArchitecture:
+    """A module that a caller of the library holds in his hands.
+
+    Raises:
+        UsageError: it is no module.
+    """
+    from torch import nn
+
+    if not isinstance(module, nn.Module):
+        raise UsageError(f"expected a torch.nn.Module or an architecture's name, got a {type(module).__name__}")
+    name = type(module).__name__
+    return ResolvedArchitecture(
+        architecture=Architecture(spec=name, source=SOURCE, name=name, options={}, description=_doc(module, lent=True)),
+        factory=lambda: module,
+        default_inputs=example_inputs,
+        lent=True,
+    )
+
+
+def example_inputs(module: "nn.Module") -> ForwardInputs | None:
+    """What the module itself says it takes: ``example_input_array``, as Lightning's modules do."""
+    example = getattr(module, "example_input_array", None)
+    if example is None:
+        return None
+    if isinstance(example, dict):
+        return ForwardInputs(kwargs=example)
+    return ForwardInputs(args=example if isinstance(example, tuple) else (example,), kwargs={})
+
+
+def _doc(found: Any, lent: bool) -> str:
+    """The first line of the factory's own docstring."""
+    doc = vars(type(found) if lent else found).get("__doc__") if hasattr(found, "__dict__") else None
+    return inspect.cleandoc(doc).partition("\n")[0] if isinstance(doc, str) else ""
+
+
+def _is_file(where: str) -> bool:
+    return where.endswith(".py") or "/" in where or "\\" in where
+
+
+def _first_candidate(module: ModuleType) -> str:
+    from torch import nn
+
+    own = {name: value for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
+    classes = [name for name, value in own.items() if inspect.isclass(value) and issubclass(value, nn.Module)]
+    return (classes or [name for name, value in own.items() if callable(value)] or ["NAME"])[-1]
+
+
+def _import_module(name: str, text: str) -> ModuleType:
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and name.split(".")[: len(error.name.split("."))] == error.name.split("."):
+            raise UnknownNameError(f"{text}: there is no Python module {error.name!r} here") from error
+        raise BuildError(f"{text}: importing {name} raised ModuleNotFoundError: {error}") from error
+    except Exception as error:
+        raise BuildError(f"{text}: importing {name} raised {type(error).__name__}: {error}") from error
+
+
+def _import_file(path: Path, text: str) -> ModuleType:
+    """The file as a module; within a package (an ``__init__.py`` beside it) under its name there.
+
+    What stands beside the file, or beside its package, can be imported by it, as if Python had been started there.
+    """
+    if not path.is_file():
+        raise UnknownNameError(f"{text}: there is no file {str(path)!r} here")
+    path = path.resolve()
+    root, parts = path.parent, [path.stem]
+    while (root / "__init__.py").is_file():
+        root, parts = root.parent, [root.name, *parts]
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    name = ".".join(parts)
+    try:
+        if len(parts) > 1:
+            return import_module(name)
+        # A name of its own: a file may be called like an installed package, and may have changed since last time.
+        name = f"netscope_file_{path.stem}"
+        spec = spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise UnknownNameError(f"{text}: {str(path)!r} is not a Python file")
+        module = module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    except UnknownNameError:
+        raise
+    except SyntaxError as error:
+        raise BuildError(f"{text}: {path.name}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        raise BuildError(f"{text}: importing {path.name} raised {type(error).__name__}: {error}") from error
+    return module

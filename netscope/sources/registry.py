@@ -1,0 +1,110 @@
+"""Which sources there are, and which of them a name belongs to."""
+
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from importlib.metadata import entry_points
+from types import MappingProxyType
+
+from netscope.errors import BrokenInstallError, BuildError, MissingExtraError, NetscopeError, UnknownNameError
+from netscope.schema import ListedArchitecture
+from netscope.sources.base import ModelSource, ResolvedArchitecture, closest
+from netscope.sources.builtin import BuiltInSource
+from netscope.sources.python import is_python_reference, resolve_python
+from netscope.sources.spec import parse_spec
+from netscope.sources.torchvision import TorchvisionSource
+
+ENTRY_POINTS = "netscope.sources"
+
+SOURCES: Mapping[str, Callable[[], ModelSource]] = MappingProxyType(
+    {source.name: source for source in (BuiltInSource, TorchvisionSource)}
+)
+"""The sources that netscope knows itself, in the order in which a plain name is looked for."""
+
+
+def resolve(text: str) -> ResolvedArchitecture:
+    """The architecture that ``text`` means: a name, ``SOURCE/NAME``, or a Python object, each with its options.
+
+    Raises:
+        UnknownNameError: no source has it.
+        UsageError: an option is malformed or not the architecture's.
+        MissingExtraError: the package of its source is not installed.
+        BrokenInstallError: the package of its source does not fit torch.
+    """
+    spec = parse_spec(text)
+    if is_python_reference(spec.target):
+        return resolve_python(spec.text, spec.target, spec.options)
+    prefix, slash, rest = spec.target.partition("/")
+    sources = _sources()
+    if slash:
+        if prefix not in sources:
+            raise UnknownNameError(
+                f"there is no source {prefix!r}; the sources are {', '.join(sources)}{closest(prefix, sources)}"
+            )
+        source = _made(prefix, sources[prefix])
+        if rest not in source.names():
+            raise UnknownNameError(f"{prefix} has no {rest!r}{closest(rest, source.names())}")
+        return source.resolve(spec.text, rest, spec.options)
+    return _resolve_plain(spec.text, spec.target, spec.options, sources)
+
+
+def _resolve_plain(
+    text: str, name: str, options: dict[str, object], sources: Mapping[str, Callable[[], ModelSource]]
+) -> ResolvedArchitecture:
+    """Looks for ``name`` in every source; a source that cannot be read is passed over if another one has it."""
+    known: list[str] = []
+    unreadable: NetscopeError | None = None
+    for prefix, make in sources.items():
+        try:
+            source = _made(prefix, make)
+            names = tuple(source.names())
+        except (BrokenInstallError, MissingExtraError) as error:
+            unreadable = unreadable or error
+            continue
+        if name in names:
+            return source.resolve(text, name, options)
+        known += names
+    if unreadable:
+        raise type(unreadable)(f"{name!r} is not built in{closest(name, known)}, and {unreadable}") from unreadable
+    raise UnknownNameError(
+        f"there is no architecture {name!r}{closest(name, known) or '; netscope list shows what there is'}"
+    )
+
+
+def list_names(pattern: str) -> tuple[tuple[ListedArchitecture, ...], tuple[str, ...]]:
+    """The architectures whose name, or ``source/name``, fits ``pattern``, and remarks on sources that failed.
+
+    Args:
+        pattern: with ``*`` and ``?``; without either, any name that holds it.
+    """
+    wanted = (pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*").lower()
+    found: list[ListedArchitecture] = []
+    remarks: list[str] = []
+    for prefix, make in _sources().items():
+        try:
+            entries = tuple(_made(prefix, make).listing())
+        except (BrokenInstallError, MissingExtraError) as error:
+            remarks.append(str(error))
+            continue
+        found += (
+            entry
+            for entry in entries
+            if fnmatchcase(entry.name.lower(), wanted) or fnmatchcase(f"{entry.source}/{entry.name}".lower(), wanted)
+        )
+    return tuple(found), tuple(remarks)
+
+
+def _sources() -> dict[str, Callable[[], ModelSource]]:
+    """Our own, then those that entry points add."""
+    added: dict[str, Callable[[], ModelSource]] = {
+        entry.name: entry.load for entry in entry_points(group=ENTRY_POINTS) if entry.name not in SOURCES
+    }
+    return {**SOURCES, **added}
+
+
+def _made(prefix: str, make: Callable[[], ModelSource]) -> ModelSource:
+    """The source itself; an entry point may name the class or an instance of it."""
+    try:
+        source = make()
+        return source() if isinstance(source, type) else source
+    except Exception as error:
+        raise BuildError(f"the source {prefix!r} could not be loaded: {type(error).__name__}: {error}") from error

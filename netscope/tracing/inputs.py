@@ -1,0 +1,130 @@
+"""Requested inputs to tensors on a device, checked against the parameters of ``forward``."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netscope.errors import InputError
+from netscope.schema import InputSpec
+from netscope.schema.inputs import ForwardInputs, TensorRequest
+from netscope.tracing.recorder import dtype_name
+
+
+def tensors_for(model: nn.Module, inputs: ForwardInputs, device: str) -> ForwardInputs:
+    """``inputs`` with a tensor on ``device`` for every request, and the given tensors moved there.
+
+    Floating tensors are standard normal (from a generator of their own, so that no one's sequence is disturbed),
+    integers are zeros, which index any table, and booleans are true. On meta nothing is filled.
+
+    Raises:
+        InputError: ``forward`` does not take these arguments.
+    """
+    check_arguments(model, inputs)
+    default = _floating_dtype(model)
+    generator = None if device == "meta" else torch.Generator(device).manual_seed(0)
+
+    def made(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            return leaf.detach().to(device, copy=True)
+        if not isinstance(leaf, TensorRequest):
+            return leaf
+        dtype = getattr(torch, leaf.dtype) if leaf.dtype else default
+        if device == "meta":
+            return torch.empty(leaf.shape, dtype=dtype, device=device)
+        if dtype.is_floating_point or dtype.is_complex:
+            return torch.randn(leaf.shape, dtype=dtype, device=device, generator=generator)
+        return torch.full(leaf.shape, dtype is torch.bool, dtype=dtype, device=device)
+
+    return inputs.mapped(made)
+
+
+def check_arguments(model: nn.Module, inputs: ForwardInputs) -> None:
+    """Checks that ``forward`` takes these arguments.
+
+    Raises:
+        InputError: too many, too few, or of other names.
+    """
+    parameters = _forward_parameters(model)
+    if parameters is None:
+        return
+    try:
+        parameters.bind(*inputs.args, **inputs.kwargs)
+    except TypeError as error:
+        given = len(inputs.args) + len(inputs.kwargs)
+        raise InputError(
+            f"{type(model).__name__}.forward takes {parameters_text(model)} and was given "
+            f"{given} input{'' if given == 1 else 's'}: {error}; give each one with --input [parameter=]SHAPE[:dtype]"
+        ) from error
+
+
+def parameters_text(model: nn.Module) -> str:
+    """The parameters of ``forward``, as a reader would write them: ``(x, mask=None)``."""
+    parameters = _forward_parameters(model)
+    if parameters is None:
+        return "(…)"
+    return str(parameters.replace(
+        parameters=[item.replace(annotation=item.empty) for item in parameters.parameters.values()],
+        return_annotation=inspect.Signature.empty,
+    ))
+
+
+def required_parameters(model: nn.Module) -> tuple[str, ...]:
+    """Names of the parameters of ``forward`` that have no default."""
+    parameters = _forward_parameters(model)
+    if parameters is None:
+        return ()
+    return tuple(
+        item.name
+        for item in parameters.parameters.values()
+        if item.default is item.empty and item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD)
+    )
+
+
+def _forward_parameters(model: nn.Module) -> inspect.Signature | None:
+    try:
+        return inspect.signature(model.forward)
+    except (TypeError, ValueError):
+        return None
+
+
+def _floating_dtype(model: nn.Module) -> torch.dtype:
+    """That of the first floating parameter or buffer: what a half-precision model wants as input."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.is_floating_point():
+            return tensor.dtype
+    return torch.get_default_dtype()
+
+
+def input_specs(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...]:
+    """The tensors among ``inputs``, each under the parameter that takes it: ``images[0]``."""
+    parameters = _forward_parameters(model)
+    arguments: dict[str, Any]
+    if parameters is None:
+        arguments = {str(position): value for position, value in enumerate(inputs.args)} | dict(inputs.kwargs)
+    else:
+        arguments = dict(parameters.bind(*inputs.args, **inputs.kwargs).arguments)
+        for item in parameters.parameters.values():
+            if item.kind is item.VAR_KEYWORD:
+                arguments |= arguments.pop(item.name, {})
+    return tuple(
+        InputSpec(name=name, shape=tuple(tensor.shape), dtype=dtype_name(tensor.dtype))
+        for name, tensor in _named_tensors(arguments)
+    )
+
+
+def _named_tensors(arguments: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    def visit(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
+        if isinstance(value, Tensor):
+            yield name, value
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                yield from visit(f"{name}[{key!r}]", item)
+        elif isinstance(value, (list, tuple)):
+            for position, item in enumerate(value):
+                yield from visit(f"{name}[{position}]", item)
+
+    for name, value in arguments.items():
+        yield from visit(name, value)

@@ -1,0 +1,143 @@
+"""The module tree as plain data: every place, its type, its telling hyperparameters and its tensors."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from torch import Tensor, nn
+
+from netscope.schema import PlainValue, TracedModule, TracedParameter
+from netscope.tracing import torch_compat
+
+_REPR_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_LONGEST_REPR = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One path to a module. A module registered under several names has several places."""
+
+    path: str
+    module: nn.Module
+    parent: int | None
+    same_as: int | None
+
+
+def places_of(root: nn.Module) -> tuple[Place, ...]:
+    """Every place in the tree under ``root``, a module before its children, in order of registration."""
+    places: list[Place] = []
+    first: dict[int, int] = {}
+
+    def visit(module: nn.Module, path: str, parent: int | None, above: tuple[int, ...]) -> None:
+        position = len(places)
+        places.append(Place(path=path, module=module, parent=parent, same_as=first.get(id(module))))
+        first.setdefault(id(module), position)
+        for name, child in module._modules.items():
+            # A module can hold itself, or its own parent: go around once.
+            if child is not None and id(child) not in above:
+                visit(child, f"{path}.{name}" if path else name, position, (*above, id(child)))
+
+    visit(root, "", None, (id(root),))
+    return tuple(places)
+
+
+def traced_module(place: Place, tensor_index: Callable[[Tensor], int]) -> TracedModule:
+    """The module at ``place`` as plain data.
+
+    Args:
+        place: where it stands.
+        tensor_index: gives a tensor its position in the trace.
+    """
+    module = place.module
+    return TracedModule(
+        path=place.path,
+        type_name=type_name(module),
+        hyperparameters=hyperparameters(module),
+        parent=place.parent,
+        same_as=place.same_as,
+        parameters=tuple(_traced_tensors(module._parameters, tensor_index)),
+        buffers=tuple(_traced_tensors(module._buffers, tensor_index)),
+    )
+
+
+def type_name(module: nn.Module) -> str:
+    """The class's name; for a scripted module that of the class it was made from."""
+    return str(getattr(module, "original_name", type(module).__name__))
+
+
+def _traced_tensors(
+    tensors: dict[str, Any], tensor_index: Callable[[Tensor], int]
+) -> Iterator[TracedParameter]:
+    for name, tensor in tensors.items():
+        if tensor is None:
+            continue
+        unknown = torch_compat.is_uninitialised(tensor)
+        elements = 0 if unknown else tensor.numel()
+        yield TracedParameter(
+            name=name,
+            tensor=None if unknown else tensor_index(tensor),
+            elements=elements,
+            bytes=elements * tensor.element_size() if not unknown else 0,
+            trainable=bool(tensor.requires_grad),
+        )
+
+
+def hyperparameters(module: nn.Module) -> dict[str, PlainValue]:
+    """The constructor's arguments that the module kept under their own names, as plain values.
+
+    An argument that became a parameter or a submodule (``bias``) is told as whether it is there.
+    """
+    found: dict[str, PlainValue] = {}
+    kept = vars(module)
+    for name in _constructor_arguments(type(module)):
+        if name in kept:
+            value = kept[name]
+        elif name in module._parameters:
+            value = module._parameters[name]
+        else:
+            continue
+        if isinstance(value, Tensor):
+            found[name] = True
+        elif not isinstance(value, nn.Module):
+            found[name] = _plain(value)
+    return found
+
+
+@cache
+def _constructor_arguments(kind: type) -> tuple[str, ...]:
+    """Names of the constructor's parameters, those of its base classes' behind them."""
+    names: dict[str, None] = {}
+    for base in kind.__mro__:
+        if base is nn.Module:
+            break
+        # A private base (``_ConvNd``) names what its public children do not let anyone choose.
+        if names and base.__name__.startswith("_"):
+            continue
+        names.update(dict.fromkeys(_parameter_names(vars(base).get("__init__"))))
+    return tuple(name for name in names if name not in ("self", "device", "dtype", "training"))
+
+
+def _parameter_names(function: Any) -> list[str]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [parameter.name for parameter in parameters if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)]
+
+
+def _plain(value: Any) -> PlainValue:
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is float:
+        return value if abs(value) < float("inf") else repr(value)
+    if isinstance(value, (list, tuple)) and len(value) <= 16:
+        items = tuple(_plain(item) for item in value)
+        if not any(isinstance(item, tuple) for item in items):
+            return items  # type: ignore[return-value]  # no tuple is left in it
+    if inspect.isfunction(value) or inspect.isclass(value):
+        return value.__name__
+    text = _REPR_ADDRESS.sub("", repr(value))
+    return text if len(text) <= _LONGEST_REPR else f"{text[: _LONGEST_REPR - 1]}…"

@@ -1,0 +1,322 @@
+"""Records one forward pass: every module call, every op, and the tensors between them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from netscope.schema import InputSpec, LayerFailure, ModuleCall, TensorRef, TracedOp, TracedTensor
+from netscope.tracing import torch_compat
+from netscope.tracing.modules import Place, hyperparameters, type_name
+
+
+class TensorTable:
+    """Numbers tensors. Two are the same exactly if storage, offset, shape, stride and dtype are."""
+
+    def __init__(self) -> None:
+        self.storages = torch_compat.StorageNumbers()
+        self._numbers: dict[Any, int] = {}
+        self._tensors: list[tuple[Any, ...]] = []
+        self._without_storage: list[Tensor] = []
+
+    def index(self, tensor: Tensor) -> int:
+        """The tensor's number."""
+        storage = self.storages.number(tensor)
+        if storage is None:
+            return self._index_of_object(tensor)
+        key = (tensor.shape, tensor.dtype, storage, tensor.storage_offset(), tensor.stride())
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self._tensors)
+            self._tensors.append(key)
+        return number
+
+    def _index_of_object(self, tensor: Tensor) -> int:
+        """For sparse and other layouts, which have no storage: the object is the identity, so it is kept alive."""
+        number = self._numbers.get(id(tensor))
+        if number is None:
+            number = self._numbers[id(tensor)] = len(self._tensors)
+            self._without_storage.append(tensor)
+            storage = self.storages.new(tensor.numel() * tensor.element_size())
+            self._tensors.append((tensor.shape, tensor.dtype, storage, 0, ()))
+        return number
+
+    def traced(self) -> tuple[TracedTensor, ...]:
+        """All of them as plain data, in the order of their numbers."""
+        return tuple(
+            TracedTensor(shape=tuple(shape), dtype=dtype_name(dtype), storage=storage, offset=offset, stride=tuple(stride))
+            for shape, dtype, storage, offset, stride in self._tensors
+        )
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """``"float32"`` for ``torch.float32``."""
+    return str(dtype).removeprefix("torch.")
+
+
+@dataclass(slots=True)
+class _Call:
+    """A module call while it is being recorded."""
+
+    place: int
+    caller: int | None
+    inputs: tuple[int, ...]
+    first_op: int
+    outputs: tuple[int, ...] = ()
+    end_op: int = 0
+    children: dict[int, int] = field(default_factory=dict)
+
+
+class Recorder(TorchDispatchMode):
+    """Sees every op that torch dispatches while it is active, and every module call of an instrumented tree."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self, places: tuple[Place, ...]) -> None:
+        super().__init__()
+        self.tensors = TensorTable()
+        self.places = places
+        self._failed: _Call | None = None
+        self._places_of: dict[int, list[int]] = {}
+        for position, place in enumerate(places):
+            self._places_of.setdefault(id(place.module), []).append(position)
+        self._calls: list[_Call] = []
+        self._running: list[int] = []
+        self._ops: list[tuple[Any, int, tuple[Any, ...], dict[str, Any], tuple[int, ...], tuple[int, ...]]] = []
+        self._written: dict[Any, tuple[int | str, ...]] = {}
+        self._lent: set[int] = set()
+        self._snapshots: dict[int, tuple[Tensor, Tensor]] = {}
+
+    # Modules
+
+    @contextmanager
+    def instrumented(self) -> Iterator[None]:
+        """Wraps ``forward`` of every module, so that a direct ``self.child.forward(x)`` is seen as well."""
+        with ExitStack() as undo:
+            for place in self.places:
+                if place.same_as is None:
+                    self._wrap(place.module, undo)
+            yield
+
+    def _wrap(self, module: nn.Module, undo: ExitStack) -> None:
+        attributes = vars(module)
+        missing = object()
+        before = attributes.get("forward", missing)
+        forward = module.forward
+
+        @wraps(forward)
+        def recorded(*args: Any, **kwargs: Any) -> Any:
+            call = self._enter(module, args, kwargs)
+            try:
+                result = forward(*args, **kwargs)
+                self._calls[call].outputs = self._indices(result)
+            except BaseException:
+                self._failed = self._failed or self._calls[call]
+                raise
+            finally:
+                self._calls[call].end_op = len(self._ops)
+                self._running.pop()
+            return result
+
+        attributes["forward"] = recorded
+        undo.callback(
+            lambda: attributes.pop("forward") if before is missing else attributes.__setitem__("forward", before)
+        )
+
+    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+        caller = self._running[-1] if self._running else None
+        number = len(self._calls)
+        self._calls.append(
+            _Call(
+                place=self._place_called(module, caller),
+                caller=caller,
+                inputs=self._indices((args, kwargs)),
+                first_op=len(self._ops),
+            )
+        )
+        self._running.append(number)
+        return number
+
+    def _place_called(self, module: nn.Module, caller: int | None) -> int:
+        """Which of the module's places this call means.
+
+        A child of the caller, if it is one; under several names, they take turns (``Sequential`` runs them in that
+        order). Otherwise the one that shares most of its path with the caller.
+        """
+        candidates = self._places_of[id(module)]
+        if len(candidates) == 1 or caller is None:
+            return candidates[0]
+        above: int | None = self._calls[caller].place
+        children = [position for position in candidates if self.places[position].parent == above]
+        if children:
+            turns = self._calls[caller].children
+            turn = turns.get(id(module), 0)
+            turns[id(module)] = turn + 1
+            return children[turn % len(children)]
+        while above is not None:
+            prefix = self.places[above].path + "."
+            for position in candidates:
+                if self.places[position].path.startswith(prefix):
+                    return position
+            above = self.places[above].parent
+        return candidates[0]
+
+    # Ops
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        written = self._written.get(func)
+        if written is None:
+            if torch_compat.decomposes(func):
+                with self:
+                    return func.decompose(*args, **kwargs)
+            written = self._written[func] = torch_compat.written_arguments(func)
+        if written and self._lent:
+            self._snapshot(written, args, kwargs)
+        result = func(*args, **kwargs)
+        self._record(func, written, args, kwargs, result)
+        return result
+
+    def _record(self, func: Any, written: tuple[int | str, ...], args: Any, kwargs: Any, result: Any) -> None:
+        reads: list[int] = []
+        plain_args = tuple([self._plain(value, reads) for value in args])
+        plain_kwargs = {name: self._plain(value, reads) for name, value in kwargs.items()} if kwargs else {}
+        writes = list(self._indices(result))
+        for place in written:
+            value = _argument(place, args, kwargs)
+            if isinstance(value, Tensor) and (number := self.tensors.index(value)) not in writes:
+                writes.append(number)
+        call = self._running[-1] if self._running else 0
+        self._ops.append((func, call, plain_args, plain_kwargs, tuple(reads), tuple(writes)))
+
+    def _plain(self, value: Any, reads: list[int]) -> Any:
+        """An op's argument as plain data; the tensors in it are added to ``reads``."""
+        if isinstance(value, Tensor):
+            number = self.tensors.index(value)
+            reads.append(number)
+            return TensorRef(tensor=number)
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        if isinstance(value, (list, tuple)):
+            return tuple(self._plain(item, reads) for item in value)
+        packed = torch_compat.packed_tensors(value)
+        if packed is not None:
+            return self._plain(packed, reads)
+        if isinstance(value, torch.dtype):
+            return dtype_name(value)
+        return str(value)
+
+    def _indices(self, value: Any) -> tuple[int, ...]:
+        """The tensors in a nest of lists, tuples, dicts and objects with attributes, in order."""
+        if isinstance(value, Tensor):
+            return (self.tensors.index(value),)
+        return tuple(self.tensors.index(tensor) for tensor in tensors_in(value))
+
+    # What was lent
+
+    def lend(self, tensors: Iterator[Tensor]) -> None:
+        """Names tensors whose memory is the caller's: what an op writes into them is undone by ``give_back``."""
+        for tensor in tensors:
+            number = self.tensors.storages.number(tensor)
+            if number is not None:
+                self._lent.add(number)
+
+    def give_back(self) -> None:
+        """Puts the lent tensors back to what they were."""
+        with torch.no_grad():
+            for memory, before in self._snapshots.values():
+                memory.copy_(before)
+        self._snapshots.clear()
+
+    def _snapshot(self, written: tuple[int | str, ...], args: Any, kwargs: Any) -> None:
+        for place in written:
+            value = _argument(place, args, kwargs)
+            for tensor in (value,) if isinstance(value, Tensor) else tuple(value or ()):
+                number = self.tensors.storages.number(tensor)
+                if number in self._lent and number not in self._snapshots:
+                    memory = torch_compat.whole_storage(tensor)
+                    self._snapshots[number] = (memory, memory.clone())
+
+    # Results
+
+    def failure(
+        self, error: Exception, *, inputs: tuple[InputSpec, ...], device: str, weight_bytes: int
+    ) -> LayerFailure:
+        """What is known of the forward pass that raised ``error``."""
+        place = self.places[self._failed.place if self._failed else 0]
+        traced = self.tensors.traced()
+        return LayerFailure(
+            path=place.path,
+            type_name=type_name(place.module),
+            hyperparameters=hyperparameters(place.module),
+            layer_inputs=tuple(traced[tensor].spec for tensor in (self._failed.inputs if self._failed else ())),
+            inputs=inputs,
+            message=f"{type(error).__name__}: {error}",
+            device=device,
+            weight_bytes=weight_bytes,
+        )
+
+    def calls(self) -> tuple[ModuleCall, ...]:
+        """The module calls as plain data."""
+        return tuple(
+            ModuleCall(
+                module=call.place,
+                caller=call.caller,
+                inputs=call.inputs,
+                outputs=call.outputs,
+                ops=(call.first_op, call.end_op),
+            )
+            for call in self._calls
+        )
+
+    def ops(self) -> tuple[TracedOp, ...]:
+        """The ops as plain data."""
+        names: dict[Any, tuple[str, str]] = {}
+        traced = []
+        for func, call, args, kwargs, reads, writes in self._ops:
+            if func not in names:
+                names[func] = torch_compat.op_name(func)
+            name, overload = names[func]
+            traced.append(
+                TracedOp(name=name, overload=overload, call=call, args=args, kwargs=kwargs, reads=reads, writes=writes)
+            )
+        return tuple(traced)
+
+
+def _argument(place: int | str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if isinstance(place, str):
+        return kwargs.get(place)
+    return args[place] if place < len(args) else None
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors in a nest of lists, tuples, dicts, dataclasses and other objects, each container met once."""
+    seen: set[int] = set()
+
+    def visit(item: Any) -> Iterator[Tensor]:
+        if isinstance(item, Tensor):
+            yield item
+            return
+        if item is None or isinstance(item, (bool, int, float, str, nn.Module)) or id(item) in seen:
+            return
+        seen.add(id(item))
+        for child in _items(item):
+            yield from visit(child)
+
+    return visit(value)
+
+
+def _items(container: Any) -> tuple[Any, ...]:
+    if isinstance(container, dict):
+        return tuple(container.values())
+    if isinstance(container, (list, tuple, set, frozenset)):
+        return tuple(container)
+    slots: Callable[[Any], Any] = getattr(type(container), "__dataclass_fields__", {}).keys
+    if slots():
+        return tuple(getattr(container, name, None) for name in slots())
+    return tuple(vars(container).values()) if hasattr(container, "__dict__") and not callable(container) else ()

@@ -1,0 +1,136 @@
+"""An ``nn.Module`` and its inputs → ``Trace``, on one device."""
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from netscope.errors import DeviceError, NetscopeError, TracingError
+from netscope.schema import LayerFailure, Trace
+from netscope.schema.inputs import ForwardInputs
+from netscope.tracing import torch_compat
+from netscope.tracing.inputs import input_specs, tensors_for
+from netscope.tracing.modules import places_of, traced_module
+from netscope.tracing.recorder import Recorder
+from netscope.tracing.twin import is_on, twin_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is to be traced.
+
+    Attributes:
+        build: gives the module for ``"meta"``, ``"cpu"`` or ``"cuda"``; it need not be on that device yet.
+        inputs: the arguments for the module that ``build`` gave.
+        lent: whether the module belongs to the caller, who wants it back as it was.
+    """
+
+    build: Callable[[str], nn.Module]
+    inputs: Callable[[nn.Module], ForwardInputs]
+    lent: bool
+
+
+class ForwardError(TracingError):
+    """A ``forward`` raised; ``failure`` says where, and what is known of it."""
+
+    def __init__(self, failure: LayerFailure) -> None:
+        where = f"{failure.path} ({failure.type_name})" if failure.path else failure.type_name
+        super().__init__(f"the forward pass on {failure.device} failed in {where}: {failure.message}")
+        self.failure = failure
+
+
+def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[str, ...] = ()) -> Trace:
+    """The trace of one forward pass, without gradients.
+
+    Args:
+        subject: what to run.
+        device: ``"meta"``, ``"cpu"`` or ``"cuda"``.
+        mode: ``"eval"`` or ``"train"``. A lent model that is being trained keeps its modules' flags in ``"train"``.
+        remarks: for the trace to carry.
+
+    Raises:
+        ForwardError: the forward pass raised.
+        DeviceError: there is no such device.
+        BuildError: the factory raised.
+        InputError: the arguments do not fit the parameters of ``forward``.
+        TracingError: the lent model cannot be copied.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("--device cuda: torch sees no CUDA device here; leave --device out to trace on meta")
+    model = subject.build(device)
+    inputs = subject.inputs(model)
+    lent = tuple(model.parameters()) if subject.lent else ()
+    if subject.lent or not is_on(model, device):
+        model = twin_of(model, device)
+    if mode == "eval":
+        model.eval()
+    elif not (subject.lent and model.training):
+        model.train()
+    recorder = Recorder(places_of(model))
+    arguments = tensors_for(model, inputs, device)
+    specs = input_specs(model, arguments)
+    if device != "meta":
+        recorder.lend(lent)
+    try:
+        with torch.no_grad(), torch_compat.unfused(), recorder.instrumented(), recorder:
+            model(*arguments.args, **arguments.kwargs)
+    except NetscopeError:
+        raise
+    except Exception as error:
+        weights = weight_bytes(model)
+        raise ForwardError(recorder.failure(error, inputs=specs, device=device, weight_bytes=weights)) from error
+    finally:
+        recorder.give_back()
+    return Trace(
+        modules=tuple(traced_module(place, recorder.tensors.index) for place in recorder.places),
+        calls=recorder.calls(),
+        ops=recorder.ops(),
+        tensors=recorder.tensors.traced(),
+        storage_bytes=tuple(recorder.tensors.storages.bytes),
+        inputs=specs,
+        device=device,
+        mode=mode,
+        remarks=remarks,
+        versions={"python": platform.python_version(), "torch": str(torch.__version__)},
+    )
+
+
+def weight_bytes(model: nn.Module) -> int:
+    """Bytes of the model's distinct parameters and buffers, as far as their shapes are known."""
+    return sum(
+        tensor.numel() * tensor.element_size()
+        for tensor in (*model.parameters(), *model.buffers())
+        if not torch_compat.is_uninitialised(tensor)
+    )
+
+
+def check_memory(needed_bytes: int, what: str) -> None:
+    """Refuses before the machine swaps.
+
+    Raises:
+        DeviceError: less memory is available than ``needed_bytes``.
+    """
+    available = _available_bytes()
+    if available is not None and needed_bytes > available:
+        raise DeviceError(
+            f"{what} needs {needed_bytes / 2**30:,.1f} GiB for its weights on the CPU, "
+            f"where {available / 2**30:,.1f} GiB are available; only meta needs none"
+        )
+
+
+def _available_bytes() -> int | None:
+    """Memory that can be had without swapping, where the system tells."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None

@@ -1,0 +1,156 @@
+"""Every private or version-bound call into torch, each behind one name.
+
+Run with torch 2.6 to 2.15.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn.parameter import UninitializedTensorMixin
+
+OpOverload = torch._ops.OpOverload
+HigherOrderOperator = torch._ops.HigherOrderOperator
+
+
+class StorageNumbers:
+    """Numbers storages in the order in which they are first seen.
+
+    torch knows a storage by its address, and an address is used again once its storage is gone. A weak reference keeps
+    the address taken without keeping the memory, so it is held for every storage that got a number.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, int] = {}
+        self._held: list[StorageWeakRef] = []
+        self.bytes: list[int] = []
+
+    def number(self, tensor: Tensor) -> int | None:
+        """Of the tensor's storage; None for layouts without one."""
+        try:
+            storage = tensor.untyped_storage()
+        except (NotImplementedError, RuntimeError):
+            return None
+        address = storage._cdata
+        number = self._numbers.get(address)
+        if number is None:
+            number = self._numbers[address] = len(self._held)
+            self._held.append(StorageWeakRef(storage))
+            self.bytes.append(storage.nbytes())
+        return number
+
+    def new(self, nbytes: int) -> int:
+        """A number for something that has no storage of its own."""
+        self.bytes.append(nbytes)
+        self._held.append(None)  # type: ignore[arg-type]  # keeps the two lists in step
+        return len(self.bytes) - 1
+
+
+def decomposes(op: Any) -> bool:
+    """Whether ``op`` is made of others: under ``inference_mode`` such an op arrives whole instead of in parts."""
+    return isinstance(op, OpOverload) and bool(
+        torch._C._dispatch_has_kernel_for_dispatch_key(op.name(), "CompositeImplicitAutograd")
+    )
+
+
+def op_name(op: Any) -> tuple[str, str]:
+    """Name and overload of an op: ``("aten.convolution", "default")``."""
+    if isinstance(op, OpOverload):
+        return str(op._overloadpacket), op._overloadname
+    return f"higher_order.{op.name() if callable(getattr(op, 'name', None)) else op}", "default"
+
+
+def written_arguments(op: Any) -> tuple[int | str, ...]:
+    """The arguments that ``op`` changes in place: positions, and names of those that are keyword-only."""
+    if not isinstance(op, OpOverload):
+        return ()
+    return tuple(
+        argument.name if argument.kwarg_only else position
+        for position, argument in enumerate(op._schema.arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )
+
+
+def packed_tensors(value: Any) -> tuple[Tensor, ...] | None:
+    """The weight and bias inside a quantised layer's packed parameters; None for any other object."""
+    if not isinstance(value, torch.ScriptObject) or not hasattr(value, "unpack"):
+        return None
+    return tuple(part for part in value.unpack() if isinstance(part, Tensor))
+
+
+def whole_storage(tensor: Tensor) -> Tensor:
+    """All the memory that ``tensor`` is a view of, as bytes."""
+    return torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(tensor.untyped_storage())
+
+
+def is_uninitialised(tensor: Tensor) -> bool:
+    """Whether a lazy module has not learnt the tensor's shape yet."""
+    return isinstance(tensor, UninitializedTensorMixin)
+
+
+def same_view_on_meta(tensor: Tensor, storages: dict[int, torch.UntypedStorage]) -> Tensor:
+    """``tensor``'s size, stride and offset on the meta device; what shared a storage shares one there.
+
+    Args:
+        tensor: any.
+        storages: the meta storages made so far, by the address of the one that they stand for.
+    """
+    if tensor.layout != torch.strided or tensor.is_quantized or type(tensor) not in (Tensor, nn.Parameter):
+        return torch.empty_like(tensor, device="meta", requires_grad=False)
+    source = tensor.untyped_storage()
+    storage = storages.get(source._cdata)
+    if storage is None:
+        storage = storages[source._cdata] = torch.UntypedStorage(source.nbytes(), device="meta")
+    view = torch.empty(0, dtype=tensor.dtype, device="meta")
+    return view.set_(storage, tensor.storage_offset(), tensor.size(), tensor.stride())
+
+
+@contextmanager
+def unfused() -> Iterator[None]:
+    """Turns the fast path of attention and encoder layers off: it hides its children and their ops."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Puts back whatever a constructor or a forward pass may leave changed in the process.
+
+    The generators of random numbers of torch, Python and NumPy, the default dtype and device, the grad mode, and the
+    import path. Within it torch's generators are seeded, so that what depends on random weights comes out the same.
+    """
+    import random
+
+    numpy_random = sys.modules.get("numpy.random")
+    numpy_state = numpy_random.get_state() if numpy_random else None
+    python_state = random.getstate()
+    dtype, device, grad = torch.get_default_dtype(), _default_device(), torch.is_grad_enabled()
+    path = sys.path.copy()
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    try:
+        with torch.random.fork_rng(devices=list(devices)):
+            torch.manual_seed(0)
+            yield
+    finally:
+        random.setstate(python_state)
+        if numpy_random:
+            numpy_random.set_state(numpy_state)
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(grad)
+        if _default_device() != device:
+            torch.set_default_device(device)
+        sys.path[:] = path
+
+
+def _default_device() -> torch.device | None:
+    """What ``torch.set_default_device`` was last given; None if it never was."""
+    context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+    return context.device if context is not None else None
