@@ -1,19 +1,20 @@
 """The use cases: what the command line does, for Python."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, sources
 from netscope.errors import InputError, UsageError
 from netscope.flops import flops_per_op
-from netscope.schema import Architecture, LayerFailure, Listing, Summary, Trace
+from netscope.schema import Cause, LayerFailure, Listing, PeerCount, Summary, Trace, Verification
 from netscope.schema.inputs import ForwardInputs, as_forward_inputs
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from netscope.sources import ResolvedArchitecture
+    from netscope.sources import Published, ResolvedArchitecture
     from netscope.tracing import Subject
 
 DEVICES = ("auto", "meta", "cpu", "cuda")
@@ -31,11 +32,11 @@ def summarize(
     """Every layer's output shape, parameters and FLOPs, from one forward pass.
 
     Args:
-        model: a module, which comes back as it was, or an architecture's name: ``"resnet50"``, ``"alexnet@dropout=0.1"``,
-            ``"./my.py:Net"``.
+        model: a module, which comes back as it was, or an architecture's name: ``"resnet50"``,
+            ``"alexnet@dropout=0.1"``, ``"./my.py:Net"``.
         inputs: a shape ``(1, 3, 224, 224)``; a string ``"1x128:int64"``; a tensor; a list or tuple of these, one for
-            each positional parameter of ``forward``; or a dict of these by parameter name. By default the architecture's
-            own.
+            each positional parameter of ``forward``; or a dict of these by parameter name. By default the
+            architecture's own.
         batch_size: replaces the first size of every input.
         device: ``"auto"`` takes meta, where nothing is computed and no weight has memory, and the CPU where the model
             needs values; ``"meta"``, ``"cpu"`` and ``"cuda"`` force one.
@@ -47,8 +48,8 @@ def summarize(
     Raises:
         NetscopeError: one of its kinds, which say what to do.
     """
-    architecture, recorded = _trace(model, inputs, batch_size=batch_size, device=device, mode=mode)
-    return analysis.summarise(recorded, flops_per_op(recorded), architecture)
+    resolved, recorded = _resolve_and_trace(model, inputs, batch_size=batch_size, device=device, mode=mode)
+    return analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture)
 
 
 def trace(
@@ -63,7 +64,35 @@ def trace(
 
     Arguments and errors are those of ``summarize``.
     """
-    return _trace(model, inputs, batch_size=batch_size, device=device, mode=mode)[1]
+    return _resolve_and_trace(model, inputs, batch_size=batch_size, device=device, mode=mode)[1]
+
+
+def verify(model: "nn.Module | str", inputs: Any = None, *, batch_size: int | None = None) -> Verification:
+    """Our counts beside torchinfo's, fvcore's and ``FlopCounterMode``'s on the same model, and the published ones.
+
+    Arguments and errors are those of ``summarize``. A peer that fails is told so; its failure is not ours.
+    """
+    from netscope import tracing
+
+    requested = _requested(inputs, batch_size)
+    with tracing.undisturbed():
+        resolved = _resolve(model)
+        subject = _subject(resolved, requested, batch_size)
+        recorded = _trace_where_possible(subject, "auto", "eval", resolved.architecture.spec)
+        tallies = tracing.peer_tallies(subject, recorded.device)
+    flops = flops_per_op(recorded)
+    summary = analysis.summarise(recorded, flops, resolved.architecture)
+    peers = [analysis.compare(tally, summary, recorded, flops) for tally in tallies]
+    if inputs is None and batch_size is None and resolved.published:
+        peers.append(_closest_published(resolved.published, summary))
+    return Verification(
+        architecture=resolved.architecture,
+        inputs=recorded.inputs,
+        params=summary.totals.params,
+        macs=summary.totals.macs,
+        is_lower_bound=summary.is_lower_bound,
+        peers=tuple(peers),
+    )
 
 
 def list_architectures(pattern: str = "*") -> Listing:
@@ -76,29 +105,59 @@ def list_architectures(pattern: str = "*") -> Listing:
     return Listing(pattern=pattern, architectures=architectures, remarks=remarks)
 
 
-def _trace(
+def _resolve_and_trace(
     model: "nn.Module | str", inputs: Any, *, batch_size: int | None, device: str, mode: str
-) -> tuple[Architecture, Trace]:
+) -> "tuple[ResolvedArchitecture, Trace]":
     if device not in DEVICES:
         raise UsageError(f"there is no device {device!r}; the devices are {', '.join(DEVICES)}")
     if mode not in MODES:
         raise UsageError(f"there is no mode {mode!r}; the modes are {', '.join(MODES)}")
-    if batch_size is not None and batch_size < 1:
-        raise UsageError(f"the batch size must be at least 1, not {batch_size}")
-    requested = None if inputs is None else as_forward_inputs(inputs)
+    requested = _requested(inputs, batch_size)
 
     from netscope import __version__, tracing
 
     with tracing.undisturbed():
-        resolved = sources.resolve(model) if isinstance(model, str) else sources.lent_module(model)
-        subject = tracing.Subject(
-            build=lambda where: sources.build(resolved.factory, resolved.architecture.spec, where),
-            inputs=lambda module: _inputs_for(module, resolved, requested, batch_size),
-            lent=resolved.lent,
-        )
+        resolved = _resolve(model)
+        subject = _subject(resolved, requested, batch_size)
         recorded = _trace_where_possible(subject, device, mode, resolved.architecture.spec)
     versions = {"netscope": __version__, **recorded.versions, **resolved.versions}
-    return resolved.architecture, replace(recorded, versions=versions)
+    return resolved, replace(recorded, versions=versions)
+
+
+def _requested(inputs: Any, batch_size: int | None) -> ForwardInputs | None:
+    if batch_size is not None and batch_size < 1:
+        raise UsageError(f"the batch size must be at least 1, not {batch_size}")
+    return None if inputs is None else as_forward_inputs(inputs)
+
+
+def _resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
+    return sources.resolve(model) if isinstance(model, str) else sources.lent_module(model)
+
+
+def _subject(
+    resolved: "ResolvedArchitecture", requested: ForwardInputs | None, batch_size: int | None
+) -> "Subject":
+    from netscope import tracing
+
+    def inputs_for(module: "nn.Module") -> ForwardInputs:
+        """What was asked for, or else what the source says, or else nothing if ``forward`` needs nothing."""
+        inputs = requested or resolved.default_inputs(module)
+        if inputs is None:
+            required = tracing.required_parameters(module)
+            if required:
+                example = "1x3x224x224" if len(required) == 1 else f"{required[0]}=1x3x224x224"
+                raise InputError(
+                    f"{resolved.architecture.spec} has no default input, and its forward takes "
+                    f"{tracing.parameters_text(module)}: give one for {', '.join(required)}, like --input {example}"
+                )
+            inputs = ForwardInputs(kwargs={})
+        return inputs if batch_size is None else inputs.with_batch_size(batch_size)
+
+    return tracing.Subject(
+        build=lambda device: sources.build(resolved.factory, resolved.architecture.spec, device),
+        inputs=inputs_for,
+        lent=resolved.lent,
+    )
 
 
 def _trace_where_possible(subject: "Subject", device: str, mode: str, what: str) -> Trace:
@@ -110,11 +169,10 @@ def _trace_where_possible(subject: "Subject", device: str, mode: str, what: str)
     """
     from netscope import tracing
 
-    where = "meta" if device == "auto" else device
+    if device == "cpu" and not subject.lent:
+        tracing.check_memory(tracing.weight_bytes(subject.build("meta")), what)
     try:
-        if where == "cpu" and not subject.lent:
-            tracing.check_memory(tracing.weight_bytes(subject.build("meta")), what)
-        return tracing.trace(subject, device=where, mode=mode)
+        return tracing.trace(subject, device="meta" if device == "auto" else device, mode=mode)
     except tracing.ForwardError as error:
         _raise_if_explained(error.failure, error)
         if device != "auto":
@@ -140,20 +198,19 @@ def _first_sentence(text: str) -> str:
     return re.split(r"\.\s|\n", text, maxsplit=1)[0].rstrip(".")
 
 
-def _inputs_for(
-    module: "nn.Module", resolved: "ResolvedArchitecture", requested: ForwardInputs | None, batch_size: int | None
-) -> ForwardInputs:
-    """What was asked for, or else what the source says, or else nothing if ``forward`` needs nothing."""
-    from netscope import tracing
-
-    inputs = requested or resolved.default_inputs(module)
-    if inputs is None:
-        required = tracing.required_parameters(module)
-        if required:
-            example = "1x3x224x224" if len(required) == 1 else f"{required[0]}=1x3x224x224"
-            raise InputError(
-                f"{resolved.architecture.spec} has no default input, and its forward takes "
-                f"{tracing.parameters_text(module)}: give one for {', '.join(required)}, like --input {example}"
-            )
-        inputs = ForwardInputs(kwargs={})
-    return inputs if batch_size is None else inputs.with_batch_size(batch_size)
+def _closest_published(entries: "Sequence[Published]", summary: Summary) -> PeerCount:
+    """The published figures of the weights that the architecture fits best: a model may have several variants."""
+    totals = summary.totals
+    best = min(entries, key=lambda item: (abs(item.params - totals.params), abs((item.macs or 0) - totals.macs)))
+    causes: tuple[Cause, ...] = ()
+    if best.remark and best.macs is not None:
+        causes = (Cause(quantity="macs", difference=best.macs - totals.macs, reason=best.remark),)
+    return PeerCount(
+        peer="published",
+        version=best.label,
+        params=best.params,
+        macs=best.macs,
+        rounded_to=best.macs_rounded_to,
+        causes=causes,
+        failure=None,
+    )

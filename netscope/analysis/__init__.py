@@ -2,5 +2,6 @@
 
 from netscope.analysis.diagnosis import diagnose
 from netscope.analysis.summary import summarise
+from netscope.analysis.verification import compare
 
-__all__ = ["diagnose", "summarise"]
+__all__ = ["compare", "diagnose", "summarise"]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from netscope.schema import (
+    OUTPUTS_DIFFER,
     Architecture,
     LayerRow,
     ModuleCall,
@@ -134,9 +135,9 @@ def _mark(nodes: list[_Node], order: list[int], trace: Trace) -> None:
                 node.notes.insert(0, "never ran")
             else:
                 user = trace.modules[used_by]
-                node.notes.insert(0, f"its weights are used by {user.path or user.type_name} without calling it")
+                node.notes.insert(0, f"not called, but {user.path or user.type_name} uses its weights")
         elif len({_shapes(call.outputs, trace) for call in node.calls}) > 1:
-            node.notes.append(f"its {len(node.calls)} calls differ in shape: the first is shown")
+            node.notes.append(OUTPUTS_DIFFER)
 
 
 def _readers(trace: Trace) -> dict[int, int]:
@@ -197,6 +198,7 @@ def _totals(trace: Trace, root: _Node) -> Totals:
         trainable_params=root.trainable,
         buffers=sum(buffer.elements for buffer in buffers),
         param_bytes=sum(parameter.bytes for parameter in parameters),
+        param_dtypes=tuple(sorted({trace.tensors[tensor].dtype for parameter in parameters if (tensor := parameter.tensor) is not None})),
         buffer_bytes=sum(buffer.bytes for buffer in buffers),
         flops=root.flops,
         macs=root.flops // 2,

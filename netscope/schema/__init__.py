@@ -3,7 +3,7 @@
 from netscope.schema.codec import SCHEMA_VERSION
 from netscope.schema.failure import LayerFailure
 from netscope.schema.listing import ListedArchitecture, Listing
-from netscope.schema.summary import FLOP_CONVENTION, Architecture, LayerRow, OpCount, Summary, Totals
+from netscope.schema.summary import FLOP_CONVENTION, OUTPUTS_DIFFER, Architecture, LayerRow, OpCount, Summary, Totals
 from netscope.schema.trace import (
     InputSpec,
     ModuleCall,
@@ -17,10 +17,11 @@ from netscope.schema.trace import (
     TracedParameter,
     TracedTensor,
 )
-from netscope.schema.verification import Cause, PeerCount, Verification
+from netscope.schema.verification import Cause, PeerCount, PeerTally, Verification
 
 __all__ = [
     "FLOP_CONVENTION",
+    "OUTPUTS_DIFFER",
     "SCHEMA_VERSION",
     "Architecture",
     "Cause",
@@ -32,6 +33,7 @@ __all__ = [
     "ModuleCall",
     "OpCount",
     "PeerCount",
+    "PeerTally",
     "PlainValue",
     "Shape",
     "Summary",

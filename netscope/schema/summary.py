@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 FLOP_CONVENTION = "1 MAC = 2 FLOPs; convolutions, matrix products, attention and recurrent layers"
 """What our FLOPs hold; biases, norms, activations and pooling are not in them."""
 
+OUTPUTS_DIFFER = "its calls differ in output shape"
+"""The note on a module that ran more than once, and not always to the same shape."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
@@ -112,6 +115,7 @@ class Totals:
         trainable_params: those that require a gradient.
         buffers: elements of the distinct buffers.
         param_bytes: of the parameters, in their own dtypes.
+        param_dtypes: those dtypes, sorted.
         buffer_bytes: of the buffers likewise.
         flops: of one forward pass; a lower bound if ``Summary.uncounted_ops`` is not empty.
         macs: half of it.
@@ -121,6 +125,7 @@ class Totals:
     trainable_params: int
     buffers: int
     param_bytes: int
+    param_dtypes: tuple[str, ...]
     buffer_bytes: int
     flops: int
     macs: int

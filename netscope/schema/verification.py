@@ -12,6 +12,27 @@ Quantity = Literal["params", "macs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeerTally:
+    """What a peer counted, as it counted it.
+
+    Attributes:
+        peer: ``"torchinfo"``, ``"fvcore"`` or ``"FlopCounterMode"``.
+        version: of its package.
+        params: None if it counts none.
+        macs: multiply–adds by what the peer attributes them to: a layer's path, an operator, or an op.
+        passed_over: operators that the peer says it cannot count.
+        failure: why there are no figures, None if there are.
+    """
+
+    peer: str
+    version: str
+    params: int | None
+    macs: dict[str, int]
+    passed_over: tuple[str, ...]
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """Why a peer's figure differs from ours.
 

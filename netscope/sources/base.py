@@ -21,7 +21,7 @@ class Published:
         params: elements.
         macs: rounded to ``macs_rounded_to``; None if unpublished.
         macs_rounded_to: 1,000,000 for figures in thousandths of a G.
-        remark: under which conditions they hold, where these are not the defaults; empty otherwise.
+        remark: why the multiply–adds cannot be had from the architecture alone; empty if they can.
     """
 
     label: str

@@ -1,6 +1,7 @@
 """Which sources there are, and which of them a name belongs to."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from types import MappingProxyType
@@ -73,23 +74,28 @@ def _resolve_plain(
 def list_names(pattern: str) -> tuple[tuple[ListedArchitecture, ...], tuple[str, ...]]:
     """The architectures whose name, or ``source/name``, fits ``pattern``, and remarks on sources that failed.
 
+    A name that an earlier source has taken is listed with its source before it: that is what to type.
+
     Args:
         pattern: with ``*`` and ``?``; without either, any name that holds it.
     """
     wanted = (pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*").lower()
     found: list[ListedArchitecture] = []
     remarks: list[str] = []
+    taken: set[str] = set()
     for prefix, make in _sources().items():
         try:
-            entries = tuple(_made(prefix, make).listing())
+            source = _made(prefix, make)
+            entries = tuple(source.listing())
         except (BrokenInstallError, MissingExtraError) as error:
             remarks.append(str(error))
             continue
         found += (
-            entry
+            replace(entry, name=f"{prefix}/{entry.name}") if entry.name in taken else entry
             for entry in entries
             if fnmatchcase(entry.name.lower(), wanted) or fnmatchcase(f"{entry.source}/{entry.name}".lower(), wanted)
         )
+        taken.update(source.names())
     return tuple(found), tuple(remarks)
 
 

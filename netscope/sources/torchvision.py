@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 VIDEO_FRAMES = 16
 """Frames of a clip: what torchvision measured the published figures of its video models with."""
 
-FLOW_SIZE = (520, 960)
+FLOW_SIZE = (512, 512)
 """Height and width of a pair of frames: likewise for optical flow."""
 
 
@@ -53,6 +53,23 @@ FROZEN_NORMALISATION = frozenset(
     }
 )
 """Detectors whose backbone torchvision builds with ``FrozenBatchNorm2d``, but only if it loads weights into it."""
+
+
+PROPOSALS = "the published figure is for the number of proposals that trained weights give, ours for that of random ones"
+
+PUBLISHED_OTHERWISE: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(
+        (
+            "fasterrcnn_mobilenet_v3_large_320_fpn",
+            "fasterrcnn_mobilenet_v3_large_fpn",
+            "fasterrcnn_resnet50_fpn",
+            "keypointrcnn_resnet50_fpn",
+            "maskrcnn_resnet50_fpn",
+        ),
+        PROPOSALS,
+    )
+)
+"""Why the published multiply–adds of a model cannot be had from its architecture alone."""
 
 
 class TorchvisionSource:
@@ -96,7 +113,7 @@ class TorchvisionSource:
             architecture=Architecture(spec=text, source=self.name, name=name, options=options, description=frozen),
             factory=factory,
             default_inputs=lambda module: _default_inputs(module, weights),
-            published=tuple(_published(models.get_model_weights(name))),
+            published=tuple(_published(name, models.get_model_weights(name))),
             versions={"torchvision": version("torchvision")},
         )
 
@@ -189,7 +206,7 @@ def _detection_size(module: "nn.Module") -> tuple[int, int]:
     return (transform.min_size[-1], transform.min_size[-1])
 
 
-def _published(entries: Iterable[Any]) -> Iterable[Published]:
+def _published(name: str, entries: Iterable[Any]) -> Iterable[Published]:
     """The figures in the metadata of every set of weights; ``_ops`` is in 10⁹ multiply–adds, to three decimals."""
     for weights in entries:
         ops = weights.meta.get("_ops")
@@ -198,5 +215,5 @@ def _published(entries: Iterable[Any]) -> Iterable[Published]:
             params=weights.meta["num_params"],
             macs=None if ops is None else round(ops * 1000) * 1_000_000,
             macs_rounded_to=1_000_000,
-            remark="",
+            remark=PUBLISHED_OTHERWISE.get(name, ""),
         )

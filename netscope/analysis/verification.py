@@ -1,0 +1,148 @@
+"""Why a peer's count differs from ours: every difference split into causes, each checked against the peer's own rule."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from math import prod
+
+from netscope.schema import Cause, PeerCount, PeerTally, Summary, Trace
+
+# fvcore counts these as well, several per element.
+_FVCORE_PRODUCTS = ("conv", "linear", "addmm", "mm", "matmul", "bmm", "baddbmm", "einsum")
+
+# What fvcore passes over and we count.
+_PRODUCTS_PASSED_OVER = (
+    "scaled_dot_product_attention", "_native_multi_head_attention", "_transformer_encoder_layer_fwd",
+    "lstm", "gru", "rnn_tanh", "rnn_relu", "mv", "dot", "addmv", "addbmm", "addr", "bilinear", "_trilinear",
+    "deform_conv2d", "_grouped_mm",
+)  # fmt: skip
+
+
+def compare(tally: PeerTally, summary: Summary, trace: Trace, flops: Sequence[int | None]) -> PeerCount:
+    """The peer's totals, and the causes of their differences from ours.
+
+    Args:
+        tally: what the peer counted.
+        summary: our figures.
+        trace: what they were counted from.
+        flops: of each op of ``trace``.
+    """
+    causes: list[Cause] = []
+    if tally.failure is None:
+        causes = [
+            *_parameter_causes(tally, trace, summary),
+            *{
+                "FlopCounterMode": lambda: _flop_counter_causes(tally, trace, flops),
+                "fvcore": lambda: _fvcore_causes(tally, summary),
+                "torchinfo": lambda: _torchinfo_causes(tally, summary, trace),
+            }[tally.peer](),
+        ]
+    return PeerCount(
+        peer=tally.peer,
+        version=tally.version,
+        params=tally.params,
+        macs=None if tally.failure else sum(tally.macs.values()),
+        rounded_to=1,
+        causes=tuple(causes),
+        failure=tally.failure,
+    )
+
+
+def _parameter_causes(tally: PeerTally, trace: Trace, summary: Summary) -> list[Cause]:
+    """Tied weights that the peer counts under each of their names."""
+    if tally.params is None:
+        return []
+    under_every_name = sum(
+        parameter.elements
+        for module in trace.modules
+        if module.same_as is None
+        for parameter in module.parameters
+    )
+    tied = under_every_name - summary.totals.params
+    if not tied or tally.params - summary.totals.params != tied:
+        return []
+    return [Cause(quantity="params", difference=tied, reason="counts tied weights once for each of their names")]
+
+
+def _flop_counter_causes(tally: PeerTally, trace: Trace, flops: Sequence[int | None]) -> list[Cause]:
+    """Ops that torch has no formula for."""
+    ours: dict[str, int] = defaultdict(int)
+    for op, cost in zip(trace.ops, flops, strict=True):
+        ours[op.name] += (cost or 0) // 2
+    return [
+        Cause(quantity="macs", difference=-macs, reason=f"has no formula for {name}")
+        for name, macs in ours.items()
+        if macs and name not in tally.macs
+    ]
+
+
+def _fvcore_causes(tally: PeerTally, summary: Summary) -> list[Cause]:
+    """Norms, poolings and interpolations that fvcore adds, and products that it says it cannot count."""
+    causes = [
+        Cause(quantity="macs", difference=macs, reason=f"adds its own figure for {operator}, which is no product")
+        for operator, macs in tally.macs.items()
+        if operator not in _FVCORE_PRODUCTS and macs
+    ]
+    products = sum(macs for operator, macs in tally.macs.items() if operator in _FVCORE_PRODUCTS)
+    missing = summary.totals.macs - products
+    passed_over = [name for name in tally.passed_over if name.rpartition("::")[2] in _PRODUCTS_PASSED_OVER]
+    if missing > 0 and passed_over:
+        causes.append(Cause(quantity="macs", difference=-missing, reason=f"cannot count {', '.join(passed_over)}"))
+    return causes
+
+
+def _torchinfo_causes(tally: PeerTally, summary: Summary, trace: Trace) -> list[Cause]:
+    """torchinfo multiplies each parameter with some of the output's sizes, whatever the layer does with it.
+
+    A layer's difference is explained only if torchinfo's figure is the one that this rule gives.
+    """
+    modules = {module.path: position for position, module in enumerate(trace.modules)}
+    differences: dict[str, int] = defaultdict(int)
+    for row in summary.rows:
+        theirs = tally.macs.get(row.path)
+        if theirs is None:
+            differences["sees no products outside leaf layers, such as functional attention"] -= row.own_macs
+        elif theirs != row.own_macs and theirs == _torchinfo_rule(modules[row.path], trace):
+            difference = theirs - row.own_macs
+            differences[_torchinfo_reason(modules[row.path], trace, row.own_macs, difference)] += difference
+    return [
+        Cause(quantity="macs", difference=difference, reason=reason)
+        for reason, difference in differences.items()
+        if difference
+    ]
+
+
+def _torchinfo_rule(position: int, trace: Trace, part: str = "") -> int:
+    """What torchinfo 1.8 makes of a leaf layer: its parameters times the batch, or the positions of a convolution.
+
+    Args:
+        position: of the layer in the trace.
+        trace: where its calls are.
+        part: only of the parameters whose names hold it.
+    """
+    module = trace.modules[position]
+    total = 0
+    for call in trace.calls:
+        if call.module != position or not call.outputs:
+            continue
+        output = trace.tensors[call.outputs[0]].shape
+        for parameter in module.parameters:
+            if part not in parameter.name:
+                continue
+            if parameter.name in ("weight", "bias"):
+                sizes = output[:1] + output[2:] if "Conv" in module.type_name else output[:1]
+            elif "weight" in parameter.name or "bias" in parameter.name:
+                sizes = output[:2]
+            else:
+                continue
+            total += parameter.elements * prod(sizes)
+    return total
+
+
+def _torchinfo_reason(position: int, trace: Trace, own_macs: int, difference: int) -> str:
+    if not own_macs:
+        return "counts the weights of layers without products, such as norms and embeddings"
+    if difference == _torchinfo_rule(position, trace, "bias"):
+        return "counts biases"
+    if "Transpose" in trace.modules[position].type_name:
+        return "multiplies a transposed convolution's weights with its output's positions instead of its input's"
+    return "multiplies a layer's weights and biases with the batch alone, whatever other sizes the input has"

@@ -1,0 +1,28 @@
+"""``netscope list``."""
+
+from typing import Annotated
+
+import typer
+
+from netscope.cli.options import DebugOption, FormatOption, OutputOption
+from netscope.cli.output import check_output, working, write_result
+from netscope.render import check_format
+
+
+def list_architectures(
+    pattern: Annotated[
+        str,
+        typer.Argument(metavar="[PATTERN]", help="With * and ?, on NAME or SOURCE/NAME; else any part of a name."),
+    ] = "*",
+    format_name: FormatOption = None,
+    output: OutputOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """The architectures that can be loaded by name, by source, with their published parameter counts."""
+    format_name = check_output(output, format_name)
+    check_format(format_name)
+    with working("listing architectures"):
+        from netscope.api import list_architectures as list_all
+
+        result = list_all(pattern)
+    write_result(result, format_name, output)

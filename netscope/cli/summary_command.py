@@ -1,0 +1,65 @@
+"""``netscope summary``."""
+
+from typing import Annotated
+
+import typer
+
+from netscope.cli.options import (
+    ArchitectureArgument,
+    BatchSizeOption,
+    DebugOption,
+    DeviceOption,
+    FormatOption,
+    InputOption,
+    OutputOption,
+)
+from netscope.cli.output import check_output, working, write_result
+from netscope.render import View, check_format, check_view
+
+
+def summary(
+    architecture: ArchitectureArgument,
+    inputs: InputOption = None,
+    batch_size: BatchSizeOption = None,
+    device: DeviceOption = "auto",
+    train: Annotated[bool, typer.Option("--train", help="Runs the forward pass in train mode.")] = False,
+    depth: Annotated[
+        int | None, typer.Option("--depth", "-d", metavar="N", help="Shows this many levels below the root.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option("--columns", "-c", metavar="A,B,…", help="Which columns, besides the layer's name.")
+    ] = None,
+    sort: Annotated[
+        str, typer.Option("--sort", "-s", metavar="ORDER", help="order (the tree), params, flops or name (a flat list).")
+    ] = "order",
+    macs: Annotated[bool, typer.Option("--macs", help="Shows multiply–adds instead of FLOPs.")] = False,
+    ops: Annotated[bool, typer.Option("--ops", help="Shows the ops that each module ran itself.")] = False,
+    expand: Annotated[bool, typer.Option("--expand", help="Leaves runs of identical siblings open.")] = False,
+    format_name: FormatOption = None,
+    output: OutputOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Every layer's output shape, parameters and FLOPs, from one forward pass without weights."""
+    view = View(
+        columns=tuple(key.strip() for key in columns.split(",")) if columns is not None else None,
+        depth=depth,
+        sort=sort,
+        expand=expand,
+        macs=macs,
+        ops=ops,
+    )
+    check_view(view)
+    format_name = check_output(output, format_name)
+    check_format(format_name)
+    with working(f"tracing {architecture}"):
+        from netscope.api import summarize
+        from netscope.schema.inputs import parse_inputs
+
+        result = summarize(
+            architecture,
+            parse_inputs(inputs) if inputs else None,
+            batch_size=batch_size,
+            device=device,
+            mode="train" if train else "eval",
+        )
+    write_result(result, format_name, output, view)

@@ -1,0 +1,38 @@
+"""``netscope verify``."""
+
+import typer
+
+from netscope.cli.options import (
+    ArchitectureArgument,
+    BatchSizeOption,
+    DebugOption,
+    FormatOption,
+    InputOption,
+    OutputOption,
+)
+from netscope.cli.output import check_output, working, write_result
+from netscope.render import check_format
+
+
+def verify(
+    architecture: ArchitectureArgument,
+    inputs: InputOption = None,
+    batch_size: BatchSizeOption = None,
+    format_name: FormatOption = None,
+    output: OutputOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Our counts beside torchinfo's, fvcore's, torch's and the published ones, each difference with its cause.
+
+    Exits with 1 if one of them contradicts ours and no cause is known.
+    """
+    format_name = check_output(output, format_name)
+    check_format(format_name)
+    with working(f"counting {architecture} in four ways"):
+        from netscope.api import verify as verify_counts
+        from netscope.schema.inputs import parse_inputs
+
+        result = verify_counts(architecture, parse_inputs(inputs) if inputs else None, batch_size=batch_size)
+    write_result(result, format_name, output)
+    if result.contradicted_by:
+        raise typer.Exit(1)

@@ -1,0 +1,29 @@
+"""``Document`` → CSV with exact integers."""
+
+import csv
+from io import StringIO
+from typing import Any
+
+from netscope.render.document import Canvas, Column, Document, NameCell, TypeCell
+
+
+def render_csv(document: Document, _canvas: Canvas) -> str:
+    """The table alone: keys as header, paths as names, shapes as ``1x3x224x224``, no shares and no bars."""
+    positions = [p for p, column in enumerate(document.columns) if column.kind not in ("share", "bar")]
+    output = StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow(document.columns[position].key for position in positions)
+    for row in document.rows:
+        writer.writerow(_raw(document.columns[position], row.cells[position]) for position in positions)
+    return output.getvalue()
+
+
+def _raw(column: Column, value: Any) -> Any:
+    if isinstance(value, NameCell):
+        return value.path
+    if isinstance(value, TypeCell):
+        return value.name
+    if column.kind == "shape":
+        value = () if isinstance(value, str) else value
+        return ";".join("x".join(map(str, shape)) for shape in value or ())
+    return value

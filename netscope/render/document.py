@@ -1,0 +1,85 @@
+"""What every format renders: a heading, one table of raw cells, facts below it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar"]
+Style = Literal["plain", "strong", "faint"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameCell:
+    """A name in a tree.
+
+    Attributes:
+        path: the whole, for formats without a tree.
+        label: the last part, with its marks.
+        guides: the lines that lead to it, ``"│  ├─ "``.
+    """
+
+    path: str
+    label: str
+    guides: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeCell:
+    """A type and its telling hyperparameters, the most telling first: the last go first where room is short."""
+
+    name: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column.
+
+    Attributes:
+        key: what ``--columns`` and CSV call it.
+        title: what stands above it.
+        kind: how its raw values are shown.
+    """
+
+    key: str
+    title: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One raw value per column, None where there is nothing to say."""
+
+    cells: tuple[Any, ...]
+    style: Style = "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A result, ready for any format.
+
+    Attributes:
+        result: the result itself, which JSON shows as it is.
+        heading: lines above the table, the first the title.
+        columns: of the table.
+        rows: likewise.
+        facts: label and text of the lines below.
+    """
+
+    result: Any
+    heading: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """What a format is drawn on.
+
+    Attributes:
+        width: in columns; None for as wide as it gets, as in a pipe.
+        color: whether escape sequences are welcome.
+    """
+
+    width: int | None = None
+    color: bool = False

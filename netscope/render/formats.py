@@ -1,0 +1,75 @@
+"""Which formats there are. A format is one function of one signature, and one line here."""
+
+from collections.abc import Callable
+from typing import Any
+
+from netscope.errors import UsageError
+from netscope.render.comma_separated import render_csv
+from netscope.render.document import Canvas, Document
+from netscope.render.listing import listing_document
+from netscope.render.markdown import render_markdown
+from netscope.render.summary import View, summary_document
+from netscope.render.terminal import render_terminal
+from netscope.render.verification import verification_document
+from netscope.schema import Listing, Summary, Verification
+
+Renderer = Callable[[Document, Canvas], str]
+
+
+def _render_json(document: Document, _canvas: Canvas) -> str:
+    """The result itself, whole whatever the table shows of it."""
+    text: str = document.result.to_json()
+    return text + "\n"
+
+
+FORMATS: dict[str, Renderer] = {
+    "table": render_terminal,
+    "json": _render_json,
+    "csv": render_csv,
+    "markdown": render_markdown,
+}
+
+_EXACT = ("csv", "json")
+"""The formats that programs read."""
+
+
+def render(result: Any, format_name: str = "table", *, view: View | None = None, canvas: Canvas | None = None) -> str:
+    """``result`` in one of ``FORMATS``.
+
+    Args:
+        result: a ``Summary``, ``Listing`` or ``Verification``.
+        format_name: a key of ``FORMATS``.
+        view: which part of a summary is shown.
+        canvas: what a table is drawn on; by default as wide as it gets, without colour.
+
+    Raises:
+        UsageError: unknown format, or a view that does not fit.
+    """
+    check_format(format_name)
+    document = _document(result, view or View(), exact=format_name in _EXACT)
+    return FORMATS[format_name](document, canvas or Canvas())
+
+
+def check_format(format_name: str) -> None:
+    """Checks that there is such a format.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if format_name not in FORMATS:
+        raise UsageError(f"there is no format {format_name!r}; the formats are {', '.join(FORMATS)}")
+
+
+def _document(result: Any, view: View, *, exact: bool) -> Document:
+    if isinstance(result, Summary):
+        return summary_document(result, view, exact=exact)
+    if isinstance(result, Listing):
+        return listing_document(result)
+    if isinstance(result, Verification):
+        return verification_document(result)
+    raise UsageError(f"netscope cannot show a {type(result).__name__}")
+
+
+def as_text(result: Any) -> str:
+    """What ``print`` shows of a result."""
+    return render(result).rstrip("\n")

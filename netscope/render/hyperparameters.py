@@ -1,0 +1,144 @@
+"""The few hyperparameters that tell a layer's reader what it does: ``3→96``, ``11×11``, ``s4``, ``p2``.
+
+Layers are known by the hyperparameters that they keep, not by their class, so subclasses read like their parents.
+"""
+
+from collections.abc import Callable, Mapping
+
+from netscope.schema import PlainValue
+
+Values = Mapping[str, PlainValue]
+
+
+def telling(type_name: str, values: Values) -> tuple[str, ...]:
+    """The telling hyperparameters, the most telling first; nothing that has its usual value."""
+    values = {**values, **_per_axis(type_name, values)}
+    for keys, describe in _DESCRIPTIONS:
+        if keys <= values.keys():
+            return tuple(part for part in describe(values) if part)
+    return tuple(_generic(values))[:3]
+
+
+def _per_axis(type_name: str, values: Values) -> Values:
+    """A pooling may keep one integer for all of its axes; how many these are is in its name only."""
+    axes = next((axes for axes in (1, 2, 3) if type_name.endswith(f"{axes}d")), 1)
+    return {
+        key: (value,) * axes
+        for key in ("kernel_size", "output_size")
+        if isinstance(value := values.get(key), int) and not isinstance(value, bool)
+    }
+
+
+def _convolution(values: Values) -> tuple[str, ...]:
+    return (
+        f"{values['in_channels']}→{values['out_channels']}",
+        _by(values["kernel_size"]),
+        _unless("s", values.get("stride"), 1),
+        _unless("p", values.get("padding"), 0),
+        _unless("d", values.get("dilation"), 1),
+        _groups(values),
+        _no_bias(values),
+    )
+
+
+def _groups(values: Values) -> str:
+    groups = values.get("groups", 1)
+    if groups == 1:
+        return ""
+    return "depthwise" if groups == values["in_channels"] else f"g{groups}"
+
+
+def _pooling(values: Values) -> tuple[str, ...]:
+    stride = values.get("stride")
+    return (
+        _by(values["kernel_size"]),
+        _unless("s", values["kernel_size"] if stride is None else stride, 1),
+        _unless("p", values.get("padding"), 0),
+        _unless("d", values.get("dilation"), 1),
+        "ceil" if values.get("ceil_mode") else "",
+    )
+
+
+def _linear(values: Values) -> tuple[str, ...]:
+    return (f"{values['in_features']}→{values['out_features']}", _no_bias(values))
+
+
+def _bilinear(values: Values) -> tuple[str, ...]:
+    return (f"{values['in1_features']}, {values['in2_features']}→{values['out_features']}", _no_bias(values))
+
+
+def _recurrent(values: Values) -> tuple[str, ...]:
+    layers = values.get("num_layers", 1)
+    return (
+        f"{values['input_size']}→{values['hidden_size']}",
+        f"{layers} layers" if layers != 1 else "",
+        "bidirectional" if values.get("bidirectional") else "",
+        f"proj {values['proj_size']}" if values.get("proj_size") else "",
+        _no_bias(values),
+    )
+
+
+def _attention(values: Values) -> tuple[str, ...]:
+    return (f"{values['embed_dim']}", f"{values['num_heads']} heads")
+
+
+def _group_norm(values: Values) -> tuple[str, ...]:
+    return (f"{values['num_channels']}", f"{values['num_groups']} groups")
+
+
+def _upsample(values: Values) -> tuple[str, ...]:
+    factor = values.get("scale_factor")
+    target = f"×{factor:g}" if isinstance(factor, (int, float)) else _by(values.get("size"))
+    return (target, str(values["mode"]))
+
+
+def _no_bias(values: Values) -> str:
+    return "no bias" if values.get("bias") is False else ""
+
+
+_DESCRIPTIONS: tuple[tuple[set[str], Callable[[Values], tuple[str, ...]]], ...] = (
+    ({"in_channels", "out_channels", "kernel_size"}, _convolution),
+    ({"in_features", "out_features"}, _linear),
+    ({"in1_features", "in2_features", "out_features"}, _bilinear),
+    ({"input_size", "hidden_size"}, _recurrent),
+    ({"embed_dim", "num_heads"}, _attention),
+    ({"num_embeddings", "embedding_dim"}, lambda values: (f"{values['num_embeddings']}×{values['embedding_dim']}",)),
+    ({"num_channels", "num_groups"}, _group_norm),
+    ({"num_features"}, lambda values: (f"{values['num_features']}",)),
+    ({"normalized_shape"}, lambda values: (_by(values["normalized_shape"]),)),
+    ({"kernel_size"}, _pooling),
+    ({"mode", "scale_factor"}, _upsample),
+    ({"output_size"}, lambda values: (_by(values["output_size"]),)),
+    ({"p", "inplace"}, lambda values: (f"p={values['p']:g}" if isinstance(values["p"], float) else f"p={values['p']}",)),
+    ({"inplace"}, lambda values: ()),
+    ({"start_dim", "end_dim"}, lambda values: ()),
+)
+
+
+def _generic(values: Values) -> list[str]:
+    """What an unknown layer keeps: whole numbers above one, words and short tuples, under their names."""
+    shown = []
+    for name, value in values.items():
+        if isinstance(value, (bool, float)) or value is None or value in (0, 1, "", "none"):
+            continue
+        if isinstance(value, str) and len(value) > 16:
+            continue
+        shown.append(f"{name}={_by(value)}")
+    return shown
+
+
+def _by(value: PlainValue) -> str:
+    """``(11, 11)`` as ``11×11``; an axis that is left as it is, as ``·``."""
+    if isinstance(value, tuple):
+        return "×".join("·" if item is None else str(item) for item in value)
+    return str(value)
+
+
+def _unless(mark: str, value: PlainValue, usual: int) -> str:
+    """``s4`` for a stride of four, ``s2×1`` where the axes differ, nothing for the usual value."""
+    if isinstance(value, str):
+        return f"{mark} {value}"
+    sizes = set(value) if isinstance(value, tuple) else {value}
+    if sizes <= {usual, None}:
+        return ""
+    return f"{mark}{sizes.pop()}" if len(sizes) == 1 else f"{mark}{_by(value)}"

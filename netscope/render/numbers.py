@@ -1,0 +1,57 @@
+"""How numbers and shapes are shown. Exact integers come in; rounding happens here and nowhere else."""
+
+from collections.abc import Sequence
+
+NOTHING = "·"
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+
+
+def count(value: int) -> str:
+    """With thousands separated: ``62,378,344``."""
+    return f"{value:,}"
+
+
+def signed(value: int) -> str:
+    """With its sign: ``+1,024``, ``−1,024``."""
+    return f"{value:+,}".replace("-", "−") if value else "0"
+
+
+def scaled(value: int) -> str:
+    """With three decimals and a decimal prefix: ``2.271 G``; below a thousand as it is."""
+    amount = float(value)
+    for prefix in ("", "K", "M", "G", "T", "P", "E"):
+        # Rounding to three decimals may reach the next prefix: 999,999,999 is 1.000 G.
+        if abs(round(amount, 3)) < 1000 or prefix == "E":
+            break
+        amount /= 1000
+    return f"{amount:.3f} {prefix}" if prefix else f"{value}"
+
+
+def size(value: int) -> str:
+    """Bytes with two decimals and a binary prefix: ``237.95 MiB``."""
+    amount = float(value)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if round(amount, 2) < 1024 or unit == "TiB":
+            break
+        amount /= 1024
+    return f"{value} B" if unit == "B" else f"{amount:,.2f} {unit}"
+
+
+def share(part: int, whole: int) -> str:
+    """In per cent with one decimal; what is not nothing is never shown as 0.0 %."""
+    if not part or not whole:
+        return ""
+    percent = 100 * part / whole
+    return f"{percent:.1f}%" if percent >= 0.05 else "<0.1%"
+
+
+def bar(part: int, whole: int, width: int) -> str:
+    """``part / whole`` of ``width`` blocks, in eighths of a block."""
+    eighths = round(8 * width * part / whole) if whole else 0
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (_BLOCKS[rest] if rest else "")
+
+
+def shape(sizes: Sequence[int]) -> str:
+    """``1×3×224×224``; a scalar is ``scalar``."""
+    return "×".join(map(str, sizes)) or "scalar"

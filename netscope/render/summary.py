@@ -1,0 +1,280 @@
+"""``Summary`` → ``Document``: which rows and columns there are, and what stands around them."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from netscope.errors import UsageError
+from netscope.render import numbers
+from netscope.render.document import Column, Document, Kind, NameCell, Row, Style, TypeCell
+from netscope.render.hyperparameters import telling
+from netscope.render.tree import Node, cut, fold, tree_of
+from netscope.schema import OUTPUTS_DIFFER, LayerRow, OpCount, Summary
+
+SORTS = ("order", "params", "flops", "name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Which part of a summary is shown.
+
+    Attributes:
+        columns: keys of ``COLUMNS``; None for the usual ones of the format.
+        depth: of the tree, None for all of it.
+        sort: ``"order"`` for the tree in order of execution; otherwise a flat list of the modules by their own figures.
+        expand: whether runs of identical siblings stay open.
+        macs: multiply–adds instead of FLOPs.
+        ops: the ops that each module ran itself, below it.
+    """
+
+    columns: tuple[str, ...] | None = None
+    depth: int | None = None
+    sort: str = "order"
+    expand: bool = False
+    macs: bool = False
+    ops: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SummaryColumn:
+    """A column of the summary: how a row's raw value is had from it."""
+
+    title: str
+    kind: Kind
+    value: Callable[[LayerRow, Summary], Any]
+
+
+def _part(field: str) -> Callable[[LayerRow, Summary], Any]:
+    """A figure together with the whole that it is a share of."""
+    return lambda row, summary: (getattr(row, field), getattr(summary.totals, field))
+
+
+def _output(row: LayerRow) -> Any:
+    """The output shapes; in words why there are none."""
+    if row.calls:
+        return row.output_shapes
+    return "never ran" if "never ran" in row.notes else "not called"
+
+
+COLUMNS: dict[str, _SummaryColumn] = {
+    "type": _SummaryColumn(
+        title="Type",
+        kind="type",
+        value=lambda row, _: TypeCell(name=row.type_name, details=telling(row.type_name, row.hyperparameters)),
+    ),
+    "input": _SummaryColumn(title="Input", kind="shape", value=lambda row, _: row.input_shapes),
+    "output": _SummaryColumn(title="Output", kind="shape", value=lambda row, _: _output(row)),
+    "params": _SummaryColumn(title="Params", kind="count", value=lambda row, _: row.params),
+    "params-share": _SummaryColumn(title="", kind="share", value=_part("params")),
+    "params-bar": _SummaryColumn(title="", kind="bar", value=_part("params")),
+    "own-params": _SummaryColumn(title="Own params", kind="count", value=lambda row, _: row.own_params),
+    "trainable": _SummaryColumn(title="Trainable", kind="count", value=lambda row, _: row.trainable_params),
+    "flops": _SummaryColumn(title="FLOPs", kind="flops", value=lambda row, _: row.flops),
+    "flops-share": _SummaryColumn(title="", kind="share", value=_part("flops")),
+    "flops-bar": _SummaryColumn(title="", kind="bar", value=_part("flops")),
+    "own-flops": _SummaryColumn(title="Own FLOPs", kind="flops", value=lambda row, _: row.own_flops),
+    "macs": _SummaryColumn(title="MACs", kind="flops", value=lambda row, _: row.macs),
+    "own-macs": _SummaryColumn(title="Own MACs", kind="flops", value=lambda row, _: row.own_macs),
+    "calls": _SummaryColumn(title="Calls", kind="count", value=lambda row, _: row.calls),
+}
+"""Every column that ``--columns`` can name; the layer's own name always stands first."""
+
+USUAL = ("type", "output", "params", "params-share", "params-bar", "flops", "flops-share", "flops-bar")
+EXACT = ("type", "input", "output", "calls", "params", "own-params", "trainable", "flops", "own-flops")
+"""What CSV gives: exact figures, no shares."""
+
+
+def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Document:
+    """The document of ``summary``.
+
+    Args:
+        summary: what is shown.
+        view: which part of it.
+        exact: whether the format is read by programs: nothing is folded then, and the usual columns are ``EXACT``.
+
+    Raises:
+        UsageError: the view names an unknown column or order, or a negative depth.
+    """
+    check_view(view)
+    keys = view.columns or (EXACT if exact else USUAL)
+    if view.macs:
+        keys = tuple(key.replace("flops", "macs") if key in ("flops", "own-flops") else key for key in keys)
+    columns = tuple(Column(key=key, title=COLUMNS[key].title, kind=COLUMNS[key].kind) for key in keys)
+    nodes = _sorted_rows(summary, view) if view.sort != "order" else _tree_rows(summary, view, exact=exact)
+    rows: list[Row] = []
+    folded = False
+    for name, node in nodes:
+        folded = folded or node.copies > 1
+        cells = tuple(COLUMNS[key].value(node.row, summary) for key in keys)
+        if not exact and _is_container(node):
+            cells = tuple(None if isinstance(cell, TypeCell) else cell for cell in cells)
+        rows.append(Row(cells=(name, *cells), style=_style(node)))
+        if view.ops:
+            rows += (_op_row(op, name, keys, summary) for op in node.row.ops)
+    return Document(
+        result=summary,
+        heading=_heading(summary),
+        columns=(Column(key="layer", title="Layer", kind="name"), *columns),
+        rows=tuple(rows),
+        facts=tuple(_facts(summary, folded=folded)),
+    )
+
+
+def check_view(view: View) -> None:
+    """Checks that a summary can be shown that way.
+
+    Raises:
+        UsageError: unknown column or order, or a negative depth.
+    """
+    for key in view.columns or ():
+        if key not in COLUMNS:
+            raise UsageError(f"there is no column {key!r}; the columns are {', '.join(COLUMNS)}")
+    if view.sort not in SORTS:
+        raise UsageError(f"there is no order {view.sort!r}; the orders are {', '.join(SORTS)}")
+    if view.depth is not None and view.depth < 0:
+        raise UsageError(f"the depth must be 0 or more, not {view.depth}")
+
+
+def _tree_rows(summary: Summary, view: View, *, exact: bool) -> Iterator[tuple[NameCell, Node]]:
+    root = cut(tree_of(summary.rows), view.depth)
+    if not (view.expand or exact):
+        root = fold(root, lambda row: _appearance(row, summary))
+    yield from _walk(root, lead="", guides="")
+
+
+def _walk(node: Node, *, lead: str, guides: str) -> Iterator[tuple[NameCell, Node]]:
+    """The node and what is below it, with the lines that lead to each."""
+    yield NameCell(path=node.row.path, label=_marked(node), guides=lead), node
+    for child in node.children:
+        last = child is node.children[-1]
+        yield from _walk(child, lead=guides + ("└─ " if last else "├─ "), guides=guides + ("   " if last else "│  "))
+
+
+def _marked(node: Node) -> str:
+    """The name with ``×35`` behind it for 35 identical siblings, or for one module that ran 35 times."""
+    times = node.copies * node.row.calls
+    return f"{node.label} ×{times}" if times > 1 else node.label
+
+
+def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]]:
+    """The modules that do something themselves, by what they do themselves; so the figures add up."""
+    own = {"params": lambda row: row.own_params, "flops": lambda row: row.own_flops, "name": lambda row: 0}[view.sort]
+    kept = [
+        row
+        for row in summary.rows
+        if (row.own_params or row.own_flops) and (view.depth is None or row.depth <= view.depth)
+    ]
+    for row in sorted(kept, key=lambda row: (-own(row), row.path if view.sort == "name" else "")):
+        alone = _alone(row)
+        node = Node(row=alone, label=row.path or row.type_name)
+        yield NameCell(path=row.path, label=_marked(node)), node
+
+
+def _alone(row: LayerRow) -> LayerRow:
+    """The row with its children's figures left out."""
+    from dataclasses import replace
+
+    return replace(row, params=row.own_params, flops=row.own_flops, trainable_params=row.own_trainable_params)
+
+
+def _appearance(row: LayerRow, summary: Summary) -> object:
+    """Everything that any column may show of the row, and its notes with the numbers in their paths left out."""
+    shown = tuple(COLUMNS[key].value(row, summary) for key in (*EXACT, "macs"))
+    return (*shown, row.ops, tuple(_generalised(note) for note in row.notes))
+
+
+def _is_container(node: Node) -> bool:
+    """Whether its type says no more than the tree does already."""
+    is_root = not node.row.path and node.label == node.row.type_name
+    return is_root or (bool(node.children) and node.row.type_name in ("Sequential", "ModuleList", "ModuleDict"))
+
+
+def _style(node: Node) -> Style:
+    if node.row.own_params or node.row.own_flops:
+        return "strong"
+    return "plain" if node.children or node.hidden else "faint"
+
+
+def _op_row(op: OpCount, below: NameCell, keys: tuple[str, ...], summary: Summary) -> Row:
+    """An op below the module that ran it: only its name, calls and FLOPs are known."""
+    known: dict[str, Any] = {
+        "type": TypeCell(name="op", details=("uncounted",) if op.flops is None else ()),
+        "calls": op.calls,
+        "flops": op.flops,
+        "macs": None if op.flops is None else op.flops // 2,
+        "flops-share": (op.flops or 0, summary.totals.flops),
+    }
+    guides = re.sub("─", " ", below.guides.replace("├", "│").replace("└", " "))
+    times = f" ×{op.calls}" if op.calls > 1 else ""
+    name = NameCell(path=f"{below.path}:{op.op}", label=f"{op.op}{times}", guides=f"{guides}∙ ")
+    return Row(cells=(name, *(known.get(key) for key in keys)), style="faint")
+
+
+def _heading(summary: Summary) -> tuple[str, ...]:
+    architecture = summary.architecture
+    options = ",".join(f"{key}={value}" for key, value in architecture.options.items())
+    title = [architecture.name + (f"@{options}" if options else ""), architecture.source]
+    typed = architecture.spec.partition("@")[0].rpartition("/")[2]
+    resolved = "" if architecture.name.endswith(typed) else f"  ({typed} → {architecture.name})"
+    inputs = ", ".join(f"{item.name} {numbers.shape(item.shape)} {item.dtype}" for item in summary.inputs)
+    return (
+        "  ·  ".join(title) + resolved,
+        *filter(None, (architecture.description,)),
+        f"input {inputs or 'none'}  ·  traced on {summary.traced_on}  ·  {summary.mode} mode",
+    )
+
+
+def _facts(summary: Summary, *, folded: bool) -> Iterator[tuple[str, str]]:
+    totals = summary.totals
+    if not totals.params:
+        trainable = ""
+    elif not totals.frozen_params:
+        trainable = "all trainable"
+    else:
+        trainable = f"{numbers.count(totals.trainable_params)} trainable, {numbers.count(totals.frozen_params)} frozen"
+    dtypes = f" in {', '.join(totals.param_dtypes)}" if totals.param_dtypes else ""
+    weight = f"{numbers.size(totals.param_bytes)}{dtypes}"
+    yield "Parameters", "   ".join((numbers.count(totals.params), " · ".join(filter(None, (trainable, weight)))))
+    if totals.buffers:
+        yield "Buffers", f"{numbers.count(totals.buffers)}   {numbers.size(totals.buffer_bytes)}"
+    bound = "≥ " if summary.is_lower_bound else ""
+    yield "FLOPs", f"{bound}{numbers.count(totals.flops)} = 2 × {numbers.count(totals.macs)} MACs   {_accounted(summary)}"
+    if folded:
+        yield "Folded", "a … b ×n sums n identical siblings, what is below it is one of them; --expand opens them"
+    if any(OUTPUTS_DIFFER in row.notes for row in summary.rows):
+        yield "Outputs", "a layer that ran ×n times with different shapes shows its first"
+    for note, paths in _grouped_notes(summary):
+        yield "Note", f"{paths}: {note}"
+    for remark in summary.remarks:
+        yield "Note", remark
+
+
+def _accounted(summary: Summary) -> str:
+    convention = summary.flop_convention.partition("; ")[2]
+    if not summary.is_lower_bound:
+        return f"{convention}; every op accounted for"
+    ops = ", ".join(f"{op.op} ({op.calls}×)" for op in summary.uncounted_ops)
+    return f"{convention}; a lower bound: there is no formula for {ops}"
+
+
+def _grouped_notes(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Each note once, with the paths that it holds for, numbers in which are told as ``*`` where there are several."""
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for row in summary.rows:
+        for note in row.notes:
+            if note == OUTPUTS_DIFFER:
+                continue
+            key = (_generalised(note), _generalised(row.path))
+            groups.setdefault(key, []).append((note, row.path or row.type_name))
+    for (note, path), members in groups.items():
+        if len(members) == 1:
+            yield members[0]
+        else:
+            yield note, f"{path} ({len(members)} modules)"
+
+
+def _generalised(text: str) -> str:
+    """``layers.3.attn`` as ``layers.*.attn``."""
+    return re.sub(r"(?<![^\W_])\d+(?![^\W_])", "*", text)

@@ -1,0 +1,163 @@
+"""``Document`` → a table for the terminal, or for a pipe."""
+
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from netscope.render import numbers
+from netscope.render.document import Canvas, Column, Document, NameCell, Row, TypeCell
+
+GAP = 2
+BAR_WIDTH = 8
+SHORTEST_TYPE = 8
+
+_RIGHT = ("count", "flops", "bytes", "share")
+_STYLES = {"plain": "", "strong": "bold", "faint": "dim"}
+
+
+def render_terminal(document: Document, canvas: Canvas) -> str:
+    """The document as text.
+
+    Where the canvas is too narrow the bars go first, then the shares, then hyperparameters from the last on; names and
+    counts never do.
+    """
+    output = StringIO()
+    console = Console(
+        file=output,
+        width=canvas.width or 100_000,
+        force_terminal=canvas.color,
+        color_system="standard" if canvas.color else None,
+        no_color=not canvas.color,
+        highlight=False,
+        soft_wrap=False,
+        legacy_windows=False,
+    )
+    layout = _fit(document, canvas.width)
+    title, *others = document.heading or ("",)
+    console.print(Text(title, style="bold"))
+    for line in others:
+        console.print(Text(line, style="dim"))
+    console.print()
+    # A table that cannot be made to fit is wider than the canvas rather than wrong.
+    console.print(_table(document, layout), width=max(layout.width, console.width), crop=False)
+    _print_facts(console, document)
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Which columns are drawn, how wide they are together, and how wide the type column may be."""
+
+    columns: tuple[int, ...]
+    width: int
+    type_width: int | None
+
+
+def _fit(document: Document, width: int | None) -> _Layout:
+    columns = list(range(len(document.columns)))
+    widths = [
+        max([cell_len(column.title), *(cell_len(_text(column, row.cells[position]).plain) for row in document.rows)])
+        for position, column in enumerate(document.columns)
+    ]
+
+    def needed() -> int:
+        return sum(widths[position] for position in columns) + GAP * (len(columns) - 1)
+
+    if width is None:
+        return _Layout(columns=tuple(columns), width=needed(), type_width=None)
+    for kind in ("bar", "share"):
+        for position in columns.copy():
+            if needed() > width and document.columns[position].kind == kind:
+                columns.remove(position)
+    type_width = None
+    for position in columns:
+        if document.columns[position].kind == "type" and needed() > width:
+            type_width = max(SHORTEST_TYPE, widths[position] - (needed() - width))
+            widths[position] = type_width
+    return _Layout(columns=tuple(columns), width=needed(), type_width=type_width)
+
+
+def _table(document: Document, layout: _Layout) -> Table:
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim", show_edge=False)
+    for position in layout.columns:
+        column = document.columns[position]
+        table.add_column(
+            Text(column.title), justify="right" if column.kind in _RIGHT else "left", no_wrap=True, overflow="crop"
+        )
+    for row in document.rows:
+        table.add_row(*(_cell(document.columns[position], row, position, layout) for position in layout.columns))
+    return table
+
+
+def _cell(column: Column, row: Row, position: int, layout: _Layout) -> Text:
+    text = _text(column, row.cells[position], layout.type_width)
+    if column.kind == "name":
+        guides = len(row.cells[position].guides)
+        text.stylize("dim", 0, guides)
+        text.stylize(_STYLES[row.style], guides)
+    elif column.kind == "bar":
+        text.stylize("cyan")
+    else:
+        text.stylize("dim" if column.kind == "share" or text.plain == numbers.NOTHING else _STYLES[row.style])
+    return text
+
+
+def _text(column: Column, value: Any, type_width: int | None = None) -> Text:
+    """A raw value as it is shown; never markup, since names come from users' code."""
+    if isinstance(value, NameCell):
+        return Text(value.guides + value.label)
+    if isinstance(value, TypeCell):
+        return Text(_type(value, type_width))
+    return Text(cell_text(column, value))
+
+
+def _type(cell: TypeCell, width: int | None) -> str:
+    """The type with as many of its hyperparameters as fit."""
+    details = list(cell.details)
+    while True:
+        text = " ".join((cell.name, ", ".join(details))).strip()
+        if details and len(details) < len(cell.details):
+            text += ", …"
+        if width is None or cell_len(text) <= width:
+            return text
+        if not details:
+            return text[: width - 1] + "…"
+        details.pop()
+
+
+def cell_text(column: Column, value: Any) -> str:
+    """A raw value of any kind but a name or type, as people read it; a dot where there is nothing to say."""
+    if column.kind in ("share", "bar"):
+        part, whole = value or (0, 0)
+        return numbers.share(part, whole) if column.kind == "share" else numbers.bar(part, whole, BAR_WIDTH)
+    if column.kind in ("type", "text") and value is None:
+        return ""
+    if value is None or value == 0 or value == ():
+        return numbers.NOTHING
+    if column.kind == "count":
+        return numbers.count(value)
+    if column.kind == "flops":
+        return numbers.scaled(value)
+    if column.kind == "bytes":
+        return numbers.size(value)
+    if column.kind == "shape" and not isinstance(value, str):
+        return numbers.shape(value[0]) + (f" +{len(value) - 1}" if len(value) > 1 else "")
+    return str(value)
+
+
+def _print_facts(console: Console, document: Document) -> None:
+    if not document.facts:
+        return
+    console.print()
+    label_width = max(len(label) for label, _ in document.facts) + GAP
+    grid = Table.grid(padding=0)
+    grid.add_column(width=label_width, no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text in document.facts:
+        grid.add_row(Text(label, style="dim"), Text(text))
+    console.print(grid)

@@ -1,0 +1,110 @@
+"""The rows of a summary as a tree, with runs of identical siblings folded into one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from os.path import commonprefix
+
+from netscope.schema import LayerRow
+
+SHORTEST_RUN = 3
+"""Siblings that are folded: two are read faster than a fold."""
+
+
+@dataclass(slots=True)
+class Node:
+    """A row and the nodes below it.
+
+    Attributes:
+        row: what is shown; for a folded run the sum of its members.
+        label: its name, ``"1 … 35"`` for a run.
+        copies: how many identical siblings it stands for.
+        children: below it; for a run those of one of its members.
+        hidden: whether ``--depth`` cut its children off.
+    """
+
+    row: LayerRow
+    label: str
+    copies: int = 1
+    children: list["Node"] = field(default_factory=list)
+    hidden: bool = False
+
+
+def tree_of(rows: Sequence[LayerRow]) -> Node:
+    """The tree that ``rows``, a module before its children, stand for."""
+    nodes = [Node(row=row, label=row.name or row.type_name) for row in rows]
+    open_nodes: list[Node] = []
+    for node in nodes:
+        del open_nodes[node.row.depth :]
+        if open_nodes:
+            open_nodes[-1].children.append(node)
+        open_nodes.append(node)
+    return nodes[0]
+
+
+def cut(root: Node, depth: int | None) -> Node:
+    """The tree without what is deeper than ``depth``."""
+    if depth is None:
+        return root
+    children = [cut(child, depth) for child in root.children if child.row.depth <= depth]
+    return Node(
+        row=root.row, label=root.label, copies=root.copies, children=children, hidden=bool(root.children) and not children
+    )
+
+
+def fold(root: Node, appearance: Callable[[LayerRow], object]) -> Node:
+    """The tree with every run of three or more identical siblings in one node.
+
+    Args:
+        root: of the tree.
+        appearance: what a row looks like in the table. Siblings are identical if they look the same and everything
+            below them does.
+    """
+    numbers: dict[object, int] = {}
+
+    def folded(node: Node) -> tuple[Node, int]:
+        pairs = [folded(child) for child in node.children]
+        signature = (appearance(node.row), tuple((child.label, number) for child, number in pairs))
+        number = numbers.setdefault(signature, len(numbers))
+        return Node(row=node.row, label=node.label, children=_joined(pairs), hidden=node.hidden), number
+
+    return folded(root)[0]
+
+
+def _joined(pairs: Sequence[tuple[Node, int]]) -> list[Node]:
+    joined: list[Node] = []
+    start = 0
+    while start < len(pairs):
+        end = start + 1
+        while end < len(pairs) and pairs[end][1] == pairs[start][1]:
+            end += 1
+        run = [node for node, _ in pairs[start:end]]
+        joined += [_run(run)] if len(run) >= SHORTEST_RUN else run
+        start = end
+    return joined
+
+
+def _run(nodes: Sequence[Node]) -> Node:
+    first, last = nodes[0], nodes[-1]
+    rows = [node.row for node in nodes]
+    summed = replace(
+        first.row,
+        params=sum(row.params for row in rows),
+        own_params=sum(row.own_params for row in rows),
+        trainable_params=sum(row.trainable_params for row in rows),
+        own_trainable_params=sum(row.own_trainable_params for row in rows),
+        flops=sum(row.flops for row in rows),
+        own_flops=sum(row.own_flops for row in rows),
+    )
+    return Node(
+        row=summed,
+        label=f"{first.label} … {last.label[_common_stem(first.label, last.label) :]}",
+        copies=len(nodes),
+        children=first.children,
+        hidden=first.hidden,
+    )
+
+
+def _common_stem(first: str, last: str) -> int:
+    """How much of two names is the same before their numbers: ``block_9`` and ``block_11`` have ``block_``."""
+    same = commonprefix((first, last))
+    return len(same.rstrip("0123456789"))

@@ -1,0 +1,80 @@
+"""``Verification`` → ``Document``."""
+
+from collections.abc import Iterator
+
+from netscope.render import numbers
+from netscope.render.document import Column, Document, NameCell, Row
+from netscope.schema import PeerCount, Verification
+
+
+def verification_document(verification: Verification) -> Document:
+    """Our figures first, then a row for each peer; below, the cause of each difference."""
+    ours = Row(
+        cells=(
+            NameCell(path="netscope", label="netscope"),
+            "",
+            verification.params,
+            None,
+            verification.macs,
+            None,
+            "a lower bound" if verification.is_lower_bound else "",
+        ),
+        style="strong",
+    )
+    inputs = ", ".join(f"{item.name} {numbers.shape(item.shape)} {item.dtype}" for item in verification.inputs)
+    return Document(
+        result=verification,
+        heading=(
+            f"{verification.architecture.name}  ·  {verification.architecture.source}",
+            f"input {inputs}  ·  1 MAC = 2 FLOPs",
+        ),
+        columns=(
+            Column(key="peer", title="Counted by", kind="name"),
+            Column(key="version", title="Version", kind="text"),
+            Column(key="params", title="Params", kind="count"),
+            Column(key="params-difference", title="less ours", kind="text"),
+            Column(key="macs", title="MACs", kind="count"),
+            Column(key="macs-difference", title="less ours", kind="text"),
+            Column(key="verdict", title="Verdict", kind="text"),
+        ),
+        rows=(ours, *(_row(peer, verification) for peer in verification.peers)),
+        facts=tuple(_facts(verification)),
+    )
+
+
+def _row(peer: PeerCount, verification: Verification) -> Row:
+    return Row(
+        cells=(
+            NameCell(path=peer.peer, label=peer.peer),
+            peer.version,
+            peer.params,
+            None if peer.params is None else numbers.signed(peer.params - verification.params),
+            peer.macs,
+            None if peer.macs is None else numbers.signed(peer.macs - verification.macs),
+            _verdict(peer, verification),
+        )
+    )
+
+
+def _verdict(peer: PeerCount, verification: Verification) -> str:
+    if peer.failure:
+        return "could not count it"
+    if peer.peer in verification.contradicted_by:
+        return "CONTRADICTS"
+    if peer.causes:
+        return "differs, explained"
+    return "agrees, as far as it is rounded" if peer.rounded_to > 1 and peer.macs != verification.macs else "agrees"
+
+
+def _facts(verification: Verification) -> Iterator[tuple[str, str]]:
+    for peer in verification.peers:
+        if peer.failure:
+            yield peer.peer, peer.failure
+        for cause in peer.causes:
+            unit = "params" if cause.quantity == "params" else "MACs"
+            yield peer.peer, f"{numbers.signed(cause.difference)} {unit}: {cause.reason}"
+        for quantity, ours in (("params", verification.params), ("macs", verification.macs)):
+            left = peer.unexplained(quantity, ours)  # type: ignore[arg-type]  # the two literals
+            if left:
+                unit = "params" if quantity == "params" else "MACs"
+                yield peer.peer, f"{numbers.signed(left)} {unit} remain unexplained"
