@@ -134,9 +134,7 @@ def _resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
     return sources.resolve(model) if isinstance(model, str) else sources.lent_module(model)
 
 
-def _subject(
-    resolved: "ResolvedArchitecture", requested: ForwardInputs | None, batch_size: int | None
-) -> "Subject":
+def _subject(resolved: "ResolvedArchitecture", requested: ForwardInputs | None, batch_size: int | None) -> "Subject":
     from netscope import tracing
 
     def inputs_for(module: "nn.Module") -> ForwardInputs:

@@ -44,7 +44,9 @@ def _wrong_channels(failure: LayerFailure, shape: Shape) -> str | None:
         return None
     if "in_channels" in failure.hyperparameters and len(shape) not in (spatial + 1, spatial + 2):
         return f"expects {spatial + 2} dimensions (N, {expected}, {', '.join('DHW'[-spatial:])}) and got {_text(shape)}"
-    channels = shape[-spatial - 1] if "in_channels" in failure.hyperparameters else shape[1 : 2][0] if len(shape) > 1 else None
+    channels = (
+        shape[-spatial - 1] if "in_channels" in failure.hyperparameters else shape[1:2][0] if len(shape) > 1 else None
+    )
     if channels is not None and channels != expected:
         return f"expects {expected} input channel{'' if expected == 1 else 's'} and got {channels} ({_text(shape)})"
     return None

@@ -20,9 +20,7 @@ class SpatialArithmetic:
     text: str
 
 
-def spatial_arithmetic(
-    hyperparameters: Mapping[str, PlainValue], size: int, axis: int
-) -> SpatialArithmetic | None:
+def spatial_arithmetic(hyperparameters: Mapping[str, PlainValue], size: int, axis: int) -> SpatialArithmetic | None:
     """floor((W + 2·P − D·(K − 1) − 1) / S) + 1, the rule of ``torch.nn``'s convolutions and poolings.
 
     Args:

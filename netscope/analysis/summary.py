@@ -198,7 +198,11 @@ def _totals(trace: Trace, root: _Node) -> Totals:
         trainable_params=root.trainable,
         buffers=sum(buffer.elements for buffer in buffers),
         param_bytes=sum(parameter.bytes for parameter in parameters),
-        param_dtypes=tuple(sorted({trace.tensors[tensor].dtype for parameter in parameters if (tensor := parameter.tensor) is not None})),
+        param_dtypes=tuple(
+            sorted(
+                {trace.tensors[tensor].dtype for parameter in parameters if (tensor := parameter.tensor) is not None}
+            )
+        ),
         buffer_bytes=sum(buffer.bytes for buffer in buffers),
         flops=root.flops,
         macs=root.flops // 2,

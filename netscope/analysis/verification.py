@@ -1,4 +1,4 @@
-"""Why a peer's count differs from ours: every difference split into causes, each checked against the peer's own rule."""
+"""Why a peer's count differs from ours: each difference split into causes that are checked against the peer's rule."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -52,10 +52,7 @@ def _parameter_causes(tally: PeerTally, trace: Trace, summary: Summary) -> list[
     if tally.params is None:
         return []
     under_every_name = sum(
-        parameter.elements
-        for module in trace.modules
-        if module.same_as is None
-        for parameter in module.parameters
+        parameter.elements for module in trace.modules if module.same_as is None for parameter in module.parameters
     )
     tied = under_every_name - summary.totals.params
     if not tied or tally.params - summary.totals.params != tied:
@@ -91,7 +88,7 @@ def _fvcore_causes(tally: PeerTally, summary: Summary) -> list[Cause]:
 
 
 def _torchinfo_causes(tally: PeerTally, summary: Summary, trace: Trace) -> list[Cause]:
-    """torchinfo multiplies each parameter with some of the output's sizes, whatever the layer does with it.
+    """Torchinfo multiplies each parameter with some of the output's sizes, whatever the layer does with it.
 
     A layer's difference is explained only if torchinfo's figure is the one that this rule gives.
     """

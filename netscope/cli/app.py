@@ -56,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except BrokenPipeError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the one place where our own mistakes end
         if debug:
             traceback.print_exc()
         print(

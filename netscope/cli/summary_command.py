@@ -30,7 +30,8 @@ def summary(
         str | None, typer.Option("--columns", "-c", metavar="A,B,…", help="Which columns, besides the layer's name.")
     ] = None,
     sort: Annotated[
-        str, typer.Option("--sort", "-s", metavar="ORDER", help="order (the tree), params, flops or name (a flat list).")
+        str,
+        typer.Option("--sort", "-s", metavar="ORDER", help="order (the tree), params, flops or name (a flat list)."),
     ] = "order",
     macs: Annotated[bool, typer.Option("--macs", help="Shows multiply–adds instead of FLOPs.")] = False,
     ops: Annotated[bool, typer.Option("--ops", help="Shows the ops that each module ran itself.")] = False,

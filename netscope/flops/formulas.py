@@ -1,6 +1,6 @@
 """The formulas. Each multiply–add is two FLOPs; a bias added along the way is not counted.
 
-Arguments bear the names of torch's schemas and come in their order; what a formula has no use for ends in ``*_``, ``**_``.
+Arguments bear the names of torch's schemas and come in their order; what a formula has no use for ends in ``*_``.
 """
 
 from math import prod
@@ -33,7 +33,7 @@ def added_matrix_product(self: TensorSpec, mat1: TensorSpec, mat2: TensorSpec, *
 
 
 @flop_formula("aten.linear", "aten.mkldnn_linear", "mkldnn._linear_pointwise", "mkldnn._mkl_linear")
-def linear(input: TensorSpec, weight: TensorSpec, *_: Any, **__: Any) -> int:  # noqa: A002 - torch's name
+def linear(input: TensorSpec, weight: TensorSpec, *_: Any, **__: Any) -> int:
     """FLOPs of (…, K) with a weight of (N, K): each of the outputs sums K products."""
     return 2 * prod(input.shape) * weight.shape[0]
 
@@ -64,10 +64,9 @@ def grouped_matrix_product(self: TensorSpec, mat2: TensorSpec, *_: Any, **__: An
     likewise. (G, M, K) with (G, K, N): a batch of products. (M, T) with (T, N): the inner dimension is split, each
     part of it once.
     """
-    if len(self.shape) == 3 and len(mat2.shape) == 2:
-        _, rows, inner = self.shape
-        return 2 * rows * inner * mat2.shape[-1]
-    return _product(self, mat2)
+    columns_are_split = len(self.shape) > len(mat2.shape)
+    rows_and_inner = self.shape[1:] if columns_are_split else self.shape
+    return 2 * prod(rows_and_inner) * mat2.shape[-1]
 
 
 @flop_formula("aten._weight_int8pack_mm")
@@ -112,7 +111,9 @@ def _expanded(shape: tuple[int, ...], places: tuple[int, ...]) -> list[int]:
 # Convolutions
 
 
-def convolution_flops(input_shape: tuple[int, ...], weight_shape: tuple[int, ...], output_shape: tuple[int, ...], transposed: bool) -> int:
+def convolution_flops(
+    input_shape: tuple[int, ...], weight_shape: tuple[int, ...], output_shape: tuple[int, ...], transposed: bool
+) -> int:
     """FLOPs of a convolution of any dimension and grouping.
 
     Args:
@@ -130,7 +131,7 @@ def convolution_flops(input_shape: tuple[int, ...], weight_shape: tuple[int, ...
 
 @flop_formula("aten.convolution", "aten._convolution", "aten.convolution_overrideable")
 def convolution(
-    input: TensorSpec,  # noqa: A002 - torch's name
+    input: TensorSpec,
     weight: TensorSpec,
     bias: TensorSpec | None,
     stride: tuple[int, ...],
@@ -184,7 +185,7 @@ def time_batch_channel_convolution(self: TensorSpec, weight: TensorSpec, *_: Any
 
 
 @flop_formula("torchvision.deform_conv2d")
-def deformable_convolution(input: TensorSpec, weight: TensorSpec, *_: Any, outputs: Specs) -> int:  # noqa: A002
+def deformable_convolution(input: TensorSpec, weight: TensorSpec, *_: Any, outputs: Specs) -> int:
     """FLOPs of the convolution over the sampled positions; sampling itself interpolates and is not counted."""
     return convolution_flops(input.shape, weight.shape, outputs[0].shape, transposed=False)
 
@@ -230,7 +231,7 @@ def native_multi_head_attention(
     *_: Any,
     **__: Any,
 ) -> int:
-    """FLOPs of the fast path of ``nn.MultiheadAttention``: (B, L, D) projected to queries, keys, values, attended, projected."""
+    """FLOPs of the fast path of ``nn.MultiheadAttention``: (B, L, D) projected to q, k and v, attended, projected."""
     batch, length, width = query.shape
     sources = key.shape[1]
     projections = width * embed_dim * (length + 2 * sources)
@@ -274,7 +275,7 @@ def transformer_encoder_layer(
 
 @flop_formula("aten.mkldnn_rnn_layer")
 def mkldnn_recurrent_layer(
-    input: TensorSpec,  # noqa: A002 - torch's name
+    input: TensorSpec,
     weight0: TensorSpec,
     weight1: TensorSpec,
     *_: Any,
@@ -286,7 +287,7 @@ def mkldnn_recurrent_layer(
 
 @flop_formula("aten._cudnn_rnn", "aten.miopen_rnn")
 def cudnn_recurrent_layers(
-    input: TensorSpec,  # noqa: A002 - torch's name
+    input: TensorSpec,
     weight: tuple[TensorSpec, ...],
     *_: Any,
 ) -> int:
@@ -295,7 +296,8 @@ def cudnn_recurrent_layers(
     ``input`` is (T, B, I) or (B, T, I), or (elements, I) for packed sequences.
     """
     elements = prod(input.shape[:-1])
-    return 2 * elements * sum(prod(matrix.shape) for matrix in weight if len(matrix.shape) == 2)
+    matrices = [item.shape for item in weight if len(item.shape) > 1]
+    return 2 * elements * sum(prod(shape) for shape in matrices)
 
 
 # Backward passes
@@ -304,7 +306,7 @@ def cudnn_recurrent_layers(
 @flop_formula("aten.convolution_backward", "aten.convolution_backward_overrideable")
 def convolution_backward(
     grad_output: TensorSpec,
-    input: TensorSpec,  # noqa: A002 - torch's name
+    input: TensorSpec,
     weight: TensorSpec,
     *rest: Any,
 ) -> int:
@@ -312,7 +314,8 @@ def convolution_backward(
     transposed = next(value for value in rest if isinstance(value, bool))
     output_mask = rest[-1]
     forward = convolution_flops(input.shape, weight.shape, grad_output.shape, transposed)
-    return forward * sum(output_mask[:2])
+    input_wanted, weight_wanted, *_ = output_mask
+    return forward * (bool(input_wanted) + bool(weight_wanted))
 
 
 @flop_formula(

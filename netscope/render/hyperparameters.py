@@ -9,6 +9,9 @@ from netscope.schema import PlainValue
 
 Values = Mapping[str, PlainValue]
 
+LONGEST_WORD = 16
+MOST_GENERIC = 3
+
 
 def telling(type_name: str, values: Values) -> tuple[str, ...]:
     """The telling hyperparameters, the most telling first; nothing that has its usual value."""
@@ -16,7 +19,7 @@ def telling(type_name: str, values: Values) -> tuple[str, ...]:
     for keys, describe in _DESCRIPTIONS:
         if keys <= values.keys():
             return tuple(part for part in describe(values) if part)
-    return tuple(_generic(values))[:3]
+    return tuple(_generic(values))[:MOST_GENERIC]
 
 
 def _per_axis(type_name: str, values: Values) -> Values:
@@ -109,9 +112,12 @@ _DESCRIPTIONS: tuple[tuple[set[str], Callable[[Values], tuple[str, ...]]], ...] 
     ({"kernel_size"}, _pooling),
     ({"mode", "scale_factor"}, _upsample),
     ({"output_size"}, lambda values: (_by(values["output_size"]),)),
-    ({"p", "inplace"}, lambda values: (f"p={values['p']:g}" if isinstance(values["p"], float) else f"p={values['p']}",)),
-    ({"inplace"}, lambda values: ()),
-    ({"start_dim", "end_dim"}, lambda values: ()),
+    (
+        {"p", "inplace"},
+        lambda values: (f"p={values['p']:g}" if isinstance(values["p"], float) else f"p={values['p']}",),
+    ),
+    ({"inplace"}, lambda _: ()),
+    ({"start_dim", "end_dim"}, lambda _: ()),
 )
 
 
@@ -121,7 +127,7 @@ def _generic(values: Values) -> list[str]:
     for name, value in values.items():
         if isinstance(value, (bool, float)) or value is None or value in (0, 1, "", "none"):
             continue
-        if isinstance(value, str) and len(value) > 16:
+        if isinstance(value, str) and len(value) > LONGEST_WORD:
             continue
         shown.append(f"{name}={_by(value)}")
     return shown

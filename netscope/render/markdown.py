@@ -1,6 +1,7 @@
 """``Document`` → GitHub's Markdown."""
 
 import re
+from collections.abc import Iterable
 
 from netscope.render.document import Canvas, Column, Document, NameCell, TypeCell
 from netscope.render.terminal import cell_text
@@ -19,12 +20,14 @@ def render_markdown(document: Document, _canvas: Canvas) -> str:
     lines.append(_line(column.title or "%" for column in columns))
     lines.append(_line("---:" if column.kind in _RIGHT else "---" for column in columns))
     for row in document.rows:
-        lines.append(_line(_cell(column, row.cells[position]) for column, position in zip(columns, positions, strict=True)))
+        lines.append(
+            _line(_cell(column, row.cells[position]) for column, position in zip(columns, positions, strict=True))
+        )
     lines += ["", *(f"- **{label}**: {_escaped(text)}" for label, text in document.facts)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _line(cells) -> str:
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 NOTHING = "·"
 _BLOCKS = " ▏▎▍▌▋▊▉█"
+_THOUSAND = 1000
+_KIBI = 1024
 
 
 def count(value: int) -> str:
@@ -21,9 +23,9 @@ def scaled(value: int) -> str:
     amount = float(value)
     for prefix in ("", "K", "M", "G", "T", "P", "E"):
         # Rounding to three decimals may reach the next prefix: 999,999,999 is 1.000 G.
-        if abs(round(amount, 3)) < 1000 or prefix == "E":
+        if abs(round(amount, 3)) < _THOUSAND or prefix == "E":
             break
-        amount /= 1000
+        amount /= _THOUSAND
     return f"{amount:.3f} {prefix}" if prefix else f"{value}"
 
 
@@ -31,9 +33,9 @@ def size(value: int) -> str:
     """Bytes with two decimals and a binary prefix: ``237.95 MiB``."""
     amount = float(value)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if round(amount, 2) < 1024 or unit == "TiB":
+        if round(amount, 2) < _KIBI or unit == "TiB":
             break
-        amount /= 1024
+        amount /= _KIBI
     return f"{value} B" if unit == "B" else f"{amount:,.2f} {unit}"
 
 
@@ -42,7 +44,8 @@ def share(part: int, whole: int) -> str:
     if not part or not whole:
         return ""
     percent = 100 * part / whole
-    return f"{percent:.1f}%" if percent >= 0.05 else "<0.1%"
+    text = f"{percent:.1f}%"
+    return "<0.1%" if text == "0.0%" else text
 
 
 def bar(part: int, whole: int, width: int) -> str:

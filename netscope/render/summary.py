@@ -1,9 +1,8 @@
 """``Summary`` → ``Document``: which rows and columns there are, and what stands around them."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netscope.errors import UsageError
@@ -160,23 +159,20 @@ def _marked(node: Node) -> str:
 
 def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]]:
     """The modules that do something themselves, by what they do themselves; so the figures add up."""
-    own = {"params": lambda row: row.own_params, "flops": lambda row: row.own_flops, "name": lambda row: 0}[view.sort]
     kept = [
         row
         for row in summary.rows
         if (row.own_params or row.own_flops) and (view.depth is None or row.depth <= view.depth)
     ]
-    for row in sorted(kept, key=lambda row: (-own(row), row.path if view.sort == "name" else "")):
-        alone = _alone(row)
+    keys: dict[str, Callable[[LayerRow], Any]] = {
+        "params": lambda row: -row.own_params,
+        "flops": lambda row: -row.own_flops,
+        "name": lambda row: row.path,
+    }
+    for row in sorted(kept, key=keys[view.sort]):
+        alone = replace(row, params=row.own_params, flops=row.own_flops, trainable_params=row.own_trainable_params)
         node = Node(row=alone, label=row.path or row.type_name)
         yield NameCell(path=row.path, label=_marked(node)), node
-
-
-def _alone(row: LayerRow) -> LayerRow:
-    """The row with its children's figures left out."""
-    from dataclasses import replace
-
-    return replace(row, params=row.own_params, flops=row.own_flops, trainable_params=row.own_trainable_params)
 
 
 def _appearance(row: LayerRow, summary: Summary) -> object:
@@ -240,7 +236,10 @@ def _facts(summary: Summary, *, folded: bool) -> Iterator[tuple[str, str]]:
     if totals.buffers:
         yield "Buffers", f"{numbers.count(totals.buffers)}   {numbers.size(totals.buffer_bytes)}"
     bound = "≥ " if summary.is_lower_bound else ""
-    yield "FLOPs", f"{bound}{numbers.count(totals.flops)} = 2 × {numbers.count(totals.macs)} MACs   {_accounted(summary)}"
+    yield (
+        "FLOPs",
+        f"{bound}{numbers.count(totals.flops)} = 2 × {numbers.count(totals.macs)} MACs   {_accounted(summary)}",
+    )
     if folded:
         yield "Folded", "a … b ×n sums n identical siblings, what is below it is one of them; --expand opens them"
     if any(OUTPUTS_DIFFER in row.notes for row in summary.rows):

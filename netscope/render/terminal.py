@@ -1,5 +1,6 @@
 """``Document`` → a table for the terminal, or for a pipe."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
@@ -135,19 +136,22 @@ def cell_text(column: Column, value: Any) -> str:
     if column.kind in ("share", "bar"):
         part, whole = value or (0, 0)
         return numbers.share(part, whole) if column.kind == "share" else numbers.bar(part, whole, BAR_WIDTH)
-    if column.kind in ("type", "text") and value is None:
-        return ""
-    if value is None or value == 0 or value == ():
-        return numbers.NOTHING
-    if column.kind == "count":
-        return numbers.count(value)
-    if column.kind == "flops":
-        return numbers.scaled(value)
-    if column.kind == "bytes":
-        return numbers.size(value)
-    if column.kind == "shape" and not isinstance(value, str):
-        return numbers.shape(value[0]) + (f" +{len(value) - 1}" if len(value) > 1 else "")
-    return str(value)
+    if not value:
+        return "" if column.kind in ("type", "text") else numbers.NOTHING
+    shown: dict[str, Callable[[Any], str]] = {
+        "count": numbers.count,
+        "flops": numbers.scaled,
+        "bytes": numbers.size,
+        "shape": _shapes,
+    }
+    return shown.get(column.kind, str)(value)
+
+
+def _shapes(value: Any) -> str:
+    """The first of several shapes, with how many more there are; words as they are."""
+    if isinstance(value, str):
+        return value
+    return numbers.shape(value[0]) + (f" +{len(value) - 1}" if len(value) > 1 else "")
 
 
 def _print_facts(console: Console, document: Document) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from os.path import commonprefix
+from itertools import takewhile
 
 from netscope.schema import LayerRow
 
@@ -47,7 +47,11 @@ def cut(root: Node, depth: int | None) -> Node:
         return root
     children = [cut(child, depth) for child in root.children if child.row.depth <= depth]
     return Node(
-        row=root.row, label=root.label, copies=root.copies, children=children, hidden=bool(root.children) and not children
+        row=root.row,
+        label=root.label,
+        copies=root.copies,
+        children=children,
+        hidden=bool(root.children) and not children,
     )
 
 
@@ -106,5 +110,5 @@ def _run(nodes: Sequence[Node]) -> Node:
 
 def _common_stem(first: str, last: str) -> int:
     """How much of two names is the same before their numbers: ``block_9`` and ``block_11`` have ``block_``."""
-    same = commonprefix((first, last))
-    return len(same.rstrip("0123456789"))
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+    return len(first[:same].rstrip("0123456789"))

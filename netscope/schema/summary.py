@@ -9,7 +9,7 @@ from netscope.schema.display import Displayed
 from netscope.schema.trace import InputSpec, PlainValue, Shape
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
 FLOP_CONVENTION = "1 MAC = 2 FLOPs; convolutions, matrix products, attention and recurrent layers"
 """What our FLOPs hold; biases, norms, activations and pooling are not in them."""
@@ -188,16 +188,16 @@ class Summary(Displayed):
         """
         return from_json(cls, text)
 
-    def to_dataframe(self) -> "pandas.DataFrame":
+    def to_dataframe(self) -> "pd.DataFrame":
         """One row per module, the fields of ``LayerRow`` as columns, indexed by path.
 
         Raises:
             MissingExtraError: pandas is not installed.
         """
         try:
-            import pandas
+            import pandas as pd
         except ImportError as error:
             raise MissingExtraError("to_dataframe() needs pandas: pip install pandas") from error
         columns: list[str] = [field.name for field in fields(LayerRow)]
         records: list[list[Any]] = [[getattr(row, column) for column in columns] for row in self.rows]
-        return pandas.DataFrame(records, columns=columns).set_index("path")
+        return pd.DataFrame(records, columns=columns).set_index("path")

@@ -3,7 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, NetscopeError, UsageError
@@ -18,9 +18,9 @@ def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
     Args:
         factory: a call without arguments.
         what: the name of the architecture, for errors.
-        device: ``"meta"`` asks for weights without memory. Constructors that look at values (``.item()``, ``.tolist()``)
-            get real ones for everything but ``torch.empty``, which is what parameters are made with; and real ones
-            throughout if that fails too. So the result need not be on meta. Any other device gets real weights.
+        device: ``"meta"`` asks for weights without memory. Constructors that look at values (``.item()``) get real
+            ones for everything but ``torch.empty``, which is what parameters are made with; and real ones throughout
+            if that fails too. So the result need not be on meta. Any other device gets real weights.
 
     Raises:
         BuildError: the factory raised, or returned no module.
@@ -28,7 +28,7 @@ def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
     import torch
     from torch import nn
 
-    attempts = [nullcontext()]
+    attempts: list[AbstractContextManager[Any]] = [nullcontext()]
     if device == "meta":
         attempts = [torch.device("meta"), _parameters_on_meta(), *attempts]
     for context in attempts:
@@ -38,7 +38,7 @@ def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
                 module = factory()
         except NetscopeError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a constructor raises, the next attempt may do
             failure = error
         else:
             break

@@ -53,7 +53,9 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
     if not lent:
         check_options(found, options, text)
     return ResolvedArchitecture(
-        architecture=Architecture(spec=text, source=SOURCE, name=target, options=options, description=_doc(found, lent)),
+        architecture=Architecture(
+            spec=text, source=SOURCE, name=target, options=options, description=_doc(found, lent)
+        ),
         factory=(lambda: found) if lent else (lambda: found(**options)),
         default_inputs=example_inputs,
         lent=lent,
@@ -125,8 +127,8 @@ def _import_file(path: Path, text: str) -> ModuleType:
 
     What stands beside the file, or beside its package, can be imported by it, as if Python had been started there.
     """
-    if not path.is_file():
-        raise UnknownNameError(f"{text}: there is no file {str(path)!r} here")
+    if not path.is_file() or path.suffix != ".py":
+        raise UnknownNameError(f"{text}: there is no Python file {str(path)!r} here")
     path = path.resolve()
     root, parts = path.parent, [path.stem]
     while (root / "__init__.py").is_file():
@@ -140,13 +142,9 @@ def _import_file(path: Path, text: str) -> ModuleType:
         # A name of its own: a file may be called like an installed package, and may have changed since last time.
         name = f"netscope_file_{path.stem}"
         spec = spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise UnknownNameError(f"{text}: {str(path)!r} is not a Python file")
-        module = module_from_spec(spec)
+        module = module_from_spec(spec)  # type: ignore[arg-type]  # a .py file always has a spec and a loader
         sys.modules[name] = module
-        spec.loader.exec_module(module)
-    except UnknownNameError:
-        raise
+        spec.loader.exec_module(module)  # type: ignore[union-attr]
     except SyntaxError as error:
         raise BuildError(f"{text}: {path.name}, line {error.lineno}: {error.msg}") from error
     except Exception as error:

@@ -1,4 +1,4 @@
-"""The grammar of an architecture: ``[SOURCE/]NAME``, ``module:factory`` or ``file.py:factory``, then ``@key=value,…``."""
+"""The grammar of an architecture: ``[SOURCE/]NAME``, ``module:factory`` or ``file.py:factory``, then options."""
 
 import ast
 import re

@@ -39,7 +39,7 @@ OPTIONS_OF_WEIGHTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )
-"""What torchvision itself sets when it builds a model for its default weights; it holds unless the user says otherwise."""
+"""What torchvision itself sets when it builds a model for its default weights; the user may say otherwise."""
 
 FROZEN_NORMALISATION = frozenset(
     {
@@ -55,7 +55,9 @@ FROZEN_NORMALISATION = frozenset(
 """Detectors whose backbone torchvision builds with ``FrozenBatchNorm2d``, but only if it loads weights into it."""
 
 
-PROPOSALS = "the published figure is for the number of proposals that trained weights give, ours for that of random ones"
+PROPOSALS = (
+    "the published figure is for the number of proposals that trained weights give, ours for that of random ones"
+)
 
 PUBLISHED_OTHERWISE: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(
@@ -132,8 +134,8 @@ def _models() -> Any:
         raise MissingExtraError(f"torchvision cannot be imported ({error}): pip install torchvision") from error
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise BrokenInstallError(
-            f"torchvision {version('torchvision')} does not fit torch {version('torch')} ({error}): install a pair that "
-            f"belongs together with pip install --upgrade --force-reinstall torch torchvision; "
+            f"torchvision {version('torchvision')} does not fit torch {version('torch')} ({error}): install a pair "
+            f"that belongs together with pip install --upgrade --force-reinstall torch torchvision; "
             f"the built-in architectures work without it"
         ) from error
     return torchvision.models

@@ -65,10 +65,12 @@ def parameters_text(model: nn.Module) -> str:
     parameters = _forward_parameters(model)
     if parameters is None:
         return "(…)"
-    return str(parameters.replace(
-        parameters=[item.replace(annotation=item.empty) for item in parameters.parameters.values()],
-        return_annotation=inspect.Signature.empty,
-    ))
+    return str(
+        parameters.replace(
+            parameters=[item.replace(annotation=item.empty) for item in parameters.parameters.values()],
+            return_annotation=inspect.Signature.empty,
+        )
+    )
 
 
 def required_parameters(model: nn.Module) -> tuple[str, ...]:

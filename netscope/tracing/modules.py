@@ -14,6 +14,7 @@ from netscope.tracing import torch_compat
 
 _REPR_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _LONGEST_REPR = 80
+_LONGEST_TUPLE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +69,7 @@ def type_name(module: nn.Module) -> str:
     return str(getattr(module, "original_name", type(module).__name__))
 
 
-def _traced_tensors(
-    tensors: dict[str, Any], tensor_index: Callable[[Tensor], int]
-) -> Iterator[TracedParameter]:
+def _traced_tensors(tensors: dict[str, Any], tensor_index: Callable[[Tensor], int]) -> Iterator[TracedParameter]:
     for name, tensor in tensors.items():
         if tensor is None:
             continue
@@ -92,7 +91,7 @@ def hyperparameters(module: nn.Module) -> dict[str, PlainValue]:
     """
     found: dict[str, PlainValue] = {}
     kept = vars(module)
-    for name in _constructor_arguments(type(module)):
+    for name in _constructor_arguments(type(module)):  # type: ignore[arg-type]  # classes are hashable
         if name in kept:
             value = kept[name]
         elif name in module._parameters:
@@ -125,15 +124,19 @@ def _parameter_names(function: Any) -> list[str]:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return []
-    return [parameter.name for parameter in parameters if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)]
+    return [
+        parameter.name
+        for parameter in parameters
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
 
 
 def _plain(value: Any) -> PlainValue:
-    if value is None or type(value) in (bool, int, str):
+    if value is None or (isinstance(value, (bool, int, str)) and type(value) in (bool, int, str)):
         return value
-    if type(value) is float:
-        return value if abs(value) < float("inf") else repr(value)
-    if isinstance(value, (list, tuple)) and len(value) <= 16:
+    if isinstance(value, float):
+        return float(value) if abs(value) < float("inf") else repr(value)
+    if isinstance(value, (list, tuple)) and len(value) <= _LONGEST_TUPLE:
         items = tuple(_plain(item) for item in value)
         if not any(isinstance(item, tuple) for item in items):
             return items  # type: ignore[return-value]  # no tuple is left in it

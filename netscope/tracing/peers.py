@@ -46,8 +46,7 @@ def _tally(
         model.eval()
         with torch.no_grad(), _quiet():
             figures |= count(model, tensors_for(model, inputs, device))
-    except (Exception, SystemExit) as error:
-        # A peer may fail in any way it likes: that is an answer about the peer.
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a peer does is an answer about the peer
         reason = str(error) if isinstance(error, NetscopeError) else f"{type(error).__name__}: {error}"
         figures["failure"] = " ".join(reason.split())[:200]
     return PeerTally(peer=peer, version=version(package), **figures)

@@ -1,6 +1,6 @@
 """Records one forward pass: every module call, every op, and the tensors between them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
@@ -49,7 +49,9 @@ class TensorTable:
     def traced(self) -> tuple[TracedTensor, ...]:
         """All of them as plain data, in the order of their numbers."""
         return tuple(
-            TracedTensor(shape=tuple(shape), dtype=dtype_name(dtype), storage=storage, offset=offset, stride=tuple(stride))
+            TracedTensor(
+                shape=tuple(shape), dtype=dtype_name(dtype), storage=storage, offset=offset, stride=tuple(stride)
+            )
             for shape, dtype, storage, offset, stride in self._tensors
         )
 
@@ -219,7 +221,7 @@ class Recorder(TorchDispatchMode):
 
     # What was lent
 
-    def lend(self, tensors: Iterator[Tensor]) -> None:
+    def lend(self, tensors: Iterable[Tensor]) -> None:
         """Names tensors whose memory is the caller's: what an op writes into them is undone by ``give_back``."""
         for tensor in tensors:
             number = self.tensors.storages.number(tensor)
@@ -316,7 +318,7 @@ def _items(container: Any) -> tuple[Any, ...]:
         return tuple(container.values())
     if isinstance(container, (list, tuple, set, frozenset)):
         return tuple(container)
-    slots: Callable[[Any], Any] = getattr(type(container), "__dataclass_fields__", {}).keys
-    if slots():
-        return tuple(getattr(container, name, None) for name in slots())
+    fields = getattr(type(container), "__dataclass_fields__", {})
+    if fields:
+        return tuple(getattr(container, name, None) for name in fields)
     return tuple(vars(container).values()) if hasattr(container, "__dict__") and not callable(container) else ()

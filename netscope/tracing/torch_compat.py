@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
 OpOverload = torch._ops.OpOverload
 HigherOrderOperator = torch._ops.HigherOrderOperator
@@ -90,6 +90,13 @@ def whole_storage(tensor: Tensor) -> Tensor:
 def is_uninitialised(tensor: Tensor) -> bool:
     """Whether a lazy module has not learnt the tensor's shape yet."""
     return isinstance(tensor, UninitializedTensorMixin)
+
+
+def uninitialised_like(tensor: Tensor, device: torch.device) -> Tensor:
+    """Another tensor of the same lazy kind on ``device``."""
+    kind: Any = type(tensor)
+    lazy: Tensor = kind(requires_grad=tensor.requires_grad, device=device, dtype=tensor.dtype)
+    return lazy
 
 
 def same_view_on_meta(tensor: Tensor, storages: dict[int, torch.UntypedStorage]) -> Tensor:

@@ -30,7 +30,7 @@ class _Counterparts(TorchFunctionMode):
     def of(self, tensor: Tensor) -> Tensor:
         """The tensor's counterpart: the same memory if it is on the device already, except for buffers."""
         if torch_compat.is_uninitialised(tensor):
-            return type(tensor)(requires_grad=tensor.requires_grad, device=self.device, dtype=tensor.dtype)
+            return torch_compat.uninitialised_like(tensor, self.device)
         with torch.no_grad(), torch._C.DisableTorchFunction():
             if self.device.type == "meta":
                 moved = torch_compat.same_view_on_meta(tensor, self._storages)
@@ -85,7 +85,7 @@ def _keep_uncopyable(model: nn.Module, memo: dict[int, Any], counterparts: _Coun
             try:
                 with counterparts:
                     copy.deepcopy(value, dict(memo))
-            except Exception:
+            except Exception:  # noqa: BLE001 - any refusal to be copied, by whatever it is
                 memo[id(value)] = value
 
 

@@ -5,6 +5,7 @@ The convolutions of all seven differ only in width, groups, padding and normalis
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -139,7 +140,7 @@ class TextbookAlexNet(nn.Module):
         if flatten_module:
             classifier["flatten"] = nn.Flatten()
         sizes = [PAPER.convolutions[-1] * 5 * 5] + [PAPER.hidden] * hidden_layers
-        for position, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), start=6):
+        for position, (inputs, outputs) in enumerate(pairwise(sizes), start=6):
             names = (f"fc{position}", f"relu{position}", f"dropout{position}")
             classifier.update(zip(names, _hidden(inputs, outputs, dropout), strict=True))
         classifier[f"fc{6 + hidden_layers}"] = nn.Linear(sizes[-1], num_classes)
@@ -160,7 +161,7 @@ def alexnet_paper(num_classes: int = 1000, dropout: float = 0.5) -> AlexNet:
 
 
 def alexnet_tv(num_classes: int = 1000, dropout: float = 0.5) -> AlexNet:
-    """torchvision's widths, those of "One weird trick for parallelizing convolutional neural networks"."""
+    """Torchvision's widths, those of "One weird trick for parallelizing convolutional neural networks"."""
     return AlexNet(TORCHVISION, num_classes, dropout)
 
 

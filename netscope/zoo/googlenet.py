@@ -16,9 +16,7 @@ class Inception(nn.Module):
         pool: filters of the projection after pooling.
     """
 
-    def __init__(
-        self, channels: int, one: int, three: tuple[int, int], five: tuple[int, int], pool: int
-    ) -> None:
+    def __init__(self, channels: int, one: int, three: tuple[int, int], five: tuple[int, int], pool: int) -> None:
         super().__init__()
         self.branch1 = nn.Conv2d(channels, one, kernel_size=1)
         self.branch2_reduce = nn.Conv2d(channels, three[0], kernel_size=1)
