@@ -70,5 +70,6 @@ class ModelSource(Protocol):
 
 def closest(name: str, names: Iterable[str]) -> str:
     """A clause that names what the user may have meant: ``"; did you mean resnet50?"``, or nothing."""
-    matches = get_close_matches(name.lower(), list(names), n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(matches)}?" if matches else ""
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    matches = get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(by_lower[match] for match in matches)}?" if matches else ""

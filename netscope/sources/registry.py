@@ -65,7 +65,7 @@ def _resolve_plain(
             return source.resolve(text, name, options)
         known += names
     if unreadable:
-        raise type(unreadable)(f"{name!r} is not built in{closest(name, known)}, and {unreadable}") from unreadable
+        raise type(unreadable)(f"{name!r} is not built in, and {unreadable}") from unreadable
     raise UnknownNameError(
         f"there is no architecture {name!r}{closest(name, known) or '; netscope list shows what there is'}"
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
+from math import prod
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ class TensorTable:
 
     def index(self, tensor: Tensor) -> int:
         """The tensor's number."""
-        storage = self.storages.number(tensor)
+        storage = None if torch_compat.is_uninitialised(tensor) else self.storages.number(tensor)
         if storage is None:
             return self._index_of_object(tensor)
         key = (tensor.shape, tensor.dtype, storage, tensor.storage_offset(), tensor.stride())
@@ -37,13 +38,14 @@ class TensorTable:
         return number
 
     def _index_of_object(self, tensor: Tensor) -> int:
-        """For sparse and other layouts, which have no storage: the object is the identity, so it is kept alive."""
+        """For what has no storage, such as sparse layouts: the object is the identity, so it is kept alive."""
         number = self._numbers.get(id(tensor))
         if number is None:
             number = self._numbers[id(tensor)] = len(self._tensors)
             self._without_storage.append(tensor)
-            storage = self.storages.new(tensor.numel() * tensor.element_size())
-            self._tensors.append((tensor.shape, tensor.dtype, storage, 0, ()))
+            shape = () if torch_compat.is_uninitialised(tensor) else tensor.shape
+            storage = self.storages.new(prod(shape) * tensor.element_size() if shape else 0)
+            self._tensors.append((shape, tensor.dtype, storage, 0, ()))
         return number
 
     def traced(self) -> tuple[TracedTensor, ...]:
@@ -91,7 +93,7 @@ class Recorder(TorchDispatchMode):
         self._running: list[int] = []
         self._ops: list[tuple[Any, int, tuple[Any, ...], dict[str, Any], tuple[int, ...], tuple[int, ...]]] = []
         self._written: dict[Any, tuple[int | str, ...]] = {}
-        self._lent: set[int] = set()
+        self._lent: set[int | None] = set()
         self._snapshots: dict[int, tuple[Tensor, Tensor]] = {}
 
     # Modules
@@ -224,9 +226,8 @@ class Recorder(TorchDispatchMode):
     def lend(self, tensors: Iterable[Tensor]) -> None:
         """Names tensors whose memory is the caller's: what an op writes into them is undone by ``give_back``."""
         for tensor in tensors:
-            number = self.tensors.storages.number(tensor)
-            if number is not None:
-                self._lent.add(number)
+            if not torch_compat.is_uninitialised(tensor):
+                self._lent.add(self.tensors.storages.number(tensor))
 
     def give_back(self) -> None:
         """Puts the lent tensors back to what they were."""
@@ -240,7 +241,7 @@ class Recorder(TorchDispatchMode):
             value = _argument(place, args, kwargs)
             for tensor in (value,) if isinstance(value, Tensor) else tuple(value or ()):
                 number = self.tensors.storages.number(tensor)
-                if number in self._lent and number not in self._snapshots:
+                if number is not None and number in self._lent and number not in self._snapshots:
                     memory = torch_compat.whole_storage(tensor)
                     self._snapshots[number] = (memory, memory.clone())
 

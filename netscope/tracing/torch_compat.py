@@ -4,7 +4,7 @@ Run with torch 2.6 to 2.15.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -97,6 +97,13 @@ def uninitialised_like(tensor: Tensor, device: torch.device) -> Tensor:
     kind: Any = type(tensor)
     lazy: Tensor = kind(requires_grad=tensor.requires_grad, device=device, dtype=tensor.dtype)
     return lazy
+
+
+def move_scripted(module: nn.Module, counterpart: Callable[[Tensor], Tensor]) -> None:
+    """Replaces the tensors of a scripted module, which live in C++ and are out of reach of a deep copy's memo."""
+    if isinstance(module, torch.jit.ScriptModule):
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            module._c.setattr(name, counterpart(tensor))  # type: ignore[arg-type]  # a scripted module has no None here
 
 
 def same_view_on_meta(tensor: Tensor, storages: dict[int, torch.UntypedStorage]) -> Tensor:

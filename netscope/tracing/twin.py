@@ -28,14 +28,18 @@ class _Counterparts(TorchFunctionMode):
         self._storages: dict[int, torch.UntypedStorage] = {}
 
     def of(self, tensor: Tensor) -> Tensor:
-        """The tensor's counterpart: the same memory if it is on the device already, except for buffers."""
+        """The tensor's counterpart: a parameter that is on the device already shares its memory, all else is copied.
+
+        The recorder undoes what ops write into parameters. It cannot for buffers: the schema of batch normalisation
+        does not say that it writes into the running statistics.
+        """
         if torch_compat.is_uninitialised(tensor):
             return torch_compat.uninitialised_like(tensor, self.device)
         with torch.no_grad(), torch._C.DisableTorchFunction():
             if self.device.type == "meta":
                 moved = torch_compat.same_view_on_meta(tensor, self._storages)
             else:
-                moved = tensor.detach().to(self.device)
+                moved = tensor.detach().to(self.device, copy=not isinstance(tensor, nn.Parameter))
         if isinstance(tensor, nn.Parameter):
             moved = nn.Parameter(moved, requires_grad=tensor.requires_grad)
         vars(moved).update(vars(tensor))
@@ -68,12 +72,15 @@ def twin_of(model: nn.Module, device: str) -> nn.Module:
     _keep_uncopyable(model, memo, counterparts)
     try:
         with counterparts:
-            return copy.deepcopy(model, memo)
+            twin = copy.deepcopy(model, memo)
+        for module in twin.modules():
+            torch_compat.move_scripted(module, counterparts.of)
     except Exception as error:
         raise TracingError(
             f"{type(model).__name__} cannot be copied ({error}), and netscope does not run a model that it was lent: "
             f"give it the class or a function that builds the model"
         ) from error
+    return twin
 
 
 def _keep_uncopyable(model: nn.Module, memo: dict[int, Any], counterparts: _Counterparts) -> None:

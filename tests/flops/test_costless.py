@@ -1,0 +1,40 @@
+"""The list of ops that cost nothing: each is a real op, none is counted as well, and what is unknown stays unknown."""
+
+import pytest
+import torch
+
+from netscope.flops import FORMULAS
+from netscope.flops.costless import REASONS, reason_for
+
+
+@pytest.fixture(scope="module")
+def registered_ops():
+    pytest.importorskip("torchvision")
+    return {name.split(".")[0].replace("::", ".") for name in torch._C._dispatch_get_all_op_names()}
+
+
+def test_every_listed_op_of_torchvision_and_aten_is_registered(registered_ops):
+    # What newer versions of torch have added is not in the oldest that we support.
+    added_since_2_6 = {name for name in REASONS if name not in registered_ops}
+    newest = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2]) >= (2, 13)
+    assert not added_since_2_6 if newest else len(added_since_2_6) < 20
+
+
+def test_no_op_is_both_counted_and_listed_as_costless():
+    assert not [name for name in FORMULAS if reason_for(name)]
+
+
+def test_every_form_of_a_listed_op_is_known():
+    assert reason_for("aten.add") == "elementwise"
+    assert reason_for("aten.add_") == "elementwise"
+    assert reason_for("aten._foreach_add_") == "elementwise"
+    assert reason_for("aten.permute_copy") == "moves, views or selects elements"
+    assert reason_for("aten.max_pool2d_with_indices_backward") == "pools or interpolates"
+
+
+UNKNOWN = ("aten._fft_r2c", "aten.linalg_eig", "aten._linalg_svd", "aten._cdist_forward", "mylib.matmul", "aten.mm_")
+
+
+@pytest.mark.parametrize("op", UNKNOWN)
+def test_what_is_not_listed_is_not_called_costless(op):
+    assert reason_for(op) == ""

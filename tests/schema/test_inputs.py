@@ -1,0 +1,78 @@
+"""The grammar of inputs, and what a Python caller may give."""
+
+import pytest
+
+from netscope.errors import InputError
+from netscope.schema import TensorSpec
+from netscope.schema.inputs import TensorRequest, as_forward_inputs, parse_inputs
+
+
+def request(*shape, dtype=None):
+    return TensorRequest(shape=shape, dtype=dtype)
+
+
+GRAMMAR = {
+    "1x3x224x224": ((request(1, 3, 224, 224),), {}),
+    "1×3×224×224": ((request(1, 3, 224, 224),), {}),
+    "1,3,224,224": ((request(1, 3, 224, 224),), {}),
+    "8": ((request(8),), {}),
+    "1x128:int64": ((request(1, 128, dtype="int64"),), {}),
+    "input_ids=1x128:int64": ((), {"input_ids": request(1, 128, dtype="int64")}),
+    "x=2x3": ((), {"x": request(2, 3)}),
+}
+
+
+@pytest.mark.parametrize("text", GRAMMAR)
+def test_an_input_is_a_shape_with_an_optional_parameter_and_dtype(text):
+    inputs = parse_inputs([text])
+    assert (inputs.args, inputs.kwargs) == GRAMMAR[text]
+
+
+MALFORMED = ("", "x", "1x", "x3", "1x-3", "1x3.5", "=1x3", "1x3:", "1x3:float", "1 x 3", "3d=1x3", "1x3:int64:int64")
+
+
+@pytest.mark.parametrize("text", MALFORMED)
+def test_a_malformed_input_is_refused_with_an_example_or_the_dtypes(text):
+    with pytest.raises(InputError, match="write it like 1x3x224x224|the dtypes are float32"):
+        parse_inputs([text])
+
+
+def test_a_parameter_can_be_named_once():
+    with pytest.raises(InputError, match="names the parameter 'x' twice"):
+        parse_inputs(["x=1", "x=2"])
+
+
+PYTHON = {
+    "a shape": ((1, 3), ((request(1, 3),), {})),
+    "a list as a shape": ([1, 3], ((request(1, 3),), {})),
+    "a string": ("1x3:int64", ((request(1, 3, dtype="int64"),), {})),
+    "several shapes": (((1, 3), (2, 4)), ((request(1, 3), request(2, 4)), {})),
+    "several strings": (["1x3", "y=2"], ((request(1, 3),), {"y": request(2)})),
+    "a dict": ({"x": (1, 3), "flag": True}, ((), {"x": request(1, 3), "flag": True})),
+    "a spec": (TensorSpec(shape=(2, 2), dtype="bool"), ((request(2, 2, dtype="bool"),), {})),
+    "a nest": (([(3, 8, 8)],), (([request(3, 8, 8)],), {})),
+}
+
+
+@pytest.mark.parametrize("case", PYTHON)
+def test_python_callers_may_give(case):
+    given, (args, kwargs) = PYTHON[case]
+    inputs = as_forward_inputs(given)
+    assert (inputs.args, inputs.kwargs) == (args, kwargs)
+
+
+def test_a_negative_size_is_refused():
+    with pytest.raises(InputError, match="negative size"):
+        as_forward_inputs((1, -3))
+
+
+def test_the_batch_size_replaces_every_first_size():
+    inputs = parse_inputs(["1x3x8x8", "mask=1x8:bool"]).with_batch_size(5)
+    assert inputs.args == (request(5, 3, 8, 8),)
+    assert inputs.kwargs == {"mask": request(5, 8, dtype="bool")}
+
+
+def test_given_tensors_keep_their_batch_size():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(InputError, match="the inputs are tensors"):
+        as_forward_inputs(torch.zeros(1, 3)).with_batch_size(2)

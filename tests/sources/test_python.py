@@ -1,0 +1,149 @@
+"""Python objects: files and modules, as people have them."""
+
+import sys
+from textwrap import dedent
+
+import pytest
+
+import netscope
+from netscope.errors import BuildError, InputError, UnknownNameError, UsageError
+
+NET = """
+    from torch import nn
+
+    class Net(nn.Module):
+        "A small net."
+
+        def __init__(self, width=4, bias=True):
+            super().__init__()
+            self.fc = nn.Linear(3, width, bias=bias)
+
+        def forward(self, x):
+            return self.fc(x)
+
+    def make(width=8):
+        return Net(width)
+
+    instance = Net(16)
+    number = 3
+
+    def raises():
+        raise ValueError("no such depth")
+
+    def gives_nothing():
+        return None
+
+    def needs(depth):
+        return Net(depth)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a file in it, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.py").write_text(dedent(NET))
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("./my.py:Net", 16),
+        ("my.py:Net", 16),
+        ("my.py:Net@width=5", 20),
+        ("my.py:Net@width=5,bias=false", 15),
+        ("my.py:make", 32),
+        ("my.py:make@width=2", 8),
+        ("my.py:instance", 64),
+    ],
+)
+def test_a_class_a_function_or_an_instance_in_a_file(name, params):
+    summary = netscope.summarize(name, (2, 3))
+    assert summary.totals.params == params
+    assert summary.architecture.source == "python"
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_class_says_what_it_is_in_its_docstring():
+    assert netscope.summarize("my.py:Net", (2, 3)).architecture.description == "A small net."
+
+
+@pytest.mark.parametrize("name", ["torch.nn:Linear@in_features=3,out_features=4", "torch:nn.Identity"])
+def test_a_factory_in_an_installed_module(name):
+    assert netscope.summarize(name, (2, 3)).rows[0].calls == 1
+
+
+def test_a_module_in_the_current_folder(folder):
+    (folder / "package_of_mine").mkdir()
+    (folder / "package_of_mine" / "__init__.py").touch()
+    (folder / "package_of_mine" / "net.py").write_text(dedent(NET))
+    path = sys.path.copy()
+    assert netscope.summarize("package_of_mine.net:Net", (2, 3)).totals.params == 16
+    assert sys.path == path
+
+
+def test_a_file_in_a_package_may_import_relatively_and_a_file_alone_its_neighbours(folder):
+    package = folder / "pack"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "layers.py").write_text("from torch import nn\nLayer = nn.Linear\n")
+    (package / "net.py").write_text("from .layers import Layer\ndef make():\n    return Layer(3, 2)\n")
+    (folder / "neighbour_layers.py").write_text("from torch import nn\nLayer = nn.Linear\n")
+    (folder / "alone.py").write_text("from neighbour_layers import Layer\ndef make():\n    return Layer(3, 2)\n")
+    assert netscope.summarize("pack/net.py:make", (1, 3)).totals.params == 8
+    assert netscope.summarize("alone.py:make", (1, 3)).totals.params == 8
+
+
+def test_a_file_that_has_changed_is_read_again(folder):
+    assert netscope.summarize("my.py:Net", (2, 3)).totals.params == 16
+    (folder / "my.py").write_text(dedent(NET).replace("width=4", "width=40"))
+    assert netscope.summarize("my.py:Net", (2, 3)).totals.params == 160
+
+
+def test_two_files_of_one_name_are_two_files(folder):
+    (folder / "other").mkdir()
+    (folder / "other" / "my.py").write_text(dedent(NET).replace("width=4", "width=40"))
+    assert netscope.summarize("my.py:Net", (2, 3)).totals.params == 16
+    assert netscope.summarize("other/my.py:Net", (2, 3)).totals.params == 160
+
+
+WRONG = {
+    "nofile.py:Net": (UnknownNameError, "no Python file 'nofile.py'"),
+    "my.py:Nett": (UnknownNameError, "my.py does not define 'Nett'; did you mean Net"),
+    "my.py": (UsageError, "type my.py:Net"),
+    "my.py:number": (BuildError, "number is a int, not a module"),
+    "my.py:raises": (BuildError, "could not be built: ValueError: no such depth"),
+    "my.py:gives_nothing": (BuildError, "gives a NoneType, not a torch.nn.Module"),
+    "my.py:needs": (UsageError, "missing a required argument: 'depth'; its arguments.* are depth"),
+    "my.py:Net@depth=3": (UsageError, "unexpected keyword argument 'depth'; its arguments.* are width, bias"),
+    "my.py:instance@width=3": (UsageError, "takes no @ arguments"),
+    "no_such_package:Net": (UnknownNameError, "no Python module 'no_such_package'"),
+    "torch.nothing:Net": (UnknownNameError, r"no Python module 'torch\.nothing'"),
+    "bad_syntax.py:Net": (BuildError, r"bad_syntax\.py, line 1"),
+    "bad_import.py:Net": (BuildError, r"importing bad_import\.py raised ModuleNotFoundError"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_with_a_python_object_is_said(folder, name):
+    (folder / "bad_syntax.py").write_text("def (:\n")
+    (folder / "bad_import.py").write_text("import no_such_package\n")
+    kind, message = WRONG[name]
+    with pytest.raises(kind, match=message):
+        netscope.summarize(name, (2, 3))
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_an_input_the_parameters_of_forward_are_told():
+    with pytest.raises(InputError, match=r"my.py:Net has no default input, and its forward takes \(x\): give one"):
+        netscope.summarize("my.py:Net")
+
+
+def test_a_module_can_say_itself_what_it_takes(folder):
+    (folder / "lightning.py").write_text(
+        "import torch\n"
+        + dedent(NET).replace("super().__init__()", "super().__init__(); self.example_input_array = torch.zeros(7, 3)")
+    )
+    assert netscope.summarize("lightning.py:Net").inputs[0].shape == (7, 3)

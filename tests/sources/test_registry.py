@@ -1,0 +1,136 @@
+"""Which source a name belongs to, and what is said of a name that none has."""
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+import netscope
+from netscope import sources
+from netscope.errors import BrokenInstallError, BuildError, MissingExtraError, UnknownNameError, UsageError
+from netscope.schema import Architecture, ListedArchitecture
+from netscope.sources import registry
+from netscope.sources.base import ResolvedArchitecture
+from netscope.sources.torchvision import TorchvisionSource
+
+
+def test_a_plain_name_is_looked_for_in_the_built_ins_first():
+    assert sources.resolve("alexnet").architecture.source == "built-in"
+    assert sources.resolve("torchvision/alexnet").architecture.source == "torchvision"
+    assert sources.resolve("resnet18").architecture.source == "torchvision"
+
+
+UNKNOWN = {
+    "alexnet-papr": "no architecture 'alexnet-papr'; did you mean alexnet-paper",
+    "resnt50": "did you mean resnet50",
+    "ResNet50": "did you mean resnet50",
+    "qqqqqqq": "netscope list shows what there is",
+    "tochvision/resnet18": "no source 'tochvision'; the sources are built-in, torchvision.*did you mean torchvision",
+    "torchvision/resnet19": "torchvision has no 'resnet19'; did you mean resnet1",
+    "built-in/resnet18": "built-in has no 'resnet18'",
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_an_unknown_name_is_answered_with_the_closest(name):
+    with pytest.raises(UnknownNameError, match=UNKNOWN[name]):
+        sources.resolve(name)
+
+
+OPTIONS = {
+    "alexnet@classes=10": "its arguments, given as @key=value,key=value, are num_classes, dropout",
+    "resnet18@foo_bar=1,weights=DEFAULT": "without weights",
+    "alexnet@num_classes=10,num_classes=11": "twice",
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_that_the_architecture_does_not_have_is_refused(name):
+    with pytest.raises(UsageError, match=OPTIONS[name]):
+        netscope.summarize(name)
+
+
+def test_options_reach_the_constructor():
+    assert netscope.summarize("alexnet@num_classes=10").rows[-1].output_shapes == ((1, 10),)
+    assert netscope.summarize("resnet18@num_classes=7").rows[-1].output_shapes == ((1, 7),)
+
+
+class ThirdPartySource:
+    """What a package registers as an entry point."""
+
+    name = "toys"
+
+    def names(self):
+        return ("tiny", "alexnet-paper")
+
+    def listing(self):
+        return (ListedArchitecture(source="toys", name=name, params=None, description="") for name in self.names())
+
+    def resolve(self, text, name, options):
+        from torch import nn
+
+        return ResolvedArchitecture(
+            architecture=Architecture(spec=text, source="toys", name=name, options=options, description=""),
+            factory=lambda: nn.Linear(4, 2),
+            default_inputs=lambda _: netscope.schema.inputs.as_forward_inputs((1, 4)),
+        )
+
+
+@pytest.fixture
+def third_party(monkeypatch):
+    entry = EntryPoint(name="toys", value=f"{__name__}:ThirdPartySource", group=registry.ENTRY_POINTS)
+    monkeypatch.setattr(EntryPoint, "load", lambda _self: ThirdPartySource)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == registry.ENTRY_POINTS else [])
+
+
+@pytest.mark.usefixtures("third_party")
+def test_an_entry_point_adds_a_source():
+    assert netscope.summarize("toys/tiny").totals.params == 10
+    assert netscope.summarize("tiny").architecture.source == "toys"
+
+
+@pytest.mark.usefixtures("third_party")
+def test_a_name_that_an_earlier_source_has_is_listed_with_its_source():
+    names = [entry.name for entry in netscope.list_architectures("toys/*").architectures]
+    assert names == ["tiny", "toys/alexnet-paper"]
+
+
+def test_a_source_that_cannot_be_loaded_is_named(monkeypatch):
+    entry = EntryPoint(name="broken", value="nowhere:Source", group=registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])  # noqa: ARG005 - the name is the caller's
+    with pytest.raises(BuildError, match="the source 'broken' could not be loaded: ModuleNotFoundError"):
+        sources.resolve("broken/net")
+
+
+@pytest.mark.parametrize("error", [BrokenInstallError("torchvision does not fit"), MissingExtraError("not installed")])
+def test_the_built_ins_work_while_torchvision_does_not(monkeypatch, error):
+    def fail(_self):
+        raise error
+
+    monkeypatch.setattr(TorchvisionSource, "names", fail)
+    monkeypatch.setattr(TorchvisionSource, "listing", fail)
+    assert netscope.summarize("lenet5").totals.params == 61_706
+    with pytest.raises(type(error), match=f"'resnet50' is not built in, and {error}"):
+        sources.resolve("resnet50")
+    listing = netscope.list_architectures("*")
+    assert {entry.source for entry in listing.architectures} == {"built-in"}
+    assert listing.remarks == (str(error),)
+
+
+PATTERNS = {
+    "lenet*": ["lenet5"],
+    "built-in/vgg*": ["vgg11-d2l", "vgg11-d2l-small"],
+    "LENET5": ["lenet5"],
+    "nothing-like-it": [],
+}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_fits_the_name_or_the_source_and_the_name(pattern):
+    assert [entry.name for entry in netscope.list_architectures(pattern).architectures] == PATTERNS[pattern]
+
+
+def test_the_list_gives_published_parameter_counts():
+    listed = {entry.name: entry.params for entry in netscope.list_architectures("*").architectures}
+    assert listed["alexnet-paper"] == 62_378_344
+    assert listed["resnet18"] == 11_689_512
+    assert "torchvision/alexnet" in listed
