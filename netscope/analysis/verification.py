@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from math import prod
 
-from netscope.schema import Cause, PeerCount, PeerTally, Summary, Trace
+from netscope.schema import Cause, ModuleCall, PeerCount, PeerTally, Summary, Trace
 
 # fvcore counts these as well, several per element.
 _FVCORE_PRODUCTS = ("conv", "linear", "addmm", "mm", "matmul", "bmm", "baddbmm", "einsum")
@@ -68,7 +68,7 @@ def _flop_counter_causes(tally: PeerTally, trace: Trace, flops: Sequence[int | N
     return [
         Cause(quantity="macs", difference=-macs, reason=f"has no formula for {name}")
         for name, macs in ours.items()
-        if macs and name not in tally.macs
+        if macs and name in tally.passed_over
     ]
 
 
@@ -88,19 +88,21 @@ def _fvcore_causes(tally: PeerTally, summary: Summary) -> list[Cause]:
 
 
 def _torchinfo_causes(tally: PeerTally, summary: Summary, trace: Trace) -> list[Cause]:
-    """Torchinfo multiplies each parameter with some of the output's sizes, whatever the layer does with it.
+    """torchinfo multiplies each parameter with some of the output's sizes, whatever the layer does with it.
 
-    A layer's difference is explained only if torchinfo's figure is the one that this rule gives.
+    A layer's difference is explained only if torchinfo's figure is the one that this rule gives, and ours is the one
+    that arithmetic on the layer's weight gives.
     """
-    modules = {module.path: position for position, module in enumerate(trace.modules)}
+    positions = {module.path: position for position, module in enumerate(trace.modules)}
     differences: dict[str, int] = defaultdict(int)
     for row in summary.rows:
         theirs = tally.macs.get(row.path)
         if theirs is None:
             differences["sees no products outside leaf layers, such as functional attention"] -= row.own_macs
-        elif theirs != row.own_macs and theirs == _torchinfo_rule(modules[row.path], trace):
-            difference = theirs - row.own_macs
-            differences[_torchinfo_reason(modules[row.path], trace, row.own_macs, difference)] += difference
+        elif theirs != row.own_macs and theirs == _torchinfo_rule(positions[row.path], trace):
+            reason = _torchinfo_reason(positions[row.path], trace, row.own_macs, theirs)
+            if reason:
+                differences[reason] += theirs - row.own_macs
     return [
         Cause(quantity="macs", difference=difference, reason=reason)
         for reason, difference in differences.items()
@@ -118,9 +120,7 @@ def _torchinfo_rule(position: int, trace: Trace, part: str = "") -> int:
     """
     module = trace.modules[position]
     total = 0
-    for call in trace.calls:
-        if call.module != position or not call.outputs:
-            continue
+    for call in _calls_of(position, trace):
         output = trace.tensors[call.outputs[0]].shape
         for parameter in module.parameters:
             if part not in parameter.name:
@@ -135,11 +135,23 @@ def _torchinfo_rule(position: int, trace: Trace, part: str = "") -> int:
     return total
 
 
-def _torchinfo_reason(position: int, trace: Trace, own_macs: int, difference: int) -> str:
-    if not own_macs:
-        return "counts the weights of layers without products, such as norms and embeddings"
-    if difference == _torchinfo_rule(position, trace, "bias"):
+def _torchinfo_reason(position: int, trace: Trace, ours: int, theirs: int) -> str:
+    """Why the two differ; empty if ours is not what arithmetic on a known layer's weight gives."""
+    module = trace.modules[position]
+    if theirs - ours == _torchinfo_rule(position, trace, "bias"):
         return "counts biases"
-    if "Transpose" in trace.modules[position].type_name:
-        return "multiplies a transposed convolution's weights with its output's positions instead of its input's"
-    return "multiplies a layer's weights and biases with the batch alone, whatever other sizes the input has"
+    weight = next((item for item in module.parameters if item.name == "weight" and item.tensor is not None), None)
+    if weight is None or not module.hyperparameters.keys() & {"in_channels", "in_features"}:
+        return "goes by a layer's parameters, not by what it runs, as for norms, embeddings and layers of one's own"
+    calls = _calls_of(position, trace)
+    if module.hyperparameters.get("transposed") or "Transpose" in module.type_name:
+        inputs = [trace.tensors[call.inputs[0]].shape for call in calls]
+        if ours == weight.elements * sum(prod(shape[:1] + shape[2:]) for shape in inputs):
+            return "multiplies a transposed convolution's weights with its output's positions instead of its input's"
+    elif ours == weight.elements * sum(prod(trace.tensors[call.outputs[0]].shape[:-1]) for call in calls):
+        return "multiplies a linear layer's weights and biases with the batch alone, whatever other sizes there are"
+    return ""
+
+
+def _calls_of(position: int, trace: Trace) -> list[ModuleCall]:
+    return [call for call in trace.calls if call.module == position and call.outputs]

@@ -92,16 +92,10 @@ def hyperparameters(module: nn.Module) -> dict[str, PlainValue]:
     found: dict[str, PlainValue] = {}
     kept = vars(module)
     for name in _constructor_arguments(type(module)):  # type: ignore[arg-type]  # classes are hashable
-        if name in kept:
-            value = kept[name]
+        if name in kept and not isinstance(kept[name], (Tensor, nn.Module)):
+            found[name] = _plain(kept[name])
         elif name in module._parameters:
-            value = module._parameters[name]
-        else:
-            continue
-        if isinstance(value, Tensor):
-            found[name] = True
-        elif not isinstance(value, nn.Module):
-            found[name] = _plain(value)
+            found[name] = module._parameters[name] is not None
     return found
 
 

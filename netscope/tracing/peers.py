@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from netscope.errors import NetscopeError
+from netscope.flops import FORMULAS
 from netscope.schema import PeerTally
 from netscope.tracing import torch_compat
 from netscope.tracing.inputs import tensors_for
@@ -66,13 +67,17 @@ def _quiet() -> Iterator[None]:
 
 
 def _flop_counter_mode(model: nn.Module, inputs: Any) -> dict[str, Any]:
-    from torch.utils.flop_counter import FlopCounterMode
+    from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
     # Its module tracker fails without gradients on parameters that want one.
     model.requires_grad_(False)
     with torch_compat.unfused(), FlopCounterMode(display=False) as counter:
         model(*inputs.args, **inputs.kwargs)
-    return {"macs": {str(op): flops // 2 for op, flops in counter.get_flop_counts().get("Global", {}).items()}}
+    known = {str(op) for op in flop_registry}
+    return {
+        "macs": {str(op): flops // 2 for op, flops in counter.get_flop_counts().get("Global", {}).items()},
+        "passed_over": tuple(op for op in FORMULAS if op not in known),
+    }
 
 
 def _torchinfo(model: nn.Module, inputs: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ MALFORMED = ("", "x", "1x", "x3", "1x-3", "1x3.5", "=1x3", "1x3:", "1x3:float", 
 
 @pytest.mark.parametrize("text", MALFORMED)
 def test_a_malformed_input_is_refused_with_an_example_or_the_dtypes(text):
-    with pytest.raises(InputError, match="write it like 1x3x224x224|the dtypes are float32"):
+    with pytest.raises(InputError, match=r"write it like 1x3x224x224|the dtypes are float32"):
         parse_inputs([text])
 
 

@@ -204,7 +204,7 @@ ATTENTION = 4 * LINEAR + 2 * B * N * N * D
 LSTM = B * N * 2 * 4 * D * (D + D) + B * N * 2 * 4 * D * (2 * D + D)
 ENCODER = 2 * (ATTENTION + 2 * B * N * D * 256)
 
-# case: (factory, input, MACs, parameters)
+# Each with its factory, input, MACs and parameters.
 CASES = {
     "one linear called three times": (Repeated, TOKENS, 3 * LINEAR, 4_160),
     "embedding and head tied": (Tied, f"{B}x{N}:int64", B * N * D * 1000, 64_000),

@@ -151,7 +151,7 @@ def test_a_model_that_refuses_to_be_copied_is_not_run():
         def __deepcopy__(self, memo):
             raise RuntimeError("never")
 
-    with pytest.raises(NetscopeError, match="cannot be copied .*give it the class or a function"):
+    with pytest.raises(NetscopeError, match=r"cannot be copied .*give it the class or a function"):
         netscope.summarize(Refuses(2, 2), (1, 2))
 
 
