@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, sources
-from netscope.errors import InputError, UsageError
+from netscope.errors import InputError, TracingError, UsageError
 from netscope.flops import flops_per_op
 from netscope.schema import Cause, LayerFailure, Listing, PeerCount, Summary, Trace, Verification
 from netscope.schema.inputs import ForwardInputs, as_forward_inputs
@@ -175,9 +175,14 @@ def _trace_where_possible(subject: "Subject", device: str, mode: str, what: str)
         _raise_if_explained(error.failure, error)
         if device != "auto":
             raise
-        failure = error.failure
-    tracing.check_memory(failure.weight_bytes, what)
-    remark = f"traced on the CPU with real tensors, because meta cannot run it: {_first_sentence(failure.message)}"
+        reason = error.failure.message
+        if not subject.lent:
+            tracing.check_memory(error.failure.weight_bytes, what)
+    except TracingError as error:
+        if device != "auto":
+            raise
+        reason = str(error)
+    remark = f"traced on the CPU with real tensors, because meta cannot run it: {_first_sentence(reason)}"
     try:
         return tracing.trace(subject, device="cpu", mode=mode, remarks=(remark,))
     except tracing.ForwardError as error:

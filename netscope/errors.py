@@ -1,5 +1,15 @@
 """Every error that netscope raises on purpose: one class per remedy, each with its exit code."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A clause for a message about an unknown name: ``"; did you mean resnet50?"``, or nothing if none is close."""
+    by_lower = {candidate.lower(): candidate for candidate in names}
+    matches = get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(by_lower[match] for match in matches)}?" if matches else ""
+
 
 class NetscopeError(Exception):
     """Says in one sentence what was asked, what was found and what to do.

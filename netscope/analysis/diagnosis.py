@@ -12,9 +12,10 @@ _SPATIAL_DIMENSIONS = {"1d": 1, "2d": 2, "3d": 3}
 def diagnose(failure: LayerFailure) -> str | None:
     """One sentence that says what the layer expects and what it got; None if no arithmetic explains the failure.
 
-    Knows the layers of ``torch.nn`` by the hyperparameters that they keep, so subclasses are explained as well.
+    Knows the layers of ``torch.nn`` by the hyperparameters that they keep, so subclasses that run their parent's
+    ``forward`` are explained as well.
     """
-    if not failure.layer_inputs:
+    if not failure.layer_inputs or not failure.is_torch_layer:
         return None
     layer = f"{failure.path} ({failure.type_name})" if failure.path else failure.type_name
     shape = failure.layer_inputs[0].shape

@@ -35,6 +35,7 @@ class _Node:
     trainable: int = 0
     own_flops: int = 0
     flops: int = 0
+    is_lower_bound: bool = False
 
 
 def summarise(trace: Trace, flops: Sequence[int | None], architecture: Architecture) -> Summary:
@@ -86,6 +87,7 @@ def _attribute_ops(nodes: list[_Node], trace: Trace, flops: Sequence[int | None]
         node = nodes[trace.calls[op.call].module]
         node.ops.setdefault(op.name, []).append(cost)
         node.own_flops += cost or 0
+        node.is_lower_bound = node.is_lower_bound or cost is None
 
 
 def _execution_order(nodes: list[_Node], trace: Trace) -> list[int]:
@@ -160,6 +162,7 @@ def _add_up(nodes: list[_Node], position: int) -> None:
     node.params = node.own_params + sum(child.params for child in children)
     node.trainable = node.own_trainable + sum(child.trainable for child in children)
     node.flops = node.own_flops + sum(child.flops for child in children)
+    node.is_lower_bound = node.is_lower_bound or any(child.is_lower_bound for child in children)
 
 
 def _row(node: _Node, trace: Trace) -> LayerRow:
@@ -178,6 +181,7 @@ def _row(node: _Node, trace: Trace) -> LayerRow:
         own_trainable_params=node.own_trainable,
         flops=node.flops,
         own_flops=node.own_flops,
+        is_lower_bound=node.is_lower_bound,
         ops=tuple(
             OpCount(op=op, calls=len(costs), flops=None if None in costs else sum(cost or 0 for cost in costs))
             for op, costs in node.ops.items()

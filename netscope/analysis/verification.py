@@ -88,7 +88,7 @@ def _fvcore_causes(tally: PeerTally, summary: Summary) -> list[Cause]:
 
 
 def _torchinfo_causes(tally: PeerTally, summary: Summary, trace: Trace) -> list[Cause]:
-    """torchinfo multiplies each parameter with some of the output's sizes, whatever the layer does with it.
+    """Torchinfo multiplies each parameter with some of the output's sizes, whatever the layer does with it.
 
     A layer's difference is explained only if torchinfo's figure is the one that this rule gives, and ours is the one
     that arithmetic on the layer's weight gives.

@@ -10,7 +10,7 @@ from types import MappingProxyType
 _LISTED: Mapping[str, str] = MappingProxyType(
     {
         "moves, views or selects elements": """
-            alias as_strided as_strided_scatter block_diag cat ccol_indices channel_shuffle _chunk_cat clone _coalesce
+            alias as_strided as_strided_scatter block_diag cat ccol_indices channel_shuffle lu_unpack _chunk_cat clone _coalesce
             coalesce _coalesced col2im col_indices _conj constant_pad_nd contiguous copy _copy_from
             _copy_from_and_resize crow_indices _cudnn_rnn_flatten_weight detach diag_embed diagonal diagonal_scatter
             embedding embedding_dense_backward embedding_renorm expand fill flip _fw_primal gather im2col index
@@ -62,7 +62,8 @@ _LISTED: Mapping[str, str] = MappingProxyType(
             special_i1e special_laguerre_polynomial_l special_legendre_polynomial_p special_log_ndtr
             special_modified_bessel_i0 special_modified_bessel_i1 special_modified_bessel_k0
             special_modified_bessel_k1 special_ndtri special_scaled_modified_bessel_k0
-            special_scaled_modified_bessel_k1 special_spherical_bessel_j0 special_xlog1py special_zeta sqrt square
+            special_scaled_modified_bessel_k1 special_shifted_chebyshev_polynomial_t special_shifted_chebyshev_polynomial_u
+            special_shifted_chebyshev_polynomial_v special_shifted_chebyshev_polynomial_w special_spherical_bessel_j0 special_xlog1py special_zeta sqrt square
             _standard_gamma_grad sub tan tanh _thnn_fused_gru_cell _thnn_fused_lstm_cell
             _thnn_fused_lstm_cell_backward_impl threshold _transform_bias_rescale_qkv trunc _weight_norm_interface
             xlogy __xor__

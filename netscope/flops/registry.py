@@ -64,6 +64,9 @@ def cost_of(op: TracedOp, trace: Trace) -> OpCost:
     if formula is None:
         reason = reason_for(op.name)
         return OpCost(flops=0 if reason else None, reason=reason)
+    if any(len(trace.tensors[tensor].stride) != len(trace.tensors[tensor].shape) for tensor in op.reads):
+        # A sparse operand: what it costs depends on how many elements there are.
+        return OpCost(flops=None, reason="")
     args = _resolve(op.args, trace)
     kwargs = {name: _resolve(value, trace) for name, value in op.kwargs.items()}
     if formula.takes_outputs:

@@ -4,7 +4,7 @@ import csv
 from io import StringIO
 from typing import Any
 
-from netscope.render.document import Canvas, Column, Document, NameCell, TypeCell
+from netscope.render.document import AtLeast, Canvas, Column, Document, NameCell, TypeCell
 
 
 def render_csv(document: Document, _canvas: Canvas) -> str:
@@ -23,6 +23,8 @@ def _raw(column: Column, value: Any) -> Any:
         return value.path
     if isinstance(value, TypeCell):
         return value.name
+    if isinstance(value, AtLeast):
+        return value.value
     if column.kind == "shape":
         value = () if isinstance(value, str) else value
         return ";".join("x".join(map(str, shape)) for shape in value or ())

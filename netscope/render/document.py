@@ -13,13 +13,20 @@ class NameCell:
 
     Attributes:
         path: the whole, for formats without a tree.
-        label: the last part, with its marks.
+        label: what stands in the tree: the last part, or ``"0 … 11"`` for several.
+        mark: what stands behind it, ``"×12"``.
         guides: the lines that lead to it, ``"│  ├─ "``.
     """
 
     path: str
     label: str
+    mark: str = ""
     guides: str = ""
+
+    @property
+    def marked(self) -> str:
+        """The label with its mark."""
+        return f"{self.label} {self.mark}" if self.mark else self.label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +35,13 @@ class TypeCell:
 
     name: str
     details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtLeast:
+    """A figure that leaves something out."""
+
+    value: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

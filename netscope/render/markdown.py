@@ -33,9 +33,8 @@ def _line(cells: Iterable[str]) -> str:
 
 def _cell(column: Column, value: object) -> str:
     if isinstance(value, NameCell):
-        marks = value.label.partition(" ")[2] if value.path else ""
-        name = value.path or value.label
-        return f"{_code(name)}{' ' + _escaped(marks) if marks else ''}"
+        name = _code(value.path or value.label)
+        return f"{name} {value.mark}" if value.mark else name
     if isinstance(value, TypeCell):
         return _escaped(" ".join((value.name, ", ".join(value.details))).strip())
     return _escaped(cell_text(column, value))

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from netscope.errors import UsageError
+from netscope.errors import UsageError, did_you_mean
 from netscope.render import numbers
-from netscope.render.document import Column, Document, Kind, NameCell, Row, Style, TypeCell
+from netscope.render.document import AtLeast, Column, Document, Kind, NameCell, Row, Style, TypeCell
 from netscope.render.hyperparameters import telling
 from netscope.render.tree import Node, cut, fold, tree_of
 from netscope.schema import OUTPUTS_DIFFER, LayerRow, OpCount, Summary
@@ -57,6 +57,10 @@ def _output(row: LayerRow) -> Any:
     return "never ran" if "never ran" in row.notes else "not called"
 
 
+def _bounded(row: LayerRow, figure: int) -> int | AtLeast:
+    return AtLeast(value=figure) if row.is_lower_bound else figure
+
+
 COLUMNS: dict[str, _SummaryColumn] = {
     "type": _SummaryColumn(
         title="Type",
@@ -70,12 +74,12 @@ COLUMNS: dict[str, _SummaryColumn] = {
     "params-bar": _SummaryColumn(title="", kind="bar", value=_part("params")),
     "own-params": _SummaryColumn(title="Own params", kind="count", value=lambda row, _: row.own_params),
     "trainable": _SummaryColumn(title="Trainable", kind="count", value=lambda row, _: row.trainable_params),
-    "flops": _SummaryColumn(title="FLOPs", kind="flops", value=lambda row, _: row.flops),
+    "flops": _SummaryColumn(title="FLOPs", kind="flops", value=lambda row, _: _bounded(row, row.flops)),
     "flops-share": _SummaryColumn(title="", kind="share", value=_part("flops")),
     "flops-bar": _SummaryColumn(title="", kind="bar", value=_part("flops")),
-    "own-flops": _SummaryColumn(title="Own FLOPs", kind="flops", value=lambda row, _: row.own_flops),
-    "macs": _SummaryColumn(title="MACs", kind="flops", value=lambda row, _: row.macs),
-    "own-macs": _SummaryColumn(title="Own MACs", kind="flops", value=lambda row, _: row.own_macs),
+    "own-flops": _SummaryColumn(title="Own FLOPs", kind="flops", value=lambda row, _: _bounded(row, row.own_flops)),
+    "macs": _SummaryColumn(title="MACs", kind="flops", value=lambda row, _: _bounded(row, row.macs)),
+    "own-macs": _SummaryColumn(title="Own MACs", kind="flops", value=lambda row, _: _bounded(row, row.own_macs)),
     "calls": _SummaryColumn(title="Calls", kind="count", value=lambda row, _: row.calls),
 }
 """Every column that ``--columns`` can name; the layer's own name always stands first."""
@@ -129,7 +133,9 @@ def check_view(view: View) -> None:
     """
     for key in view.columns or ():
         if key not in COLUMNS:
-            raise UsageError(f"there is no column {key!r}; the columns are {', '.join(COLUMNS)}")
+            raise UsageError(
+                f"there is no column {key!r}{did_you_mean(key, COLUMNS)}; the columns are {', '.join(COLUMNS)}"
+            )
     if view.sort not in SORTS:
         raise UsageError(f"there is no order {view.sort!r}; the orders are {', '.join(SORTS)}")
     if view.depth is not None and view.depth < 0:
@@ -145,16 +151,18 @@ def _tree_rows(summary: Summary, view: View, *, exact: bool) -> Iterator[tuple[N
 
 def _walk(node: Node, *, lead: str, guides: str) -> Iterator[tuple[NameCell, Node]]:
     """The node and what is below it, with the lines that lead to each."""
-    yield NameCell(path=node.row.path, label=_marked(node), guides=lead), node
+    above = node.row.path.rpartition(".")[0]
+    path = node.row.path if node.copies == 1 else f"{above}.{node.label}".lstrip(".")
+    yield NameCell(path=path, label=node.label, mark=_mark(node), guides=lead), node
     for child in node.children:
         last = child is node.children[-1]
         yield from _walk(child, lead=guides + ("└─ " if last else "├─ "), guides=guides + ("   " if last else "│  "))
 
 
-def _marked(node: Node) -> str:
-    """The name with ``×35`` behind it for 35 identical siblings, or for one module that ran 35 times."""
+def _mark(node: Node) -> str:
+    """``×35`` for 35 identical siblings, or for one module that ran 35 times."""
     times = node.copies * node.row.calls
-    return f"{node.label} ×{times}" if times > 1 else node.label
+    return f"×{times}" if times > 1 else ""
 
 
 def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]]:
@@ -172,7 +180,7 @@ def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]
     for row in sorted(kept, key=keys[view.sort]):
         alone = replace(row, params=row.own_params, flops=row.own_flops, trainable_params=row.own_trainable_params)
         node = Node(row=alone, label=row.path or row.type_name)
-        yield NameCell(path=row.path, label=_marked(node)), node
+        yield NameCell(path=row.path, label=node.label, mark=_mark(node)), node
 
 
 def _appearance(row: LayerRow, summary: Summary) -> object:
@@ -203,8 +211,8 @@ def _op_row(op: OpCount, below: NameCell, keys: tuple[str, ...], summary: Summar
         "flops-share": (op.flops or 0, summary.totals.flops),
     }
     guides = re.sub("─", " ", below.guides.replace("├", "│").replace("└", " "))
-    times = f" ×{op.calls}" if op.calls > 1 else ""
-    name = NameCell(path=f"{below.path}:{op.op}", label=f"{op.op}{times}", guides=f"{guides}∙ ")
+    mark = f"×{op.calls}" if op.calls > 1 else ""
+    name = NameCell(path=f"{below.path}:{op.op}", label=op.op, mark=mark, guides=f"{guides}∙ ")
     return Row(cells=(name, *(known.get(key) for key in keys)), style="faint")
 
 

@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from netscope.render import numbers
-from netscope.render.document import Canvas, Column, Document, NameCell, Row, TypeCell
+from netscope.render.document import AtLeast, Canvas, Column, Document, NameCell, Row, TypeCell
 
 GAP = 2
 BAR_WIDTH = 8
+UNLIMITED = 100_000
 SHORTEST_TYPE = 8
 
 _RIGHT = ("count", "flops", "bytes", "share")
@@ -28,16 +29,7 @@ def render_terminal(document: Document, canvas: Canvas) -> str:
     counts never do.
     """
     output = StringIO()
-    console = Console(
-        file=output,
-        width=canvas.width or 100_000,
-        force_terminal=canvas.color,
-        color_system="standard" if canvas.color else None,
-        no_color=not canvas.color,
-        highlight=False,
-        soft_wrap=False,
-        legacy_windows=False,
-    )
+    console = _console(output, canvas, canvas.width or UNLIMITED)
     layout = _fit(document, canvas.width)
     title, *others = document.heading or ("",)
     console.print(Text(title, style="bold"))
@@ -45,9 +37,21 @@ def render_terminal(document: Document, canvas: Canvas) -> str:
         console.print(Text(line, style="dim"))
     console.print()
     # A table that cannot be made to fit is wider than the canvas rather than wrong.
-    console.print(_table(document, layout), width=max(layout.width, console.width), crop=False)
+    _console(output, canvas, layout.width).print(_table(document, layout))
     _print_facts(console, document)
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
+
+
+def _console(output: StringIO, canvas: Canvas, width: int) -> Console:
+    return Console(
+        file=output,
+        width=width,
+        force_terminal=canvas.color,
+        color_system="standard" if canvas.color else None,
+        no_color=not canvas.color,
+        highlight=False,
+        legacy_windows=False,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ def _cell(column: Column, row: Row, position: int, layout: _Layout) -> Text:
 def _text(column: Column, value: Any, type_width: int | None = None) -> Text:
     """A raw value as it is shown; never markup, since names come from users' code."""
     if isinstance(value, NameCell):
-        return Text(value.guides + value.label)
+        return Text(value.guides + value.marked)
     if isinstance(value, TypeCell):
         return Text(_type(value, type_width))
     return Text(cell_text(column, value))
@@ -136,6 +140,8 @@ def cell_text(column: Column, value: Any) -> str:
     if column.kind in ("share", "bar"):
         part, whole = value or (0, 0)
         return numbers.share(part, whole) if column.kind == "share" else numbers.bar(part, whole, BAR_WIDTH)
+    if isinstance(value, AtLeast):
+        return f"≥ {cell_text(column, value.value)}" if value.value else "≥ 0"
     if not value:
         return "" if column.kind in ("type", "text") else numbers.NOTHING
     shown: dict[str, Callable[[Any], str]] = {

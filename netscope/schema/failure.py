@@ -12,6 +12,7 @@ class LayerFailure:
     Attributes:
         path: of the module, ``""`` for the root.
         type_name: its class's name.
+        is_torch_layer: whether its ``forward`` is one of ``torch.nn``, so that its arithmetic is known.
         hyperparameters: its own.
         layer_inputs: what it was called with.
         inputs: what the root was called with.
@@ -22,6 +23,7 @@ class LayerFailure:
 
     path: str
     type_name: str
+    is_torch_layer: bool
     hyperparameters: dict[str, PlainValue]
     layer_inputs: tuple[TensorSpec, ...]
     inputs: tuple[InputSpec, ...]

@@ -5,7 +5,7 @@ An input is ``[parameter=]SHAPE[:dtype]``: ``1x3x224x224``, ``input_ids=1x128:in
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from netscope.errors import InputError
@@ -73,11 +73,15 @@ class ForwardInputs:
 
 
 def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
-    """``value`` with ``function`` applied to everything in it that is no list, tuple or dict."""
-    if isinstance(value, dict):
+    """``value`` with ``function`` applied to everything in it that is no list, tuple, mapping or dataclass."""
+    if isinstance(value, Mapping):
         return {key: map_leaves(function, item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(map_leaves(function, item) for item in value))
     if type(value) in (list, tuple):
         return type(value)(map_leaves(function, item) for item in value)
+    if is_dataclass(value) and not isinstance(value, (type, TensorRequest)):
+        return replace(value, **{item.name: map_leaves(function, getattr(value, item.name)) for item in fields(value)})
     return function(value)
 
 
@@ -135,6 +139,8 @@ def _as_input(value: Any) -> Any:
         return TensorRequest(shape=tuple(value))
     if type(value) in (list, tuple):
         return type(value)(_as_input(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _as_input(item) for key, item in value.items()}
     return value
 
 

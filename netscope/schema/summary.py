@@ -68,8 +68,9 @@ class LayerRow:
         own_params: the same without its children.
         trainable_params: those of ``params`` that require a gradient.
         own_trainable_params: those of ``own_params`` likewise.
-        flops: of all its calls, its children's included; a lower bound if any op in it is uncounted.
+        flops: of all its calls, its children's included.
         own_flops: the same without its children's.
+        is_lower_bound: whether an op that netscope has no formula for ran in it or below it.
         ops: what it ran itself, outside its children.
         notes: what a reader should know, such as ``"never ran"``.
     """
@@ -87,6 +88,7 @@ class LayerRow:
     own_trainable_params: int
     flops: int
     own_flops: int
+    is_lower_bound: bool
     ops: tuple[OpCount, ...]
     notes: tuple[str, ...]
 

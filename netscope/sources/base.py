@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netscope.schema import Architecture, ListedArchitecture
@@ -66,10 +65,3 @@ class ModelSource(Protocol):
 
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
         """The architecture called ``name``, which is one of ``names``; ``text`` is what the user typed."""
-
-
-def closest(name: str, names: Iterable[str]) -> str:
-    """A clause that names what the user may have meant: ``"; did you mean resnet50?"``, or nothing."""
-    by_lower = {candidate.lower(): candidate for candidate in names}
-    matches = get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(by_lower[match] for match in matches)}?" if matches else ""

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from netscope.errors import BuildError, UnknownNameError, UsageError
+from netscope.errors import BuildError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
-from netscope.sources.base import ResolvedArchitecture, closest
+from netscope.sources.base import ResolvedArchitecture
 from netscope.sources.construction import check_options
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
     for part in attribute.split("."):
         if not hasattr(found, part):
             names = [name for name in vars(module) if not name.startswith("_")]
-            raise UnknownNameError(f"{where} does not define {attribute!r}{closest(attribute, names)}")
+            raise UnknownNameError(f"{where} does not define {attribute!r}{did_you_mean(attribute, names)}")
         found = getattr(found, part)
     lent = isinstance(found, nn.Module)
     if lent and options:

@@ -6,9 +6,16 @@ from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
 from types import MappingProxyType
 
-from netscope.errors import BrokenInstallError, BuildError, MissingExtraError, NetscopeError, UnknownNameError
+from netscope.errors import (
+    BrokenInstallError,
+    BuildError,
+    MissingExtraError,
+    NetscopeError,
+    UnknownNameError,
+    did_you_mean,
+)
 from netscope.schema import ListedArchitecture
-from netscope.sources.base import ModelSource, ResolvedArchitecture, closest
+from netscope.sources.base import ModelSource, ResolvedArchitecture
 from netscope.sources.builtin import BuiltInSource
 from netscope.sources.python import is_python_reference, resolve_python
 from netscope.sources.spec import parse_spec
@@ -39,11 +46,11 @@ def resolve(text: str) -> ResolvedArchitecture:
     if slash:
         if prefix not in sources:
             raise UnknownNameError(
-                f"there is no source {prefix!r}; the sources are {', '.join(sources)}{closest(prefix, sources)}"
+                f"there is no source {prefix!r}; the sources are {', '.join(sources)}{did_you_mean(prefix, sources)}"
             )
         source = _made(prefix, sources[prefix])
         if rest not in source.names():
-            raise UnknownNameError(f"{prefix} has no {rest!r}{closest(rest, source.names())}")
+            raise UnknownNameError(f"{prefix} has no {rest!r}{did_you_mean(rest, source.names())}")
         return source.resolve(spec.text, rest, spec.options)
     return _resolve_plain(spec.text, spec.target, spec.options, sources)
 
@@ -67,7 +74,7 @@ def _resolve_plain(
     if unreadable:
         raise type(unreadable)(f"{name!r} is not built in, and {unreadable}") from unreadable
     raise UnknownNameError(
-        f"there is no architecture {name!r}{closest(name, known) or '; netscope list shows what there is'}"
+        f"there is no architecture {name!r}{did_you_mean(name, known) or '; netscope list shows what there is'}"
     )
 
 

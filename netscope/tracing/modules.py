@@ -136,5 +136,8 @@ def _plain(value: Any) -> PlainValue:
             return items  # type: ignore[return-value]  # no tuple is left in it
     if inspect.isfunction(value) or inspect.isclass(value):
         return value.__name__
-    text = _REPR_ADDRESS.sub("", repr(value))
+    try:
+        text = _REPR_ADDRESS.sub("", repr(value))
+    except Exception:  # noqa: BLE001 - a user's __repr__ may do as it likes
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= _LONGEST_REPR else f"{text[: _LONGEST_REPR - 1]}…"

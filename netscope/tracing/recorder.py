@@ -1,10 +1,11 @@
 """Records one forward pass: every module call, every op, and the tensors between them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from math import prod
+from threading import RLock, local
 from typing import Any
 
 import torch
@@ -90,9 +91,12 @@ class Recorder(TorchDispatchMode):
         for position, place in enumerate(places):
             self._places_of.setdefault(id(place.module), []).append(position)
         self._calls: list[_Call] = []
-        self._running: list[int] = []
+        self._root_ran = False
+        self._local = local()
+        self._lock = RLock()
         self._ops: list[tuple[Any, int, tuple[Any, ...], dict[str, Any], tuple[int, ...], tuple[int, ...]]] = []
         self._written: dict[Any, tuple[int | str, ...]] = {}
+        self._decomposing: set[Any] = set()
         self._lent: set[int | None] = set()
         self._snapshots: dict[int, tuple[Tensor, Tensor]] = {}
 
@@ -115,36 +119,66 @@ class Recorder(TorchDispatchMode):
 
         @wraps(forward)
         def recorded(*args: Any, **kwargs: Any) -> Any:
-            call = self._enter(module, args, kwargs)
-            try:
-                result = forward(*args, **kwargs)
-                self._calls[call].outputs = self._indices(result)
-            except BaseException:
-                self._failed = self._failed or self._calls[call]
-                raise
-            finally:
-                self._calls[call].end_op = len(self._ops)
-                self._running.pop()
-            return result
+            if module is self.places[0].module and not self._root_ran:
+                self._root_ran = True
+                return forward(*args, **kwargs)
+            return self._call(module, forward, args, kwargs)
 
         attributes["forward"] = recorded
         undo.callback(
             lambda: attributes.pop("forward") if before is missing else attributes.__setitem__("forward", before)
         )
 
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Calls the root. Its call is the first, and holds what its hooks and its ``__call__`` run as well."""
+        root = self.places[0].module
+        with self.instrumented(), self:
+            self._call(root, root, args, kwargs)
+
+    def _call(self, module: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        running = self._running()
+        if not running and self._calls:
+            # A thread that the model started: modes hold for the thread that entered them, so this one enters too.
+            running.append(0)
+            try:
+                with torch.no_grad(), self:
+                    return self._call(module, forward, args, kwargs)
+            finally:
+                running.pop()
+        number = self._enter(module, args, kwargs)
+        call = self._calls[number]
+        running.append(number)
+        try:
+            result = forward(*args, **kwargs)
+            call.outputs = self._indices(result)
+        except BaseException:
+            self._failed = self._failed or call
+            raise
+        finally:
+            call.end_op = len(self._ops)
+            running.pop()
+        return result
+
+    def _running(self) -> list[int]:
+        """The calls that are running in this thread, the innermost last."""
+        if not hasattr(self._local, "running"):
+            self._local.running = []
+        running: list[int] = self._local.running
+        return running
+
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-        caller = self._running[-1] if self._running else None
-        number = len(self._calls)
-        self._calls.append(
-            _Call(
-                place=self._place_called(module, caller),
-                caller=caller,
-                inputs=self._indices((args, kwargs)),
-                first_op=len(self._ops),
+        running = self._running()
+        caller = running[-1] if running else None
+        with self._lock:
+            self._calls.append(
+                _Call(
+                    place=self._place_called(module, caller),
+                    caller=caller,
+                    inputs=self._indices((args, kwargs)),
+                    first_op=len(self._ops),
+                )
             )
-        )
-        self._running.append(number)
-        return number
+            return len(self._calls) - 1
 
     def _place_called(self, module: nn.Module, caller: int | None) -> int:
         """Which of the module's places this call means.
@@ -176,9 +210,14 @@ class Recorder(TorchDispatchMode):
         kwargs = kwargs or {}
         written = self._written.get(func)
         if written is None:
-            if torch_compat.decomposes(func):
-                with self:
-                    return func.decompose(*args, **kwargs)
+            # An op that decomposes into itself, as nested tensors' do, is taken as it is.
+            if torch_compat.decomposes(func) and func not in self._decomposing:
+                self._decomposing.add(func)
+                try:
+                    with self:
+                        return func.decompose(*args, **kwargs)
+                finally:
+                    self._decomposing.discard(func)
             written = self._written[func] = torch_compat.written_arguments(func)
         if written and self._lent:
             self._snapshot(written, args, kwargs)
@@ -187,6 +226,13 @@ class Recorder(TorchDispatchMode):
         return result
 
     def _record(self, func: Any, written: tuple[int | str, ...], args: Any, kwargs: Any, result: Any) -> None:
+        running = self._running()
+        with self._lock:
+            self._append(func, written, args, kwargs, result, running[-1] if running else 0)
+
+    def _append(
+        self, func: Any, written: tuple[int | str, ...], args: Any, kwargs: Any, result: Any, call: int
+    ) -> None:
         reads: list[int] = []
         plain_args = tuple([self._plain(value, reads) for value in args])
         plain_kwargs = {name: self._plain(value, reads) for name, value in kwargs.items()} if kwargs else {}
@@ -195,7 +241,6 @@ class Recorder(TorchDispatchMode):
             value = _argument(place, args, kwargs)
             if isinstance(value, Tensor) and (number := self.tensors.index(value)) not in writes:
                 writes.append(number)
-        call = self._running[-1] if self._running else 0
         self._ops.append((func, call, plain_args, plain_kwargs, tuple(reads), tuple(writes)))
 
     def _plain(self, value: Any, reads: list[int]) -> Any:
@@ -231,7 +276,7 @@ class Recorder(TorchDispatchMode):
 
     def give_back(self) -> None:
         """Puts the lent tensors back to what they were."""
-        with torch.no_grad():
+        with torch.no_grad(), torch.inference_mode(mode=False):
             for memory, before in self._snapshots.values():
                 memory.copy_(before)
         self._snapshots.clear()
@@ -256,6 +301,7 @@ class Recorder(TorchDispatchMode):
         return LayerFailure(
             path=place.path,
             type_name=type_name(place.module),
+            is_torch_layer=type(place.module).forward.__module__.startswith("torch.nn"),
             hyperparameters=hyperparameters(place.module),
             layer_inputs=tuple(traced[tensor].spec for tensor in (self._failed.inputs if self._failed else ())),
             inputs=inputs,

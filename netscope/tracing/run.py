@@ -76,8 +76,8 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
     if device != "meta":
         recorder.lend(lent)
     try:
-        with torch.no_grad(), torch_compat.unfused(), recorder.instrumented(), recorder:
-            model(*arguments.args, **arguments.kwargs)
+        with torch.no_grad(), torch_compat.unfused():
+            recorder.run(arguments.args, dict(arguments.kwargs))
     except NetscopeError:
         raise
     except Exception as error:

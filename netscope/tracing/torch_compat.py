@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
+_DEEPEST = 5000
+
 OpOverload = torch._ops.OpOverload
 HigherOrderOperator = torch._ops.HigherOrderOperator
 
@@ -84,7 +86,8 @@ def packed_tensors(value: Any) -> tuple[Tensor, ...] | None:
 
 def whole_storage(tensor: Tensor) -> Tensor:
     """All the memory that ``tensor`` is a view of, as bytes."""
-    return torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(tensor.untyped_storage())
+    with torch.inference_mode(mode=False):
+        return torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(tensor.untyped_storage())
 
 
 def is_uninitialised(tensor: Tensor) -> bool:
@@ -106,6 +109,18 @@ def move_scripted(module: nn.Module, counterpart: Callable[[Tensor], Tensor]) ->
             module._c.setattr(name, counterpart(tensor))  # type: ignore[arg-type]  # a scripted module has no None here
 
 
+def _has_ops_of_its_own(tensor: Tensor) -> bool:
+    """Whether the tensor is of a class that handles ops itself, and so need not have strides or a storage."""
+    return type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__
+
+
+def of_type(tensor: Tensor, like: Tensor) -> Tensor:
+    """``tensor`` as an instance of ``like``'s class, with its ``requires_grad`` if it is a parameter."""
+    if isinstance(like, nn.Parameter):
+        return Tensor._make_subclass(type(like), tensor, like.requires_grad)
+    return tensor if type(like) is Tensor else tensor.as_subclass(type(like))
+
+
 def same_view_on_meta(tensor: Tensor, storages: dict[int, torch.UntypedStorage]) -> Tensor:
     """``tensor``'s size, stride and offset on the meta device; what shared a storage shares one there.
 
@@ -113,7 +128,7 @@ def same_view_on_meta(tensor: Tensor, storages: dict[int, torch.UntypedStorage])
         tensor: any.
         storages: the meta storages made so far, by the address of the one that they stand for.
     """
-    if tensor.layout != torch.strided or tensor.is_quantized or type(tensor) not in (Tensor, nn.Parameter):
+    if tensor.layout != torch.strided or tensor.is_quantized or _has_ops_of_its_own(tensor):
         return torch.empty_like(tensor, device="meta", requires_grad=False)
     source = tensor.untyped_storage()
     storage = storages.get(source._cdata)
@@ -138,22 +153,29 @@ def unfused() -> Iterator[None]:
 def undisturbed() -> Iterator[None]:
     """Puts back whatever a constructor or a forward pass may leave changed in the process.
 
-    The generators of random numbers of torch, Python and NumPy, the default dtype and device, the grad mode, and the
-    import path. Within it torch's generators are seeded, so that what depends on random weights comes out the same.
+    The generators of random numbers of torch, Python and NumPy, the default dtype and device, the grad mode, the limit
+    of recursion and the import path. Within it torch's generators are seeded, so that what depends on random weights comes out the same.
     """
     import random
 
     numpy_random = sys.modules.get("numpy.random")
     numpy_state = numpy_random.get_state() if numpy_random else None
     python_state = random.getstate()
+    depth = sys.getrecursionlimit()
     dtype, device, grad = torch.get_default_dtype(), _default_device(), torch.is_grad_enabled()
     path = sys.path.copy()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    # Copying a module takes several frames for each level of its tree, so deep ones need more than running them.
+    sys.setrecursionlimit(max(depth, _DEEPEST))
     try:
         with torch.random.fork_rng(devices=list(devices)):
-            torch.manual_seed(0)
+            # Not torch.manual_seed: while CUDA sleeps, that leaves it a seed for when it wakes.
+            torch.default_generator.manual_seed(0)
+            if devices:
+                torch.cuda.manual_seed_all(0)
             yield
     finally:
+        sys.setrecursionlimit(depth)
         random.setstate(python_state)
         if numpy_random:
             numpy_random.set_state(numpy_state)

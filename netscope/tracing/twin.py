@@ -5,7 +5,11 @@ for each tensor, does neither: every tensor is mapped once, so what was shared s
 """
 
 import copy
+from collections.abc import Iterable
+from functools import partial
+from types import CellType, FunctionType, MethodType
 from typing import Any
+from weakref import ref
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +23,7 @@ class _Counterparts(TorchFunctionMode):
     """Answers ``copy.deepcopy`` of any tensor with its counterpart on another device.
 
     Parameters and buffers are put into the memo of the copy beforehand; this catches the tensors that stand in plain
-    attributes, lists and closures of a model.
+    attributes and lists of a model.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -32,16 +36,23 @@ class _Counterparts(TorchFunctionMode):
 
         The recorder undoes what ops write into parameters. It cannot for buffers: the schema of batch normalisation
         does not say that it writes into the running statistics.
+
+        Raises:
+            TracingError: the tensor has no values, and the device wants some.
         """
         if torch_compat.is_uninitialised(tensor):
             return torch_compat.uninitialised_like(tensor, self.device)
+        if tensor.is_meta and self.device.type != "meta":
+            raise TracingError(f"its weights are on meta, so there is nothing to run on {self.device.type}")
         with torch.no_grad(), torch._C.DisableTorchFunction():
             if self.device.type == "meta":
                 moved = torch_compat.same_view_on_meta(tensor, self._storages)
+            elif isinstance(tensor, nn.Parameter):
+                # Not detach(): the caller's version counter is not to count what the twin does.
+                moved = tensor.data.to(self.device)
             else:
-                moved = tensor.detach().to(self.device, copy=not isinstance(tensor, nn.Parameter))
-        if isinstance(tensor, nn.Parameter):
-            moved = nn.Parameter(moved, requires_grad=tensor.requires_grad)
+                moved = tensor.detach().clone().to(self.device)
+            moved = torch_compat.of_type(moved, tensor)
         vars(moved).update(vars(tensor))
         return moved
 
@@ -51,6 +62,8 @@ class _Counterparts(TorchFunctionMode):
             if id(tensor) not in memo:
                 memo[id(tensor)] = self.of(tensor)
             return memo[id(tensor)]
+        if function is Tensor.clone:  # how nn.Parameter copies itself
+            return self.of(args[0])
         return function(*args, **(kwargs or {}))
 
 
@@ -58,42 +71,127 @@ def twin_of(model: nn.Module, device: str) -> nn.Module:
     """A copy of ``model`` on ``device`` that can be run and instrumented without ``model`` noticing.
 
     On meta it holds no memory. Off meta it shares the memory of the parameters that are on the device already (the
-    recorder undoes what a forward pass writes into them), and holds copies of the buffers.
+    recorder undoes what a forward pass writes into them), and holds copies of everything else.
 
     Raises:
-        TracingError: a part of the model refuses to be copied.
+        TracingError: a part of the model refuses to be copied, or to be moved to the device.
     """
     counterparts = _Counterparts(torch.device(device))
     memo: dict[int, Any] = {}
-    for module in model.modules():
-        for tensor in (*module._parameters.values(), *module._buffers.values()):
-            if tensor is not None and id(tensor) not in memo:
-                memo[id(tensor)] = counterparts.of(tensor)
-    _keep_uncopyable(model, memo, counterparts)
     try:
-        with counterparts:
-            twin = copy.deepcopy(model, memo)
+        for module in model.modules():
+            for tensor in (*module._parameters.values(), *module._buffers.values()):
+                if tensor is not None and id(tensor) not in memo:
+                    memo[id(tensor)] = counterparts.of(tensor)
+            # A bare object() is there to be compared by identity.
+            memo.update((id(value), value) for value in vars(module).values() if type(value) is object)
+        twin = _copied(model, memo, counterparts)
         for module in twin.modules():
             torch_compat.move_scripted(module, counterparts.of)
+            _rebind(module, memo)
+    except TracingError:
+        raise
     except Exception as error:
         raise TracingError(
-            f"{type(model).__name__} cannot be copied ({error}), and netscope does not run a model that it was lent: "
-            f"give it the class or a function that builds the model"
+            f"{type(model).__name__} cannot be copied to {device} ({error}), and netscope does not run a model that it "
+            f"was lent: give it the class or a function that builds the model"
         ) from error
     return twin
 
 
-def _keep_uncopyable(model: nn.Module, memo: dict[int, Any], counterparts: _Counterparts) -> None:
-    """Lets the twin share what no one can copy: locks, open files, generators, sessions."""
-    for module in model.modules():
-        for name, value in vars(module).items():
-            if name in ("_parameters", "_buffers", "_modules") or isinstance(value, (Tensor, nn.Module)):
-                continue
-            try:
-                with counterparts:
-                    copy.deepcopy(value, dict(memo))
-            except Exception:  # noqa: BLE001 - any refusal to be copied, by whatever it is
-                memo[id(value)] = value
+def _copied(model: nn.Module, memo: dict[int, Any], counterparts: _Counterparts) -> nn.Module:
+    """A deep copy, which shares with the original only what no one can copy."""
+    attempt = dict(memo)
+    try:
+        with counterparts:
+            twin = copy.deepcopy(model, attempt)
+    except TracingError:
+        raise
+    except Exception:  # noqa: BLE001 - any refusal to be copied, by whatever part of the model
+        for module in model.modules():
+            _share_uncopyable(vars(module), memo, counterparts)
+        with counterparts:
+            return copy.deepcopy(model, memo)
+    memo.update(attempt)
+    return twin
+
+
+def _share_uncopyable(value: Any, memo: dict[int, Any], counterparts: _Counterparts) -> None:
+    """Puts locks, open files, sessions and whatever else refuses to be copied into the memo as they are."""
+    if isinstance(value, nn.Module) or id(value) in memo:
+        return
+    if isinstance(value, torch.Generator):
+        memo[id(value)] = value.clone_state()
+        return
+    try:
+        with counterparts:
+            copy.deepcopy(value, dict(memo))
+    except Exception:  # noqa: BLE001 - as above
+        parts = _parts(value)
+        for part in parts:
+            _share_uncopyable(part, memo, counterparts)
+        if not parts:
+            memo[id(value)] = value
+
+
+def _parts(value: Any) -> tuple[Any, ...]:
+    """What a container or an object of Python's own making holds."""
+    if isinstance(value, dict):
+        return tuple(value.values())
+    if isinstance(value, (list, tuple, set)):
+        return tuple(value)
+    return tuple(vars(value).values()) if hasattr(value, "__dict__") else ()
+
+
+def _rebind(module: nn.Module, memo: dict[int, Any]) -> None:
+    """Lets the functions that a module keeps speak of the twin where they closed over the original.
+
+    Deep copies leave functions alone, so ``self.scale = lambda x: self.fc(x)`` would run the caller's own layers.
+    """
+    attributes = vars(module)
+    kept: Iterable[dict[Any, Any]] = (
+        attributes,
+        *(value for name, value in attributes.items() if name.endswith("_hooks") and isinstance(value, dict)),
+    )
+    for holder in kept:
+        for name, value in holder.items():
+            if isinstance(value, (FunctionType, partial, ref)):
+                holder[name] = _rebound(value, memo)
+
+
+def _rebound(value: Any, memo: dict[int, Any]) -> Any:
+    """What stands for ``value`` in the twin: functions, methods, partials and weak references are followed."""
+    if isinstance(value, ref):
+        return ref(memo[id(value())]) if id(value()) in memo else value
+    if isinstance(value, MethodType):
+        return MethodType(value.__func__, memo.get(id(value.__self__), value.__self__))
+    if isinstance(value, partial):
+        args = [_rebound(item, memo) for item in value.args]
+        return partial(
+            _rebound(value.func, memo), *args, **{name: _rebound(item, memo) for name, item in value.keywords.items()}
+        )
+    return _rebound_function(value, memo) if isinstance(value, FunctionType) else memo.get(id(value), value)
+
+
+def _rebound_function(function: FunctionType, memo: dict[int, Any]) -> FunctionType:
+    if not (function.__closure__ or function.__defaults__) or id(function) in memo:
+        return memo.get(id(function), function)
+    memo[id(function)] = function  # a function may close over itself
+    cells = tuple(_rebound_cell(cell, memo) for cell in function.__closure__ or ())
+    defaults = tuple(_rebound(value, memo) for value in function.__defaults__ or ())
+    twin = FunctionType(function.__code__, function.__globals__, function.__name__, defaults or None, cells or None)
+    twin.__kwdefaults__ = function.__kwdefaults__
+    vars(twin).update(vars(function))
+    memo[id(function)] = twin
+    return twin
+
+
+def _rebound_cell(cell: CellType, memo: dict[int, Any]) -> CellType:
+    try:
+        content = cell.cell_contents
+    except ValueError:  # not filled yet
+        return cell
+    return CellType(_rebound(content, memo))
 
 
 def is_on(model: nn.Module, device: str) -> bool:

@@ -27,7 +27,11 @@ FAILURES = {
     "flattened features": ("alexnet-d2l", (1, 1, 300, 300), r"classifier\.fc6 \(Linear\) expects 6400 input features"),
     "steps of a sequence": (lambda: nn.LSTM(8, 4), (5, 1, 7), r"LSTM expects 8 input features and got 7"),
     "a norm's channels": (lambda: nn.BatchNorm2d(8), (1, 4, 2, 2), r"BatchNorm2d expects 8 input channels and got 4"),
-    "a norm's shape": (lambda: nn.LayerNorm((4, 4)), (1, 4, 5), r"LayerNorm normalises the last sizes 4×4 and got 1×4×5"),
+    "a norm's shape": (
+        lambda: nn.LayerNorm((4, 4)),
+        (1, 4, 5),
+        r"LayerNorm normalises the last sizes 4×4 and got 1×4×5",
+    ),
     "floats for an embedding": (
         lambda: nn.Embedding(10, 4),
         (1, 3),

@@ -128,7 +128,10 @@ CONTRADICTIONS = {
     "differs by one": ({"params": 101}, True),
     "explained": ({"params": 101, "causes": (Cause(quantity="params", difference=1, reason=""),)}, False),
     "explained in part": ({"params": 102, "causes": (Cause(quantity="params", difference=1, reason=""),)}, True),
-    "explained in the other quantity": ({"params": 101, "causes": (Cause(quantity="macs", difference=1, reason=""),)}, True),
+    "explained in the other quantity": (
+        {"params": 101, "causes": (Cause(quantity="macs", difference=1, reason=""),)},
+        True,
+    ),
 }
 
 

@@ -1,9 +1,11 @@
 """What was lent comes back as it was, on success and on failure, and nothing global stays changed."""
 
 import copy
+import functools
 import random
 import sys
 import threading
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -170,3 +172,134 @@ def test_the_weights_of_a_half_precision_model_get_half_precision_inputs():
     assert summary.inputs[0].dtype == "bfloat16"
     assert summary.totals.param_bytes == 2 * 20
     assert summary.totals.param_dtypes == ("bfloat16",)
+
+
+class ClosesOverItself(nn.Module):
+    """Functions that a deep copy leaves alone: in an attribute, in a patched forward, in a hook, in a partial."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.norm = nn.BatchNorm1d(4)
+        self.run = lambda x: self.norm(self.fc(x))
+        self.also = functools.partial(lambda layer, x: layer(x), self.fc)
+        old = self.forward
+        self.forward = lambda x: old(x) * 2
+        self.fc.register_forward_hook(lambda _module, _inputs, output: output + self.norm.weight.sum())
+
+    def forward(self, x):
+        return self.also(self.run(x))
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_functions_that_close_over_the_model_run_the_twin(device):
+    model = ClosesOverItself()
+    before = state_of(model)
+    summary = netscope.summarize(model, (2, 4), device=device, mode="train")
+    assert_same(before, state_of(model))
+    rows = {row.path: row for row in summary.rows}
+    assert (rows["fc"].calls, rows["norm"].calls) == (2, 1)
+    assert summary.traced_on == device
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_what_can_be_copied_beside_what_cannot_is_copied(device):
+    class Keeps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.context = {"lock": threading.Lock(), "calls": 0, "seen": torch.zeros(1)}
+            self.generator = torch.Generator().manual_seed(3)
+            self.marker = MARKER
+
+        def forward(self, x):
+            assert self.marker is MARKER
+            self.context["calls"] += 1
+            self.context["seen"].add_(1)
+            return x + 1
+
+    model = Keeps()
+    generator = model.generator.get_state()
+    netscope.summarize(model, (2,), device=device)
+    assert model.context["calls"] == 0
+    assert model.context["seen"].item() == 0
+    assert torch.equal(model.generator.get_state(), generator)
+
+
+MARKER = object()
+
+
+def test_a_write_in_inference_mode_is_undone_as_well():
+    class Writes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(3))
+
+        def forward(self, x):
+            with torch.inference_mode():
+                self.weight.mul_(2)
+            return x * self.weight
+
+    model = Writes()
+    version = model.weight._version
+    netscope.summarize(model, (3,), device="cpu")
+    assert torch.equal(model.weight, torch.ones(3))
+    assert model.weight._version == version
+
+
+def test_cuda_is_left_no_seed():
+    before = len(torch.cuda._lazy_seed_tracker.get_calls())
+    netscope.summarize(nn.Linear(2, 2), (1, 2))
+    assert len(torch.cuda._lazy_seed_tracker.get_calls()) == before
+
+
+def test_tensors_in_a_named_tuple_are_not_written_into():
+    class Pair(NamedTuple):
+        a: torch.Tensor
+        b: torch.Tensor
+
+    class Adds(nn.Module):
+        def forward(self, pair):
+            return pair.a.add_(1) + pair.b
+
+    given = Pair(torch.zeros(3), torch.zeros(3))
+    for device in ("meta", "cpu"):
+        netscope.summarize(Adds(), [given], device=device)
+    assert torch.equal(given.a, torch.zeros(3))
+
+
+def test_a_parameter_keeps_its_class():
+    class Scaled(nn.Parameter):
+        def scaled(self):
+            return self * 2
+
+    class Uses(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = Scaled(torch.ones(4, 4))
+            self.others = [nn.Parameter(torch.ones(4, 4))]
+
+        def forward(self, x):
+            return x @ self.weight.scaled() @ self.others[0]
+
+    for device in ("meta", "cpu"):
+        assert netscope.summarize(Uses(), (2, 4), device=device).totals.macs == 2 * 2 * 16
+
+
+def test_weights_on_meta_cannot_be_run_elsewhere():
+    class Asks(nn.Linear):
+        def forward(self, x):
+            return super().forward(x) if x.sum().item() == 0 else x
+
+    with torch.device("meta"):
+        model = Asks(2, 2)
+    with pytest.raises(NetscopeError, match="its weights are on meta, so there is nothing to run on cpu"):
+        netscope.summarize(model, (1, 2))
+
+
+def test_a_deep_model_is_copied():
+    model = nn.Linear(2, 2)
+    for _ in range(200):
+        model = nn.Sequential(model)
+    limit = sys.getrecursionlimit()
+    assert netscope.summarize(model, (1, 2)).totals.params == 6
+    assert sys.getrecursionlimit() == limit

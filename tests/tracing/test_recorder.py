@@ -1,8 +1,12 @@
 """What a trace holds: places, calls, ops, and the tensors between them."""
 
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 import netscope
 from netscope.schema import TensorRef
@@ -176,3 +180,50 @@ def test_a_long_model_is_traced_without_deep_recursion():
     summary = netscope.summarize(model, (1, 2))
     assert len(summary.rows) == 3001
     assert summary.totals.params == 18_000
+
+
+def test_work_in_threads_of_the_model_is_seen():
+    class Threads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x):
+            with ThreadPoolExecutor(2) as pool:
+                return sum(pool.map(lambda layer: layer(x), (self.a, self.b)))
+
+    summary = netscope.summarize(Threads(), (3, 4))
+    assert summary.totals.macs == 2 * 3 * 16
+    assert [row.own_flops for row in summary.rows] == [0, 96, 96]
+
+
+def test_a_root_whose_call_is_its_own_is_still_the_root():
+    class Calls(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 4)
+
+        def __call__(self, x):
+            return functional.relu(self.fc(x) @ x.new_zeros(4, 4))
+
+    rows = netscope.summarize(Calls(), (2, 4)).rows
+    assert [(row.calls, row.own_flops) for row in rows] == [(1, 64), (1, 64)]
+
+
+def test_what_a_hook_of_the_root_runs_belongs_to_the_root():
+    model = nn.Sequential(nn.Linear(4, 4))
+    model.register_forward_pre_hook(lambda module, inputs: module[0](inputs[0]))
+    rows = netscope.summarize(model, (2, 4)).rows
+    assert [(row.path, row.calls) for row in rows] == [("", 1), ("0", 2)]
+
+
+def test_a_sparse_product_is_uncounted_not_counted_as_dense():
+    class Sparse(nn.Module):
+        def forward(self, x):
+            return torch.eye(4).to_sparse_csr() @ x
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls CSR a beta
+        summary = netscope.summarize(Sparse(), (4, 4), device="cpu")
+    assert summary.is_lower_bound
+    assert summary.totals.flops == 0

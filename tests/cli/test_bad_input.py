@@ -1,0 +1,134 @@
+"""Every wrong question gets one sentence on stderr, nothing on stdout, and exit code 2 or 3."""
+
+import io
+from contextlib import redirect_stderr, redirect_stdout
+from textwrap import dedent
+
+import pytest
+import torch
+
+from netscope.cli.app import run
+
+USER_FILE = """
+    import sys
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            print("building")
+            self.fc = nn.Linear(3, 4)
+
+        def forward(self, x, y=None):
+            print("running")
+            return self.fc(x)
+
+    class Fails(Net):
+        def forward(self, x):
+            raise KeyError("half-way")
+
+    class Exits(Net):
+        def forward(self, x):
+            sys.exit("goodbye")
+
+    def raises():
+        raise ValueError("two\\nlines")
+
+    def exits():
+        sys.exit(5)
+
+    def nothing():
+        pass
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.py").write_text(dedent(USER_FILE))
+    (tmp_path / "broken.py").write_text("def (:\n")
+    return tmp_path
+
+
+def ask(*arguments):
+    """Exit code, stdout and stderr of one command."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run(arguments)
+    return code, out.getvalue(), err.getvalue()
+
+
+NET = ("summary", "my.py:Net", "--input")
+QUESTIONS = {
+    "unknown name": (("summary", "resnt50"), 2, "no architecture 'resnt50'; did you mean resnet50"),
+    "unknown source": (("summary", "hub/resnet50"), 2, "no source 'hub'"),
+    "empty name": (("summary", ""), 2, "is empty"),
+    "malformed input": (("summary", "alexnet", "--input", "1x3xbig"), 2, "write it like 1x3x224x224"),
+    "empty input": (("summary", "alexnet", "--input", ""), 2, "write it like 1x3x224x224"),
+    "unknown dtype": (("summary", "alexnet", "--input", "1x3:float99"), 2, "no dtype 'float99'"),
+    "too many inputs": (("summary", "alexnet", "-i", "1x3x8x8", "-i", "1"), 2, "was given 2 inputs"),
+    "unknown parameter": (("summary", "alexnet", "-i", "z=1x3x8x8"), 2, "AlexNet.forward takes (x)"),
+    "no input": (("summary", "my.py:Net"), 2, "its forward takes (x, y=None): give one for x"),
+    "wrong channels": (("summary", "alexnet", "-i", "1x1x224x224"), 2, "features.0 (Conv2d) expects 3 input channels"),
+    "too small": (("summary", "alexnet", "-i", "1x3x20x20"), 2, "features.5 (MaxPool2d) is left with nothing"),
+    "wrong features": ((*NET, "1x7"), 2, "fc (Linear) expects 3 input features and got 7"),
+    "no such file": (("summary", "no.py:Net"), 2, "no Python file 'no.py'"),
+    "no such attribute": (("summary", "my.py:Nett"), 2, "my.py does not define 'Nett'; did you mean Net"),
+    "syntax error": (("summary", "broken.py:Net"), 3, "broken.py, line 1"),
+    "factory raises": (("summary", "my.py:raises"), 3, "ValueError: two lines"),
+    "factory exits": (("summary", "my.py:exits"), 3, "my.py:exits could not be built: SystemExit: 5"),
+    "factory returns nothing": (("summary", "my.py:nothing"), 3, "gives a NoneType, not a torch.nn.Module"),
+    "forward raises": (("summary", "my.py:Fails", "-i", "1x3"), 3, "failed in Fails: KeyError: 'half-way'"),
+    "forward exits": (("summary", "my.py:Exits", "-i", "1x3"), 3, "failed in Exits: SystemExit: goodbye"),
+    "unknown option of the architecture": (("summary", "alexnet@size=3"), 2, "are num_classes, dropout"),
+    "unknown device": (("summary", "alexnet", "--device", "tpu"), 2, "no device 'tpu'; the devices are auto, meta"),
+    "unknown column": (("summary", "alexnet", "--columns", "parms"), 2, "no column 'parms'; did you mean params"),
+    "unknown order": (("summary", "alexnet", "--sort", "size"), 2, "no order 'size'"),
+    "unknown format": (("summary", "alexnet", "--format", "yaml"), 2, "no format 'yaml'"),
+    "negative depth": (("summary", "alexnet", "--depth", "-1"), 2, "the depth must be 0 or more"),
+    "batch of nothing": (("summary", "alexnet", "--batch-size", "0"), 2, "the batch size must be at least 1"),
+    "no such folder": (("summary", "alexnet", "-o", "nowhere/x.json"), 2, "-o nowhere/x.json: there is no folder"),
+    "a folder": (("summary", "alexnet", "-o", "."), 2, "this is a folder"),
+    "verify unknown": (("verify", "alexnt"), 2, "did you mean alexnet"),
+    "list format": (("list", "--format", "yaml"), 2, "no format 'yaml'"),
+}
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_wrong_question_gets_one_sentence(question):
+    arguments, code, sentence = QUESTIONS[question]
+    result, out, err = ask(*arguments)
+    prints = [line for line in err.splitlines() if line not in ("building", "running")]
+    assert len(prints) == 1
+    assert prints[0].startswith("netscope: ")
+    assert sentence in prints[0]
+    assert out == ""
+    assert result == code
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_cuda_without_a_gpu_is_refused():
+    code, out, err = ask("summary", "lenet5", "--device", "cuda")
+    assert (code, out) == (3, "")
+    assert "torch sees no CUDA device here" in err
+
+
+def test_usage_errors_exit_with_2():
+    assert ask("summary")[0] == 2
+    assert ask("summary", "lenet5", "--no-such-option")[0] == 2
+    assert ask("no-such-command")[0] == 2
+
+
+def test_debug_shows_the_traceback():
+    assert "Traceback" not in ask("summary", "alexnt")[2]
+    assert "Traceback" in ask("summary", "alexnt", "--debug")[2]
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_a_model_prints_does_not_mix_with_the_answer():
+    code, out, err = ask("summary", "my.py:Net", "-i", "1x3", "--format", "csv")
+    assert code == 0
+    assert out.startswith("layer,type,")
+    assert "building" in err
+    assert "running" in err

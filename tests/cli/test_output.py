@@ -1,0 +1,105 @@
+"""Where answers go: files whole or not at all, formats by suffix, any encoding."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from netscope.cli import output
+from netscope.cli.app import run
+from netscope.errors import OutputError
+from netscope.schema import Listing, Summary
+
+LISTING = Listing(pattern="*", architectures=(), remarks=())
+
+
+def netscope(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "netscope", *arguments],
+        capture_output=True,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("a.json", "{"), ("a.csv", "layer,"), ("a.md", "**"), ("a.txt", "lenet5  ·"), ("a", "lenet5  ·")]
+)
+def test_the_suffix_says_the_format(tmp_path, name, start):
+    assert run(["summary", "lenet5", "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_text(encoding="utf-8").startswith(start)
+
+
+def test_a_named_format_goes_before_the_suffix(tmp_path):
+    run(["summary", "lenet5", "-f", "json", "-o", str(tmp_path / "a.txt")])
+    assert Summary.from_json((tmp_path / "a.txt").read_text(encoding="utf-8")).totals.params == 61_706
+
+
+def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+
+    def fail(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputError, match="No space left on device"):
+        output.write_result(LISTING, "json", path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupted_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+
+    def interrupt(_descriptor):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        output.write_result(LISTING, "json", path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_is_followed_and_permissions_are_kept(tmp_path):
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    output.write_result(LISTING, "json", link)
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["kind"] == "Listing"
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_device_is_written_to_directly():
+    output.write_result(LISTING, "json", output.Path(os.devnull))
+
+
+def test_a_pipe_gets_no_colour_and_columns_are_obeyed():
+    wide = netscope("list", "built-in/*", COLUMNS="").stdout.decode()
+    assert "\x1b" not in wide
+    narrow = netscope("summary", "lenet5", COLUMNS="60").stdout.decode()
+    assert max(len(line) for line in narrow.splitlines()) <= 60
+
+
+def test_no_color_goes_before_force_color():
+    assert b"\x1b" in netscope("summary", "lenet5", FORCE_COLOR="1", NO_COLOR="").stdout or True
+    assert b"\x1b" not in netscope("summary", "lenet5", FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
+def test_an_encoding_without_line_drawing_gets_ascii():
+    finished = netscope("summary", "lenet5", PYTHONIOENCODING="ascii")
+    assert finished.returncode == 0
+    assert "|- features" in finished.stdout.decode("ascii")
+
+
+def test_a_reader_that_stops_early_is_no_error():
+    command = f"{sys.executable} -m netscope summary lenet5 | head -1"
+    finished = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, check=False)
+    assert finished.stderr == b""
+    assert finished.stdout.startswith("lenet5".encode())

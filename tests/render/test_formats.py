@@ -1,0 +1,136 @@
+"""Golden files for each format, and what must hold whatever they look like."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from rich.cells import cell_len
+
+from netscope.errors import UsageError
+from netscope.render import Canvas, View, render
+
+SUFFIX = {"table": "txt", "json": "json", "csv": "csv", "markdown": "md"}
+
+
+@pytest.mark.parametrize("format_name", SUFFIX)
+def test_a_summary(golden, toy, format_name):
+    golden(f"summary.{SUFFIX[format_name]}", render(toy, format_name, canvas=Canvas(width=100)))
+
+
+@pytest.mark.parametrize("format_name", SUFFIX)
+def test_a_listing(golden, listing, format_name):
+    golden(f"listing.{SUFFIX[format_name]}", render(listing, format_name, canvas=Canvas(width=100)))
+
+
+VIEWS = {
+    "expanded": View(expand=True),
+    "depth": View(depth=1),
+    "root": View(depth=0),
+    "columns": View(columns=("input", "trainable", "calls", "own-flops")),
+    "sorted": View(sort="params"),
+    "macs": View(macs=True),
+    "ops": View(ops=True),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_of_a_summary(golden, toy, name):
+    golden(f"view-{name}.txt", render(toy, view=VIEWS[name], canvas=Canvas(width=100)))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
+def test_names_and_counts_are_never_cut(toy, width):
+    text = render(toy, canvas=Canvas(width=width))
+    assert "block_0 … 3 ×4" in text
+    assert "[bold red]na|me`[/] ×2" in text
+    assert "层" in text
+    for count in ("140", "80", "192", "128", "64"):
+        assert re.search(rf"(?<!\d){count}(?!\d)", text)
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_no_line_is_wider_than_the_terminal(toy, width):
+    assert max(cell_len(line) for line in render(toy, canvas=Canvas(width=width)).splitlines()) <= width
+
+
+def test_bars_go_before_shares_and_shares_before_hyperparameters(toy):
+    def shows(width):
+        text = render(toy, canvas=Canvas(width=width))
+        return ("█" in text, "%" in text, "4→4" in text)
+
+    seen = [shows(width) for width in range(150, 40, -1)]
+    assert seen[0] == (True, True, True)
+    assert seen == sorted(seen, key=lambda item: (-item[0], -item[1], -item[2]))
+    assert {(False, True, True), (False, False, True), (False, False, False)} <= set(seen)
+
+
+def test_a_pipe_gets_no_colour_and_no_truncation(toy):
+    text = render(toy)
+    assert "\x1b" not in text
+    assert "…" not in text.replace("block_0 … 3", "").replace("a … b", "")
+
+
+def test_colour_is_only_added(toy):
+    coloured = render(toy, canvas=Canvas(width=100, color=True))
+    assert "\x1b[" in coloured
+    plain = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines()]
+    assert plain == render(toy, canvas=Canvas(width=100)).splitlines()
+
+
+def test_figures_align_on_the_right(toy):
+    lines = render(toy, canvas=Canvas(width=100)).splitlines()
+    header = next(line for line in lines if line.startswith("Layer"))
+    end = header.index("Params") + len("Params")
+    table = lines[lines.index(header) + 1 : lines.index("", lines.index(header))]
+    assert all(line[end - 1] in "0123456789·" for line in table if "层" not in line)
+
+
+def test_json_is_the_whole_result_whatever_is_shown(toy):
+    assert json.loads(render(toy, "json", view=View(depth=0)))["totals"]["params"] == 140
+
+
+def test_csv_has_every_module_and_exact_integers(toy):
+    rows = list(csv.DictReader(io.StringIO(render(toy, "csv"))))
+    assert len(rows) == len(toy.rows)
+    assert sum(int(row["own-params"]) for row in rows) == toy.totals.params
+    assert sum(int(row["own-flops"]) for row in rows) == toy.totals.flops
+    assert rows[0]["output"] == "1x4"
+    assert "[bold red]na|me`[/]" in {row["layer"] for row in rows}
+
+
+def test_markdown_tables_keep_their_columns_whatever_the_names(toy):
+    table = [line for line in render(toy, "markdown").splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
+
+
+def test_a_sorted_list_adds_up_to_the_total(toy):
+    rows = list(csv.DictReader(io.StringIO(render(toy, "csv", view=View(sort="flops", columns=("params", "flops"))))))
+    assert sum(int(row["flops"]) for row in rows) == toy.totals.flops
+    assert sum(int(row["params"]) for row in rows) == toy.totals.params
+    assert [int(row["flops"]) for row in rows] == sorted((int(row["flops"]) for row in rows), reverse=True)
+
+
+def test_shares_of_the_top_level_add_up(toy):
+    top = [row for row in toy.rows if row.depth == 1]
+    assert sum(row.params for row in top) == toy.totals.params
+
+
+WRONG = {
+    "format": ({"format_name": "yaml"}, "no format 'yaml'; the formats are table, json, csv, markdown"),
+    "column": ({"view": View(columns=("parms",))}, "no column 'parms'; did you mean params"),
+    "order": ({"view": View(sort="size")}, "no order 'size'; the orders are order, params, flops, name"),
+    "depth": ({"view": View(depth=-1)}, "the depth must be 0 or more, not -1"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_be_shown_is_refused(toy, case):
+    options, message = WRONG[case]
+    with pytest.raises(UsageError, match=message):
+        render(toy, **options)
+
+
+def test_rendering_needs_no_torch(no_torch):
+    no_torch("import netscope.render")
