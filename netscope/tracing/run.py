@@ -70,6 +70,7 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
         model.eval()
     elif not (subject.lent and model.training):
         model.train()
+    torch_compat.settle()
     recorder = Recorder(places_of(model))
     arguments = tensors_for(model, inputs, device)
     specs = input_specs(model, arguments)

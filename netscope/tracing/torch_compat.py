@@ -6,6 +6,7 @@ Run with torch 2.6 to 2.15.
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 
 _DEEPEST = 5000
+_IMPORTS_WITHOUT_OPS = (2, 15)
 
 OpOverload = torch._ops.OpOverload
 HigherOrderOperator = torch._ops.HigherOrderOperator
@@ -136,6 +138,17 @@ def same_view_on_meta(tensor: Tensor, storages: dict[int, torch.UntypedStorage])
         storage = storages[source._cdata] = torch.UntypedStorage(source.nbytes(), device="meta")
     view = torch.empty(0, dtype=tensor.dtype, device="meta")
     return view.set_(storage, tensor.storage_offset(), tensor.size(), tensor.stride())
+
+
+def settle() -> None:
+    """Has torch import now what it would import during a forward pass, together with the ops that this runs.
+
+    torch 2.6 runs some seventy when ``torch._dynamo`` is first imported, by ``vmap`` or a checkpoint, and a recorder
+    would take them for the model's. torch 2.15 runs none; versions between were not tried.
+    """
+    release = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+    if release < _IMPORTS_WITHOUT_OPS:
+        import_module("torch._dynamo")
 
 
 @contextmanager
