@@ -118,7 +118,7 @@ def working(message: str) -> Iterator[None]:
     status = console.status(Text(message))
     timer = Timer(SPINNER_AFTER_S, status.start)
     timer.daemon = True
-    if console.is_terminal:
+    if sys.stderr.isatty():
         timer.start()
     try:
         with redirect_stdout(sys.stderr), warnings.catch_warnings():

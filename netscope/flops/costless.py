@@ -10,24 +10,24 @@ from types import MappingProxyType
 _LISTED: Mapping[str, str] = MappingProxyType(
     {
         "moves, views or selects elements": """
-            alias as_strided as_strided_scatter block_diag cat ccol_indices channel_shuffle lu_unpack _chunk_cat clone _coalesce
+            alias as_strided as_strided_scatter block_diag cat ccol_indices channel_shuffle _chunk_cat clone _coalesce
             coalesce _coalesced col2im col_indices _conj constant_pad_nd contiguous copy _copy_from
             _copy_from_and_resize crow_indices _cudnn_rnn_flatten_weight detach diag_embed diagonal diagonal_scatter
             embedding embedding_dense_backward embedding_renorm expand fill flip _fw_primal gather im2col index
             index_copy index_fill index_put _index_put_impl index_select _indices indices
-            _jagged_to_padded_dense_forward _lazy_clone lift lift_fresh _local_scalar_dense _make_dual masked_fill
-            masked_scatter masked_select mkldnn_reorder_conv2d_weight mkldnn_reorder_conv3d_weight _mkldnn_reshape
-            _mkldnn_transpose narrow _neg_view _nested_from_padded _nested_get_jagged_dummy _nested_get_lengths
-            _nested_get_max_seqlen _nested_get_min_seqlen _nested_get_offsets _nested_get_ragged_idx
-            _nested_get_values _nested_select_backward _nested_tensor_from_mask _nested_tensor_from_tensor_list
-            _nested_tensor_size _nested_tensor_storage_offsets _nested_tensor_strides _nested_view_from_buffer
-            _nested_view_from_jagged _pack_padded_sequence _padded_dense_to_jagged_forward permute _pin_memory
-            pixel_shuffle pixel_unshuffle put reflection_pad1d reflection_pad2d reflection_pad3d repeat
-            repeat_interleave replication_pad1d replication_pad2d replication_pad3d reshape _reshape_alias resize
-            resize_as _resize_output roll rot90 row_indices scatter select select_scatter set slice slice_inverse
-            slice_scatter _sparse_broadcast_to sparse_mask split split_with_sizes squeeze _stack stack t take _to_copy
-            _to_dense to_mkldnn to_padded_tensor _to_sparse transpose tril triu unbind unfold _unsafe_index
-            _unsafe_index_put _unsafe_masked_index _unsafe_masked_index_put_accumulate unsafe_split
+            _jagged_to_padded_dense_forward _lazy_clone lift lift_fresh _local_scalar_dense lu_unpack _make_dual
+            masked_fill masked_scatter masked_select mkldnn_reorder_conv2d_weight mkldnn_reorder_conv3d_weight
+            _mkldnn_reshape _mkldnn_transpose narrow _neg_view _nested_from_padded _nested_get_jagged_dummy
+            _nested_get_lengths _nested_get_max_seqlen _nested_get_min_seqlen _nested_get_offsets
+            _nested_get_ragged_idx _nested_get_values _nested_select_backward _nested_tensor_from_mask
+            _nested_tensor_from_tensor_list _nested_tensor_size _nested_tensor_storage_offsets _nested_tensor_strides
+            _nested_view_from_buffer _nested_view_from_jagged _pack_padded_sequence _padded_dense_to_jagged_forward
+            permute _pin_memory pixel_shuffle pixel_unshuffle put reflection_pad1d reflection_pad2d reflection_pad3d
+            repeat repeat_interleave replication_pad1d replication_pad2d replication_pad3d reshape _reshape_alias
+            resize resize_as _resize_output roll rot90 row_indices scatter select select_scatter set slice
+            slice_inverse slice_scatter _sparse_broadcast_to sparse_mask split split_with_sizes squeeze _stack stack t
+            take _to_copy _to_dense to_mkldnn to_padded_tensor _to_sparse transpose tril triu unbind unfold
+            _unsafe_index _unsafe_index_put _unsafe_masked_index _unsafe_masked_index_put_accumulate unsafe_split
             unsafe_split_with_sizes _unsafe_view unsqueeze _values values view view_as_complex view_as_real where zero
         """,
         "creates a tensor": """
@@ -62,9 +62,10 @@ _LISTED: Mapping[str, str] = MappingProxyType(
             special_i1e special_laguerre_polynomial_l special_legendre_polynomial_p special_log_ndtr
             special_modified_bessel_i0 special_modified_bessel_i1 special_modified_bessel_k0
             special_modified_bessel_k1 special_ndtri special_scaled_modified_bessel_k0
-            special_scaled_modified_bessel_k1 special_shifted_chebyshev_polynomial_t special_shifted_chebyshev_polynomial_u
-            special_shifted_chebyshev_polynomial_v special_shifted_chebyshev_polynomial_w special_spherical_bessel_j0 special_xlog1py special_zeta sqrt square
-            _standard_gamma_grad sub tan tanh _thnn_fused_gru_cell _thnn_fused_lstm_cell
+            special_scaled_modified_bessel_k1 special_shifted_chebyshev_polynomial_t
+            special_shifted_chebyshev_polynomial_u special_shifted_chebyshev_polynomial_v
+            special_shifted_chebyshev_polynomial_w special_spherical_bessel_j0 special_xlog1py special_zeta sqrt
+            square _standard_gamma_grad sub tan tanh _thnn_fused_gru_cell _thnn_fused_lstm_cell
             _thnn_fused_lstm_cell_backward_impl threshold _transform_bias_rescale_qkv trunc _weight_norm_interface
             xlogy __xor__
         """,

@@ -38,7 +38,7 @@ def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
                 module = factory()
         except NetscopeError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a constructor raises, the next attempt may do
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a constructor raises, the next attempt may do
             failure = error
         else:
             break

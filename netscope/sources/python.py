@@ -118,7 +118,7 @@ def _import_module(name: str, text: str) -> ModuleType:
         if error.name and name.split(".")[: len(error.name.split("."))] == error.name.split("."):
             raise UnknownNameError(f"{text}: there is no Python module {error.name!r} here") from error
         raise BuildError(f"{text}: importing {name} raised ModuleNotFoundError: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BuildError(f"{text}: importing {name} raised {type(error).__name__}: {error}") from error
 
 
@@ -147,6 +147,6 @@ def _import_file(path: Path, text: str) -> ModuleType:
         spec.loader.exec_module(module)  # type: ignore[union-attr]
     except SyntaxError as error:
         raise BuildError(f"{text}: {path.name}, line {error.lineno}: {error.msg}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BuildError(f"{text}: importing {path.name} raised {type(error).__name__}: {error}") from error
     return module

@@ -293,7 +293,7 @@ class Recorder(TorchDispatchMode):
     # Results
 
     def failure(
-        self, error: Exception, *, inputs: tuple[InputSpec, ...], device: str, weight_bytes: int
+        self, error: BaseException, *, inputs: tuple[InputSpec, ...], device: str, weight_bytes: int
     ) -> LayerFailure:
         """What is known of the forward pass that raised ``error``."""
         place = self.places[self._failed.place if self._failed else 0]

@@ -81,7 +81,7 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
             recorder.run(arguments.args, dict(arguments.kwargs))
     except NetscopeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         weights = weight_bytes(model)
         raise ForwardError(recorder.failure(error, inputs=specs, device=device, weight_bytes=weights)) from error
     finally:

@@ -167,7 +167,8 @@ def undisturbed() -> Iterator[None]:
     """Puts back whatever a constructor or a forward pass may leave changed in the process.
 
     The generators of random numbers of torch, Python and NumPy, the default dtype and device, the grad mode, the limit
-    of recursion and the import path. Within it torch's generators are seeded, so that what depends on random weights comes out the same.
+    of recursion and the import path. Within it torch's generators are seeded, so that what depends on random weights
+    comes out the same.
     """
     import random
 

@@ -57,7 +57,7 @@ def test_one_value_per_channel_cannot_be_normalised_in_training():
 
 def test_what_no_arithmetic_explains_is_told_as_it_was_raised():
     class Fails(nn.Module):
-        def forward(self, x):
+        def forward(self, _x):
             raise ValueError("not today")
 
     model = nn.Sequential(nn.Identity(), Fails())

@@ -54,7 +54,7 @@ def test_a_subclass_reads_like_its_parent():
 
 def test_an_unknown_layer_shows_the_numbers_and_words_that_it_kept():
     class Mine(nn.Module):
-        def __init__(self, width, heads, rate, mode, flag, other):
+        def __init__(self, width, heads, rate, mode, flag, _other):
             super().__init__()
             self.width, self.heads, self.rate, self.mode, self.flag = width, heads, rate, mode, flag
 

@@ -1,0 +1,130 @@
+"""Writes the reference pages that say what the code says: commands and JSON schema.
+
+    python docs/generate.py
+
+A test fails while the pages differ from what this writes.
+"""
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from netscope import schema
+from netscope.cli import list_command, summary_command, verify_command
+
+REFERENCE = Path(__file__).parent / "reference"
+COMMANDS = (summary_command.summary, list_command.list_architectures, verify_command.verify)
+NAMES = ("summary", "list", "verify")
+RESULTS = (schema.Summary, schema.Listing, schema.Verification)
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options."""
+    lines = ["# Commands", "", "Made from the code by `docs/generate.py`.", ""]
+    for name, command in zip(NAMES, COMMANDS, strict=True):
+        lines += [f"## netscope {name}", "", inspect.cleandoc(command.__doc__ or ""), "", *_options(command), ""]
+    lines.append("Exit codes are in [the grammar](grammar.md#exit-codes).")
+    return "\n".join(lines) + "\n"
+
+
+def _options(command: Any) -> Iterator[str]:
+    yield "| option | default | |"
+    yield "| --- | --- | --- |"
+    hints = typing.get_type_hints(command, include_extras=True)
+    for name, parameter in inspect.signature(command).parameters.items():
+        option = get_args(hints[name])[1]
+        # Typer keeps the first of an annotated option's names where its default would stand.
+        names = [text for text in (option.default, *(option.param_decls or ())) if str(text).startswith("-")]
+        written = " ".join((", ".join(f"`{text}`" for text in names), f"`{option.metavar}`" if option.metavar else ""))
+        default = "" if parameter.default in (None, False, inspect.Parameter.empty) else f"`{parameter.default}`"
+        yield f"| {written.strip()} | {default} | {_cell(option.help or '')} |"
+
+
+def schema_page() -> str:
+    """Every result type with its fields."""
+    lines = [
+        "# JSON schema",
+        "",
+        "Made from the code by `docs/generate.py`.",
+        "",
+        f"A saved result has `schema_version` ({schema.SCHEMA_VERSION}) and `kind`, the name of its type, beside its",
+        "own fields. Shapes are arrays of integers, params are elements, FLOPs are those of one forward pass.",
+        "",
+    ]
+    for kind in _reachable(RESULTS):
+        lines += [f"## {kind.__name__}", "", _cell((inspect.getdoc(kind) or "").partition("\n\nAttributes:")[0]), ""]
+        lines += ["| field | type | |", "| --- | --- | --- |"]
+        meanings = _meanings(kind)
+        hints = typing.get_type_hints(kind)
+        for field in fields(kind):
+            optional = "" if field.default is MISSING else f" Default: {field.default!r}."
+            meaning = f"{meanings.get(field.name, '')}{optional}"
+            lines.append(f"| `{field.name}` | {_cell(_type(hints[field.name]))} | {_cell(meaning)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _reachable(kinds: tuple[Any, ...]) -> list[Any]:
+    """The types and, behind each, the ones that its fields hold."""
+    found: list[Any] = []
+
+    def visit(kind: Any) -> None:
+        if hasattr(kind, "__dataclass_fields__") and kind not in found:
+            found.append(kind)
+            for hint in typing.get_type_hints(kind).values():
+                visit(hint)
+        for argument in get_args(kind):
+            visit(argument)
+
+    for kind in kinds:
+        visit(kind)
+    return found
+
+
+def _type(hint: Any) -> str:  # noqa: PLR0911 - a table of cases
+    if hint == schema.PlainValue:
+        return "null, boolean, number, string or array of these"
+    if hint is type(None):
+        return "null"
+    if get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(_type(argument) for argument in get_args(hint))
+    if get_origin(hint) is tuple:
+        return f"array of {_type(get_args(hint)[0])}"
+    if get_origin(hint) is dict:
+        return f"object of {_type(get_args(hint)[1])}"
+    if get_origin(hint) is typing.Literal:
+        return " or ".join(f'"{value}"' for value in get_args(hint))
+    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    return names.get(hint) or f"[{hint.__name__}](#{hint.__name__.lower()})"
+
+
+def _meanings(kind: Any) -> dict[str, str]:
+    """What the ``Attributes`` section of the docstring says of each field."""
+    section = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
+    found: dict[str, str] = {}
+    for entry in re.split(r"\n(?=    \w)", section):
+        name, _, meaning = entry.strip().partition(": ")
+        found[name] = " ".join(meaning.split())
+    return found
+
+
+def _cell(text: str) -> str:
+    return text.replace("``", "`").replace("|", r"\|")
+
+
+PAGES = {"commands.md": commands_page, "schema.md": schema_page}
+
+
+def main() -> None:
+    """Writes the pages."""
+    for name, page in PAGES.items():
+        (REFERENCE / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
