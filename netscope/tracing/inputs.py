@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from netscope.errors import InputError
 from netscope.schema import InputSpec
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.tracing.recorder import dtype_name
+from netscope.tracing.tensors import dtype_name
 
 
 def tensors_for(model: nn.Module, inputs: ForwardInputs, device: str) -> ForwardInputs:

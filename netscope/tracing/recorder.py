@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
-from math import prod
 from threading import RLock, local
 from typing import Any
 
@@ -12,56 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from netscope.schema import InputSpec, LayerFailure, ModuleCall, TensorRef, TracedOp, TracedTensor
+from netscope.schema import InputSpec, LayerFailure, ModuleCall, TensorRef, TracedOp
 from netscope.tracing import torch_compat
 from netscope.tracing.modules import Place, hyperparameters, type_name
-
-
-class TensorTable:
-    """Numbers tensors. Two are the same exactly if storage, offset, shape, stride and dtype are."""
-
-    def __init__(self) -> None:
-        self.storages = torch_compat.StorageNumbers()
-        self._numbers: dict[Any, int] = {}
-        self._tensors: list[tuple[Any, ...]] = []
-        self._without_storage: list[Tensor] = []
-
-    def index(self, tensor: Tensor) -> int:
-        """The tensor's number."""
-        storage = None if torch_compat.is_uninitialised(tensor) else self.storages.number(tensor)
-        if storage is None:
-            return self._index_of_object(tensor)
-        key = (tensor.shape, tensor.dtype, storage, tensor.storage_offset(), tensor.stride())
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._numbers[key] = len(self._tensors)
-            self._tensors.append(key)
-        return number
-
-    def _index_of_object(self, tensor: Tensor) -> int:
-        """For what has no storage, such as sparse layouts: the object is the identity, so it is kept alive."""
-        number = self._numbers.get(id(tensor))
-        if number is None:
-            number = self._numbers[id(tensor)] = len(self._tensors)
-            self._without_storage.append(tensor)
-            shape = () if torch_compat.is_uninitialised(tensor) else tensor.shape
-            storage = self.storages.new(prod(shape) * tensor.element_size() if shape else 0)
-            self._tensors.append((shape, tensor.dtype, storage, 0, ()))
-        return number
-
-    def traced(self) -> tuple[TracedTensor, ...]:
-        """All of them as plain data, in the order of their numbers."""
-        return tuple(
-            TracedTensor(
-                shape=tuple(shape), dtype=dtype_name(dtype), storage=storage, offset=offset, stride=tuple(stride)
-            )
-            for shape, dtype, storage, offset, stride in self._tensors
-        )
-
-
-def dtype_name(dtype: torch.dtype) -> str:
-    """``"float32"`` for ``torch.float32``."""
-    return str(dtype).removeprefix("torch.")
+from netscope.tracing.tensors import TensorTable, dtype_name, tensors_in
 
 
 @dataclass(slots=True)
@@ -341,31 +294,3 @@ def _argument(place: int | str, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     if isinstance(place, str):
         return kwargs.get(place)
     return args[place] if place < len(args) else None
-
-
-def tensors_in(value: Any) -> Iterator[Tensor]:
-    """The tensors in a nest of lists, tuples, dicts, dataclasses and other objects, each container met once."""
-    seen: set[int] = set()
-
-    def visit(item: Any) -> Iterator[Tensor]:
-        if isinstance(item, Tensor):
-            yield item
-            return
-        if item is None or isinstance(item, (bool, int, float, str, nn.Module)) or id(item) in seen:
-            return
-        seen.add(id(item))
-        for child in _items(item):
-            yield from visit(child)
-
-    return visit(value)
-
-
-def _items(container: Any) -> tuple[Any, ...]:
-    if isinstance(container, dict):
-        return tuple(container.values())
-    if isinstance(container, (list, tuple, set, frozenset)):
-        return tuple(container)
-    fields = getattr(type(container), "__dataclass_fields__", {})
-    if fields:
-        return tuple(getattr(container, name, None) for name in fields)
-    return tuple(vars(container).values()) if hasattr(container, "__dict__") and not callable(container) else ()

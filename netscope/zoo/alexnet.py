@@ -66,6 +66,19 @@ def _features(
     )
 
 
+def _classifier(widths: Widths, num_classes: int, dropout: float) -> nn.Sequential:
+    """Three fully connected layers on 6×6 feature maps, dropout before the first two."""
+    return nn.Sequential(
+        nn.Dropout(p=dropout),
+        nn.Linear(widths.convolutions[-1] * 6 * 6, widths.hidden),
+        nn.ReLU(inplace=True),
+        nn.Dropout(p=dropout),
+        nn.Linear(widths.hidden, widths.hidden),
+        nn.ReLU(inplace=True),
+        nn.Linear(widths.hidden, num_classes),
+    )
+
+
 class AlexNet(nn.Module):
     """Features, adaptive 6×6 average pooling, classifier: the layout of torchvision, in any width."""
 
@@ -73,15 +86,7 @@ class AlexNet(nn.Module):
         super().__init__()
         self.features = _features(widths.convolutions)
         self.avgpool = nn.AdaptiveAvgPool2d((6, 6))
-        self.classifier = nn.Sequential(
-            nn.Dropout(p=dropout),
-            nn.Linear(widths.convolutions[-1] * 6 * 6, widths.hidden),
-            nn.ReLU(inplace=True),
-            nn.Dropout(p=dropout),
-            nn.Linear(widths.hidden, widths.hidden),
-            nn.ReLU(inplace=True),
-            nn.Linear(widths.hidden, num_classes),
-        )
+        self.classifier = _classifier(widths, num_classes, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) → (N, num_classes)."""
@@ -101,15 +106,7 @@ class AlexNet2012(nn.Module):
     ) -> None:
         super().__init__()
         self.features = _features(widths.convolutions, grouped=grouped, normalised=normalised)
-        self.classifier = nn.Sequential(
-            nn.Dropout(p=dropout),
-            nn.Linear(widths.convolutions[-1] * 6 * 6, widths.hidden),
-            nn.ReLU(inplace=True),
-            nn.Dropout(p=dropout),
-            nn.Linear(widths.hidden, widths.hidden),
-            nn.ReLU(inplace=True),
-            nn.Linear(widths.hidden, num_classes),
-        )
+        self.classifier = _classifier(widths, num_classes, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, 224, 224) → (N, num_classes)."""
