@@ -53,7 +53,7 @@ def summarise(trace: Trace, flops: Sequence[int | None], architecture: Architect
     _mark(nodes, order, trace)
     for position in reversed(order):
         _add_up(nodes, position)
-    uncalled = tuple(nodes[position].module.path for position in order if not nodes[position].calls)
+    uncalled = tuple(nodes[position].module.path for position in order if not _ran(nodes, nodes[position]))
     uncounted = Counter(op.name for op, cost in zip(trace.ops, flops, strict=True) if cost is None)
     return Summary(
         architecture=architecture,
@@ -131,7 +131,7 @@ def _mark(nodes: list[_Node], order: list[int], trace: Trace) -> None:
         module = node.module
         if module.same_as is not None:
             node.notes.insert(0, f"same module as {trace.modules[module.same_as].path or 'the root'}")
-        if not node.calls:
+        if not _ran(nodes, node):
             used_by = next((reader[tensor] for tensor in _tensors(module) if tensor in reader), None)
             if used_by is None:
                 node.notes.insert(0, "never ran")
@@ -140,6 +140,11 @@ def _mark(nodes: list[_Node], order: list[int], trace: Trace) -> None:
                 node.notes.insert(0, f"not called, but {user.path or user.type_name} uses its weights")
         elif len({_shapes(call.outputs, trace) for call in node.calls}) > 1:
             node.notes.append(OUTPUTS_DIFFER)
+
+
+def _ran(nodes: list[_Node], node: _Node) -> bool:
+    """Whether it was called, or something below it: a list of layers is never called itself."""
+    return bool(node.calls) or any(_ran(nodes, nodes[child]) for child in node.children)
 
 
 def _readers(trace: Trace) -> dict[int, int]:

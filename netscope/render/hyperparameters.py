@@ -122,12 +122,14 @@ _DESCRIPTIONS: tuple[tuple[set[str], Callable[[Values], tuple[str, ...]]], ...] 
 
 
 def _generic(values: Values) -> list[str]:
-    """What an unknown layer keeps: whole numbers above one, words and short tuples, under their names."""
+    """What an unknown layer keeps: whole numbers above one, tuples of them, and words, under their names."""
     shown = []
     for name, value in values.items():
         if isinstance(value, (bool, float)) or value is None or value in (0, 1, "", "none"):
             continue
         if isinstance(value, str) and len(value) > LONGEST_WORD:
+            continue
+        if isinstance(value, tuple) and not all(isinstance(item, int) for item in value):
             continue
         shown.append(f"{name}={_by(value)}")
     return shown

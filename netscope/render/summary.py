@@ -51,8 +51,8 @@ def _part(field: str) -> Callable[[LayerRow, Summary], Any]:
 
 
 def _output(row: LayerRow) -> Any:
-    """The output shapes; in words why there are none."""
-    if row.calls:
+    """The output shapes; for a module that ran nothing, in words why there are none."""
+    if row.calls or not row.notes:
         return row.output_shapes
     return "never ran" if "never ran" in row.notes else "not called"
 

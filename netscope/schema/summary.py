@@ -152,7 +152,7 @@ class Summary(Displayed):
         totals: their sums.
         uncounted_ops: ops that ran and that netscope has no formula for; while there are any,
             every FLOP figure that holds them is a lower bound.
-        uncalled_modules: paths of modules whose ``forward`` never ran.
+        uncalled_modules: paths of modules whose ``forward`` never ran, and no other's below them.
         traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``.
         mode: ``"eval"`` or ``"train"``.
         remarks: about the whole, such as why meta could not be used.

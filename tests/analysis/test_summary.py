@@ -42,6 +42,23 @@ def test_children_stand_in_order_of_execution_and_uncalled_ones_behind():
     assert summary.rows[3].notes == ("never ran",)
 
 
+def test_a_list_whose_layers_ran_has_run():
+    class Loops(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)])
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    summary = netscope.summarize(Loops(), (1, 4))
+    assert summary.uncalled_modules == ()
+    assert (summary.rows[1].path, summary.rows[1].calls, summary.rows[1].notes) == ("layers", 0, ())
+    assert summary.rows[1].flops == 64
+
+
 def test_a_module_whose_weights_alone_are_used_says_by_whom():
     rows = rows_of(nn.MultiheadAttention(8, 2, batch_first=True), [(1, 3, 8)] * 3)
     assert rows["out_proj"].notes == ("not called, but MultiheadAttention uses its weights",)
