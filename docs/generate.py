@@ -14,20 +14,20 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from typer.main import get_command
+
 from netscope import schema
-from netscope.cli import list_command, summary_command, verify_command
+from netscope.cli.app import app
 
 REFERENCE = Path(__file__).parent / "reference"
-COMMANDS = (summary_command.summary, list_command.list_architectures, verify_command.verify)
-NAMES = ("summary", "list", "verify")
 RESULTS = (schema.Summary, schema.Listing, schema.Verification)
 
 
 def commands_page() -> str:
     """Every command with its arguments and options."""
     lines = ["# Commands", "", "Made from the code by `docs/generate.py`.", ""]
-    for name, command in zip(NAMES, COMMANDS, strict=True):
-        lines += [f"## netscope {name}", "", inspect.cleandoc(command.__doc__ or ""), "", *_options(command), ""]
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]  # the app has several
+        lines += [f"## netscope {name}", "", command.help, "", *_options(command), ""]
     lines.append("Exit codes are in [the grammar](grammar.md#exit-codes).")
     return "\n".join(lines) + "\n"
 
@@ -35,14 +35,13 @@ def commands_page() -> str:
 def _options(command: Any) -> Iterator[str]:
     yield "| option | default | |"
     yield "| --- | --- | --- |"
-    hints = typing.get_type_hints(command, include_extras=True)
-    for name, parameter in inspect.signature(command).parameters.items():
-        option = get_args(hints[name])[1]
-        # Typer keeps the first of an annotated option's names where its default would stand.
-        names = [text for text in (option.default, *(option.param_decls or ())) if str(text).startswith("-")]
-        written = " ".join((", ".join(f"`{text}`" for text in names), f"`{option.metavar}`" if option.metavar else ""))
-        default = "" if parameter.default in (None, False, inspect.Parameter.empty) else f"`{parameter.default}`"
-        yield f"| {written.strip()} | {default} | {_cell(option.help or '')} |"
+    for parameter in command.params:
+        names = parameter.opts if parameter.param_type_name == "option" else ()
+        written = " ".join(
+            (", ".join(f"`{text}`" for text in names), f"`{parameter.metavar}`" if parameter.metavar else "")
+        )
+        default = "" if parameter.default in (None, False) else f"`{parameter.default}`"
+        yield f"| {written.strip()} | {default} | {_cell(parameter.help)} |"
 
 
 def schema_page() -> str:
