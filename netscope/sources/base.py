@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from netscope.errors import UnknownNameError, did_you_mean
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs
 
@@ -58,10 +59,19 @@ class ModelSource(Protocol):
     """What stands before the slash in ``SOURCE/NAME``."""
 
     def names(self) -> Iterable[str]:
-        """Every name that ``resolve`` takes."""
+        """Every name to list; ``resolve`` may take others as well."""
 
     def listing(self) -> Iterable[ListedArchitecture]:
         """The same with what is known about each."""
 
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
-        """The architecture called ``name``, which is one of ``names``; ``text`` is what the user typed."""
+        """The architecture called ``name``; ``text`` is what the user typed.
+
+        Raises:
+            UnknownNameError: the source has none of that name; ``unknown_name`` makes it.
+        """
+
+
+def unknown_name(source: ModelSource, name: str) -> UnknownNameError:
+    """What to raise where ``source`` does not have ``name``."""
+    return UnknownNameError(f"{source.name} has no {name!r}{did_you_mean(name, source.names())}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import Published, ResolvedArchitecture
+from netscope.sources.base import Published, ResolvedArchitecture, unknown_name
 from netscope.sources.construction import check_options
 from netscope.zoo.catalog import ALIASES, BUILT_INS
 
@@ -30,6 +30,8 @@ class BuiltInSource:
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
         """The built-in called ``name``."""
         name = ALIASES.get(name, name)
+        if name not in BUILT_INS:
+            raise unknown_name(self, name)
         entry = BUILT_INS[name]
 
         def factory() -> Any:

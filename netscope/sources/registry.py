@@ -1,6 +1,7 @@
 """Which sources there are, and which of them a name belongs to."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
@@ -19,6 +20,7 @@ from netscope.sources.base import ModelSource, ResolvedArchitecture
 from netscope.sources.builtin import BuiltInSource
 from netscope.sources.python import is_python_reference, resolve_python
 from netscope.sources.spec import parse_spec
+from netscope.sources.timm import TimmSource
 from netscope.sources.torchvision import TorchvisionSource
 
 ENTRY_POINTS = "netscope.sources"
@@ -27,6 +29,11 @@ SOURCES: Mapping[str, Callable[[], ModelSource]] = MappingProxyType(
     {source.name: source for source in (BuiltInSource, TorchvisionSource)}
 )
 """The sources that netscope knows itself, in the order in which a plain name is looked for."""
+
+PREFIXED_SOURCES: Mapping[str, Callable[[], ModelSource]] = MappingProxyType(
+    {source.name: source for source in (TimmSource,)}
+)
+"""Those whose names need the source before them: packages of an extra, slow to import."""
 
 
 def resolve(text: str) -> ResolvedArchitecture:
@@ -48,20 +55,17 @@ def resolve(text: str) -> ResolvedArchitecture:
             raise UnknownNameError(
                 f"there is no source {prefix!r}; the sources are {', '.join(sources)}{did_you_mean(prefix, sources)}"
             )
-        source = _made(prefix, sources[prefix])
-        if rest not in source.names():
-            raise UnknownNameError(f"{prefix} has no {rest!r}{did_you_mean(rest, source.names())}")
-        return source.resolve(spec.text, rest, spec.options)
-    return _resolve_plain(spec.text, spec.target, spec.options, sources)
+        return _made(prefix, sources[prefix]).resolve(spec.text, rest, spec.options)
+    return _resolve_plain(spec.text, spec.target, spec.options)
 
 
-def _resolve_plain(
-    text: str, name: str, options: dict[str, object], sources: Mapping[str, Callable[[], ModelSource]]
-) -> ResolvedArchitecture:
-    """Looks for ``name`` in every source; a source that cannot be read is passed over if another one has it."""
+def _resolve_plain(text: str, name: str, options: dict[str, object]) -> ResolvedArchitecture:
+    """Looks for ``name`` in all but the prefixed sources; one that cannot be read is passed over if another has it."""
     known: list[str] = []
     unreadable: NetscopeError | None = None
-    for prefix, make in sources.items():
+    for prefix, make in _sources().items():
+        if prefix in PREFIXED_SOURCES:
+            continue
         try:
             source = _made(prefix, make)
             names = tuple(source.names())
@@ -73,24 +77,35 @@ def _resolve_plain(
         known += names
     if unreadable:
         raise type(unreadable)(f"{name!r} is not built in, and {unreadable}") from unreadable
-    raise UnknownNameError(
-        f"there is no architecture {name!r}{did_you_mean(name, known) or '; netscope list shows what there is'}"
-    )
+    remedy = _elsewhere(name) or did_you_mean(name, known) or "; netscope list shows what there is"
+    raise UnknownNameError(f"there is no architecture {name!r}{remedy}")
+
+
+def _elsewhere(name: str) -> str:
+    """A clause that names the prefixed source that has exactly ``name``, if one is installed and does."""
+    for prefix, make in PREFIXED_SOURCES.items():
+        with suppress(MissingExtraError):
+            if name in _made(prefix, make).names():
+                return f"; did you mean {prefix}/{name}?"
+    return ""
 
 
 def list_names(pattern: str) -> tuple[tuple[ListedArchitecture, ...], tuple[str, ...]]:
     """The architectures whose name, or ``source/name``, fits ``pattern``, and remarks on sources that failed.
 
-    A name that an earlier source has taken is listed with its source before it: that is what to type.
+    A name that needs its source before it, or that an earlier source has taken, is listed so: that is what to type.
 
     Args:
         pattern: with ``*`` and ``?``; without either, any name that holds it.
     """
     wanted = (pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*").lower()
+    only, slash, _ = wanted.partition("/")
     found: list[ListedArchitecture] = []
     remarks: list[str] = []
     taken: set[str] = set()
     for prefix, make in _sources().items():
+        if slash and prefix in PREFIXED_SOURCES and not fnmatchcase(prefix, only):
+            continue
         try:
             source = _made(prefix, make)
             entries = tuple(source.listing())
@@ -98,7 +113,9 @@ def list_names(pattern: str) -> tuple[tuple[ListedArchitecture, ...], tuple[str,
             remarks.append(str(error))
             continue
         found += (
-            replace(entry, name=f"{prefix}/{entry.name}") if entry.name in taken else entry
+            replace(entry, name=f"{prefix}/{entry.name}")
+            if entry.name in taken or prefix in PREFIXED_SOURCES
+            else entry
             for entry in entries
             if fnmatchcase(entry.name.lower(), wanted) or fnmatchcase(f"{entry.source}/{entry.name}".lower(), wanted)
         )
@@ -108,10 +125,11 @@ def list_names(pattern: str) -> tuple[tuple[ListedArchitecture, ...], tuple[str,
 
 def _sources() -> dict[str, Callable[[], ModelSource]]:
     """Our own, then those that entry points add."""
+    known = {**SOURCES, **PREFIXED_SOURCES}
     added: dict[str, Callable[[], ModelSource]] = {
-        entry.name: entry.load for entry in entry_points(group=ENTRY_POINTS) if entry.name not in SOURCES
+        entry.name: entry.load for entry in entry_points(group=ENTRY_POINTS) if entry.name not in known
     }
-    return {**SOURCES, **added}
+    return {**known, **added}
 
 
 def _made(prefix: str, make: Callable[[], ModelSource]) -> ModelSource:

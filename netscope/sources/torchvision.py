@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from netscope.errors import BrokenInstallError, MissingExtraError, UsageError
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import Published, ResolvedArchitecture
+from netscope.sources.base import Published, ResolvedArchitecture, unknown_name
 from netscope.sources.construction import check_options
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ class TorchvisionSource:
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
         """The model called ``name`` as torchvision builds it for its default weights, without the weights."""
         models = _models()
+        if name not in _names():
+            raise unknown_name(self, name)
         builder = models.get_model_builder(name)
         if "weights" in options or "weights_backbone" in options:
             raise UsageError(f"{text}: netscope builds torchvision's models without weights; leave them out of it")

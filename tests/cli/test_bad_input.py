@@ -1,6 +1,7 @@
 """Every wrong question gets one sentence on stderr, nothing on stdout, and exit code 2 or 3."""
 
 import io
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from textwrap import dedent
 
@@ -47,6 +48,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my.py").write_text(dedent(USER_FILE))
     (tmp_path / "broken.py").write_text("def (:\n")
+    monkeypatch.setitem(sys.modules, "timm", None)
     return tmp_path
 
 
@@ -62,6 +64,7 @@ NET = ("summary", "my.py:Net", "--input")
 QUESTIONS = {
     "unknown name": (("summary", "resnt50"), 2, "no architecture 'resnt50'; did you mean resnet50"),
     "unknown source": (("summary", "hub/resnet50"), 2, "no source 'hub'"),
+    "missing extra": (("summary", "timm/resnet50"), 2, "pip install 'netscope[timm]' adds it"),
     "empty name": (("summary", ""), 2, "is empty"),
     "malformed input": (("summary", "alexnet", "--input", "1x3xbig"), 2, "write it like 1x3x224x224"),
     "empty input": (("summary", "alexnet", "--input", ""), 2, "write it like 1x3x224x224"),

@@ -1,0 +1,86 @@
+"""Every architecture that timm registers, built without weights and without the network."""
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from netscope.errors import MissingExtraError, UsageError
+from netscope.schema import Architecture, ListedArchitecture
+from netscope.schema.inputs import ForwardInputs, TensorRequest
+from netscope.sources.base import ResolvedArchitecture, unknown_name
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTS_OPTIONS = frozenset({"pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"})
+"""What ``timm.create_model`` takes about weights, which are never loaded."""
+
+
+DEFAULT_SIZE = (3, 224, 224)
+"""Channels, height and width where a configuration has none: what timm itself takes then."""
+
+
+class TimmSource:
+    """PyTorch Image Models.
+
+    A name may carry the tag of its weights, ``convnext_tiny.in12k``, which sets the input size and the classes.
+    """
+
+    name = "timm"
+
+    def names(self) -> Iterable[str]:
+        """What ``timm.list_models()`` gives."""
+        return tuple(_timm().list_models())
+
+    def listing(self) -> Iterable[ListedArchitecture]:
+        """The names alone: timm ships no parameter counts."""
+        for name in self.names():
+            yield ListedArchitecture(source=self.name, name=name, params=None, description="")
+
+    def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
+        """The architecture called ``name`` as ``timm.create_model(name, **options)`` makes it."""
+        timm = _timm()
+        if not timm.is_model(name):
+            raise unknown_name(self, name)
+        refused = WEIGHTS_OPTIONS.intersection(options)
+        if refused:
+            raise UsageError(f"{text}: netscope builds without weights; leave {', '.join(sorted(refused))} out of it")
+
+        def factory() -> Any:
+            try:
+                return timm.create_model(name, pretrained=False, **options)
+            except TypeError as error:
+                if any(f"unexpected keyword argument '{key}'" in str(error) for key in options):
+                    raise UsageError(f"{text}: {error}") from error
+                raise
+
+        return ResolvedArchitecture(
+            architecture=Architecture(spec=text, source=self.name, name=name, options=options, description=""),
+            factory=factory,
+            default_inputs=lambda module: _default_inputs(module, options),
+            versions={"timm": version("timm")},
+        )
+
+
+def _timm() -> Any:
+    """The package.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import timm
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"the source timm needs its package ({error}): pip install 'netscope[timm]' adds it"
+        ) from error
+    return timm
+
+
+def _default_inputs(module: "nn.Module", options: dict[str, Any]) -> ForwardInputs:
+    """One picture of the size in the architecture's configuration, or of that in ``options``."""
+    channels, *size = getattr(module, "pretrained_cfg", {}).get("input_size", DEFAULT_SIZE)
+    asked = options.get("img_size", tuple(size))
+    height, width = (asked, asked) if isinstance(asked, int) else asked
+    shape = (1, options.get("in_chans", channels), height, width)
+    return ForwardInputs(args=(TensorRequest(shape=shape, dtype="float32"),), kwargs={})

@@ -1,0 +1,76 @@
+"""timm's architectures: by their prefix, with their own input, without the network."""
+
+import socket
+import sys
+
+import pytest
+
+import netscope
+from netscope import sources
+from netscope.errors import MissingExtraError, UnknownNameError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("netscope reached for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+# The parameters are those that torchvision publishes for the same architectures.
+FIGURES = {"resnet50": 25_557_032, "vit_base_patch16_224": 86_567_656, "densenet121": 7_978_856}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_parameters_are_the_published_ones(name):
+    assert netscope.summarize(f"timm/{name}").totals.params == FIGURES[name]
+
+
+INPUTS = {
+    "timm/resnet18": (1, 3, 224, 224),
+    "timm/tf_efficientnet_b4": (1, 3, 380, 380),
+    "timm/resnet18@in_chans=1": (1, 1, 224, 224),
+    "timm/vit_tiny_patch16_224@img_size=64": (1, 3, 64, 64),
+    "timm/vit_tiny_patch16_224@img_size=(64,96)": (1, 3, 64, 96),
+    "timm/convnext_tiny.in12k_ft_in1k_384": (1, 3, 384, 384),
+}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_the_input_is_the_architectures_own(name):
+    summary = netscope.summarize(name)
+    assert [item.shape for item in summary.inputs] == [INPUTS[name]]
+    assert summary.traced_on == "meta"
+
+
+def test_a_tag_sets_the_number_of_classes():
+    assert netscope.summarize("timm/convnext_tiny.in12k").rows[0].output_shapes == ((1, 11_821),)
+
+
+WRONG = {
+    "timm/resnet51": (UnknownNameError, "timm has no 'resnet51'; did you mean resnet5"),
+    "vit_base_patch16_224": (UnknownNameError, "did you mean timm/vit_base_patch16_224?"),
+    "timm/resnet18@pretrained=True": (UsageError, "without weights; leave pretrained out"),
+    "timm/resnet18@foo=1": (UsageError, "unexpected keyword argument 'foo'"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_timm_does_not_have_is_said(name):
+    error, message = WRONG[name]
+    with pytest.raises(error, match=message):
+        netscope.summarize(name)
+
+
+def test_names_are_listed_with_their_source_before_them():
+    names = [entry.name for entry in netscope.list_architectures("timm/resnet50").architectures]
+    assert "timm/resnet50" in names
+    assert all(name.startswith("timm/resnet50") for name in names)
+
+
+def test_without_timm_one_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'netscope\[timm\]'"):
+        sources.resolve("timm/resnet50")
+    assert any("netscope[timm]" in remark for remark in netscope.list_architectures("timm/*").remarks)
