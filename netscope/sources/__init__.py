@@ -1,6 +1,6 @@
 """A name → an ``nn.Module``. Nothing here imports torch before something is built."""
 
-from netscope.sources.base import ModelSource, Published, ResolvedArchitecture
+from netscope.sources.base import ModelSource, Published, ResolvedArchitecture, unknown_name
 from netscope.sources.construction import build
 from netscope.sources.python import lent_module
 from netscope.sources.registry import list_names, resolve
