@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, sources
@@ -26,6 +26,7 @@ def summarize(
     inputs: Any = None,
     *,
     batch_size: int | None = None,
+    seq_len: int | None = None,
     device: str = "auto",
     mode: str = "eval",
 ) -> Summary:
@@ -38,6 +39,7 @@ def summarize(
             each positional parameter of ``forward``; or a dict of these by parameter name. By default the
             architecture's own.
         batch_size: replaces the first size of every input.
+        seq_len: tokens of each sequence in the architecture's own inputs.
         device: ``"auto"`` takes meta, where nothing is computed and no weight has memory, and the CPU where the model
             needs values; ``"meta"``, ``"cpu"`` and ``"cuda"`` force one.
         mode: ``"eval"`` or ``"train"``.
@@ -48,7 +50,8 @@ def summarize(
     Raises:
         NetscopeError: one of its kinds, which say what to do.
     """
-    resolved, recorded = _resolve_and_trace(model, inputs, batch_size=batch_size, device=device, mode=mode)
+    sizes = _sizes(inputs, batch_size, seq_len)
+    resolved, recorded = _resolve_and_trace(model, sizes, device=device, mode=mode)
     return analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture)
 
 
@@ -57,6 +60,7 @@ def trace(
     inputs: Any = None,
     *,
     batch_size: int | None = None,
+    seq_len: int | None = None,
     device: str = "auto",
     mode: str = "eval",
 ) -> Trace:
@@ -64,26 +68,29 @@ def trace(
 
     Arguments and errors are those of ``summarize``.
     """
-    return _resolve_and_trace(model, inputs, batch_size=batch_size, device=device, mode=mode)[1]
+    sizes = _sizes(inputs, batch_size, seq_len)
+    return _resolve_and_trace(model, sizes, device=device, mode=mode)[1]
 
 
-def verify(model: "nn.Module | str", inputs: Any = None, *, batch_size: int | None = None) -> Verification:
+def verify(
+    model: "nn.Module | str", inputs: Any = None, *, batch_size: int | None = None, seq_len: int | None = None
+) -> Verification:
     """Our counts beside torchinfo's, fvcore's and ``FlopCounterMode``'s on the same model, and the published ones.
 
     Arguments and errors are those of ``summarize``. A peer that fails is told so; its failure is not ours.
     """
     from netscope import tracing
 
-    requested = _requested(inputs, batch_size)
+    sizes = _sizes(inputs, batch_size, seq_len)
     with tracing.undisturbed():
         resolved = _resolve(model)
-        subject = _subject(resolved, requested, batch_size)
+        subject = _subject(resolved, sizes)
         recorded = _trace_where_possible(subject, "auto", "eval", resolved.architecture.spec)
         tallies = tracing.peer_tallies(subject, recorded.device)
     flops = flops_per_op(recorded)
     summary = analysis.summarise(recorded, flops, resolved.architecture)
     peers = [analysis.compare(tally, summary, recorded, flops) for tally in tallies]
-    if inputs is None and batch_size is None and resolved.published:
+    if sizes.are_usual and resolved.published:
         peers.append(_closest_published(resolved.published, summary))
     return Verification(
         architecture=resolved.architecture,
@@ -105,54 +112,77 @@ def list_architectures(pattern: str = "*") -> Listing:
     return Listing(pattern=pattern, architectures=architectures, remarks=remarks)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sizes:
+    """What the user says about the inputs."""
+
+    inputs: ForwardInputs | None
+    batch_size: int | None
+    seq_len: int | None
+
+    @property
+    def are_usual(self) -> bool:
+        """Whether the architecture's own inputs are taken as they are."""
+        return self.inputs is None and self.batch_size is None and self.seq_len is None
+
+
+def _sizes(inputs: Any, batch_size: int | None, seq_len: int | None) -> _Sizes:
+    for what, value in (("batch size", batch_size), ("sequence length", seq_len)):
+        if value is not None and value < 1:
+            raise UsageError(f"the {what} must be at least 1, not {value}")
+    if inputs is not None and seq_len is not None:
+        raise UsageError("--seq-len sets the length of the architecture's own inputs; give either --input or --seq-len")
+    return _Sizes(inputs=None if inputs is None else as_forward_inputs(inputs), batch_size=batch_size, seq_len=seq_len)
+
+
 def _resolve_and_trace(
-    model: "nn.Module | str", inputs: Any, *, batch_size: int | None, device: str, mode: str
+    model: "nn.Module | str", sizes: _Sizes, *, device: str, mode: str
 ) -> "tuple[ResolvedArchitecture, Trace]":
     if device not in DEVICES:
         raise UsageError(f"there is no device {device!r}; the devices are {', '.join(DEVICES)}")
     if mode not in MODES:
         raise UsageError(f"there is no mode {mode!r}; the modes are {', '.join(MODES)}")
-    requested = _requested(inputs, batch_size)
 
     from netscope import __version__, tracing
 
     with tracing.undisturbed():
         resolved = _resolve(model)
-        subject = _subject(resolved, requested, batch_size)
+        subject = _subject(resolved, sizes)
         recorded = _trace_where_possible(subject, device, mode, resolved.architecture.spec)
     versions = {"netscope": __version__, **recorded.versions, **resolved.versions}
     return resolved, replace(recorded, versions=versions)
-
-
-def _requested(inputs: Any, batch_size: int | None) -> ForwardInputs | None:
-    if batch_size is not None and batch_size < 1:
-        raise UsageError(f"the batch size must be at least 1, not {batch_size}")
-    return None if inputs is None else as_forward_inputs(inputs)
 
 
 def _resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
     return sources.resolve(model) if isinstance(model, str) else sources.lent_module(model)
 
 
-def _subject(resolved: "ResolvedArchitecture", requested: ForwardInputs | None, batch_size: int | None) -> "Subject":
+def _subject(resolved: "ResolvedArchitecture", sizes: _Sizes) -> "Subject":
     from netscope import tracing
+
+    spec = resolved.architecture.spec
+    if sizes.seq_len is not None and resolved.sequence_inputs is None:
+        raise UsageError(f"--seq-len: {spec} has no token sequences of its own; give its inputs with --input")
 
     def inputs_for(module: "nn.Module") -> ForwardInputs:
         """What was asked for, or else what the source says, or else nothing if ``forward`` needs nothing."""
-        inputs = requested or resolved.default_inputs(module)
+        inputs = sizes.inputs
+        if sizes.seq_len is not None and resolved.sequence_inputs is not None:
+            inputs = resolved.sequence_inputs(module, sizes.seq_len)
+        inputs = inputs or resolved.default_inputs(module)
         if inputs is None:
             required = tracing.required_parameters(module)
             if required:
                 example = "1x3x224x224" if len(required) == 1 else f"{required[0]}=1x3x224x224"
                 raise InputError(
-                    f"{resolved.architecture.spec} has no default input, and its forward takes "
+                    f"{spec} has no default input, and its forward takes "
                     f"{tracing.parameters_text(module)}: give one for {', '.join(required)}, like --input {example}"
                 )
             inputs = ForwardInputs(kwargs={})
-        return inputs if batch_size is None else inputs.with_batch_size(batch_size)
+        return inputs if sizes.batch_size is None else inputs.with_batch_size(sizes.batch_size)
 
     return tracing.Subject(
-        build=lambda device: sources.build(resolved.factory, resolved.architecture.spec, device),
+        build=lambda device: sources.build(resolved.factory, spec, device),
         inputs=inputs_for,
         lent=resolved.lent,
     )

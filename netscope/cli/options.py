@@ -26,6 +26,9 @@ InputOption = Annotated[
 BatchSizeOption = Annotated[
     int | None, typer.Option("--batch-size", "-b", metavar="N", help="Replaces the first size of every input.")
 ]
+SeqLenOption = Annotated[
+    int | None, typer.Option("--seq-len", metavar="N", help="Tokens of each sequence, for hf/ architectures.")
+]
 DeviceOption = Annotated[
     str,
     typer.Option(

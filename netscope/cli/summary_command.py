@@ -12,6 +12,7 @@ from netscope.cli.options import (
     FormatOption,
     InputOption,
     OutputOption,
+    SeqLenOption,
 )
 from netscope.cli.output import check_output, working, write_result
 from netscope.render import View, check_format, check_view
@@ -21,6 +22,7 @@ def summary(
     architecture: ArchitectureArgument,
     inputs: InputOption = None,
     batch_size: BatchSizeOption = None,
+    seq_len: SeqLenOption = None,
     device: DeviceOption = "auto",
     train: Annotated[bool, typer.Option("--train", help="Runs the forward pass in train mode.")] = False,
     depth: Annotated[
@@ -60,6 +62,7 @@ def summary(
             architecture,
             parse_inputs(inputs) if inputs else None,
             batch_size=batch_size,
+            seq_len=seq_len,
             device=device,
             mode="train" if train else "eval",
         )

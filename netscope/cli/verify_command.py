@@ -9,6 +9,7 @@ from netscope.cli.options import (
     FormatOption,
     InputOption,
     OutputOption,
+    SeqLenOption,
 )
 from netscope.cli.output import check_output, working, write_result
 from netscope.render import check_format
@@ -18,6 +19,7 @@ def verify(
     architecture: ArchitectureArgument,
     inputs: InputOption = None,
     batch_size: BatchSizeOption = None,
+    seq_len: SeqLenOption = None,
     format_name: FormatOption = None,
     output: OutputOption = None,
     debug: DebugOption = False,
@@ -32,7 +34,9 @@ def verify(
         from netscope.api import verify as verify_counts
         from netscope.schema.inputs import parse_inputs
 
-        result = verify_counts(architecture, parse_inputs(inputs) if inputs else None, batch_size=batch_size)
+        result = verify_counts(
+            architecture, parse_inputs(inputs) if inputs else None, batch_size=batch_size, seq_len=seq_len
+        )
     write_result(result, format_name, output)
     if result.contradicted_by:
         raise typer.Exit(1)

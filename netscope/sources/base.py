@@ -39,6 +39,7 @@ class ResolvedArchitecture:
         architecture: what was asked for, and what it was resolved to.
         factory: builds the module on whatever device is the default.
         default_inputs: what to run the module on when the user does not say; None if the source has no idea.
+        sequence_inputs: the same with token sequences of a given length; None if the source has none.
         lent: whether ``factory`` returns a module that belongs to someone else.
         published: figures to hold ours against.
         versions: of the package that the architecture comes from.
@@ -47,6 +48,7 @@ class ResolvedArchitecture:
     architecture: Architecture
     factory: Callable[[], "nn.Module"]
     default_inputs: Callable[["nn.Module"], ForwardInputs | None]
+    sequence_inputs: Callable[["nn.Module", int], ForwardInputs] | None = None
     lent: bool = False
     published: tuple[Published, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from netscope.sources.python import is_python_reference, resolve_python
 from netscope.sources.spec import parse_spec
 from netscope.sources.timm import TimmSource
 from netscope.sources.torchvision import TorchvisionSource
+from netscope.sources.transformers import TransformersSource
 
 ENTRY_POINTS = "netscope.sources"
 
@@ -31,7 +32,7 @@ SOURCES: Mapping[str, Callable[[], ModelSource]] = MappingProxyType(
 """The sources that netscope knows itself, in the order in which a plain name is looked for."""
 
 PREFIXED_SOURCES: Mapping[str, Callable[[], ModelSource]] = MappingProxyType(
-    {source.name: source for source in (TimmSource,)}
+    {source.name: source for source in (TimmSource, TransformersSource)}
 )
 """Those whose names need the source before them: packages of an extra, slow to import."""
 

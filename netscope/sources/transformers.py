@@ -1,0 +1,186 @@
+"""Architectures of Hugging Face transformers, from their configurations: no weights, no network, no remote code."""
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from netscope.errors import BuildError, MissingExtraError, UnknownNameError, UsageError, did_you_mean
+from netscope.schema import Architecture, ListedArchitecture
+from netscope.sources.base import ResolvedArchitecture
+from netscope.sources.transformers_inputs import inputs_of_length, usual_inputs
+
+_MAPPING = re.compile(r"MODEL_(?:FOR_)?(?:(\w+)_)?MAPPING")
+
+HEADS = {"SEQ_TO_SEQ_CAUSAL_LM": "seq2seq-lm", "SPEECH_SEQ_2_SEQ": "speech-seq2seq", "": "base"}
+"""Tasks whose usual name is not transformers' own in lower case."""
+
+PREFERRED_HEADS = ("causal-lm", "seq2seq-lm", "speech-seq2seq", "image-text-to-text", "base")
+"""Which head to build where neither the user nor the configuration says: the first that there is."""
+
+
+class TransformersSource:
+    """transformers' models by type, ``hf/gpt2``, or by a folder or file with a ``config.json``."""
+
+    name = "hf"
+
+    def names(self) -> Iterable[str]:
+        """Every type of model that transformers has."""
+        _transformers()
+        from transformers.models.auto import modeling_auto
+
+        mappings = (vars(modeling_auto)[name] for name in vars(modeling_auto) if name.endswith("_MAPPING_NAMES"))
+        return sorted({model_type for mapping in mappings for model_type in mapping})
+
+    def listing(self) -> Iterable[ListedArchitecture]:
+        """The types alone."""
+        for name in self.names():
+            yield ListedArchitecture(source=self.name, name=name, params=None, description="")
+
+    def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
+        """The architecture that the configuration of ``name``, changed by ``options``, describes.
+
+        The option ``head`` names the task, or the class; it is no part of the configuration.
+        """
+        transformers = _transformers()
+        with _quiet(transformers):
+            return self._resolve(transformers, text, name, options)
+
+    def _resolve(self, transformers: Any, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
+        changes = {key: value for key, value in options.items() if key != "head"}
+        config = _config(self, text, name, changes)
+        kind = _model_class(transformers, config, options.get("head"), text)
+
+        def factory() -> Any:
+            with _quiet(transformers):
+                return kind._from_config(config)
+
+        return ResolvedArchitecture(
+            architecture=Architecture(spec=text, source=self.name, name=name, options=options, description=""),
+            factory=factory,
+            default_inputs=usual_inputs,
+            sequence_inputs=inputs_of_length,
+            versions={"transformers": version("transformers")},
+        )
+
+
+def _transformers() -> Any:
+    """The package.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import transformers
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"the source hf needs transformers ({error}): pip install 'netscope[transformers]' adds it"
+        ) from error
+    return transformers
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Keeps transformers from advising on kernels and tokens, which no one runs here."""
+    before = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(before)
+
+
+def _config(source: TransformersSource, text: str, name: str, changes: dict[str, Any]) -> Any:
+    """The configuration of a type, a path or a hub id that has been downloaded before, with ``changes``."""
+    import transformers
+
+    data = {} if name in transformers.CONFIG_MAPPING else _saved_config(source, text, name)
+    model_type = data.get("model_type", name)
+    if model_type not in transformers.CONFIG_MAPPING:
+        raise UsageError(
+            f"{text}: its config.json has the model_type {model_type!r}, which transformers {version('transformers')} "
+            f"does not have; netscope does not run the code that a configuration points to"
+        )
+    kind = transformers.CONFIG_MAPPING[model_type]
+    plain = _made(kind, data, text)
+    unknown = [key for key in changes if not hasattr(plain, key)]
+    if unknown:
+        known = [*plain.to_dict(), *plain.attribute_map]
+        raise UsageError(f"{text}: {kind.__name__} has no {unknown[0]!r}{did_you_mean(unknown[0], known)}")
+    config = _made(kind, {**data, **changes}, text)
+    # Otherwise the constructor downloads the weights of the backbone.
+    if getattr(config, "use_pretrained_backbone", False):
+        config.use_pretrained_backbone = False
+    return config
+
+
+def _made(kind: Any, data: dict[str, Any], text: str) -> Any:
+    try:
+        return kind.from_dict(data)
+    except Exception as error:
+        raise BuildError(f"{text}: {kind.__name__} could not be made: {_first_line(error)}") from error
+
+
+def _saved_config(source: TransformersSource, text: str, name: str) -> dict[str, Any]:
+    """What stands in the ``config.json`` that ``name`` leads to."""
+    from transformers import PretrainedConfig
+
+    path = Path(name).expanduser()
+    if path.is_file():
+        folder, file = path.parent, path.name
+    else:
+        folder, file = path, "config.json"
+    where = str(folder) if folder.is_dir() else name
+    try:
+        data: dict[str, Any] = PretrainedConfig.get_config_dict(where, local_files_only=True, _configuration_file=file)[
+            0
+        ]
+    except (OSError, ValueError) as error:
+        if folder.is_dir():
+            raise UsageError(f"{text}: {folder / file} is no configuration: {_first_line(error)}") from error
+        raise UnknownNameError(
+            f"hf has no type {name!r}{did_you_mean(name, source.names())}, there is no such folder or file here, and "
+            f"no configuration of that id among those downloaded before; netscope does not download"
+        ) from error
+    if not data:
+        raise UsageError(f"{text}: {folder} has no {file}")
+    return data
+
+
+def _model_class(transformers: Any, config: Any, head: str | None, text: str) -> Any:
+    """The class for ``head``; by default the one that the configuration names, or the first preferred one."""
+    available = _heads(transformers, type(config))
+    if head is None:
+        named = [item for item in getattr(config, "architectures", None) or () if hasattr(transformers, item)]
+        if named:
+            return getattr(transformers, named[0])
+        # An encoder's head for causal language modelling, or a decoder's without its encoder, is not the usual one.
+        encodes = "masked-lm" in available or config.is_encoder_decoder
+        usual = [item for item in PREFERRED_HEADS if not (encodes and item == "causal-lm")]
+        head = next((item for item in usual if item in available), next(iter(available), None))
+    if head is not None and inspect.isclass(getattr(transformers, head, None)):
+        return getattr(transformers, head)
+    if head not in available:
+        raise UsageError(
+            f"{text}: a {type(config).__name__} has no model with head={head}; its heads are {', '.join(available)}"
+        )
+    found = getattr(transformers, available[head])[type(config)]
+    return found[0] if isinstance(found, (tuple, list)) else found
+
+
+def _heads(transformers: Any, kind: type) -> dict[str, str]:
+    """By task: the name of the mapping that has a model for it."""
+    found = {}
+    for name in dir(transformers):
+        match = _MAPPING.fullmatch(name)
+        if match and kind in getattr(transformers, name):
+            task = match[1] or ""
+            found[HEADS.get(task, task.lower().replace("_", "-"))] = name
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
