@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from netscope.schema import (
+    NEVER_RAN,
     OUTPUTS_DIFFER,
     Architecture,
     LayerRow,
@@ -134,7 +135,7 @@ def _mark(nodes: list[_Node], order: list[int], trace: Trace) -> None:
         if not _ran(nodes, node):
             used_by = next((reader[tensor] for tensor in _tensors(module) if tensor in reader), None)
             if used_by is None:
-                node.notes.insert(0, "never ran")
+                node.notes.insert(0, NEVER_RAN)
             else:
                 user = trace.modules[used_by]
                 node.notes.insert(0, f"not called, but {user.path or user.type_name} uses its weights")

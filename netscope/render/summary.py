@@ -10,7 +10,7 @@ from netscope.render import numbers
 from netscope.render.document import AtLeast, Column, Document, Kind, NameCell, Row, Style, TypeCell
 from netscope.render.hyperparameters import telling
 from netscope.render.tree import Node, cut, fold, tree_of
-from netscope.schema import OUTPUTS_DIFFER, LayerRow, OpCount, Summary
+from netscope.schema import NEVER_RAN, OUTPUTS_DIFFER, LayerRow, OpCount, Summary
 
 SORTS = ("order", "params", "flops", "name")
 
@@ -54,7 +54,7 @@ def _output(row: LayerRow) -> Any:
     """The output shapes; for a module that ran nothing, in words why there are none."""
     if row.calls or not row.notes:
         return row.output_shapes
-    return "never ran" if "never ran" in row.notes else "not called"
+    return NEVER_RAN if NEVER_RAN in row.notes else "not called"
 
 
 def _bounded(row: LayerRow, figure: int) -> int | AtLeast:
@@ -267,11 +267,15 @@ def _accounted(summary: Summary) -> str:
 
 
 def _grouped_notes(summary: Summary) -> Iterator[tuple[str, str]]:
-    """Each note once, with the paths that it holds for, numbers in which are told as ``*`` where there are several."""
+    """Each note once, with the paths that it holds for, numbers in which are told as ``*`` where there are several.
+
+    What is below a module that never ran goes without saying.
+    """
+    idle = {row.path for row in summary.rows if NEVER_RAN in row.notes}
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for row in summary.rows:
         for note in row.notes:
-            if note == OUTPUTS_DIFFER:
+            if note == OUTPUTS_DIFFER or (note == NEVER_RAN and row.path.rpartition(".")[0] in idle):
                 continue
             key = (_generalised(note), _generalised(row.path))
             groups.setdefault(key, []).append((note, row.path or row.type_name))

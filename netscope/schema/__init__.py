@@ -3,7 +3,16 @@
 from netscope.schema.codec import SCHEMA_VERSION
 from netscope.schema.failure import LayerFailure
 from netscope.schema.listing import ListedArchitecture, Listing
-from netscope.schema.summary import FLOP_CONVENTION, OUTPUTS_DIFFER, Architecture, LayerRow, OpCount, Summary, Totals
+from netscope.schema.summary import (
+    FLOP_CONVENTION,
+    NEVER_RAN,
+    OUTPUTS_DIFFER,
+    Architecture,
+    LayerRow,
+    OpCount,
+    Summary,
+    Totals,
+)
 from netscope.schema.trace import (
     InputSpec,
     ModuleCall,
@@ -21,6 +30,7 @@ from netscope.schema.verification import Cause, PeerCount, PeerTally, Verificati
 
 __all__ = [
     "FLOP_CONVENTION",
+    "NEVER_RAN",
     "OUTPUTS_DIFFER",
     "SCHEMA_VERSION",
     "Architecture",

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 FLOP_CONVENTION = "1 MAC = 2 FLOPs; convolutions, matrix products, attention and recurrent layers"
 """What our FLOPs hold; biases, norms, activations and pooling are not in them."""
 
+NEVER_RAN = "never ran"
+"""The note on a module that did not run, and whose weights no other used."""
+
 OUTPUTS_DIFFER = "its calls differ in output shape"
 """The note on a module that ran more than once, and not always to the same shape."""
 
