@@ -11,7 +11,7 @@ The public names are imported when they are first used, so that ``import netscop
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from netscope.schema.display import set_renderer
+from netscope.display import set_renderer
 
 if TYPE_CHECKING:
     from netscope.api import list_architectures, summarize, trace, verify

@@ -3,32 +3,55 @@
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
-
-class _Interrupted(BaseException):
-    """Ctrl-C. No library catches it, as some do with ``KeyboardInterrupt``."""
+SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise _Interrupted
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Ends the process at once.
+
+    An exception would have to find its way through whatever is being imported or traced: libraries catch it, or are
+    left half-imported and abort. A spinner hides the cursor, and an output file is written under another name first:
+    one is shown again, the other removed.
+    """
+    output = sys.modules.get("netscope.cli.output")
+    if output is not None:
+        for draft in output.DRAFTS:
+            draft.unlink(missing_ok=True)
+        if output.SPINNING.is_set():
+            os.write(2, SHOW_CURSOR)
+    os._exit(128 + number)
 
 
 def main() -> None:
     """Runs the command line and exits with its code."""
-    signal.signal(signal.SIGINT, _interrupt)
-    try:
-        from netscope.cli.app import run
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    # A stream that was closed before we started; what is printed into it is lost, as asked.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we are
+    from netscope.cli.app import run
 
+    try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
-    except _Interrupted:
-        code = 130
     except BrokenPipeError:
-        # Whoever read our output has had enough; keep the interpreter from flushing into the closed pipe.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has had enough.
+        _leave_stdout()
         code = 0
+    except OSError as error:
+        print(f"netscope: stdout cannot be written to: {error.strerror or error}", file=sys.stderr)
+        _leave_stdout()
+        code = 2
     sys.exit(code)
+
+
+def _leave_stdout() -> None:
+    """Keeps the interpreter from flushing what is left into a stream that does not take it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":

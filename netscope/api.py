@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netscope import analysis, sources
 from netscope.errors import InputError, TracingError, UsageError
 from netscope.flops import flops_per_op
-from netscope.schema import Cause, LayerFailure, Listing, PeerCount, Summary, Trace, Verification
+from netscope.schema import Cause, Listing, PeerCount, Summary, Trace, Verification
 from netscope.schema.inputs import ForwardInputs, as_forward_inputs
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def verify(
         inputs=recorded.inputs,
         params=summary.totals.params,
         macs=summary.totals.macs,
-        is_lower_bound=summary.is_lower_bound,
+        uncounted_ops=summary.uncounted_ops,
         peers=tuple(peers),
     )
 
@@ -128,8 +128,8 @@ class _Sizes:
 
 def _sizes(inputs: Any, batch_size: int | None, seq_len: int | None) -> _Sizes:
     for what, value in (("batch size", batch_size), ("sequence length", seq_len)):
-        if value is not None and value < 1:
-            raise UsageError(f"the {what} must be at least 1, not {value}")
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise UsageError(f"the {what} must be a whole number of at least 1, not {value!r}")
     if inputs is not None and seq_len is not None:
         raise UsageError("--seq-len sets the length of the architecture's own inputs; give either --input or --seq-len")
     return _Sizes(inputs=None if inputs is None else as_forward_inputs(inputs), batch_size=batch_size, seq_len=seq_len)
@@ -200,9 +200,8 @@ def _trace_where_possible(subject: "Subject", device: str, mode: str, what: str)
     if device == "cpu" and not subject.lent:
         tracing.check_memory(tracing.weight_bytes(subject.build("meta")), what)
     try:
-        return tracing.trace(subject, device="meta" if device == "auto" else device, mode=mode)
+        return _trace_explained(subject, "meta" if device == "auto" else device, mode)
     except tracing.ForwardError as error:
-        _raise_if_explained(error.failure, error)
         if device != "auto":
             raise
         reason = error.failure.message
@@ -212,23 +211,35 @@ def _trace_where_possible(subject: "Subject", device: str, mode: str, what: str)
         if device != "auto":
             raise
         reason = str(error)
-    remark = f"traced on the CPU with real tensors, because meta cannot run it: {_first_sentence(reason)}"
+    values = "random inputs" if subject.lent else "random weights and inputs"
+    remark = (
+        f"traced on the CPU with {values}, because meta has no values ({_first_sentence(reason)}); "
+        f"what depends on values may cost more or less with others"
+    )
+    return _trace_explained(subject, "cpu", mode, remarks=(remark,))
+
+
+def _trace_explained(subject: "Subject", device: str, mode: str, remarks: tuple[str, ...] = ()) -> Trace:
+    """The trace on ``device``, or the arithmetic of why the inputs do not fit."""
+    from netscope import tracing
+
     try:
-        return tracing.trace(subject, device="cpu", mode=mode, remarks=(remark,))
+        recorded = tracing.trace(subject, device=device, mode=mode, remarks=remarks)
     except tracing.ForwardError as error:
-        _raise_if_explained(error.failure, error)
+        explanation = analysis.diagnose(error.failure)
+        if explanation:
+            raise InputError(explanation) from error
         raise
-
-
-def _raise_if_explained(failure: LayerFailure, error: Exception) -> None:
-    explanation = analysis.diagnose(failure)
-    if explanation:
-        raise InputError(explanation) from error
+    mixture = analysis.mixed_dtypes(recorded)
+    if mixture:
+        raise InputError(mixture)
+    return recorded
 
 
 def _first_sentence(text: str) -> str:
-    """Up to the first full stop or line break, without the period."""
-    return re.split(r"\.\s|\n", text, maxsplit=1)[0].rstrip(".")
+    """Up to the first full stop or line break, without the period; of torch's own excuses, the name of the op."""
+    op = re.search(r"register_meta function for (\S+)", text)
+    return f"{op[1]} needs them" if op else re.split(r"\.\s|\n", text, maxsplit=1)[0].rstrip(".")
 
 
 def _closest_published(entries: "Sequence[Published]", summary: Summary) -> PeerCount:

@@ -1,7 +1,9 @@
 """Every error that netscope raises on purpose: one class per remedy, each with its exit code."""
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
@@ -9,6 +11,19 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     by_lower = {candidate.lower(): candidate for candidate in names}
     matches = get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(by_lower[match] for match in matches)}?" if matches else ""
+
+
+def described(error: BaseException) -> str:
+    """What someone else's exception says, its kind first; where it says nothing, where it was raised."""
+    kind = type(error).__name__
+    try:
+        message = str(error).strip()
+    except Exception:  # noqa: BLE001 - an exception may fail at this as well
+        message = ""
+    if message:
+        return f"{kind}: {message}"
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{kind} in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else kind
 
 
 class NetscopeError(Exception):

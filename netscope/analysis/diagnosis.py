@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 
 from netscope.analysis.shapes import spatial_arithmetic
-from netscope.schema import InputSpec, LayerFailure, PlainValue, Shape
+from netscope.schema import InputSpec, LayerFailure, PlainValue, Shape, Trace
+
+SAME_DTYPES = frozenset(
+    {"aten.convolution", "aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.mv", "aten.addmv", "aten.dot"}
+)
+"""Ops whose tensors have to be of one dtype."""
 
 # Convolutions and poolings take (N, C, …) and, without a batch, (C, …).
 _SPATIAL_DIMENSIONS = {"1d": 1, "2d": 2, "3d": 3}
@@ -29,10 +34,32 @@ def diagnose(failure: LayerFailure) -> str | None:
     return f"{layer} {reason}, from input {_inputs_text(failure.inputs)}" if reason else None
 
 
+def mixed_dtypes(trace: Trace) -> str | None:
+    """One sentence about the first product of tensors of two dtypes; None if there is none.
+
+    Meta does not compute, so it does not mind; every device that computes refuses.
+    """
+    for op in trace.ops:
+        if op.name in SAME_DTYPES:
+            dtypes = {trace.tensors[tensor].dtype for tensor in op.reads}
+            if len(dtypes) > 1:
+                module = trace.modules[trace.calls[op.call].module]
+                layer = f"{module.path} ({module.type_name})" if module.path else module.type_name
+                inputs = ", ".join(f"{item.name} {item.dtype}" for item in trace.inputs)
+                return (
+                    f"{layer} multiplies {' with '.join(sorted(dtypes))}, which no device computes; the inputs are "
+                    f"{inputs}"
+                )
+    return None
+
+
 def _wrong_dtype(failure: LayerFailure) -> str | None:
     given = failure.layer_inputs[0].dtype
     if "num_embeddings" in failure.hyperparameters and not given.startswith(("int", "uint")):
-        return f"looks up integer ids and got {given}: give the input a dtype, like --input 1x128:int64"
+        return f"looks up integer ids and got {given}: give the input a dtype, like 1x128:int64"
+    weight = failure.weight_dtype
+    if "num_embeddings" not in failure.hyperparameters and weight is not None and given != weight:
+        return f"computes in {weight} and got {given}"
     return None
 
 
@@ -43,7 +70,10 @@ def _wrong_channels(failure: LayerFailure, shape: Shape) -> str | None:
     spatial = _spatial_dimensions(failure.type_name)
     if spatial is None:
         return None
-    if "in_channels" in failure.hyperparameters and len(shape) not in (spatial + 1, spatial + 2):
+    dimensions = [spatial + 2]
+    if len(shape) > spatial and shape[-spatial - 1] == expected:
+        dimensions.append(spatial + 1)
+    if "in_channels" in failure.hyperparameters and len(shape) not in dimensions:
         return f"expects {spatial + 2} dimensions (N, {expected}, {', '.join('DHW'[-spatial:])}) and got {_text(shape)}"
     channels = (
         shape[-spatial - 1] if "in_channels" in failure.hyperparameters else shape[1:2][0] if len(shape) > 1 else None

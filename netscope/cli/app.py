@@ -1,5 +1,6 @@
 """The application: its commands, and the one place where an error becomes a sentence and an exit code."""
 
+import errno
 import sys
 import traceback
 from collections.abc import Sequence
@@ -8,7 +9,11 @@ import typer
 
 import netscope
 from netscope.cli import list_command, summary_command, verify_command
+from netscope.cli.output import encodable
 from netscope.errors import NetscopeError
+from netscope.render import printable
+
+LONGEST_MESSAGE = 1000
 
 app = typer.Typer(
     name="netscope",
@@ -18,9 +23,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("summary")(summary_command.summary)
-app.command("list")(list_command.list_architectures)
-app.command("verify")(verify_command.verify)
+app.command(
+    "summary",
+    short_help="Every layer's output shape, parameters and FLOPs.",
+    epilog="Example: netscope summary alexnet --input 1x3x224x224",
+)(summary_command.summary)
+app.command(
+    "list", short_help="The architectures that can be loaded by name.", epilog="Example: netscope list 'resnet*'"
+)(list_command.list_architectures)
+app.command(
+    "verify",
+    short_help="Our counts beside others', each difference explained.",
+    epilog="Example: netscope verify vit_b_16",
+)(verify_command.verify)
 
 
 def _show_version(wanted: bool) -> None:
@@ -52,21 +67,27 @@ def run(arguments: Sequence[str]) -> int:
     except NetscopeError as error:
         if debug:
             traceback.print_exc()
-        print(f"netscope: {_one_line(str(error))}", file=sys.stderr)
+        _say(str(error))
         return error.exit_code
-    except BrokenPipeError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the one place where our own mistakes end
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC):
+            raise  # stdout's: whoever runs us knows
         if debug:
             traceback.print_exc()
-        print(
-            f"netscope: unexpected {type(error).__name__}: {_one_line(str(error))}; this is a mistake in netscope, "
-            f"and --debug shows where",
-            file=sys.stderr,
+        _say(
+            f"unexpected {type(error).__name__}: {_shortened(str(error))}; this is a mistake in netscope, and --debug "
+            f"shows where"
         )
         return 3
     return 0
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _say(text: str) -> None:
+    """One sentence on stderr, whatever a library put into it."""
+    print(encodable(printable(f"netscope: {_shortened(text)}"), sys.stderr), file=sys.stderr)
+
+
+def _shortened(text: str) -> str:
+    """On one line, without the stack frames that torch's C++ adds, and no longer than anyone reads."""
+    line = " ".join(text.partition("Exception raised from")[0].split())
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]} … (--debug shows all of it)"

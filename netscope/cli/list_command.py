@@ -18,7 +18,10 @@ def list_architectures(
     output: OutputOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """The architectures that can be loaded by name, by source, with their published parameter counts."""
+    """The architectures that can be loaded by name, by source, with their published parameter counts.
+
+    Exits with 1 if there is none.
+    """
     format_name = check_output(output, format_name)
     check_format(format_name)
     with working("listing architectures"):
@@ -26,3 +29,5 @@ def list_architectures(
 
         result = list_all(pattern)
     write_result(result, format_name, output)
+    if not result.architectures:
+        raise typer.Exit(1)

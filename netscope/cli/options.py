@@ -39,7 +39,12 @@ DeviceOption = Annotated[
 ]
 FormatOption = Annotated[
     str | None,
-    typer.Option("--format", "-f", metavar="FORMAT", help=f"{format_names()}; by default what -o ends in, or table."),
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help=f"{format_names()}; by default what -o ends in, or table. json holds all.",
+    ),
 ]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Writes there, whole or not at all.")

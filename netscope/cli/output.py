@@ -3,20 +3,35 @@
 import os
 import stat
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from threading import Timer
-from typing import Any
+from threading import Event, Timer
+from typing import Any, TextIO
 
 from netscope.errors import OutputError
 from netscope.render import FORMATS, Canvas, View, render
 
 SPINNER_AFTER_S = 1.0
 
-_FORMAT_OF_SUFFIX = {".json": "json", ".csv": "csv", ".md": "markdown", ".markdown": "markdown"}
+STDOUT = Path("-")
+"""What ``-o -`` names."""
+
+DRAFTS: list[Path] = []
+"""Output files that are being written under another name; whoever ends the process removes them."""
+
+SPINNING = Event()
+"""Set while the cursor is hidden."""
+
+_FORMAT_OF_SUFFIX = {
+    "": "table",
+    ".txt": "table",
+    ".json": "json",
+    ".csv": "csv",
+    ".md": "markdown",
+    ".markdown": "markdown",
+}
 
 _ASCII = str.maketrans(
     {"─": "-", "├": "|", "└": "`", "│": "|", "×": "x", "·": ".", "→": "->", "…": "...", "−": "-", "≥": ">=", "∙": "*"}
@@ -30,17 +45,34 @@ def check_output(path: Path | None, format_name: str | None) -> str:
     Raises:
         OutputError: the file's folder does not exist, or the file may not be written.
     """
-    if path is not None:
-        folder = path.resolve().parent
-        if not folder.is_dir():
-            raise OutputError(f"-o {path}: there is no folder {str(folder)!r}")
-        if path.is_dir():
-            raise OutputError(f"-o {path}: this is a folder; name a file in it")
-        if not os.access(path if path.exists() else folder, os.W_OK):
-            raise OutputError(f"-o {path}: no permission to write there")
+    if path is not None and path != STDOUT:
+        try:
+            _check_writable(path)
+        except OSError as error:
+            raise OutputError(f"-o {path}: {error.strerror or error}") from error
     if format_name is not None:
         return format_name
-    return _FORMAT_OF_SUFFIX.get(path.suffix.lower(), "table") if path is not None else "table"
+    suffix = path.suffix.lower() if path is not None else ""
+    if suffix not in _FORMAT_OF_SUFFIX and not _is_special(path):
+        raise OutputError(
+            f"-o {path}: no format goes with {suffix!r}; name one with --format, the formats are {format_names()}"
+        )
+    return _FORMAT_OF_SUFFIX.get(suffix, "table")
+
+
+def _check_writable(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError(f"-o {path}: this is a folder; name a file in it")
+    folder = path.parent if _is_special(path) else path.resolve().parent
+    if not folder.is_dir():
+        raise OutputError(f"-o {path}: there is no folder {str(folder)!r}")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise OutputError(f"-o {path}: no permission to write there")
+
+
+def _is_special(path: Path | None) -> bool:
+    """Whether it is a pipe or a device, which cannot be replaced by a file."""
+    return path is not None and path.exists() and not stat.S_ISREG(path.stat().st_mode)
 
 
 def write_result(result: Any, format_name: str, path: Path | None, view: View | None = None) -> None:
@@ -49,9 +81,10 @@ def write_result(result: Any, format_name: str, path: Path | None, view: View | 
     Raises:
         OutputError: the file could not be written; what was there before is still there.
     """
-    if path is None:
+    if path is None or path == STDOUT:
         text = render(result, format_name, view=view, canvas=_terminal())
-        sys.stdout.write(_encodable(text))
+        sys.stdout.write(encodable(text, sys.stdout))
+        sys.stdout.flush()
         return
     _write_whole(path, render(result, format_name, view=view))
 
@@ -63,14 +96,14 @@ def _terminal() -> Canvas:
     console = Console(file=sys.stdout)
     asked = os.environ.get("COLUMNS", "")
     is_terminal = sys.stdout.isatty()
-    width = console.width if is_terminal or asked.isdigit() else None
-    color = (is_terminal or console.is_terminal) and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    width = console.width if is_terminal or asked.strip("0").isdigit() else None
+    color = (is_terminal or console.is_terminal) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Canvas(width=width, color=color)
 
 
-def _encodable(text: str) -> str:
-    """The text as stdout's encoding can take it: where it has no line drawing, in ASCII."""
-    encoding = sys.stdout.encoding or "utf-8"
+def encodable(text: str, stream: TextIO) -> str:
+    """The text as the stream's encoding can take it: where it has no line drawing, in ASCII."""
+    encoding = stream.encoding or "utf-8"
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
@@ -79,30 +112,26 @@ def _encodable(text: str) -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    target = path.resolve()
     try:
-        if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-            target.write_text(text, encoding="utf-8")
+        if _is_special(path):
+            path.write_text(text, encoding="utf-8")
             return
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        draft = Path(name)
+        target = path.resolve()
+        draft = target.parent / f".netscope-{os.getpid()}-{os.urandom(4).hex()}"
+        DRAFTS.append(draft)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
+            with draft.open("x", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            draft.chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask())
+            if target.exists():
+                draft.chmod(target.stat().st_mode & 0o777)
             draft.replace(target)
         finally:
             draft.unlink(missing_ok=True)
+            DRAFTS.remove(draft)
     except OSError as error:
         raise OutputError(f"-o {path}: {error.strerror or error}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 @contextmanager
@@ -116,18 +145,40 @@ def working(message: str) -> Iterator[None]:
 
     console = Console(stderr=True)
     status = console.status(Text(message))
-    timer = Timer(SPINNER_AFTER_S, status.start)
+
+    def show() -> None:
+        SPINNING.set()
+        status.start()
+
+    timer = Timer(SPINNER_AFTER_S, show)
     timer.daemon = True
     if sys.stderr.isatty():
         timer.start()
     try:
-        with redirect_stdout(sys.stderr), warnings.catch_warnings():
+        with _stdout_to_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         timer.cancel()
         timer.join() if timer.is_alive() else None
         status.stop()
+        SPINNING.clear()
+
+
+@contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """Also for what is written below Python: by extensions, subprocesses, and ``sys.__stdout__``."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if sys.__stdout__ is not None:
+            sys.__stdout__.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def format_names() -> str:

@@ -15,7 +15,7 @@ from netscope.cli.options import (
     SeqLenOption,
 )
 from netscope.cli.output import check_output, working, write_result
-from netscope.render import View, check_format, check_view
+from netscope.render import COLUMNS, View, check_format, check_view
 
 
 def summary(
@@ -29,11 +29,13 @@ def summary(
         int | None, typer.Option("--depth", "-d", metavar="N", help="Shows this many levels below the root.")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option("--columns", "-c", metavar="A,B,…", help="Which columns, besides the layer's name.")
+        str | None, typer.Option("--columns", "-c", metavar="A,B,…", help=f"Which columns: {', '.join(COLUMNS)}.")
     ] = None,
     sort: Annotated[
         str,
-        typer.Option("--sort", "-s", metavar="ORDER", help="order (the tree), params, flops or name (a flat list)."),
+        typer.Option(
+            "--sort", "-s", metavar="ORDER", help="order (the tree), or as a flat list by params, flops or name."
+        ),
     ] = "order",
     macs: Annotated[bool, typer.Option("--macs", help="Shows multiply–adds instead of FLOPs.")] = False,
     ops: Annotated[bool, typer.Option("--ops", help="Shows the ops that each module ran itself.")] = False,

@@ -1,10 +1,21 @@
 """What every format renders: a heading, one table of raw cells, facts below it."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar"]
 Style = Literal["plain", "strong", "faint"]
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """``text`` on one line and harmless to a terminal: its control characters as escapes.
+
+    Names come from users' code, and a module may be called anything.
+    """
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +63,13 @@ class Column:
         key: what ``--columns`` and CSV call it.
         title: what stands above it.
         kind: how its raw values are shown.
+        optional: whether it may be left out where there is no room for it.
     """
 
     key: str
     title: str
     kind: Kind
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

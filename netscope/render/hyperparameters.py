@@ -131,7 +131,7 @@ def _generic(values: Values) -> list[str]:
             continue
         if isinstance(value, tuple) and not all(isinstance(item, int) for item in value):
             continue
-        shown.append(f"{name}={_by(value)}")
+        shown.append(f"{name}={value}")
     return shown
 
 

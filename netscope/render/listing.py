@@ -4,16 +4,21 @@ from netscope.render.document import Column, Document, NameCell, Row
 from netscope.schema import Listing
 
 
+def _heading(listing: Listing) -> str:
+    count = len(listing.architectures)
+    return f"{count or 'no'} architecture{'' if count == 1 else 's'} fit{'s' if count == 1 else ''} {listing.pattern}"
+
+
 def listing_document(listing: Listing) -> Document:
     """One row per architecture."""
     return Document(
         result=listing,
-        heading=(f"{len(listing.architectures)} architectures fit {listing.pattern}",),
+        heading=(_heading(listing),),
         columns=(
             Column(key="name", title="Architecture", kind="name"),
             Column(key="source", title="Source", kind="text"),
             Column(key="params", title="Params", kind="count"),
-            Column(key="description", title="", kind="text"),
+            Column(key="description", title="Description", kind="text"),
         ),
         rows=tuple(
             Row(cells=(NameCell(path=entry.name, label=entry.name), entry.source, entry.params, entry.description))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from netscope.render.document import Canvas, Column, Document, NameCell, TypeCell
+from netscope.render.document import Canvas, Column, Document, NameCell, TypeCell, printable
 from netscope.render.terminal import cell_text
 
 _RIGHT = ("count", "flops", "bytes", "share")
@@ -17,7 +17,7 @@ def render_markdown(document: Document, _canvas: Canvas) -> str:
     if document.heading:
         title, *others = document.heading
         lines += [f"**{_escaped(title)}**", "", *(f"{_escaped(line)}  " for line in others), ""]
-    lines.append(_line(column.title or "%" for column in columns))
+    lines.append(_line(column.title or ("%" if column.kind == "share" else "") for column in columns))
     lines.append(_line("---:" if column.kind in _RIGHT else "---" for column in columns))
     for row in document.rows:
         lines.append(
@@ -41,8 +41,11 @@ def _cell(column: Column, value: object) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`{text.replace('`', chr(39)).replace('|', chr(92) + '|')}`"
+    """A code span, in as many backticks as its text does not have."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{printable(text).replace('|', chr(92) + '|')}{space}{fence}"
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", text)
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", printable(text))

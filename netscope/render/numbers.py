@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from netscope.schema import OpCount
+
 NOTHING = "·"
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _THOUSAND = 1000
@@ -53,6 +55,11 @@ def bar(part: int, whole: int, width: int) -> str:
     eighths = round(8 * width * part / whole) if whole else 0
     full, rest = divmod(eighths, 8)
     return "█" * full + (_BLOCKS[rest] if rest else "")
+
+
+def calls(ops: Sequence[OpCount]) -> str:
+    """Ops with how often they ran: ``aten.fft (3×), aten.svd (1×)``."""
+    return ", ".join(f"{op.op} ({op.calls}×)" for op in ops)
 
 
 def shape(sizes: Sequence[int]) -> str:

@@ -102,14 +102,17 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
     """
     check_view(view)
     keys = view.columns or (EXACT if exact else USUAL)
+    inexact = [key for key in keys if exact and COLUMNS[key].kind in ("share", "bar")]
+    if inexact:
+        raise UsageError(f"csv and json carry exact figures, so there is no column {inexact[0]!r} in them")
     if view.macs:
         keys = tuple(key.replace("flops", "macs") if key in ("flops", "own-flops") else key for key in keys)
     columns = tuple(Column(key=key, title=COLUMNS[key].title, kind=COLUMNS[key].kind) for key in keys)
     nodes = _sorted_rows(summary, view) if view.sort != "order" else _tree_rows(summary, view, exact=exact)
     rows: list[Row] = []
-    folded = False
+    shown: list[Node] = []
     for name, node in nodes:
-        folded = folded or node.copies > 1
+        shown.append(node)
         cells = tuple(COLUMNS[key].value(node.row, summary) for key in keys)
         if not exact and _is_container(node):
             cells = tuple(None if isinstance(cell, TypeCell) else cell for cell in cells)
@@ -121,7 +124,7 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
         heading=_heading(summary),
         columns=(Column(key="layer", title="Layer", kind="name"), *columns),
         rows=tuple(rows),
-        facts=tuple(_facts(summary, folded=folded)),
+        facts=tuple(_facts(summary, shown)),
     )
 
 
@@ -131,6 +134,8 @@ def check_view(view: View) -> None:
     Raises:
         UsageError: unknown column or order, or a negative depth.
     """
+    if view.columns is not None and not any(view.columns):
+        raise UsageError(f"--columns names none; the columns are {', '.join(COLUMNS)}")
     for key in view.columns or ():
         if key not in COLUMNS:
             raise UsageError(
@@ -166,20 +171,25 @@ def _mark(node: Node) -> str:
 
 
 def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]]:
-    """The modules that do something themselves, by what they do themselves; so the figures add up."""
-    kept = [
+    """The modules that do something themselves, by what they do themselves; so the figures add up.
+
+    Those at the depth where the tree is cut do what all below them does.
+    """
+    rows = [
         row
+        if row.depth == view.depth
+        else replace(row, params=row.own_params, flops=row.own_flops, trainable_params=row.own_trainable_params)
         for row in summary.rows
-        if (row.own_params or row.own_flops) and (view.depth is None or row.depth <= view.depth)
+        if view.depth is None or row.depth <= view.depth
     ]
     keys: dict[str, Callable[[LayerRow], Any]] = {
-        "params": lambda row: -row.own_params,
-        "flops": lambda row: -row.own_flops,
+        "params": lambda row: -row.params,
+        "flops": lambda row: -row.flops,
         "name": lambda row: row.path,
     }
+    kept = [row for row in rows if row.params or row.flops] or rows[:1]
     for row in sorted(kept, key=keys[view.sort]):
-        alone = replace(row, params=row.own_params, flops=row.own_flops, trainable_params=row.own_trainable_params)
-        node = Node(row=alone, label=row.path or row.type_name)
+        node = Node(row=row, label=row.path or row.type_name)
         yield NameCell(path=row.path, label=node.label, mark=_mark(node)), node
 
 
@@ -210,7 +220,7 @@ def _op_row(op: OpCount, below: NameCell, keys: tuple[str, ...], summary: Summar
         "macs": None if op.flops is None else op.flops // 2,
         "flops-share": (op.flops or 0, summary.totals.flops),
     }
-    guides = re.sub("─", " ", below.guides.replace("├", "│").replace("└", " "))
+    guides = re.sub("─", " ", below.guides.replace("├", "│").replace("└", " ")) or "   "
     mark = f"×{op.calls}" if op.calls > 1 else ""
     name = NameCell(path=f"{below.path}:{op.op}", label=op.op, mark=mark, guides=f"{guides}∙ ")
     return Row(cells=(name, *(known.get(key) for key in keys)), style="faint")
@@ -230,7 +240,7 @@ def _heading(summary: Summary) -> tuple[str, ...]:
     )
 
 
-def _facts(summary: Summary, *, folded: bool) -> Iterator[tuple[str, str]]:
+def _facts(summary: Summary, shown: list[Node]) -> Iterator[tuple[str, str]]:
     totals = summary.totals
     if not totals.params:
         trainable = ""
@@ -248,10 +258,14 @@ def _facts(summary: Summary, *, folded: bool) -> Iterator[tuple[str, str]]:
         "FLOPs",
         f"{bound}{numbers.count(totals.flops)} = 2 × {numbers.count(totals.macs)} MACs   {_accounted(summary)}",
     )
-    if folded:
+    if any(node.copies > 1 for node in shown):
         yield "Folded", "a … b ×n sums n identical siblings, what is below it is one of them; --expand opens them"
-    if any(OUTPUTS_DIFFER in row.notes for row in summary.rows):
-        yield "Outputs", "a layer that ran ×n times with different shapes shows its first"
+    if any(node.row.calls > 1 for node in shown):
+        differ = any(OUTPUTS_DIFFER in node.row.notes for node in shown)
+        yield (
+            "Repeated",
+            "name ×n ran n times" + ("; where its output shapes differ the first is shown" if differ else ""),
+        )
     for note, paths in _grouped_notes(summary):
         yield "Note", f"{paths}: {note}"
     for remark in summary.remarks:
@@ -262,8 +276,7 @@ def _accounted(summary: Summary) -> str:
     convention = summary.flop_convention.partition("; ")[2]
     if not summary.is_lower_bound:
         return f"{convention}; every op accounted for"
-    ops = ", ".join(f"{op.op} ({op.calls}×)" for op in summary.uncounted_ops)
-    return f"{convention}; a lower bound: there is no formula for {ops}"
+    return f"{convention}; a lower bound: there is no formula for {numbers.calls(summary.uncounted_ops)}"
 
 
 def _grouped_notes(summary: Summary) -> Iterator[tuple[str, str]]:

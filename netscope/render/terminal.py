@@ -1,7 +1,7 @@
 """``Document`` → a table for the terminal, or for a pipe."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from netscope.render import numbers
-from netscope.render.document import AtLeast, Canvas, Column, Document, NameCell, Row, TypeCell
+from netscope.render.document import AtLeast, Canvas, Column, Document, NameCell, Row, TypeCell, printable
 
 GAP = 2
 BAR_WIDTH = 8
 UNLIMITED = 100_000
 SHORTEST_TYPE = 8
+SHORTEST_TEXT = 20
 
 _RIGHT = ("count", "flops", "bytes", "share")
 _STYLES = {"plain": "", "strong": "bold", "faint": "dim"}
@@ -25,16 +26,16 @@ _STYLES = {"plain": "", "strong": "bold", "faint": "dim"}
 def render_terminal(document: Document, canvas: Canvas) -> str:
     """The document as text.
 
-    Where the canvas is too narrow the bars go first, then the shares, then hyperparameters from the last on; names and
-    counts never do.
+    Where the canvas is too narrow the bars go first, then the shares, then what is optional, then hyperparameters from
+    the last on; running text is wrapped. Names and counts stay whole.
     """
     output = StringIO()
     console = _console(output, canvas, canvas.width or UNLIMITED)
     layout = _fit(document, canvas.width)
     title, *others = document.heading or ("",)
-    console.print(Text(title, style="bold"))
+    console.print(Text(printable(title), style="bold"))
     for line in others:
-        console.print(Text(line, style="dim"))
+        console.print(Text(printable(line), style="dim"))
     console.print()
     # A table that cannot be made to fit is wider than the canvas rather than wrong.
     _console(output, canvas, layout.width).print(_table(document, layout))
@@ -56,11 +57,12 @@ def _console(output: StringIO, canvas: Canvas, width: int) -> Console:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
-    """Which columns are drawn, how wide they are together, and how wide the type column may be."""
+    """Which columns are drawn, how wide they are together, and how wide the types and each text may be."""
 
     columns: tuple[int, ...]
     width: int
-    type_width: int | None
+    type_width: int | None = None
+    text_widths: dict[int, int] = field(default_factory=dict)
 
 
 def _fit(document: Document, width: int | None) -> _Layout:
@@ -74,25 +76,43 @@ def _fit(document: Document, width: int | None) -> _Layout:
         return sum(widths[position] for position in columns) + GAP * (len(columns) - 1)
 
     if width is None:
-        return _Layout(columns=tuple(columns), width=needed(), type_width=None)
-    for kind in ("bar", "share"):
+        return _Layout(columns=tuple(columns), width=needed())
+    dispensable: tuple[Callable[[Column], bool], ...] = (
+        lambda column: column.kind == "bar",
+        lambda column: column.kind == "share",
+        lambda column: column.optional,
+    )
+    for may_go in dispensable:
         for position in columns.copy():
-            if needed() > width and document.columns[position].kind == kind:
+            if needed() > width and may_go(document.columns[position]):
                 columns.remove(position)
-    type_width = None
+    shortest = {"type": SHORTEST_TYPE, "text": SHORTEST_TEXT}
+    shortened: dict[int, int] = {}
     for position in columns:
-        if document.columns[position].kind == "type" and needed() > width:
-            type_width = max(SHORTEST_TYPE, widths[position] - (needed() - width))
-            widths[position] = type_width
-    return _Layout(columns=tuple(columns), width=needed(), type_width=type_width)
+        kind = document.columns[position].kind
+        if kind in shortest and needed() > width:
+            shortened[position] = widths[position] = max(
+                min(shortest[kind], widths[position]), widths[position] - (needed() - width)
+            )
+    return _Layout(
+        columns=tuple(columns),
+        width=needed(),
+        type_width=next((shortened[p] for p in shortened if document.columns[p].kind == "type"), None),
+        text_widths={p: size for p, size in shortened.items() if document.columns[p].kind == "text"},
+    )
 
 
 def _table(document: Document, layout: _Layout) -> Table:
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim", show_edge=False)
     for position in layout.columns:
         column = document.columns[position]
+        wraps = position in layout.text_widths
         table.add_column(
-            Text(column.title), justify="right" if column.kind in _RIGHT else "left", no_wrap=True, overflow="crop"
+            Text(column.title),
+            justify="right" if column.kind in _RIGHT else "left",
+            width=layout.text_widths.get(position),
+            no_wrap=not wraps,
+            overflow="fold" if wraps else "crop",
         )
     for row in document.rows:
         table.add_row(*(_cell(document.columns[position], row, position, layout) for position in layout.columns))
@@ -115,10 +135,10 @@ def _cell(column: Column, row: Row, position: int, layout: _Layout) -> Text:
 def _text(column: Column, value: Any, type_width: int | None = None) -> Text:
     """A raw value as it is shown; never markup, since names come from users' code."""
     if isinstance(value, NameCell):
-        return Text(value.guides + value.marked)
+        return Text(value.guides + printable(value.marked))
     if isinstance(value, TypeCell):
-        return Text(_type(value, type_width))
-    return Text(cell_text(column, value))
+        return Text(printable(_type(value, type_width)))
+    return Text(printable(cell_text(column, value)))
 
 
 def _type(cell: TypeCell, width: int | None) -> str:
@@ -169,5 +189,5 @@ def _print_facts(console: Console, document: Document) -> None:
     grid.add_column(width=label_width, no_wrap=True)
     grid.add_column(overflow="fold")
     for label, text in document.facts:
-        grid.add_row(Text(label, style="dim"), Text(text))
+        grid.add_row(Text(label, style="dim"), Text(printable(text)))
     console.print(grid)

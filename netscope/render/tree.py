@@ -1,10 +1,13 @@
 """The rows of a summary as a tree, with runs of identical siblings folded into one."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 from netscope.schema import LayerRow
+
+_NUMBER = re.compile(r"\d+")
 
 SHORTEST_RUN = 3
 """Siblings that are folded: two are read faster than a fold."""
@@ -56,7 +59,9 @@ def cut(root: Node, depth: int | None) -> Node:
 
 
 def fold(root: Node, appearance: Callable[[LayerRow], object]) -> Node:
-    """The tree with every run of three or more identical siblings in one node.
+    """The tree with every run of three or more identical siblings in one node, if they differ in their number alone.
+
+    ``q_proj``, ``k_proj`` and ``v_proj`` are names that say something, and stay.
 
     Args:
         root: of the tree.
@@ -79,12 +84,17 @@ def _joined(pairs: Sequence[tuple[Node, int]]) -> list[Node]:
     start = 0
     while start < len(pairs):
         end = start + 1
-        while end < len(pairs) and pairs[end][1] == pairs[start][1]:
+        while end < len(pairs) and pairs[end][1] == pairs[start][1] and _numbered_alike(pairs[end][0], pairs[start][0]):
             end += 1
         run = [node for node, _ in pairs[start:end]]
         joined += [_run(run)] if len(run) >= SHORTEST_RUN else run
         start = end
     return joined
+
+
+def _numbered_alike(node: Node, other: Node) -> bool:
+    stem = _NUMBER.sub("#", node.label)
+    return "#" in stem and stem == _NUMBER.sub("#", other.label)
 
 
 def _run(nodes: Sequence[Node]) -> Node:

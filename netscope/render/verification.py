@@ -30,11 +30,11 @@ def verification_document(verification: Verification) -> Document:
         ),
         columns=(
             Column(key="peer", title="Counted by", kind="name"),
-            Column(key="version", title="Version", kind="text"),
+            Column(key="version", title="Version", kind="text", optional=True),
             Column(key="params", title="Params", kind="count"),
-            Column(key="params-difference", title="less ours", kind="text"),
+            Column(key="params-difference", title="− ours", kind="text", optional=True),
             Column(key="macs", title="MACs", kind="count"),
-            Column(key="macs-difference", title="less ours", kind="text"),
+            Column(key="macs-difference", title="− ours", kind="text", optional=True),
             Column(key="verdict", title="Verdict", kind="text"),
         ),
         rows=(ours, *(_row(peer, verification) for peer in verification.peers)),
@@ -63,10 +63,14 @@ def _verdict(peer: PeerCount, verification: Verification) -> str:
         return "CONTRADICTS"
     if peer.causes:
         return "differs, explained"
+    if verification.is_lower_bound:
+        return "agrees on what is counted"
     return "agrees, as far as it is rounded" if peer.rounded_to > 1 and peer.macs != verification.macs else "agrees"
 
 
 def _facts(verification: Verification) -> Iterator[tuple[str, str]]:
+    if verification.is_lower_bound:
+        yield "netscope", f"a lower bound: there is no formula for {numbers.calls(verification.uncounted_ops)}"
     for peer in verification.peers:
         if peer.failure:
             yield peer.peer, peer.failure

@@ -14,6 +14,7 @@ class LayerFailure:
         type_name: its class's name.
         is_torch_layer: whether its ``forward`` is one of ``torch.nn``, so that its arithmetic is known.
         hyperparameters: its own.
+        weight_dtype: of its first own parameter, None if it has none.
         layer_inputs: what it was called with.
         inputs: what the root was called with.
         message: what was raised, its kind first.
@@ -25,6 +26,7 @@ class LayerFailure:
     type_name: str
     is_torch_layer: bool
     hyperparameters: dict[str, PlainValue]
+    weight_dtype: str | None
     layer_inputs: tuple[TensorSpec, ...]
     inputs: tuple[InputSpec, ...]
     message: str

@@ -6,9 +6,11 @@ An input is ``[parameter=]SHAPE[:dtype]``: ``1x3x224x224``, ``input_ids=1x128:in
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from math import prod
+from numbers import Integral
 from typing import Any
 
-from netscope.errors import InputError
+from netscope.errors import InputError, did_you_mean
 from netscope.schema.trace import Shape, TensorSpec
 
 DTYPES = (
@@ -16,8 +18,12 @@ DTYPES = (
     "int64", "int32", "int16", "int8", "uint8", "bool",
 )  # fmt: skip
 
+MOST_ELEMENTS = 2**60
+"""A tensor counts its bytes in 63 bits, and an element has up to eight."""
+
 _INPUT = re.compile(r"(?:(?P<parameter>[^\W\d]\w*)=)?(?P<shape>[^:]*)(?::(?P<dtype>.*))?")
-_SHAPE = re.compile(r"\d+(?:[x×,]\d+)*")
+_AROUND_SHAPES = str.maketrans("", "", "()[] ")
+_SHAPE = re.compile(r"[0-9]+(?:[xX×,][0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +33,20 @@ class TensorRequest:
     Attributes:
         shape: its sizes.
         dtype: its dtype, None for that of the architecture's parameters.
+
+    Raises:
+        InputError: a size is negative, or there are more elements than any tensor can have.
     """
 
     shape: Shape
     dtype: str | None = None
+
+    def __post_init__(self) -> None:
+        text = "×".join(map(str, self.shape))
+        if any(size < 0 for size in self.shape):
+            raise InputError(f"the shape {text} has a negative size")
+        if prod(self.shape) > MOST_ELEMENTS:
+            raise InputError(f"the shape {text} has more elements than a tensor can have")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +63,38 @@ class ForwardInputs:
     kwargs: Mapping[str, Any]
 
     def with_batch_size(self, batch_size: int) -> "ForwardInputs":
-        """The same with the first size of every requested tensor replaced.
+        """The same with the first size of every requested tensor replaced; a list of tensors is made as long.
 
         Raises:
-            InputError: one of them is a scalar, or a tensor that the caller gave.
+            InputError: one of them is a scalar, or a tensor that the caller gave; or nothing is requested.
         """
+        requested = False
 
         def resized(leaf: Any) -> Any:
-            if isinstance(leaf, TensorRequest):
-                if not leaf.shape:
-                    raise InputError("a scalar input has no batch size: leave --batch-size out")
-                return TensorRequest(shape=(batch_size, *leaf.shape[1:]), dtype=leaf.dtype)
+            nonlocal requested
             if _is_tensor(leaf):
                 raise InputError("batch_size applies to shapes, and the inputs are tensors: give it in their shape")
-            return leaf
+            if not isinstance(leaf, TensorRequest):
+                return leaf
+            if not leaf.shape:
+                raise InputError("a scalar input has no batch size: leave the batch size out")
+            requested = True
+            return TensorRequest(shape=(batch_size, *leaf.shape[1:]), dtype=leaf.dtype)
 
-        return self.mapped(resized)
+        def batched(value: Any) -> Any:
+            nonlocal requested
+            # Pictures of sizes of their own, as detectors take them: each is a member of the batch.
+            if isinstance(value, list) and value and all(isinstance(item, TensorRequest) for item in value):
+                requested = True
+                return [value[position % len(value)] for position in range(batch_size)]
+            return map_leaves(resized, value)
+
+        batch = ForwardInputs(
+            args=tuple(map(batched, self.args)), kwargs={name: batched(value) for name, value in self.kwargs.items()}
+        )
+        if not requested:
+            raise InputError("there is no input that could have a batch size: leave the batch size out")
+        return batch
 
     def mapped(self, function: Callable[[Any], Any]) -> "ForwardInputs":
         """The same with ``function`` applied to everything that is no list, tuple or dict."""
@@ -113,7 +145,7 @@ def as_forward_inputs(inputs: Any) -> ForwardInputs:
             none of these is passed on as it is; or ``ForwardInputs``.
 
     Raises:
-        InputError: a string is malformed, or a size is negative.
+        InputError: a string is malformed, or a shape impossible.
     """
     if isinstance(inputs, ForwardInputs):
         return inputs
@@ -134,9 +166,7 @@ def _as_input(value: Any) -> Any:
     if isinstance(value, TensorSpec):
         return TensorRequest(shape=value.shape, dtype=value.dtype)
     if _is_shape(value):
-        if any(size < 0 for size in value):
-            raise InputError(f"the shape {tuple(value)} has a negative size")
-        return TensorRequest(shape=tuple(value))
+        return TensorRequest(shape=tuple(map(int, value)))
     if type(value) in (list, tuple):
         return type(value)(_as_input(item) for item in value)
     if isinstance(value, dict):
@@ -149,7 +179,7 @@ def _is_shape(value: Any) -> bool:
         isinstance(value, Sequence)
         and not isinstance(value, str)
         and bool(value)
-        and all(isinstance(size, int) and not isinstance(size, bool) for size in value)
+        and all(isinstance(size, Integral) and not isinstance(size, bool) for size in value)
     )
 
 
@@ -158,13 +188,17 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _parse_input(text: str) -> tuple[str | None, TensorRequest]:
-    found = _INPUT.fullmatch(text.strip())
-    if found is None or not _SHAPE.fullmatch(found["shape"]):
+    found = _INPUT.fullmatch(text)
+    shape = found["shape"].translate(_AROUND_SHAPES) if found else ""
+    if found is None or not _SHAPE.fullmatch(shape):
         raise InputError(
             f"--input {text!r} is not [parameter=]SHAPE[:dtype]; write it like 1x3x224x224 or input_ids=1x128:int64"
         )
     dtype = found["dtype"]
     if dtype is not None and dtype not in DTYPES:
-        raise InputError(f"--input {text!r}: there is no dtype {dtype!r}; the dtypes are {', '.join(DTYPES)}")
-    shape = tuple(int(size) for size in re.split("[x×,]", found["shape"]))
-    return found["parameter"], TensorRequest(shape=shape, dtype=dtype)
+        raise InputError(
+            f"--input {text!r}: there is no dtype {dtype!r}{did_you_mean(dtype, DTYPES)}; the dtypes are "
+            f"{', '.join(DTYPES)}"
+        )
+    sizes = tuple(int(size) for size in re.split("[xX×,]", shape))
+    return found["parameter"], TensorRequest(shape=sizes, dtype=dtype)

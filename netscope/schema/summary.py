@@ -3,9 +3,9 @@
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from netscope.display import Displayed
 from netscope.errors import MissingExtraError
 from netscope.schema.codec import from_json, to_json
-from netscope.schema.display import Displayed
 from netscope.schema.trace import InputSpec, PlainValue, Shape
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Totals:
         return self.params - self.trainable_params
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Summary(Displayed):
     """Every layer of one architecture, run once.
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from netscope.display import Displayed
 from netscope.schema.codec import to_json
-from netscope.schema.display import Displayed
-from netscope.schema.summary import Architecture
+from netscope.schema.summary import Architecture, OpCount
 from netscope.schema.trace import InputSpec
 
 Quantity = Literal["params", "macs"]
@@ -80,7 +80,7 @@ class PeerCount:
         return left
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Verification(Displayed):
     """Our counts of one architecture beside its peers'.
 
@@ -89,7 +89,7 @@ class Verification(Displayed):
         inputs: what every count was made on.
         params: ours.
         macs: ours.
-        is_lower_bound: whether an op without a formula ran.
+        uncounted_ops: those that ran and have no formula; with any, ``macs`` is a lower bound.
         peers: the others, in a fixed order.
     """
 
@@ -97,8 +97,13 @@ class Verification(Displayed):
     inputs: tuple[InputSpec, ...]
     params: int
     macs: int
-    is_lower_bound: bool
+    uncounted_ops: tuple[OpCount, ...]
     peers: tuple[PeerCount, ...]
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """Whether an op without a formula ran."""
+        return bool(self.uncounted_ops)
 
     @property
     def contradicted_by(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from netscope.errors import BuildError, NetscopeError, UsageError
+from netscope.errors import BuildError, NetscopeError, UsageError, described
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,7 +43,7 @@ def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
         else:
             break
     else:
-        raise BuildError(f"{what} could not be built: {type(failure).__name__}: {failure}") from failure
+        raise BuildError(f"{what} could not be built: {described(failure)}") from failure
     if not isinstance(module, nn.Module):
         raise BuildError(f"{what} gives a {type(module).__name__}, not a torch.nn.Module")
     return module
@@ -62,6 +62,20 @@ def _parameters_on_meta() -> Any:
             return function(*args, **kwargs)
 
     return ParametersOnMeta()
+
+
+def called(function: Callable[..., Any], options: dict[str, Any], what: str, **fixed: Any) -> Any:
+    """``function(**fixed, **options)``, where it hands ``options`` on to another that may not take them.
+
+    Raises:
+        UsageError: one of the options is not taken.
+    """
+    try:
+        return function(**fixed, **options)
+    except TypeError as error:
+        if any(f"unexpected keyword argument '{key}'" in str(error) for key in options):
+            raise UsageError(f"{what}: {error}") from error
+        raise
 
 
 def check_options(function: Callable[..., Any], options: dict[str, Any], what: str) -> None:

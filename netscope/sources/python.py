@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from netscope.errors import BuildError, UnknownNameError, UsageError, did_you_mean
+from netscope.errors import BuildError, UnknownNameError, UsageError, described, did_you_mean
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
 from netscope.sources.base import ResolvedArchitecture
@@ -49,7 +49,9 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
     if lent and options:
         raise UsageError(f"{text}: {attribute} is a module already, so it takes no @ arguments")
     if not lent and not callable(found):
-        raise BuildError(f"{text}: {attribute} is a {type(found).__name__}, not a module, a class or a function")
+        raise BuildError(
+            f"{text}: {attribute} is of type {type(found).__name__}, not an nn.Module, a class or a function"
+        )
     if not lent:
         check_options(found, options, text)
     return ResolvedArchitecture(
@@ -62,7 +64,7 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
     )
 
 
-def lent_module(module: "nn.Module") -> ResolvedArchitecture:
+def lent_module(module: Any) -> ResolvedArchitecture:
     """A module that a caller of the library holds in his hands.
 
     Raises:
@@ -71,7 +73,8 @@ def lent_module(module: "nn.Module") -> ResolvedArchitecture:
     from torch import nn
 
     if not isinstance(module, nn.Module):
-        raise UsageError(f"expected a torch.nn.Module or an architecture's name, got a {type(module).__name__}")
+        got = f"the class {module.__name__}: make one" if isinstance(module, type) else f"a {type(module).__name__}"
+        raise UsageError(f"expected a torch.nn.Module or an architecture's name, got {got}")
     name = type(module).__name__
     return ResolvedArchitecture(
         architecture=Architecture(spec=name, source=SOURCE, name=name, options={}, description=_doc(module, lent=True)),
@@ -92,7 +95,9 @@ def example_inputs(module: "nn.Module") -> ForwardInputs | None:
 
 
 def _doc(found: Any, lent: bool) -> str:
-    """The first line of the factory's own docstring."""
+    """The first line of the factory's own docstring; torch's describe its classes, not what is made of them."""
+    if (type(found) if lent else found).__module__.startswith("torch."):
+        return ""
     doc = vars(type(found) if lent else found).get("__doc__") if hasattr(found, "__dict__") else None
     return inspect.cleandoc(doc).partition("\n")[0] if isinstance(doc, str) else ""
 
@@ -110,6 +115,8 @@ def _first_candidate(module: ModuleType) -> str:
 
 
 def _import_module(name: str, text: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise UsageError(f"{text}: {name!r} is no name of a Python module; write package.module:factory")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
@@ -117,9 +124,9 @@ def _import_module(name: str, text: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name and name.split(".")[: len(error.name.split("."))] == error.name.split("."):
             raise UnknownNameError(f"{text}: there is no Python module {error.name!r} here") from error
-        raise BuildError(f"{text}: importing {name} raised ModuleNotFoundError: {error}") from error
+        raise BuildError(f"{text}: importing {name} raised {described(error)}") from error
     except (Exception, SystemExit) as error:
-        raise BuildError(f"{text}: importing {name} raised {type(error).__name__}: {error}") from error
+        raise BuildError(f"{text}: importing {name} raised {described(error)}") from error
 
 
 def _import_file(path: Path, text: str) -> ModuleType:
@@ -146,7 +153,8 @@ def _import_file(path: Path, text: str) -> ModuleType:
         sys.modules[name] = module
         spec.loader.exec_module(module)  # type: ignore[union-attr]
     except SyntaxError as error:
-        raise BuildError(f"{text}: {path.name}, line {error.lineno}: {error.msg}") from error
+        line = f", line {error.lineno}" if error.lineno else ""
+        raise BuildError(f"{text}: {path.name}{line}: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        raise BuildError(f"{text}: importing {path.name} raised {type(error).__name__}: {error}") from error
+        raise BuildError(f"{text}: importing {path.name} raised {described(error)}") from error
     return module

@@ -13,6 +13,7 @@ from netscope.errors import (
     MissingExtraError,
     NetscopeError,
     UnknownNameError,
+    described,
     did_you_mean,
 )
 from netscope.schema import ListedArchitecture
@@ -79,6 +80,9 @@ def _resolve_plain(text: str, name: str, options: dict[str, object]) -> Resolved
     if unreadable:
         raise type(unreadable)(f"{name!r} is not built in, and {unreadable}") from unreadable
     remedy = _elsewhere(name) or did_you_mean(name, known) or "; netscope list shows what there is"
+    module, dot, attribute = name.rpartition(".")
+    if dot:
+        remedy = f"; a Python object is written {module}:{attribute}"
     raise UnknownNameError(f"there is no architecture {name!r}{remedy}")
 
 
@@ -104,6 +108,7 @@ def list_names(pattern: str) -> tuple[tuple[ListedArchitecture, ...], tuple[str,
     found: list[ListedArchitecture] = []
     remarks: list[str] = []
     taken: set[str] = set()
+    known: list[str] = []
     for prefix, make in _sources().items():
         if slash and prefix in PREFIXED_SOURCES and not fnmatchcase(prefix, only):
             continue
@@ -121,6 +126,9 @@ def list_names(pattern: str) -> tuple[tuple[ListedArchitecture, ...], tuple[str,
             if fnmatchcase(entry.name.lower(), wanted) or fnmatchcase(f"{entry.source}/{entry.name}".lower(), wanted)
         )
         taken.update(source.names())
+        known += (entry.name for entry in entries)
+    if not found and did_you_mean(pattern, known):
+        remarks.append(did_you_mean(pattern, known).removeprefix("; "))
     return tuple(found), tuple(remarks)
 
 
@@ -139,4 +147,4 @@ def _made(prefix: str, make: Callable[[], ModelSource]) -> ModelSource:
         source = make()
         return source() if isinstance(source, type) else source
     except Exception as error:
-        raise BuildError(f"the source {prefix!r} could not be loaded: {type(error).__name__}: {error}") from error
+        raise BuildError(f"the source {prefix!r} could not be loaded: {described(error)}") from error

@@ -37,7 +37,7 @@ def parse_spec(text: str) -> ArchitectureSpec:
     target, *rest = _OPTIONS.split(text.strip(), maxsplit=1)
     if not target:
         raise UsageError("the name of the architecture is empty; try alexnet, or netscope list")
-    if "@" in target and not rest and ":" not in target and "/" not in target:
+    if "@" in re.split("[:/]", target)[-1] and not rest:
         raise UsageError(f"{text!r}: what follows the @ is not key=value,key=value")
     options: dict[str, Any] = {}
     for option in _NEXT_OPTION.split(rest[0]) if rest else ():
@@ -50,6 +50,8 @@ def parse_spec(text: str) -> ArchitectureSpec:
 
 def _value(literal: str, option: str, text: str) -> Any:
     """A Python literal, or a bare word as a string; ``true``, ``false`` and ``none`` mean Python's."""
+    if literal.endswith(","):
+        raise UsageError(f"{text!r}: nothing follows the last comma")
     if literal.lower() in _WORDS:
         return _WORDS[literal.lower()]
     try:

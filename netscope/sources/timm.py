@@ -8,6 +8,7 @@ from netscope.errors import MissingExtraError, UsageError
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
 from netscope.sources.base import ResolvedArchitecture, unknown_name
+from netscope.sources.construction import called
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,18 +46,9 @@ class TimmSource:
         refused = WEIGHTS_OPTIONS.intersection(options)
         if refused:
             raise UsageError(f"{text}: netscope builds without weights; leave {', '.join(sorted(refused))} out of it")
-
-        def factory() -> Any:
-            try:
-                return timm.create_model(name, pretrained=False, **options)
-            except TypeError as error:
-                if any(f"unexpected keyword argument '{key}'" in str(error) for key in options):
-                    raise UsageError(f"{text}: {error}") from error
-                raise
-
         return ResolvedArchitecture(
             architecture=Architecture(spec=text, source=self.name, name=name, options=options, description=""),
-            factory=factory,
+            factory=lambda: called(timm.create_model, options, text, model_name=name, pretrained=False),
             default_inputs=lambda module: _default_inputs(module, options),
             versions={"timm": version("timm")},
         )

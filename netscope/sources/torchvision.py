@@ -11,7 +11,7 @@ from netscope.errors import BrokenInstallError, MissingExtraError, UsageError
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
 from netscope.sources.base import Published, ResolvedArchitecture, unknown_name
-from netscope.sources.construction import check_options
+from netscope.sources.construction import called, check_options
 
 if TYPE_CHECKING:
     from torch import nn
@@ -107,7 +107,7 @@ class TorchvisionSource:
         weights = _default_weights(name)
 
         def factory() -> Any:
-            model = builder(**without_weights, **options)
+            model = called(builder, options, text, **without_weights)
             if name in FROZEN_NORMALISATION:
                 _freeze_normalisation(model.backbone)
             return model

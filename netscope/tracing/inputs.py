@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netscope.errors import InputError
+from netscope.errors import InputError, did_you_mean
 from netscope.schema import InputSpec
 from netscope.schema.inputs import ForwardInputs, TensorRequest
 from netscope.tracing.tensors import dtype_name
@@ -29,6 +29,8 @@ def tensors_for(model: nn.Module, inputs: ForwardInputs, device: str) -> Forward
     def made(leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
             return leaf.detach().to(device, copy=True)
+        if hasattr(leaf, "__array_interface__"):
+            return torch.as_tensor(leaf, device=device)
         if not isinstance(leaf, TensorRequest):
             return leaf
         dtype = getattr(torch, leaf.dtype) if leaf.dtype else default
@@ -50,13 +52,20 @@ def check_arguments(model: nn.Module, inputs: ForwardInputs) -> None:
     parameters = _forward_parameters(model)
     if parameters is None:
         return
+    takes_any = any(item.kind is item.VAR_KEYWORD for item in parameters.parameters.values())
+    unknown = [name for name in inputs.kwargs if name not in parameters.parameters and not takes_any]
+    if unknown:
+        raise InputError(
+            f"{type(model).__name__}.forward takes {parameters_text(model)} and has no parameter {unknown[0]!r}"
+            f"{did_you_mean(unknown[0], parameters.parameters)}"
+        )
     try:
         parameters.bind(*inputs.args, **inputs.kwargs)
     except TypeError as error:
         given = len(inputs.args) + len(inputs.kwargs)
         raise InputError(
             f"{type(model).__name__}.forward takes {parameters_text(model)} and was given "
-            f"{given} input{'' if given == 1 else 's'}: {error}; give each one with --input [parameter=]SHAPE[:dtype]"
+            f"{given} input{'' if given == 1 else 's'}: {error}"
         ) from error
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from netscope.errors import described
 from netscope.schema import InputSpec, LayerFailure, ModuleCall, TensorRef, TracedOp
 from netscope.tracing import torch_compat
 from netscope.tracing.modules import Place, hyperparameters, type_name
@@ -256,9 +257,12 @@ class Recorder(TorchDispatchMode):
             type_name=type_name(place.module),
             is_torch_layer=type(place.module).forward.__module__.startswith("torch.nn"),
             hyperparameters=hyperparameters(place.module),
+            weight_dtype=next(
+                (dtype_name(item.dtype) for item in place.module._parameters.values() if item is not None), None
+            ),
             layer_inputs=tuple(traced[tensor].spec for tensor in (self._failed.inputs if self._failed else ())),
             inputs=inputs,
-            message=f"{type(error).__name__}: {error}",
+            message=described(error),
             device=device,
             weight_bytes=weight_bytes,
         )

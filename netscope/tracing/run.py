@@ -60,7 +60,7 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
         TracingError: the lent model cannot be copied.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("--device cuda: torch sees no CUDA device here; leave --device out to trace on meta")
+        raise DeviceError("torch sees no CUDA device here; on meta, the default, no device is needed")
     model = subject.build(device)
     inputs = subject.inputs(model)
     lent = tuple(model.parameters()) if subject.lent else ()

@@ -35,7 +35,7 @@ FAILURES = {
     "floats for an embedding": (
         lambda: nn.Embedding(10, 4),
         (1, 3),
-        r"looks up integer ids and got float32: give the input a dtype, like --input 1x128:int64",
+        r"looks up integer ids and got float32: give the input a dtype, like 1x128:int64",
     ),
 }
 

@@ -109,7 +109,7 @@ def verification_with(peer):
         inputs=summary.inputs,
         params=100,
         macs=1_000_000_400,
-        is_lower_bound=False,
+        uncounted_ops=(),
         peers=(peer,),
     )
 

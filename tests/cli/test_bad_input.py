@@ -40,6 +40,16 @@ USER_FILE = """
 
     def nothing():
         pass
+
+    def lengthy():
+        raise ValueError("no " * 10_000)
+
+    def mute():
+        assert False
+
+    class NoArguments(nn.Module):
+        def forward(self):
+            return None
 """
 
 
@@ -68,9 +78,38 @@ QUESTIONS = {
     "empty name": (("summary", ""), 2, "is empty"),
     "malformed input": (("summary", "alexnet", "--input", "1x3xbig"), 2, "write it like 1x3x224x224"),
     "empty input": (("summary", "alexnet", "--input", ""), 2, "write it like 1x3x224x224"),
+    "more elements than there can be": (("summary", "alexnet", "-i", "1x3x9999999999x9999999999"), 2, "more elements"),
+    "a batch beyond counting": (("summary", "alexnet", "-b", "9" * 20), 2, "more elements than a tensor can have"),
+    "a dtype that the weights do not have": (
+        ("summary", "resnet18", "-i", "1x3x224x224:float16"),
+        2,
+        "conv1 (Conv2d) multiplies float16 with float32",
+    ),
+    "integers for a convolution": (
+        ("summary", "alexnet", "-i", "1x3x224x224:int64", "--device", "cpu"),
+        2,
+        "features.0 (Conv2d) computes in float32 and got int64",
+    ),
+    "a clip without frames": (
+        ("summary", "r3d_18", "-i", "1x3x224x224"),
+        2,
+        "expects 5 dimensions (N, 3, D, H, W) and got 1×3×224×224",
+    ),
     "unknown dtype": (("summary", "alexnet", "--input", "1x3:float99"), 2, "no dtype 'float99'"),
     "too many inputs": (("summary", "alexnet", "-i", "1x3x8x8", "-i", "1"), 2, "was given 2 inputs"),
-    "unknown parameter": (("summary", "alexnet", "-i", "z=1x3x8x8"), 2, "AlexNet.forward takes (x)"),
+    "unknown parameter": (("summary", "alexnet", "-i", "X=1x3x8x8"), 2, "has no parameter 'X'; did you mean x?"),
+    "malformed options": (("summary", "my.py:Net@width"), 2, "what follows the @ is not key=value"),
+    "a comma too many": (("summary", "my.py:Net@width=4,"), 2, "nothing follows the last comma"),
+    "unknown option of torchvision's": (("summary", "resnet18@nope=1"), 2, "unexpected keyword argument 'nope'"),
+    "no name of a module": (("summary", ":Net"), 2, "write package.module:factory"),
+    "a dot for a colon": (("summary", "torch.nn.Linear"), 2, "a Python object is written torch.nn:Linear"),
+    "nothing to give a batch": (("summary", "my.py:NoArguments", "-b", "4"), 2, "no input that could have a batch"),
+    "a very long message": (("summary", "my.py:lengthy"), 3, "--debug shows all of it"),
+    "an exception without a word": (("summary", "my.py:mute"), 3, "AssertionError in my.py, line"),
+    "no column at all": (("summary", "alexnet", "--columns", ""), 2, "--columns names none"),
+    "a share in csv": (("summary", "alexnet", "-f", "csv", "-c", "params-share"), 2, "no column 'params-share'"),
+    "no format of that suffix": (("summary", "alexnet", "-o", "x.html"), 2, "no format goes with '.html'"),
+    "a name too long": (("summary", "alexnet", "-o", "x" * 300), 2, "File name too long"),
     "no input": (("summary", "my.py:Net"), 2, "its forward takes (x, y=None): give one for x"),
     "wrong channels": (("summary", "alexnet", "-i", "1x1x224x224"), 2, "features.0 (Conv2d) expects 3 input channels"),
     "too small": (("summary", "alexnet", "-i", "1x3x20x20"), 2, "features.5 (MaxPool2d) is left with nothing"),
@@ -89,7 +128,7 @@ QUESTIONS = {
     "unknown order": (("summary", "alexnet", "--sort", "size"), 2, "no order 'size'"),
     "unknown format": (("summary", "alexnet", "--format", "yaml"), 2, "no format 'yaml'"),
     "negative depth": (("summary", "alexnet", "--depth", "-1"), 2, "the depth must be 0 or more"),
-    "batch of nothing": (("summary", "alexnet", "--batch-size", "0"), 2, "the batch size must be at least 1"),
+    "batch of nothing": (("summary", "alexnet", "--batch-size", "0"), 2, "a whole number of at least 1"),
     "no such folder": (("summary", "alexnet", "-o", "nowhere/x.json"), 2, "-o nowhere/x.json: there is no folder"),
     "a folder": (("summary", "alexnet", "-o", "."), 2, "this is a folder"),
     "verify unknown": (("verify", "alexnt"), 2, "did you mean alexnet"),

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,60 @@ def test_an_encoding_without_line_drawing_gets_ascii():
     finished = netscope("summary", "lenet5", PYTHONIOENCODING="ascii")
     assert finished.returncode == 0
     assert "|- features" in finished.stdout.decode("ascii")
+
+
+def test_a_minus_is_stdout():
+    assert netscope("summary", "lenet5", "-o", "-", "-f", "csv").stdout.startswith(b"layer,")
+
+
+def test_a_pipe_that_is_named_is_written_to():
+    finished = netscope("summary", "lenet5", "-f", "json", "-o", "/dev/stdout")
+    assert json.loads(finished.stdout)["kind"] == "Summary"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", [("summary", "lenet5"), ("--help",)])
+def test_a_full_disk_below_stdout_is_one_sentence(arguments):
+    with Path("/dev/full").open("w") as full:
+        finished = subprocess.run(
+            [sys.executable, "-m", "netscope", *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert finished.returncode == 2
+    assert finished.stderr == "netscope: stdout cannot be written to: No space left on device\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes streams as a POSIX shell does")
+def test_a_closed_stream_is_no_error():
+    command = f"{sys.executable} -m netscope summary lenet5 >&-; {sys.executable} -m netscope summary nope 2>&-"
+    finished = subprocess.run(["sh", "-c", command], capture_output=True, check=False)
+    assert (finished.returncode, finished.stdout, finished.stderr) == (2, b"", b"")
+
+
+NOISY = """
+import os, subprocess, sys
+from torch import nn
+
+class Noisy(nn.Linear):
+    def __init__(self):
+        super().__init__(4, 2)
+        print("from Python")
+        print("around it", file=sys.__stdout__)
+        os.write(1, b"below it")
+        subprocess.run(["echo", "from elsewhere"])
+"""
+
+
+def test_what_a_model_prints_stays_out_of_the_data(tmp_path):
+    (tmp_path / "noisy.py").write_text(NOISY)
+    finished = netscope("summary", f"{tmp_path}/noisy.py:Noisy", "-i", "1x4", "-f", "json")
+    assert json.loads(finished.stdout)["totals"]["params"] == 10
+    for words in (b"from Python", b"around it", b"below it", b"from elsewhere"):
+        assert words in finished.stderr
+
+
+def test_an_encoding_without_our_signs_is_respected_on_stderr():
+    finished = netscope("summary", "lenet5", "-i", "1x3x28x28", PYTHONIOENCODING="ascii")
+    assert b"got 3 (1x3x28x28)" in finished.stderr
 
 
 def test_a_reader_that_stops_early_is_no_error():

@@ -43,29 +43,49 @@ from torch import nn
 
 class Sleeps(nn.Module):
     def forward(self, x):
-        open("running", "w").close()
+        open("reached.txt", "w").close()
         time.sleep(60)
         return x
 """
 
+SLEEPS_WHILE_WRITING = """
+import os, sys, time
 
-def test_an_interrupt_ends_with_130_and_no_traceback(tmp_path):
+def fsync(_):
+    open("reached.txt", "w").close()
+    time.sleep(60)
+
+os.fsync = fsync
+from netscope.__main__ import main
+main()
+"""
+
+MOMENTS = {
+    "tracing": ("-m", "netscope", "summary", "my.py:Sleeps", "-i", "1", "-o", "old.json"),
+    "writing": ("-c", SLEEPS_WHILE_WRITING, "summary", "lenet5", "-o", "old.json"),
+}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_interrupt_ends_with_its_code_and_leaves_the_old_file(tmp_path, moment, number, code):
     (tmp_path / "my.py").write_text(SLEEPER)
     (tmp_path / "old.json").write_text("old")
     process = subprocess.Popen(
-        [sys.executable, "-m", "netscope", "summary", "my.py:Sleeps", "-i", "1", "-o", "old.json"],
+        [sys.executable, *MOMENTS[moment]],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
     deadline = time.monotonic() + 60
-    while not (tmp_path / "running").exists():
-        assert time.monotonic() < deadline, process.communicate()
+    while not (tmp_path / "reached.txt").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert (out, err) == (b"", b"")
     assert (tmp_path / "old.json").read_text() == "old"
-    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix) == ["my.py", "old.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my.py", "old.json", "reached.txt"]

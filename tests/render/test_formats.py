@@ -4,12 +4,15 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
 
 from netscope.errors import UsageError
 from netscope.render import Canvas, View, render
+from netscope.render.document import AtLeast
+from netscope.render.summary import summary_document
 
 SUFFIX = {"table": "txt", "json": "json", "csv": "csv", "markdown": "md"}
 
@@ -110,6 +113,31 @@ def test_a_sorted_list_adds_up_to_the_total(toy):
     assert sum(int(row["flops"]) for row in rows) == toy.totals.flops
     assert sum(int(row["params"]) for row in rows) == toy.totals.params
     assert [int(row["flops"]) for row in rows] == sorted((int(row["flops"]) for row in rows), reverse=True)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_a_sorted_list_of_a_cut_tree_adds_up_as_well(toy, depth):
+    rows = summary_document(toy, View(sort="params", depth=depth, columns=("params", "flops"))).rows
+    flops = sum(cell.value if isinstance(cell, AtLeast) else cell for cell in (row.cells[2] for row in rows))
+    assert sum(row.cells[1] for row in rows) == toy.totals.params
+    assert flops == toy.totals.flops
+
+
+@pytest.mark.parametrize("format_name", ["table", "markdown"])
+def test_control_characters_in_names_are_shown_as_escapes(toy, format_name):
+    rows = (toy.rows[0], replace(toy.rows[1], path="a\x1b[31m\nb\x07"), *toy.rows[2:])
+    text = render(replace(toy, rows=rows), format_name)
+    assert r"a\x1b[31m\nb\x07" in text
+    assert not any(ord(character) < 32 and character != "\n" for character in text)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_running_text_is_wrapped_between_words(listing, width):
+    description = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+    long = replace(listing, architectures=(replace(listing.architectures[0], description=description),))
+    text = render(long, canvas=Canvas(width=width))
+    assert max(map(len, text.splitlines())) <= width
+    assert all(word in text.split() for word in description.split())
 
 
 def test_shares_of_the_top_level_add_up(toy):

@@ -25,6 +25,17 @@ def test_three_are_folded_and_summed():
     assert (folded.children[0].row.params, folded.children[0].row.flops) == (60, 96)
 
 
+def test_names_that_say_something_stay_open():
+    rows = [layer("", "Attention", 0), *(linear(name, 1) for name in ("q_proj", "k_proj", "v_proj", "fc1", "head2"))]
+    assert [label for label, _ in labels(fold(tree_of(rows), appearance))] == [
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "fc1",
+        "head2",
+    ]
+
+
 def test_a_sibling_that_differs_ends_the_run():
     rows = [layer("", "Net", 0), *(linear(str(number), 1, params=20 + (number == 3)) for number in range(7))]
     assert labels(fold(tree_of(rows), appearance)) == [("0 … 2", 3), ("3", 1), ("4 … 6", 3)]

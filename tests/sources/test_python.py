@@ -113,7 +113,7 @@ WRONG = {
     "nofile.py:Net": (UnknownNameError, "no Python file 'nofile.py'"),
     "my.py:Nett": (UnknownNameError, "my.py does not define 'Nett'; did you mean Net"),
     "my.py": (UsageError, "type my.py:Net"),
-    "my.py:number": (BuildError, "number is a int, not a module"),
+    "my.py:number": (BuildError, "number is of type int, not an nn.Module"),
     "my.py:raises": (BuildError, "could not be built: ValueError: no such depth"),
     "my.py:gives_nothing": (BuildError, "gives a NoneType, not a torch.nn.Module"),
     "my.py:needs": (UsageError, "missing a required argument: 'depth'; its arguments.* are depth"),
