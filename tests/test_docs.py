@@ -91,8 +91,8 @@ def test_the_generated_pages_are_what_the_code_says(monkeypatch):
 
 def test_the_continuous_integration_runs_the_readmes_test_command():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert len(re.findall(r"bin/pytest$", readme, flags=re.MULTILINE)) == 1
-    assert "bin/pytest$" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert len(re.findall(r"bin/pytest -n auto$", readme, flags=re.MULTILINE)) == 1
+    assert "bin/pytest -n auto$" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_the_links_of_the_readme_lead_somewhere():

@@ -4,6 +4,7 @@ import socket
 import sys
 
 import pytest
+import torch
 
 import netscope
 from netscope import sources
@@ -25,6 +26,24 @@ FIGURES = {"resnet50": 25_557_032, "vit_base_patch16_224": 86_567_656, "densenet
 @pytest.mark.parametrize("name", FIGURES)
 def test_parameters_are_the_published_ones(name):
     assert netscope.summarize(f"timm/{name}").totals.params == FIGURES[name]
+
+
+def names_spread_over_timm():
+    """Every fourth name, so that each family of architectures is there."""
+    return pytest.importorskip("timm", reason="the extra timm is not installed").list_models()[::4]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names_spread_over_timm())
+def test_every_op_is_counted_and_every_parameter_once(name):
+    import timm
+
+    summary = netscope.summarize(f"timm/{name}")
+    with torch.device("meta"):
+        model = timm.create_model(name)
+    assert summary.traced_on == "meta"
+    assert summary.uncounted_ops == ()
+    assert summary.totals.params == sum({id(item): item.numel() for item in model.parameters()}.values())
 
 
 INPUTS = {

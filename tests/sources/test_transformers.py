@@ -39,6 +39,13 @@ def test_parameters_are_the_published_ones(name):
     assert summary.traced_on == "meta"
 
 
+@pytest.mark.slow
+def test_a_model_that_no_memory_holds_is_summarised_all_the_same():
+    sizes = "num_hidden_layers=126,hidden_size=16384,intermediate_size=53248,num_attention_heads=128"
+    summary = netscope.summarize(f"hf/llama@{sizes},{LLAMA_3}")
+    assert summary.totals.params == 405_853_388_800
+
+
 SMALL = "num_hidden_layers=2,hidden_size=64,intermediate_size=96,num_attention_heads=4,vocab_size=100"
 EXPERTS = "num_experts_per_tok=2,num_key_value_heads=2"
 SMALL_ONES = {
