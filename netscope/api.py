@@ -213,7 +213,7 @@ def _trace_where_possible(subject: "Subject", device: str, mode: str, what: str)
         reason = str(error)
     values = "random inputs" if subject.lent else "random weights and inputs"
     remark = (
-        f"traced on the CPU with {values}, because meta has no values ({_first_sentence(reason)}); "
+        f"traced on the CPU with {values}, because meta cannot run it ({_first_sentence(reason)}); "
         f"what depends on values may cost more or less with others"
     )
     return _trace_explained(subject, "cpu", mode, remarks=(remark,))
@@ -239,7 +239,7 @@ def _trace_explained(subject: "Subject", device: str, mode: str, remarks: tuple[
 def _first_sentence(text: str) -> str:
     """Up to the first full stop or line break, without the period; of torch's own excuses, the name of the op."""
     op = re.search(r"register_meta function for (\S+)", text)
-    return f"{op[1]} needs them" if op else re.split(r"\.\s|\n", text, maxsplit=1)[0].rstrip(".")
+    return f"{op[1]} needs values" if op else re.split(r"\.\s|\n", text, maxsplit=1)[0].rstrip(".")
 
 
 def _closest_published(entries: "Sequence[Published]", summary: Summary) -> PeerCount:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from netscope.analysis.shapes import spatial_arithmetic
-from netscope.schema import InputSpec, LayerFailure, PlainValue, Shape, Trace
+from netscope.schema import RAGGED, InputSpec, LayerFailure, PlainValue, Shape, Trace
 
 SAME_DTYPES = frozenset(
     {"aten.convolution", "aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.mv", "aten.addmv", "aten.dot"}
@@ -20,7 +20,7 @@ def diagnose(failure: LayerFailure) -> str | None:
     Knows the layers of ``torch.nn`` by the hyperparameters that they keep, so subclasses that run their parent's
     ``forward`` are explained as well.
     """
-    if not failure.layer_inputs or not failure.is_torch_layer:
+    if not failure.layer_inputs or not failure.is_torch_layer or RAGGED in failure.layer_inputs[0].shape:
         return None
     layer = f"{failure.path} ({failure.type_name})" if failure.path else failure.type_name
     shape = failure.layer_inputs[0].shape

@@ -3,6 +3,7 @@
 Arguments bear the names of torch's schemas and come in their order; what a formula has no use for ends in ``*_``.
 """
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -218,6 +219,15 @@ def scaled_dot_product_attention(query: TensorSpec, key: TensorSpec, value: Tens
     return attention_flops(query, key, value)
 
 
+@flop_formula("higher_order.flex_attention")
+def flex_attention(query: TensorSpec, key: TensorSpec, value: TensorSpec, *_: Any, **__: Any) -> int:
+    """FLOPs of attention with a score function of its own, which is elementwise.
+
+    A block mask changes nothing: masked scores are counted like the others, as in every other kernel.
+    """
+    return attention_flops(query, key, value)
+
+
 @flop_formula("aten._native_multi_head_attention")
 def native_multi_head_attention(
     query: TensorSpec,
@@ -298,6 +308,82 @@ def cudnn_recurrent_layers(
     elements = prod(input.shape[:-1])
     matrices = [item.shape for item in weight if len(item.shape) > 1]
     return 2 * elements * sum(prod(shape) for shape in matrices)
+
+
+@flop_formula("aten.quantized_lstm", "aten.quantized_gru")
+def quantized_recurrent_layers(input: TensorSpec, *rest: Any, **_: Any) -> int:
+    """FLOPs of all layers and directions in int8: every weight matrix meets every element of the sequence.
+
+    The states come before the weights, and for packed sequences the lengths before these; a state has three dimensions.
+    """
+    matrices = [spec.shape for spec in _specs_in(rest) if len(spec.shape) == 2]  # noqa: PLR2004 - as matrices have
+    return 2 * prod(input.shape[:-1]) * sum(prod(shape) for shape in matrices)
+
+
+@flop_formula(
+    "quantized.quantized_lstm_cell_dynamic",
+    "quantized.quantized_gru_cell_dynamic",
+    "quantized.quantized_rnn_relu_cell_dynamic",
+    "quantized.quantized_rnn_tanh_cell_dynamic",
+)
+def quantized_cell(input: TensorSpec, hx: Any, w_ih: Specs, w_hh: Specs, *_: Any) -> int:
+    """FLOPs of one step of a cell in int8: (B, I) and (B, H) with weights of (gates · H, I) and (gates · H, H)."""
+    return 2 * input.shape[0] * (prod(w_ih[0].shape) + prod(w_hh[0].shape))
+
+
+def _specs_in(value: Any) -> list[TensorSpec]:
+    if isinstance(value, TensorSpec):
+        return [value]
+    return [spec for item in value for spec in _specs_in(item)] if isinstance(value, tuple) else []
+
+
+# Quantised layers, whose packed weights are given unpacked: the weight, then the bias
+
+
+@flop_formula(
+    "quantized.linear",
+    "quantized.linear_dynamic",
+    "quantized.linear_dynamic_fp16",
+    "quantized.linear_leaky_relu",
+    "quantized.linear_relu",
+    "quantized.linear_relu_dynamic",
+    "quantized.linear_relu_dynamic_fp16",
+    "quantized.linear_tanh",
+    "quantized.linear_with_input_q_dq_qweight_dq_output_fp32",
+    "quantized.linear_with_input_q_dq_qweight_dq_relu_output_fp32",
+)
+def quantized_linear(X: TensorSpec, *rest: Any, **_: Any) -> int:  # noqa: N803 - the schema's name
+    """FLOPs of (…, K) with a packed weight of (N, K)."""
+    return 2 * prod(X.shape) * _packed_weight(rest).shape[0]
+
+
+@flop_formula(
+    *(f"quantized.conv{dimensions}d{suffix}" for dimensions in (1, 2, 3) for suffix in ("", "_relu", "_dynamic")),
+    "quantized.conv2d_add",
+    "quantized.conv2d_add_relu",
+)
+def quantized_convolution(qx: TensorSpec, *rest: Any, outputs: Specs, **_: Any) -> int:
+    """FLOPs of a convolution with a packed weight of (C_out, C_in / groups, …)."""
+    return convolution_flops(qx.shape, _packed_weight(rest).shape, outputs[0].shape, transposed=False)
+
+
+@flop_formula(
+    *(f"quantized.conv_transpose{dimensions}d{suffix}" for dimensions in (1, 2, 3) for suffix in ("", "_dynamic"))
+)
+def quantized_transposed_convolution(qx: TensorSpec, weight: Specs, *_: Any, outputs: Specs, **__: Any) -> int:
+    """FLOPs of a transposed convolution with a packed weight of (C_in, C_out / groups, …)."""
+    return convolution_flops(qx.shape, weight[0].shape, outputs[0].shape, transposed=True)
+
+
+def _packed_weight(arguments: Sequence[Any]) -> TensorSpec:
+    weight: TensorSpec = next(value for value in arguments if isinstance(value, tuple))[0]
+    return weight
+
+
+@flop_formula("quantized.matmul")
+def quantized_matrix_product(qa: TensorSpec, qb: TensorSpec, *_: Any) -> int:
+    """FLOPs of (…, M, K) @ (…, K, N)."""
+    return _product(qa, qb)
 
 
 # Backward passes

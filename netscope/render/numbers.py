@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from netscope.schema import OpCount
+from netscope.schema import RAGGED, OpCount
 
 NOTHING = "·"
 _BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -63,5 +63,5 @@ def calls(ops: Sequence[OpCount]) -> str:
 
 
 def shape(sizes: Sequence[int]) -> str:
-    """``1×3×224×224``; a scalar is ``scalar``."""
-    return "×".join(map(str, sizes)) or "scalar"
+    """``1×3×224×224``; a scalar is ``scalar``, a ragged axis ``*``."""
+    return "×".join("*" if size == RAGGED else str(size) for size in sizes) or "scalar"

@@ -14,6 +14,7 @@ from netscope.schema.summary import (
     Totals,
 )
 from netscope.schema.trace import (
+    RAGGED,
     InputSpec,
     ModuleCall,
     PlainValue,
@@ -32,6 +33,7 @@ __all__ = [
     "FLOP_CONVENTION",
     "NEVER_RAN",
     "OUTPUTS_DIFFER",
+    "RAGGED",
     "SCHEMA_VERSION",
     "Architecture",
     "Cause",

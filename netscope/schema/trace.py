@@ -9,6 +9,9 @@ from typing import Any
 
 Shape = tuple[int, ...]
 
+RAGGED = -1
+"""The size of an axis that differs between the members of a nested tensor."""
+
 PlainValue = None | bool | int | float | str | tuple[int | float | bool | str | None, ...]
 """What a hyperparameter can be. Deeper values are kept as their ``repr``."""
 

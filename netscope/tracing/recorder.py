@@ -162,10 +162,13 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if types and any(torch_compat.wraps_tensors(kind) for kind in types):
+            return NotImplemented  # its own class comes next, and runs ops on what it holds that are seen again
         written = self._written.get(func)
         if written is None:
-            # An op that decomposes into itself, as nested tensors' do, is taken as it is.
-            if torch_compat.decomposes(func) and func not in self._decomposing:
+            # Nested tensors have kernels of their own for some of these; an op that decomposes into itself is as it is.
+            nested = any(isinstance(value, Tensor) and value.is_nested for value in args)
+            if torch_compat.decomposes(func) and func not in self._decomposing and not nested:
                 self._decomposing.add(func)
                 try:
                     with self:
@@ -173,11 +176,29 @@ class Recorder(TorchDispatchMode):
                 finally:
                     self._decomposing.discard(func)
             written = self._written[func] = torch_compat.written_arguments(func)
+        if torch_compat.runs_others(func):
+            return func(*self._listening(args), **self._listening(kwargs))
         if written and self._lent:
             self._snapshot(written, args, kwargs)
         result = func(*args, **kwargs)
         self._record(func, written, args, kwargs, result)
         return result
+
+    def _listening(self, value: Any) -> Any:
+        """``value`` with its functions recording what they run: a higher-order operator calls them below us."""
+        if isinstance(value, (list, tuple)):
+            return type(value)(self._listening(item) for item in value)
+        if isinstance(value, dict):
+            return {name: self._listening(item) for name, item in value.items()}
+        if not callable(value) or isinstance(value, Tensor):
+            return value
+
+        @wraps(value)
+        def recorded(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return value(*args, **kwargs)
+
+        return recorded
 
     def _record(self, func: Any, written: tuple[int | str, ...], args: Any, kwargs: Any, result: Any) -> None:
         running = self._running()
@@ -210,9 +231,7 @@ class Recorder(TorchDispatchMode):
         packed = torch_compat.packed_tensors(value)
         if packed is not None:
             return self._plain(packed, reads)
-        if isinstance(value, torch.dtype):
-            return dtype_name(value)
-        return str(value)
+        return _word_for(value)
 
     def _indices(self, value: Any) -> tuple[int, ...]:
         """The tensors in a nest of lists, tuples, dicts and objects with attributes, in order."""
@@ -292,6 +311,13 @@ class Recorder(TorchDispatchMode):
                 TracedOp(name=name, overload=overload, call=call, args=args, kwargs=kwargs, reads=reads, writes=writes)
             )
         return tuple(traced)
+
+
+def _word_for(value: Any) -> str:
+    """What stands for an argument that is neither a tensor nor plain."""
+    if isinstance(value, torch.dtype):
+        return dtype_name(value)
+    return getattr(value, "__qualname__", type(value).__name__) if callable(value) else str(value)
 
 
 def _argument(place: int | str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

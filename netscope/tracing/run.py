@@ -70,14 +70,14 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
         model.eval()
     elif not (subject.lent and model.training):
         model.train()
-    torch_compat.settle()
+    torch_compat.settle(Recorder)
     recorder = Recorder(places_of(model))
     arguments = tensors_for(model, inputs, device)
     specs = input_specs(model, arguments)
     if device != "meta":
         recorder.lend(lent)
     try:
-        with torch.no_grad(), torch_compat.unfused():
+        with torch.no_grad(), torch_compat.unfused(), torch_compat.uncompiled():
             recorder.run(arguments.args, dict(arguments.kwargs))
     except NetscopeError:
         raise

@@ -1,13 +1,12 @@
 """Tensors as numbers: which are the same, and which stand in a nest of containers."""
 
-from collections.abc import Iterator
-from math import prod
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from netscope.schema import TracedTensor
+from netscope.schema import RAGGED, TracedTensor
 from netscope.tracing import torch_compat
 
 
@@ -22,7 +21,8 @@ class TensorTable:
 
     def index(self, tensor: Tensor) -> int:
         """The tensor's number."""
-        storage = None if torch_compat.is_uninitialised(tensor) else self.storages.number(tensor)
+        has_none = tensor.is_nested or torch_compat.is_uninitialised(tensor)
+        storage = None if has_none else self.storages.number(tensor)
         if storage is None:
             return self._index_of_object(tensor)
         key = (tensor.shape, tensor.dtype, storage, tensor.storage_offset(), tensor.stride())
@@ -33,13 +33,16 @@ class TensorTable:
         return number
 
     def _index_of_object(self, tensor: Tensor) -> int:
-        """For what has no storage, such as sparse layouts: the object is the identity, so it is kept alive."""
+        """For what has no storage, such as sparse layouts: the object is the identity, so it is kept alive.
+
+        A nested tensor has one, but sizes of its own.
+        """
         number = self._numbers.get(id(tensor))
         if number is None:
             number = self._numbers[id(tensor)] = len(self._tensors)
             self._without_storage.append(tensor)
-            shape = () if torch_compat.is_uninitialised(tensor) else tensor.shape
-            storage = self.storages.new(prod(shape) * tensor.element_size() if shape else 0)
+            shape = torch_compat.known_sizes(tensor)
+            storage = self.storages.new(tensor.numel() * tensor.element_size() if shape else 0)
             self._tensors.append((shape, tensor.dtype, storage, 0, ()))
         return number
 
@@ -47,10 +50,14 @@ class TensorTable:
         """All of them as plain data, in the order of their numbers."""
         return tuple(
             TracedTensor(
-                shape=tuple(shape), dtype=dtype_name(dtype), storage=storage, offset=offset, stride=tuple(stride)
+                shape=_plain(shape), dtype=dtype_name(dtype), storage=storage, offset=offset, stride=_plain(stride)
             )
             for shape, dtype, storage, offset, stride in self._tensors
         )
+
+
+def _plain(sizes: Iterable[Any]) -> tuple[int, ...]:
+    return tuple(size if isinstance(size, int) else RAGGED for size in sizes)
 
 
 def dtype_name(dtype: torch.dtype) -> str:

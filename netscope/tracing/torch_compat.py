@@ -6,6 +6,7 @@ Run with torch 2.6 to 2.15.
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -13,12 +14,18 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from netscope.schema import RAGGED
 
 _DEEPEST = 5000
 _IMPORTS_WITHOUT_OPS = (2, 15)
 
 OpOverload = torch._ops.OpOverload
 HigherOrderOperator = torch._ops.HigherOrderOperator
+
+WHOLE_OPERATORS = frozenset({"flex_attention"})
+"""Higher-order operators that are counted as they are; of the others, what they call is."""
 
 
 class StorageNumbers:
@@ -56,9 +63,22 @@ class StorageNumbers:
 
 def decomposes(op: Any) -> bool:
     """Whether ``op`` is made of others: under ``inference_mode`` such an op arrives whole instead of in parts."""
-    return isinstance(op, OpOverload) and bool(
-        torch._C._dispatch_has_kernel_for_dispatch_key(op.name(), "CompositeImplicitAutograd")
-    )
+    if not isinstance(op, OpOverload):
+        return False
+    try:
+        return bool(torch._C._dispatch_has_kernel_for_dispatch_key(op.name(), "CompositeImplicitAutograd"))
+    except RuntimeError:  # an op of Python's own, like aten.sym_size
+        return False
+
+
+def wraps_tensors(kind: type) -> bool:
+    """Whether tensors of this class hold others and run their own ops on these: nested and distributed tensors."""
+    return hasattr(kind, "__tensor_flatten__") and hasattr(kind, "__tensor_unflatten__")
+
+
+def runs_others(op: Any) -> bool:
+    """Whether ``op`` is a higher-order operator (``cond``, ``map``, ``scan``) whose functions run the ops to count."""
+    return isinstance(op, HigherOrderOperator) and op.name() not in WHOLE_OPERATORS
 
 
 def op_name(op: Any) -> tuple[str, str]:
@@ -79,11 +99,26 @@ def written_arguments(op: Any) -> tuple[int | str, ...]:
     )
 
 
-def packed_tensors(value: Any) -> tuple[Tensor, ...] | None:
-    """The weight and bias inside a quantised layer's packed parameters; None for any other object."""
-    if not isinstance(value, torch.ScriptObject) or not hasattr(value, "unpack"):
+def packed_tensors(value: Any) -> tuple[Any, ...] | None:
+    """The weight and bias inside a quantised layer's packed parameters; None for any other object.
+
+    A recurrent layer's are packed once more: two linear layers' in one.
+    """
+    if not isinstance(value, torch.ScriptObject):
         return None
-    return tuple(part for part in value.unpack() if isinstance(part, Tensor))
+    packed: Any = value
+    if hasattr(packed, "unpack"):
+        return tuple(part for part in packed.unpack() if isinstance(part, Tensor))
+    state = packed.__getstate__() if "__getstate__" in packed._method_names() else ()
+    return tuple(inner for part in _flat(state) if (inner := packed_tensors(part)) is not None)
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield value
 
 
 def whole_storage(tensor: Tensor) -> Tensor:
@@ -95,6 +130,15 @@ def whole_storage(tensor: Tensor) -> Tensor:
 def is_uninitialised(tensor: Tensor) -> bool:
     """Whether a lazy module has not learnt the tensor's shape yet."""
     return isinstance(tensor, UninitializedTensorMixin)
+
+
+def known_sizes(tensor: Tensor) -> tuple[Any, ...]:
+    """The tensor's sizes; none of a lazy one, and only that of the batch of a nested one of the old layout."""
+    if is_uninitialised(tensor):
+        return ()
+    if tensor.is_nested and tensor.layout == torch.strided:
+        return (tensor.size(0), *(RAGGED for _ in range(tensor.dim() - 1)))
+    return tuple(tensor.shape)
 
 
 def uninitialised_like(tensor: Tensor, device: torch.device) -> Tensor:
@@ -140,15 +184,25 @@ def same_view_on_meta(tensor: Tensor, storages: dict[int, torch.UntypedStorage])
     return view.set_(storage, tensor.storage_offset(), tensor.size(), tensor.stride())
 
 
-def settle() -> None:
-    """Has torch import now what it would import during a forward pass, together with the ops that this runs.
+def settle(mode: type[TorchDispatchMode]) -> None:
+    """Readies torch for a forward pass under ``mode``.
 
-    torch 2.6 runs some seventy when ``torch._dynamo`` is first imported, by ``vmap`` or a checkpoint, and a recorder
-    would take them for the model's. torch 2.15 runs none; versions between were not tried.
+    torch 2.6 runs some seventy ops when ``torch._dynamo`` is first imported, by ``vmap`` or a checkpoint, and a
+    recorder would take them for the model's; so it is imported now. torch 2.15 runs none; versions between were not
+    tried. torch 2.6 also wants a rule for each higher-order operator and mode, where later ones ask the mode.
     """
     release = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
     if release < _IMPORTS_WITHOUT_OPS:
         import_module("torch._dynamo")
+    if hasattr(TorchDispatchMode, "supports_higher_order_operators"):
+        return
+    for op in torch._ops._higher_order_ops.values():
+        if mode not in op.python_key_table:
+            op.py_impl(mode)(partial(_hand_over, op))
+
+
+def _hand_over(op: Any, mode: Any, *args: Any, **kwargs: Any) -> Any:
+    return mode.__torch_dispatch__(op, (), args, kwargs)
 
 
 @contextmanager
@@ -160,6 +214,30 @@ def unfused() -> Iterator[None]:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Has a forward pass run as it is written: what a compiler makes of it cannot be seen into.
+
+    ``flex_attention`` compiles its own operator, and refuses meta although the operator takes it.
+    """
+    compiler = torch.compile
+    flex: Any = sys.modules.get("torch.nn.attention.flex_attention")
+    check = flex and flex._validate_device
+
+    def hand_back(model: Any = None, **_: Any) -> Any:
+        return model if model is not None else hand_back
+
+    torch.compile = hand_back
+    if flex:
+        flex._validate_device = lambda *_: None
+    try:
+        yield
+    finally:
+        torch.compile = compiler
+        if flex:
+            flex._validate_device = check
 
 
 @contextmanager

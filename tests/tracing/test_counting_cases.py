@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 import netscope
 
@@ -199,6 +200,59 @@ def weight_normed():
     return nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 16, 3, padding=1))
 
 
+class FlexAttention(nn.Module):
+    """(N, H, L, E) attends to itself, with a bias on the scores and a causal block mask."""
+
+    def forward(self, x):
+        length = x.shape[-2]
+        mask = create_block_mask(lambda _b, _h, query, key: query >= key, None, None, length, length, device=x.device)
+        return flex_attention(x, x, x, score_mod=lambda score, *_: score + 1, block_mask=mask)
+
+
+class GroupedQueries(nn.Module):
+    def forward(self, x):
+        return functional.scaled_dot_product_attention(x, x[:, :2], x[:, :2], enable_gqa=True)
+
+
+class Ragged(nn.Module):
+    """A batch of 16 and 10 tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(D, D)
+
+    def forward(self, x):
+        return self.fc(torch.nested.nested_tensor([x[0], x[1][:10]], layout=torch.jagged)).values()
+
+
+class Packed(nn.Module):
+    """Likewise, for a recurrent layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(D, D, batch_first=True)
+
+    def forward(self, x):
+        return self.lstm(nn.utils.rnn.pack_padded_sequence(x, torch.tensor([16, 10]), batch_first=True))[0].data
+
+
+class Conditional(nn.Module):
+    """Takes one of two ways, by a figure known beforehand or by a value."""
+
+    def __init__(self, by_value):
+        super().__init__()
+        self.by_value = by_value
+        self.wide, self.narrow = nn.Linear(D, D), nn.Linear(D, 1)
+
+    def forward(self, x):
+        condition = x.isnan().any() if self.by_value else x.shape[0] > 100
+        return torch.cond(condition, self.narrow, lambda x: self.wide(x).sum(-1, keepdim=True), (x,))
+
+
+def two_linears():
+    return nn.Sequential(nn.Linear(D, D), nn.ReLU(), nn.Linear(D, D))
+
+
 LINEAR = B * N * D * D
 ATTENTION = 4 * LINEAR + 2 * B * N * N * D
 LSTM = B * N * 2 * 4 * D * (D + D) + B * N * 2 * 4 * D * (2 * D + D)
@@ -245,10 +299,55 @@ CASES = {
     "activation checkpointing": (Checkpointed, TOKENS, LINEAR, 4_160),
     "lazy modules": (lazy, TOKENS, LINEAR + B * N * D * 8, 4_160 + 8 * D + 8),
     "depthwise convolution": (lambda: nn.Conv1d(8, 8, 3, groups=8), (2, 8, 16), 2 * 8 * 14 * 3, 8 * 3 + 8),
+    "flex attention": (FlexAttention, (B, 4, 256, 16), 2 * B * 4 * 256 * 256 * 16, 0),
+    "grouped queries": (GroupedQueries, (B, 8, N, 8), 2 * B * 8 * N * N * 8, 0),
+    "ragged nested tensors": (Ragged, TOKENS, (16 + 10) * D * D, 4_160),
+    "packed sequence": (Packed, TOKENS, (16 + 10) * 4 * D * (D + D), 4 * D * (D + D + 2)),
+    "projected LSTM": (
+        lambda: nn.LSTM(D, D, proj_size=32, batch_first=True),
+        TOKENS,
+        B * N * (4 * D * (D + 32) + D * 32),
+        4 * D * (D + 32 + 2) + D * 32,
+    ),
+    "a condition on a size": (lambda: Conditional(by_value=False), TOKENS, LINEAR, 4_160 + D + 1),
+    "a compiled model": (lambda: torch.compile(two_linears()), TOKENS, 2 * LINEAR, 2 * 4_160),
+    "a compiled child": (lambda: nn.Sequential(torch.compile(nn.Linear(D, D))), TOKENS, LINEAR, 4_160),
+    "a scripted model": (lambda: torch.jit.script(two_linears()), TOKENS, 2 * LINEAR, 2 * 4_160),
+    "a model in a wrapper for several GPUs": (lambda: nn.DataParallel(two_linears()), TOKENS, 2 * LINEAR, 2 * 4_160),
+    "half precision": (lambda: two_linears().half(), TOKENS, 2 * LINEAR, 2 * 4_160),
+    "grouped transposed convolution": (
+        lambda: nn.ConvTranspose3d(8, 16, 3, groups=2),
+        (1, 8, 4, 4, 4),
+        8 * 4**3 * 8 * 27,
+        8 * 8 * 27 + 16,
+    ),
     "complex weights": (lambda: nn.Linear(D, D, dtype=torch.complex64), f"{B}x{D}:complex64", B * D * D, 4_160),
 }
 
 
+def quantised(module):
+    return torch.ao.quantization.quantize_dynamic(nn.Sequential(module), {type(module)})
+
+
+# What only the CPU can run.
+CASES_WITH_VALUES = {
+    "a condition on a value": (lambda: Conditional(by_value=True), LINEAR),
+    "a quantised linear": (lambda: quantised(nn.Linear(D, D)), LINEAR),
+    "a quantised LSTM": (lambda: quantised(nn.LSTM(D, D, batch_first=True)), B * N * 4 * D * (D + D)),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own quantisation is deprecated
+@pytest.mark.parametrize("case", CASES_WITH_VALUES)
+def test_what_needs_values_is_exact_on_the_cpu(case):
+    factory, macs = CASES_WITH_VALUES[case]
+    summary = netscope.summarize(factory(), TOKENS)
+    assert summary.traced_on == "cpu"
+    assert not summary.uncounted_ops
+    assert summary.totals.macs == macs
+
+
+@pytest.mark.filterwarnings("ignore")  # nested tensors are a prototype, and TorchScript is deprecated
 @pytest.mark.parametrize("device", ["meta", "cpu"])
 @pytest.mark.parametrize("case", CASES)
 def test_exact_on_every_device(case, device):
@@ -277,7 +376,7 @@ def test_a_loop_over_a_value_runs_on_the_cpu_and_says_so():
     summary = netscope.summarize(DataDependentLoop(), TOKENS)
     assert summary.traced_on == "cpu"
     assert summary.totals.macs == 3 * LINEAR
-    assert "because meta has no values" in summary.remarks[0]
+    assert "because meta cannot run it" in summary.remarks[0]
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])
