@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, sources
-from netscope.errors import InputError, TracingError, UsageError
+from netscope.errors import InputError, TracingError, UsageError, did_you_mean
 from netscope.flops import flops_per_op
 from netscope.schema import Cause, Listing, PeerCount, Summary, Trace, Verification
 from netscope.schema.inputs import ForwardInputs, as_forward_inputs
+from netscope.schema.memory import STATES_PER_PARAMETER
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "meta", "cpu", "cuda")
 MODES = ("eval", "train")
+FLOATING_DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 
 def summarize(
@@ -28,9 +30,11 @@ def summarize(
     batch_size: int | None = None,
     seq_len: int | None = None,
     device: str = "auto",
+    dtype: str | None = None,
     mode: str = "eval",
+    optimizer: str = "sgd",
 ) -> Summary:
-    """Every layer's output shape, parameters and FLOPs, from one forward pass.
+    """Every layer's output shape, parameters and FLOPs, from one forward pass or one step of training.
 
     Args:
         model: a module, which comes back as it was, or an architecture's name: ``"resnet50"``,
@@ -42,7 +46,10 @@ def summarize(
         seq_len: tokens of each sequence in the architecture's own inputs.
         device: ``"auto"`` takes meta, where nothing is computed and no weight has memory, and the CPU where the model
             needs values; ``"meta"``, ``"cpu"`` and ``"cuda"`` force one.
-        mode: ``"eval"`` or ``"train"``.
+        dtype: of the parameters, buffers and inputs that are floating; by default as they are.
+        mode: ``"eval"``, or ``"train"`` for a whole step: a forward pass in train mode and the backward pass from the
+            ``loss`` among the outputs, or else from all of them.
+        optimizer: whose state a step of training keeps: ``"sgd"``, ``"momentum"``, ``"adam"``, ``"adamw"``, …
 
     Returns:
         The summary; ``print`` shows it as the table.
@@ -51,8 +58,14 @@ def summarize(
         NetscopeError: one of its kinds, which say what to do.
     """
     sizes = _sizes(inputs, batch_size, seq_len)
-    resolved, recorded = _resolve_and_trace(model, sizes, device=device, mode=mode)
-    return analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture)
+    if optimizer not in STATES_PER_PARAMETER:
+        raise UsageError(
+            f"there is no optimizer {optimizer!r}{did_you_mean(optimizer, STATES_PER_PARAMETER)}; the optimizers are "
+            f"{', '.join(STATES_PER_PARAMETER)}"
+        )
+    resolved, recorded = _resolve_and_trace(model, sizes, device=device, dtype=dtype, mode=mode)
+    trained_with = optimizer if mode == "train" else None
+    return analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture, trained_with)
 
 
 def trace(
@@ -62,6 +75,7 @@ def trace(
     batch_size: int | None = None,
     seq_len: int | None = None,
     device: str = "auto",
+    dtype: str | None = None,
     mode: str = "eval",
 ) -> Trace:
     """The trace that ``summarize`` counts: every module call, every op and the tensors between them.
@@ -69,7 +83,7 @@ def trace(
     Arguments and errors are those of ``summarize``.
     """
     sizes = _sizes(inputs, batch_size, seq_len)
-    return _resolve_and_trace(model, sizes, device=device, mode=mode)[1]
+    return _resolve_and_trace(model, sizes, device=device, dtype=dtype, mode=mode)[1]
 
 
 def verify(
@@ -136,18 +150,23 @@ def _sizes(inputs: Any, batch_size: int | None, seq_len: int | None) -> _Sizes:
 
 
 def _resolve_and_trace(
-    model: "nn.Module | str", sizes: _Sizes, *, device: str, mode: str
+    model: "nn.Module | str", sizes: _Sizes, *, device: str, dtype: str | None, mode: str
 ) -> "tuple[ResolvedArchitecture, Trace]":
     if device not in DEVICES:
         raise UsageError(f"there is no device {device!r}; the devices are {', '.join(DEVICES)}")
     if mode not in MODES:
         raise UsageError(f"there is no mode {mode!r}; the modes are {', '.join(MODES)}")
+    if dtype is not None and dtype not in FLOATING_DTYPES:
+        raise UsageError(
+            f"there is no floating dtype {dtype!r}{did_you_mean(dtype, FLOATING_DTYPES)}; they are "
+            f"{', '.join(FLOATING_DTYPES)}"
+        )
 
     from netscope import __version__, tracing
 
     with tracing.undisturbed():
         resolved = _resolve(model)
-        subject = _subject(resolved, sizes)
+        subject = _subject(resolved, sizes, dtype)
         recorded = _trace_where_possible(subject, device, mode, resolved.architecture.spec)
     versions = {"netscope": __version__, **recorded.versions, **resolved.versions}
     return resolved, replace(recorded, versions=versions)
@@ -157,7 +176,7 @@ def _resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
     return sources.resolve(model) if isinstance(model, str) else sources.lent_module(model)
 
 
-def _subject(resolved: "ResolvedArchitecture", sizes: _Sizes) -> "Subject":
+def _subject(resolved: "ResolvedArchitecture", sizes: _Sizes, dtype: str | None = None) -> "Subject":
     from netscope import tracing
 
     spec = resolved.architecture.spec
@@ -185,6 +204,7 @@ def _subject(resolved: "ResolvedArchitecture", sizes: _Sizes) -> "Subject":
         build=lambda device: sources.build(resolved.factory, spec, device),
         inputs=inputs_for,
         lent=resolved.lent,
+        dtype=dtype,
     )
 
 

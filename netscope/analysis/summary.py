@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from netscope.analysis.memory import kept_activations, peak_of_inference
 from netscope.schema import (
     NEVER_RAN,
     OUTPUTS_DIFFER,
     Architecture,
     LayerRow,
+    MemoryUse,
     ModuleCall,
     OpCount,
     Shape,
@@ -18,6 +20,7 @@ from netscope.schema import (
     TracedModule,
     TracedParameter,
 )
+from netscope.schema.memory import STATES_PER_PARAMETER
 
 
 @dataclass(slots=True)
@@ -36,21 +39,29 @@ class _Node:
     trainable: int = 0
     own_flops: int = 0
     flops: int = 0
+    own_backward_flops: int = 0
+    backward_flops: int = 0
+    own_memory: MemoryUse = field(default_factory=MemoryUse)
+    memory: MemoryUse = field(default_factory=MemoryUse)
     is_lower_bound: bool = False
 
 
-def summarise(trace: Trace, flops: Sequence[int | None], architecture: Architecture) -> Summary:
+def summarise(
+    trace: Trace, flops: Sequence[int | None], architecture: Architecture, optimizer: str | None = None
+) -> Summary:
     """The summary of ``trace``.
 
     Args:
-        trace: one forward pass.
+        trace: one forward pass, or one step of training.
         flops: of each of its ops, None for the uncounted.
         architecture: what was traced.
+        optimizer: a key of ``STATES_PER_PARAMETER``, for a step of training.
     """
     nodes = _tree(trace)
     _attribute_ops(nodes, trace, flops)
     order = _execution_order(nodes, trace)
     _attribute_parameters(nodes, order)
+    _attribute_memory(nodes, order, trace, optimizer)
     _mark(nodes, order, trace)
     for position in reversed(order):
         _add_up(nodes, position)
@@ -65,6 +76,8 @@ def summarise(trace: Trace, flops: Sequence[int | None], architecture: Architect
         uncalled_modules=uncalled,
         traced_on=trace.device,
         mode=trace.mode,
+        peak_memory=peak_of_inference(trace),
+        optimizer=optimizer,
         remarks=trace.remarks,
         versions=trace.versions,
     )
@@ -83,11 +96,15 @@ def _tree(trace: Trace) -> list[_Node]:
 
 
 def _attribute_ops(nodes: list[_Node], trace: Trace, flops: Sequence[int | None]) -> None:
-    """Each op lands on the innermost module whose ``forward`` was running."""
-    for op, cost in zip(trace.ops, flops, strict=True):
+    """Each op lands on the innermost module whose ``forward`` was running, or is differentiated."""
+    forward_ends = len(trace.ops) if trace.first_backward_op is None else trace.first_backward_op
+    for position, (op, cost) in enumerate(zip(trace.ops, flops, strict=True)):
         node = nodes[trace.calls[op.call].module]
         node.ops.setdefault(op.name, []).append(cost)
-        node.own_flops += cost or 0
+        if position < forward_ends:
+            node.own_flops += cost or 0
+        else:
+            node.own_backward_flops += cost or 0
         node.is_lower_bound = node.is_lower_bound or cost is None
 
 
@@ -122,6 +139,26 @@ def _attribute_parameters(nodes: list[_Node], order: list[int]) -> None:
                 node.own_trainable += parameter.elements if parameter.trainable else 0
             elif node.module.same_as is None:
                 node.notes.append(f"{parameter.name} is {owners[parameter.tensor]}")
+
+
+def _attribute_memory(nodes: list[_Node], order: list[int], trace: Trace, optimizer: str | None) -> None:
+    """Each tensor's bytes land on the first row that has it, and what autograd keeps on the first that kept it."""
+    met: set[int | None] = {None}
+    activations = kept_activations(trace)
+    for position in order:
+        module = nodes[position].module
+        parameters = [item for item in _distinct(module.parameters) if item.tensor not in met]
+        met.update(item.tensor for item in parameters)
+        buffers = [item for item in _distinct(module.buffers) if item.tensor not in met]
+        met.update(item.tensor for item in buffers)
+        gradients = sum(item.bytes for item in parameters if item.trainable) if optimizer else 0
+        nodes[position].own_memory = MemoryUse(
+            weights=sum(item.bytes for item in parameters),
+            buffers=sum(item.bytes for item in buffers),
+            gradients=gradients,
+            optimizer_state=gradients * STATES_PER_PARAMETER[optimizer] if optimizer else 0,
+            activations=activations.get(position, 0),
+        )
 
 
 def _mark(nodes: list[_Node], order: list[int], trace: Trace) -> None:
@@ -168,6 +205,8 @@ def _add_up(nodes: list[_Node], position: int) -> None:
     node.params = node.own_params + sum(child.params for child in children)
     node.trainable = node.own_trainable + sum(child.trainable for child in children)
     node.flops = node.own_flops + sum(child.flops for child in children)
+    node.backward_flops = node.own_backward_flops + sum(child.backward_flops for child in children)
+    node.memory = sum((child.memory for child in children), start=node.own_memory)
     node.is_lower_bound = node.is_lower_bound or any(child.is_lower_bound for child in children)
 
 
@@ -187,6 +226,10 @@ def _row(node: _Node, trace: Trace) -> LayerRow:
         own_trainable_params=node.own_trainable,
         flops=node.flops,
         own_flops=node.own_flops,
+        backward_flops=node.backward_flops,
+        own_backward_flops=node.own_backward_flops,
+        memory=node.memory,
+        own_memory=node.own_memory,
         is_lower_bound=node.is_lower_bound,
         ops=tuple(
             OpCount(op=op, calls=len(costs), flops=None if None in costs else sum(cost or 0 for cost in costs))
@@ -216,6 +259,8 @@ def _totals(trace: Trace, root: _Node) -> Totals:
         buffer_bytes=sum(buffer.bytes for buffer in buffers),
         flops=root.flops,
         macs=root.flops // 2,
+        backward_flops=root.backward_flops,
+        memory=root.memory,
     )
 
 

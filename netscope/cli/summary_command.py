@@ -24,7 +24,14 @@ def summary(
     batch_size: BatchSizeOption = None,
     seq_len: SeqLenOption = None,
     device: DeviceOption = "auto",
-    train: Annotated[bool, typer.Option("--train", help="Runs the forward pass in train mode.")] = False,
+    dtype: Annotated[
+        str | None,
+        typer.Option("--dtype", metavar="DTYPE", help="Casts the model: float32, float16, bfloat16, float64."),
+    ] = None,
+    train: Annotated[bool, typer.Option("--train", help="Counts a step: forward in train mode, and backward.")] = False,
+    optimizer: Annotated[
+        str, typer.Option("--optimizer", metavar="NAME", help="With --train: whose state is kept, like adamw.")
+    ] = "sgd",
     depth: Annotated[
         int | None, typer.Option("--depth", "-d", metavar="N", help="Shows this many levels below the root.")
     ] = None,
@@ -66,6 +73,8 @@ def summary(
             batch_size=batch_size,
             seq_len=seq_len,
             device=device,
+            dtype=dtype,
+            optimizer=optimizer,
             mode="train" if train else "eval",
         )
     write_result(result, format_name, output, view)

@@ -295,6 +295,34 @@ def mkldnn_recurrent_layer(
     return 2 * steps * batch * (prod(weight0.shape) + prod(weight1.shape))
 
 
+@flop_formula("aten.mkldnn_rnn_layer_backward")
+def mkldnn_recurrent_layer_backward(input: TensorSpec, weight1: TensorSpec, weight2: TensorSpec, *_: Any) -> int:
+    """FLOPs of all of its gradients, which are always computed: those of data and of weights cost a forward each."""
+    return 2 * mkldnn_recurrent_layer(input, weight1, weight2)
+
+
+@flop_formula("aten._cudnn_rnn_backward", "aten.miopen_rnn_backward")
+def cudnn_recurrent_layers_backward(input: TensorSpec, weight: Specs, *rest: Any) -> int:
+    """FLOPs of the gradients of data, and of the weights if the last of the four outputs is asked for."""
+    *_, output_mask = rest
+    return cudnn_recurrent_layers(input, weight) * (1 + bool(output_mask[-1]))
+
+
+@flop_formula("aten.linear_backward", "aten.mkldnn_linear_backward")
+def linear_backward(
+    self: TensorSpec, grad_output: TensorSpec, weight: TensorSpec, output_mask: tuple[bool, ...]
+) -> int:
+    """FLOPs of the gradients that were asked for: each of input's and weight's costs what the forward pass does."""
+    input_wanted, weight_wanted, *_ = output_mask
+    return linear(self, weight) * (bool(input_wanted) + bool(weight_wanted))
+
+
+@flop_formula("torchvision._deform_conv2d_backward")
+def deformable_convolution_backward(grad: TensorSpec, input: TensorSpec, weight: TensorSpec, *_: Any) -> int:
+    """FLOPs of the gradients of data (columns, from which input's and offsets' are interpolated) and of weights."""
+    return 2 * convolution_flops(input.shape, weight.shape, grad.shape, transposed=False)
+
+
 @flop_formula("aten._cudnn_rnn", "aten.miopen_rnn")
 def cudnn_recurrent_layers(
     input: TensorSpec,

@@ -80,12 +80,28 @@ COLUMNS: dict[str, _SummaryColumn] = {
     "own-flops": _SummaryColumn(title="Own FLOPs", kind="flops", value=lambda row, _: _bounded(row, row.own_flops)),
     "macs": _SummaryColumn(title="MACs", kind="flops", value=lambda row, _: _bounded(row, row.macs)),
     "own-macs": _SummaryColumn(title="Own MACs", kind="flops", value=lambda row, _: _bounded(row, row.own_macs)),
+    "backward-flops": _SummaryColumn(
+        title="Backward", kind="flops", value=lambda row, _: _bounded(row, row.backward_flops)
+    ),
+    "backward-macs": _SummaryColumn(
+        title="Backward", kind="flops", value=lambda row, _: _bounded(row, row.backward_flops // 2)
+    ),
+    "step-share": _SummaryColumn(
+        title="", kind="share", value=lambda row, summary: (row.step_flops, summary.totals.step_flops)
+    ),
+    "weights": _SummaryColumn(title="Weights", kind="bytes", value=lambda row, _: row.memory.weights),
+    "gradients": _SummaryColumn(title="Gradients", kind="bytes", value=lambda row, _: row.memory.gradients),
+    "optimizer-state": _SummaryColumn(title="Optimizer", kind="bytes", value=lambda row, _: row.memory.optimizer_state),
+    "activations": _SummaryColumn(title="Activations", kind="bytes", value=lambda row, _: row.memory.activations),
+    "memory": _SummaryColumn(title="Memory", kind="bytes", value=lambda row, _: row.memory.total),
     "calls": _SummaryColumn(title="Calls", kind="count", value=lambda row, _: row.calls),
 }
 """Every column that ``--columns`` can name; the layer's own name always stands first."""
 
 USUAL = ("type", "output", "params", "params-share", "params-bar", "flops", "flops-share", "flops-bar")
+USUAL_OF_A_STEP = ("type", "output", "params", "flops", "backward-flops", "step-share", "activations")
 EXACT = ("type", "input", "output", "calls", "params", "own-params", "trainable", "flops", "own-flops")
+EXACT_OF_A_STEP = (*EXACT, "backward-flops", "gradients", "optimizer-state", "activations")
 """What CSV gives: exact figures, no shares."""
 
 
@@ -101,12 +117,15 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
         UsageError: the view names an unknown column or order, or a negative depth.
     """
     check_view(view)
-    keys = view.columns or (EXACT if exact else USUAL)
+    usual, all_exact = (USUAL_OF_A_STEP, EXACT_OF_A_STEP) if summary.optimizer else (USUAL, EXACT)
+    keys = view.columns or (all_exact if exact else usual)
     inexact = [key for key in keys if exact and COLUMNS[key].kind in ("share", "bar")]
     if inexact:
         raise UsageError(f"csv and json carry exact figures, so there is no column {inexact[0]!r} in them")
     if view.macs:
-        keys = tuple(key.replace("flops", "macs") if key in ("flops", "own-flops") else key for key in keys)
+        keys = tuple(
+            key.replace("flops", "macs") if key in ("flops", "own-flops", "backward-flops") else key for key in keys
+        )
     columns = tuple(Column(key=key, title=COLUMNS[key].title, kind=COLUMNS[key].kind) for key in keys)
     nodes = _sorted_rows(summary, view) if view.sort != "order" else _tree_rows(summary, view, exact=exact)
     rows: list[Row] = []
@@ -178,7 +197,14 @@ def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]
     rows = [
         row
         if row.depth == view.depth
-        else replace(row, params=row.own_params, flops=row.own_flops, trainable_params=row.own_trainable_params)
+        else replace(
+            row,
+            params=row.own_params,
+            trainable_params=row.own_trainable_params,
+            flops=row.own_flops,
+            backward_flops=row.own_backward_flops,
+            memory=row.own_memory,
+        )
         for row in summary.rows
         if view.depth is None or row.depth <= view.depth
     ]
@@ -195,7 +221,7 @@ def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]
 
 def _appearance(row: LayerRow, summary: Summary) -> object:
     """Everything that any column may show of the row, and its notes with the numbers in their paths left out."""
-    shown = tuple(COLUMNS[key].value(row, summary) for key in (*EXACT, "macs"))
+    shown = tuple(COLUMNS[key].value(row, summary) for key in (*EXACT_OF_A_STEP, "macs", "memory"))
     return (*shown, row.ops, tuple(_generalised(note) for note in row.notes))
 
 
@@ -258,6 +284,10 @@ def _facts(summary: Summary, shown: list[Node]) -> Iterator[tuple[str, str]]:
         "FLOPs",
         f"{bound}{numbers.count(totals.flops)} = 2 × {numbers.count(totals.macs)} MACs   {_accounted(summary)}",
     )
+    if summary.optimizer:
+        passes = f"forward {numbers.count(totals.flops)}, backward {numbers.count(totals.backward_flops)}"
+        yield "Step", f"{bound}{numbers.count(totals.step_flops)} FLOPs: {passes}"
+    yield "Memory", _memory(summary)
     if any(node.copies > 1 for node in shown):
         yield "Folded", "a … b ×n sums n identical siblings, what is below it is one of them; --expand opens them"
     if any(node.row.calls > 1 for node in shown):
@@ -270,6 +300,22 @@ def _facts(summary: Summary, shown: list[Node]) -> Iterator[tuple[str, str]]:
         yield "Note", f"{paths}: {note}"
     for remark in summary.remarks:
         yield "Note", remark
+
+
+def _memory(summary: Summary) -> str:
+    use, peak = summary.totals.memory, summary.peak_memory
+    if peak is not None:
+        where = f", most in {peak.path}" if peak.path else ""
+        return f"{numbers.size(peak.bytes)} at the peak, {numbers.size(peak.activations)} of it activations{where}"
+    parts = {
+        "weights": use.weights,
+        "buffers": use.buffers,
+        "gradients": use.gradients,
+        f"{summary.optimizer} state": use.optimizer_state,
+        "activations kept for backward": use.activations,
+    }
+    listed = ", ".join(f"{numbers.size(value)} {name}" for name, value in parts.items() if value)
+    return f"{numbers.size(use.total)}: {listed}"
 
 
 def _accounted(summary: Summary) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
-from netscope.schema import LayerRow
+from netscope.schema import LayerRow, MemoryUse
 
 _NUMBER = re.compile(r"\d+")
 
@@ -108,6 +108,10 @@ def _run(nodes: Sequence[Node]) -> Node:
         own_trainable_params=sum(row.own_trainable_params for row in rows),
         flops=sum(row.flops for row in rows),
         own_flops=sum(row.own_flops for row in rows),
+        backward_flops=sum(row.backward_flops for row in rows),
+        own_backward_flops=sum(row.own_backward_flops for row in rows),
+        memory=sum((row.memory for row in rows), start=MemoryUse()),
+        own_memory=sum((row.own_memory for row in rows), start=MemoryUse()),
     )
     return Node(
         row=summed,

@@ -3,6 +3,7 @@
 from netscope.schema.codec import SCHEMA_VERSION
 from netscope.schema.failure import LayerFailure
 from netscope.schema.listing import ListedArchitecture, Listing
+from netscope.schema.memory import MemoryUse, PeakMemory
 from netscope.schema.summary import (
     FLOP_CONVENTION,
     NEVER_RAN,
@@ -16,6 +17,7 @@ from netscope.schema.summary import (
 from netscope.schema.trace import (
     RAGGED,
     InputSpec,
+    KeptTensor,
     ModuleCall,
     PlainValue,
     Shape,
@@ -38,12 +40,15 @@ __all__ = [
     "Architecture",
     "Cause",
     "InputSpec",
+    "KeptTensor",
     "LayerFailure",
     "LayerRow",
     "ListedArchitecture",
     "Listing",
+    "MemoryUse",
     "ModuleCall",
     "OpCount",
+    "PeakMemory",
     "PeerCount",
     "PeerTally",
     "PlainValue",

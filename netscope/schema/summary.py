@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from netscope.display import Displayed
 from netscope.errors import MissingExtraError
 from netscope.schema.codec import from_json, to_json
+from netscope.schema.memory import MemoryUse, PeakMemory
 from netscope.schema.trace import InputSpec, PlainValue, Shape
 
 if TYPE_CHECKING:
@@ -73,6 +74,10 @@ class LayerRow:
         own_trainable_params: those of ``own_params`` likewise.
         flops: of all its calls, its children's included.
         own_flops: the same without its children's.
+        backward_flops: of the backward pass through all of its calls, its children's included; 0 outside of training.
+        own_backward_flops: the same without its children's.
+        memory: its bytes by what they are for, its children's included, each tensor on one row only.
+        own_memory: the same without its children's.
         is_lower_bound: whether an op that netscope has no formula for ran in it or below it.
         ops: what it ran itself, outside its children.
         notes: what a reader should know, such as ``"never ran"``.
@@ -91,6 +96,10 @@ class LayerRow:
     own_trainable_params: int
     flops: int
     own_flops: int
+    backward_flops: int
+    own_backward_flops: int
+    memory: MemoryUse
+    own_memory: MemoryUse
     is_lower_bound: bool
     ops: tuple[OpCount, ...]
     notes: tuple[str, ...]
@@ -104,6 +113,11 @@ class LayerRow:
     def macs(self) -> int:
         """Multiply–adds, children included."""
         return self.flops // 2
+
+    @property
+    def step_flops(self) -> int:
+        """Of a forward and a backward pass, children included."""
+        return self.flops + self.backward_flops
 
     @property
     def own_macs(self) -> int:
@@ -124,6 +138,8 @@ class Totals:
         buffer_bytes: of the buffers likewise.
         flops: of one forward pass; a lower bound if ``Summary.uncounted_ops`` is not empty.
         macs: half of it.
+        backward_flops: of one backward pass; 0 outside of training.
+        memory: bytes by what they are for.
     """
 
     params: int
@@ -134,6 +150,13 @@ class Totals:
     buffer_bytes: int
     flops: int
     macs: int
+    backward_flops: int
+    memory: MemoryUse
+
+    @property
+    def step_flops(self) -> int:
+        """Of a forward and a backward pass."""
+        return self.flops + self.backward_flops
 
     @property
     def frozen_params(self) -> int:
@@ -145,7 +168,8 @@ class Totals:
 class Summary(Displayed):
     """Every layer of one architecture, run once.
 
-    Invariants: ``totals.params`` is the sum of ``own_params`` over ``rows``, ``totals.flops`` that of ``own_flops``.
+    Invariants: ``totals.params`` is the sum of ``own_params`` over ``rows``, ``totals.flops`` that of ``own_flops``,
+    ``totals.backward_flops`` that of ``own_backward_flops``, ``totals.memory`` that of ``own_memory``.
 
     Attributes:
         architecture: what it is.
@@ -157,7 +181,9 @@ class Summary(Displayed):
             every FLOP figure that holds them is a lower bound.
         uncalled_modules: paths of modules whose ``forward`` never ran, and no other's below them.
         traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``.
-        mode: ``"eval"`` or ``"train"``.
+        mode: ``"eval"`` for a forward pass, ``"train"`` for a step of training: a forward and a backward pass.
+        peak_memory: of the forward pass; None for a step of training.
+        optimizer: whose state is in ``memory``; None outside of training.
         remarks: about the whole, such as why meta could not be used.
         versions: of the packages that took part.
         flop_convention: what a FLOP is here.
@@ -171,6 +197,8 @@ class Summary(Displayed):
     uncalled_modules: tuple[str, ...]
     traced_on: str
     mode: str
+    peak_memory: PeakMemory | None
+    optimizer: str | None
     remarks: tuple[str, ...]
     versions: dict[str, str]
     flop_convention: str = FLOP_CONVENTION

@@ -149,8 +149,21 @@ class TracedOp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptTensor:
+    """A tensor that autograd kept for the backward pass.
+
+    Attributes:
+        call: position in ``Trace.calls`` of the module call that was running.
+        tensor: position in ``Trace.tensors``.
+    """
+
+    call: int
+    tensor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """One forward pass.
+    """One forward pass, or one step of training: a forward and a backward pass.
 
     Attributes:
         modules: the tree in order of registration, a module before its children.
@@ -158,6 +171,9 @@ class Trace:
         ops: in order of execution.
         tensors: every tensor that any of them names.
         storage_bytes: the size of each storage.
+        first_backward_op: position in ``ops`` of the first one of the backward pass; None without one. A backward
+            op's call is the one whose forward pass it differentiates.
+        kept: what autograd kept in between; empty without a backward pass.
         inputs: what the root was called with.
         device: ``"meta"``, ``"cpu"`` or ``"cuda"``.
         mode: ``"eval"`` or ``"train"``.
@@ -170,6 +186,8 @@ class Trace:
     ops: tuple[TracedOp, ...]
     tensors: tuple[TracedTensor, ...]
     storage_bytes: tuple[int, ...]
+    first_backward_op: int | None
+    kept: tuple[KeptTensor, ...]
     inputs: tuple[InputSpec, ...]
     device: str
     mode: str

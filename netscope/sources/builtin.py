@@ -40,7 +40,7 @@ class BuiltInSource:
             check_options(make, options, text)
             return make(**options)
 
-        inputs = ForwardInputs(args=(TensorRequest(shape=entry.input_shape, dtype="float32"),), kwargs={})
+        inputs = ForwardInputs(args=(TensorRequest(shape=entry.input_shape),), kwargs={})
         published = Published(
             label=entry.paper.partition(",")[0], params=entry.params, macs=None, macs_rounded_to=1, remark=""
         )

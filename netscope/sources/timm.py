@@ -75,4 +75,4 @@ def _default_inputs(module: "nn.Module", options: dict[str, Any]) -> ForwardInpu
     asked = options.get("img_size", tuple(size))
     height, width = (asked, asked) if isinstance(asked, int) else asked
     shape = (1, options.get("in_chans", channels), height, width)
-    return ForwardInputs(args=(TensorRequest(shape=shape, dtype="float32"),), kwargs={})
+    return ForwardInputs(args=(TensorRequest(shape=shape),), kwargs={})

@@ -190,8 +190,8 @@ def _inputs(*sizes: Any) -> ForwardInputs:
 
     def request(size: Any) -> Any:
         if isinstance(size, list):
-            return [TensorRequest(shape=(3, *item), dtype="float32") for item in size]
-        return TensorRequest(shape=(size[0], 3, *size[1:]), dtype="float32")
+            return [TensorRequest(shape=(3, *item)) for item in size]
+        return TensorRequest(shape=(size[0], 3, *size[1:]))
 
     return ForwardInputs(args=tuple(request(size) for size in sizes), kwargs={})
 

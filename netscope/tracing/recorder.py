@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from netscope.errors import described
-from netscope.schema import InputSpec, LayerFailure, ModuleCall, TensorRef, TracedOp
+from netscope.schema import InputSpec, KeptTensor, LayerFailure, ModuleCall, TensorRef, TracedOp
 from netscope.tracing import torch_compat
+from netscope.tracing.backward import Origins, differentiable_outputs, kept_tensors, run_backward
 from netscope.tracing.modules import Place, hyperparameters, type_name
 from netscope.tracing.tensors import TensorTable, dtype_name, tensors_in
 
@@ -53,6 +54,10 @@ class Recorder(TorchDispatchMode):
         self._decomposing: set[Any] = set()
         self._lent: set[int | None] = set()
         self._snapshots: dict[int, tuple[Tensor, Tensor]] = {}
+        self._origins = Origins()
+        self._kept: list[tuple[int, int]] = []
+        self._with_gradients = True
+        self._first_backward_op: int | None = None
 
     # Modules
 
@@ -84,24 +89,45 @@ class Recorder(TorchDispatchMode):
         )
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Calls the root. Its call is the first, and holds what its hooks and its ``__call__`` run as well."""
+        """Calls the root, without gradients. Its call is the first, and holds what its hooks and ``__call__`` run."""
         root = self.places[0].module
-        with self.instrumented(), self:
+        self._with_gradients = False
+        with self.instrumented(), torch.no_grad(), self:
             self._call(root, root, args, kwargs)
+
+    def run_step(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Calls the root with gradients, and then runs the backward pass from what it returned.
+
+        Raises:
+            TracingError: nothing that it returned has a gradient.
+        """
+        root = self.places[0].module
+        with self.instrumented(), torch.enable_grad():
+            with self, kept_tensors(self._keep):
+                result = self._call(root, root, args, kwargs)
+            outputs = differentiable_outputs(result, type_name(root))
+            self._first_backward_op = len(self._ops)
+            with self:
+                run_backward(outputs)
+
+    def _keep(self, tensor: Tensor) -> None:
+        running = self._running()
+        self._kept.append((running[-1] if running else 0, self.tensors.index(tensor)))
 
     def _call(self, module: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         running = self._running()
-        if not running and self._calls:
+        if not running and self._calls and not torch_compat.is_active(self):
             # A thread that the model started: modes hold for the thread that entered them, so this one enters too.
             running.append(0)
             try:
-                with torch.no_grad(), self:
+                with torch.set_grad_enabled(self._with_gradients), self:
                     return self._call(module, forward, args, kwargs)
             finally:
                 running.pop()
         number = self._enter(module, args, kwargs)
         call = self._calls[number]
         running.append(number)
+        self._origins.now_in(number)
         try:
             result = forward(*args, **kwargs)
             call.outputs = self._indices(result)
@@ -111,6 +137,7 @@ class Recorder(TorchDispatchMode):
         finally:
             call.end_op = len(self._ops)
             running.pop()
+            self._origins.now_in(running[-1] if running else 0)
         return result
 
     def _running(self) -> list[int]:
@@ -203,7 +230,8 @@ class Recorder(TorchDispatchMode):
     def _record(self, func: Any, written: tuple[int | str, ...], args: Any, kwargs: Any, result: Any) -> None:
         running = self._running()
         with self._lock:
-            self._append(func, written, args, kwargs, result, running[-1] if running else 0)
+            call = running[-1] if running else self._origins.of_current_node()
+            self._append(func, written, args, kwargs, result, call)
 
     def _append(
         self, func: Any, written: tuple[int | str, ...], args: Any, kwargs: Any, result: Any, call: int
@@ -298,6 +326,15 @@ class Recorder(TorchDispatchMode):
             )
             for call in self._calls
         )
+
+    def kept(self) -> tuple[KeptTensor, ...]:
+        """What autograd kept for the backward pass, in order."""
+        return tuple(KeptTensor(call=call, tensor=tensor) for call, tensor in self._kept)
+
+    @property
+    def first_backward_op(self) -> int | None:
+        """Position of the first op of the backward pass; None if there was none."""
+        return self._first_backward_op
 
     def ops(self) -> tuple[TracedOp, ...]:
         """The ops as plain data."""

@@ -27,11 +27,13 @@ class Subject:
         build: gives the module for ``"meta"``, ``"cpu"`` or ``"cuda"``; it need not be on that device yet.
         inputs: the arguments for the module that ``build`` gave.
         lent: whether the module belongs to the caller, who wants it back as it was.
+        dtype: of its floating parameters and buffers; None for as they are.
     """
 
     build: Callable[[str], nn.Module]
     inputs: Callable[[nn.Module], ForwardInputs]
     lent: bool
+    dtype: str | None = None
 
 
 class ForwardError(TracingError):
@@ -44,12 +46,13 @@ class ForwardError(TracingError):
 
 
 def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[str, ...] = ()) -> Trace:
-    """The trace of one forward pass, without gradients.
+    """The trace of one forward pass without gradients, or of one step of training.
 
     Args:
         subject: what to run.
         device: ``"meta"``, ``"cpu"`` or ``"cuda"``.
-        mode: ``"eval"`` or ``"train"``. A lent model that is being trained keeps its modules' flags in ``"train"``.
+        mode: ``"eval"``, or ``"train"`` for a forward and a backward pass in train mode. A lent model that is being
+            trained keeps its modules' flags in ``"train"``.
         remarks: for the trace to carry.
 
     Raises:
@@ -66,6 +69,8 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
     lent = tuple(model.parameters()) if subject.lent else ()
     if subject.lent or not is_on(model, device):
         model = twin_of(model, device)
+    if subject.dtype is not None:
+        model.to(getattr(torch, subject.dtype))
     if mode == "eval":
         model.eval()
     elif not (subject.lent and model.training):
@@ -77,8 +82,9 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
     if device != "meta":
         recorder.lend(lent)
     try:
-        with torch.no_grad(), torch_compat.unfused(), torch_compat.uncompiled():
-            recorder.run(arguments.args, dict(arguments.kwargs))
+        with torch_compat.unfused(), torch_compat.uncompiled():
+            run = recorder.run_step if mode == "train" else recorder.run
+            run(arguments.args, dict(arguments.kwargs))
     except NetscopeError:
         raise
     except (Exception, SystemExit) as error:
@@ -92,6 +98,8 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
         ops=recorder.ops(),
         tensors=recorder.tensors.traced(),
         storage_bytes=tuple(recorder.tensors.storages.bytes),
+        first_backward_op=recorder.first_backward_op,
+        kept=recorder.kept(),
         inputs=specs,
         device=device,
         mode=mode,

@@ -151,8 +151,9 @@ def uninitialised_like(tensor: Tensor, device: torch.device) -> Tensor:
 def move_scripted(module: nn.Module, counterpart: Callable[[Tensor], Tensor]) -> None:
     """Replaces the tensors of a scripted module, which live in C++ and are out of reach of a deep copy's memo."""
     if isinstance(module, torch.jit.ScriptModule):
-        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
-            module._c.setattr(name, counterpart(tensor))  # type: ignore[arg-type]  # a scripted module has no None here
+        tensors: list[tuple[str, Any]] = [*module._parameters.items(), *module._buffers.items()]
+        for name, tensor in tensors:  # none of which is None here
+            module._c.setattr(name, counterpart(tensor).requires_grad_(tensor.requires_grad))
 
 
 def _has_ops_of_its_own(tensor: Tensor) -> bool:
@@ -203,6 +204,24 @@ def settle(mode: type[TorchDispatchMode]) -> None:
 
 def _hand_over(op: Any, mode: Any, *args: Any, **kwargs: Any) -> Any:
     return mode.__torch_dispatch__(op, (), args, kwargs)
+
+
+def is_active(mode: TorchDispatchMode) -> bool:
+    """Whether ``mode`` sees the ops of this thread."""
+    stack: list[Any] = torch.utils._python_dispatch._get_current_dispatch_mode_stack()
+    return mode in stack
+
+
+def next_node_number() -> int:
+    """What the next node of the autograd graph will be numbered."""
+    number: int = torch.autograd._get_sequence_nr()  # type: ignore[attr-defined]
+    return number
+
+
+def current_node_number() -> int | None:
+    """The number of the node that the backward pass is at; None outside of one."""
+    node = torch._C._current_autograd_node()
+    return None if node is None else node._sequence_nr()
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from netscope.schema import (
     LayerRow,
     ListedArchitecture,
     Listing,
+    MemoryUse,
     OpCount,
+    PeakMemory,
     Summary,
     Totals,
 )
@@ -27,6 +29,10 @@ def layer(path, type_name, depth, **figures):
         "own_trainable_params": 0,
         "flops": 0,
         "own_flops": 0,
+        "backward_flops": 0,
+        "own_backward_flops": 0,
+        "memory": MemoryUse(),
+        "own_memory": MemoryUse(),
         "is_lower_bound": False,
         "ops": (),
         "notes": (),
@@ -56,6 +62,8 @@ def summary_of(rows, *, name="toy", uncounted=(), remarks=(), **totals):
         "buffer_bytes": 0,
         "flops": flops,
         "macs": flops // 2,
+        "backward_flops": 0,
+        "memory": MemoryUse(weights=4 * params),
     }
     return Summary(
         architecture=Architecture(spec=name, source="python", name=name, options={}, description="A toy."),
@@ -66,6 +74,8 @@ def summary_of(rows, *, name="toy", uncounted=(), remarks=(), **totals):
         uncalled_modules=tuple(row.path for row in rows if not row.calls),
         traced_on="meta",
         mode="eval",
+        peak_memory=PeakMemory(bytes=4 * params + 48, activations=32, path=rows[-1].path),
+        optimizer=None,
         remarks=tuple(remarks),
         versions={"torch": "2.6.0"},
     )

@@ -13,6 +13,7 @@ from netscope.errors import UsageError
 from netscope.render import Canvas, View, render
 from netscope.render.document import AtLeast
 from netscope.render.summary import summary_document
+from netscope.schema import MemoryUse
 
 SUFFIX = {"table": "txt", "json": "json", "csv": "csv", "markdown": "md"}
 
@@ -41,6 +42,28 @@ VIEWS = {
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_view_of_a_summary(golden, toy, name):
     golden(f"view-{name}.txt", render(toy, view=VIEWS[name], canvas=Canvas(width=100)))
+
+
+@pytest.fixture
+def step(toy):
+    """The toy, trained with Adam: each figure another one, so that none can stand for another."""
+
+    def trained(item, own):
+        use = MemoryUse(weights=4 * own, gradients=4 * own, optimizer_state=8 * own, activations=own + 1)
+        return replace(item, backward_flops=3 * own, own_backward_flops=3 * own, memory=use, own_memory=use)
+
+    rows = tuple(trained(row, row.own_params) for row in toy.rows[1:])
+    own = trained(toy.rows[0], 0)
+    use = sum((row.own_memory for row in rows), start=own.own_memory)
+    backward = sum(row.own_backward_flops for row in rows)
+    root = replace(own, backward_flops=backward, memory=use)
+    totals = replace(toy.totals, backward_flops=backward, memory=use)
+    return replace(toy, rows=(root, *rows), totals=totals, mode="train", optimizer="adam", peak_memory=None)
+
+
+@pytest.mark.parametrize("format_name", ["table", "csv"])
+def test_a_step_of_training(golden, step, format_name):
+    golden(f"step.{SUFFIX[format_name]}", render(step, format_name))
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 160])

@@ -1,0 +1,138 @@
+"""Bytes by category, and the peak of an inference pass, against arithmetic, torch's optimizers and its allocator."""
+
+import gc
+
+import pytest
+import torch
+from torch import nn
+
+import netscope
+from netscope.schema.memory import STATES_PER_PARAMETER, MemoryUse
+
+B, D = 8, 16
+ROW = 4 * B * D
+"""Bytes of (B, D) in float32."""
+
+
+def linears(count=3):
+    return nn.Sequential(*(nn.Linear(D, D) for _ in range(count)))
+
+
+OPTIMIZERS = {
+    "sgd": torch.optim.SGD,
+    "momentum": lambda parameters: torch.optim.SGD(parameters, momentum=0.9),
+    "adagrad": torch.optim.Adagrad,
+    "rmsprop": torch.optim.RMSprop,
+    "adam": torch.optim.Adam,
+    "adamax": torch.optim.Adamax,
+    "adamw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+}
+
+
+@pytest.mark.parametrize("name", STATES_PER_PARAMETER)
+def test_the_state_is_what_torchs_optimizer_keeps(name):
+    model = linears()
+    model[0].bias.requires_grad_(False)
+    summary = netscope.summarize(model, (B, D), mode="train", optimizer=name)
+    optimizer = OPTIMIZERS[name]([item for item in model.parameters() if item.requires_grad])
+    model(torch.randn(B, D)).sum().backward()
+    optimizer.step()
+    states = [value for state in optimizer.state.values() for value in state.values() if torch.is_tensor(value)]
+    assert summary.totals.memory.optimizer_state == sum(4 * value.numel() for value in states if value.dim())
+    assert summary.totals.memory.gradients == 4 * sum(item.numel() for item in model.parameters() if item.requires_grad)
+
+
+def test_rows_add_up_to_the_total():
+    summary = netscope.summarize("resnet18", (2, 3, 64, 64), mode="train", optimizer="adam")
+    assert sum((row.own_memory for row in summary.rows), start=MemoryUse()) == summary.totals.memory
+    assert summary.totals.memory.weights == summary.totals.param_bytes
+    assert summary.totals.memory.buffers == summary.totals.buffer_bytes
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
+def test_bytes_follow_the_dtype(dtype):
+    size = {"float16": 2, "bfloat16": 2, "float64": 8}.get(dtype, 4)
+    summary = netscope.summarize("alexnet", dtype=dtype)
+    assert summary.totals.param_dtypes == (dtype,)
+    assert summary.totals.memory.weights == size * 62_378_344
+    assert summary.inputs[0].dtype == dtype
+    assert summary.peak_memory.activations == netscope.summarize("alexnet").peak_memory.activations // 4 * size or (
+        summary.peak_memory.path == "features.2"  # whose indices are integers of eight bytes in any case
+    )
+
+
+def test_a_dtype_keeps_ties_and_leaves_the_callers_model():
+    model = nn.Sequential(nn.Linear(D, D), nn.Linear(D, D))
+    model[1].weight = model[0].weight
+    summary = netscope.summarize(model, (B, D), dtype="float16")
+    assert summary.totals.params == D * D + 2 * D
+    assert summary.totals.memory.weights == 2 * summary.totals.params
+    assert model[0].weight.dtype is torch.float32
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_activations_are_what_autograd_keeps(device):
+    model = nn.Sequential(nn.Linear(D, D), nn.ReLU(), nn.Linear(D, D), nn.Sigmoid())
+    summary = netscope.summarize(model, (B, D), mode="train", device=device)
+    # The input is the caller's. ReLU and Sigmoid keep their outputs; the second Linear keeps what ReLU kept already.
+    assert {row.path: row.own_memory.activations for row in summary.rows} == {
+        "": 0, "0": 0, "1": ROW, "2": 0, "3": ROW,
+    }  # fmt: skip
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(D, 4 * D), nn.Linear(4 * D, D)
+
+    def forward(self, x):
+        return x + self.b(self.a(x))
+
+
+PEAKS = {
+    # An input, an output: nothing else is alive at once.
+    "a chain": (linears, 2 * ROW),
+    # The first layer's input is the caller's; then the wide one and what it becomes.
+    "a wide layer": (Residual, 5 * ROW),
+    # The second block's input is kept by the block beside its wide and its narrow layer.
+    "a residual block": (lambda: nn.Sequential(nn.Linear(D, D), Residual()), 6 * ROW),
+    "in place": (lambda: nn.Sequential(nn.Linear(D, D), nn.ReLU(inplace=True)), ROW),
+    "views": (lambda: nn.Sequential(nn.Linear(D, D), nn.Flatten(0), nn.Unflatten(0, (B, D))), ROW),
+}
+
+
+@pytest.mark.parametrize("case", PEAKS)
+def test_the_peak_is_what_is_alive_at_once(case):
+    factory, activations = PEAKS[case]
+    model = factory()
+    peak = netscope.summarize(model, (B, D)).peak_memory
+    assert peak.activations == activations
+    assert peak.bytes == activations + ROW + 4 * sum(item.numel() for item in model.parameters())
+
+
+@pytest.mark.parametrize("case", PEAKS)
+def test_the_allocator_agrees(case):
+    model, x = PEAKS[case][0](), torch.randn(B, D)
+    assert allocated_at_most(model, x) == PEAKS[case][1]
+
+
+def allocated_at_most(model, x):
+    """The most that the CPU's allocator held at once for a forward pass, in bytes."""
+    with torch.no_grad():
+        model(x)
+        gc.collect()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+            result = model(x)
+    del result
+    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    held = most = 0
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        most = max(most, held)
+    return most
+
+
+def test_training_has_no_peak_of_inference():
+    assert netscope.summarize(linears(), (B, D), mode="train").peak_memory is None
