@@ -65,7 +65,8 @@ def summarize(
         )
     resolved, recorded = _resolve_and_trace(model, sizes, device=device, dtype=dtype, mode=mode)
     trained_with = optimizer if mode == "train" else None
-    return analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture, trained_with)
+    summary = analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture, trained_with)
+    return summary if resolved.runs else analysis.without_forward(summary)
 
 
 def trace(
@@ -166,6 +167,8 @@ def _resolve_and_trace(
 
     with tracing.undisturbed():
         resolved = _resolve(model)
+        if not resolved.runs and (sizes.inputs or sizes.batch_size or mode == "train"):
+            raise UsageError(f"{resolved.architecture.spec} holds weights alone, which take no input and run nothing")
         subject = _subject(resolved, sizes, dtype)
         recorded = _trace_where_possible(subject, device, mode, resolved.architecture.spec)
     versions = {"netscope": __version__, **recorded.versions, **resolved.versions}

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from netscope.analysis.memory import kept_activations, peak_of_inference
 from netscope.schema import (
     NEVER_RAN,
+    NOWHERE,
     OUTPUTS_DIFFER,
+    UNKNOWN_FORWARD,
     Architecture,
     LayerRow,
     MemoryUse,
@@ -80,6 +82,22 @@ def summarise(
         optimizer=optimizer,
         remarks=trace.remarks,
         versions=trace.versions,
+    )
+
+
+def without_forward(summary: Summary) -> Summary:
+    """The summary of weights alone: nothing ran, so no FLOPs are known, and nothing is said to have been left out."""
+    rows = tuple(
+        replace(row, calls=0, is_lower_bound=True, notes=tuple(note for note in row.notes if note != NEVER_RAN))
+        for row in summary.rows
+    )
+    return replace(
+        summary,
+        rows=rows,
+        uncounted_ops=(OpCount(op=UNKNOWN_FORWARD, calls=1, flops=None),),
+        uncalled_modules=(),
+        traced_on=NOWHERE,
+        peak_memory=None,
     )
 
 

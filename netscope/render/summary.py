@@ -10,7 +10,7 @@ from netscope.render import numbers
 from netscope.render.document import AtLeast, Column, Document, Kind, NameCell, Row, Style, TypeCell
 from netscope.render.hyperparameters import telling
 from netscope.render.tree import Node, cut, fold, tree_of
-from netscope.schema import NEVER_RAN, OUTPUTS_DIFFER, LayerRow, OpCount, Summary
+from netscope.schema import NEVER_RAN, NOWHERE, OUTPUTS_DIFFER, LayerRow, OpCount, Summary
 
 SORTS = ("order", "params", "flops", "name")
 
@@ -100,6 +100,8 @@ COLUMNS: dict[str, _SummaryColumn] = {
 
 USUAL = ("type", "output", "params", "params-share", "params-bar", "flops", "flops-share", "flops-bar")
 USUAL_OF_A_STEP = ("type", "output", "params", "flops", "backward-flops", "step-share", "activations")
+USUAL_OF_WEIGHTS = ("params", "params-share", "params-bar", "weights")
+EXACT_OF_WEIGHTS = ("params", "own-params", "weights")
 EXACT = ("type", "input", "output", "calls", "params", "own-params", "trainable", "flops", "own-flops")
 EXACT_OF_A_STEP = (*EXACT, "backward-flops", "gradients", "optimizer-state", "activations")
 """What CSV gives: exact figures, no shares."""
@@ -117,8 +119,7 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
         UsageError: the view names an unknown column or order, or a negative depth.
     """
     check_view(view)
-    usual, all_exact = (USUAL_OF_A_STEP, EXACT_OF_A_STEP) if summary.optimizer else (USUAL, EXACT)
-    keys = view.columns or (all_exact if exact else usual)
+    keys = view.columns or _usual_columns(summary, exact=exact)
     inexact = [key for key in keys if exact and COLUMNS[key].kind in ("share", "bar")]
     if inexact:
         raise UsageError(f"csv and json carry exact figures, so there is no column {inexact[0]!r} in them")
@@ -145,6 +146,14 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
         rows=tuple(rows),
         facts=tuple(_facts(summary, shown)),
     )
+
+
+def _usual_columns(summary: Summary, *, exact: bool) -> tuple[str, ...]:
+    if summary.traced_on == NOWHERE:
+        return EXACT_OF_WEIGHTS if exact else USUAL_OF_WEIGHTS
+    if summary.optimizer:
+        return EXACT_OF_A_STEP if exact else USUAL_OF_A_STEP
+    return EXACT if exact else USUAL
 
 
 def check_view(view: View) -> None:
@@ -262,13 +271,15 @@ def _heading(summary: Summary) -> tuple[str, ...]:
     return (
         "  ·  ".join(title) + resolved,
         *filter(None, (architecture.description,)),
-        f"input {inputs or 'none'}  ·  traced on {summary.traced_on}  ·  {summary.mode} mode",
+        "weights alone"
+        if summary.traced_on == NOWHERE
+        else f"input {inputs or 'none'}  ·  traced on {summary.traced_on}  ·  {summary.mode} mode",
     )
 
 
 def _facts(summary: Summary, shown: list[Node]) -> Iterator[tuple[str, str]]:
     totals = summary.totals
-    if not totals.params:
+    if not totals.params or summary.traced_on == NOWHERE:
         trainable = ""
     elif not totals.frozen_params:
         trainable = "all trainable"
@@ -279,6 +290,9 @@ def _facts(summary: Summary, shown: list[Node]) -> Iterator[tuple[str, str]]:
     yield "Parameters", "   ".join((numbers.count(totals.params), " · ".join(filter(None, (trainable, weight)))))
     if totals.buffers:
         yield "Buffers", f"{numbers.count(totals.buffers)}   {numbers.size(totals.buffer_bytes)}"
+    if summary.traced_on == NOWHERE:
+        yield "FLOPs", "unknown: weights alone do not say what is done with them"
+        return
     bound = "≥ " if summary.is_lower_bound else ""
     yield (
         "FLOPs",

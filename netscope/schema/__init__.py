@@ -7,7 +7,9 @@ from netscope.schema.memory import MemoryUse, PeakMemory
 from netscope.schema.summary import (
     FLOP_CONVENTION,
     NEVER_RAN,
+    NOWHERE,
     OUTPUTS_DIFFER,
+    UNKNOWN_FORWARD,
     Architecture,
     LayerRow,
     OpCount,
@@ -34,9 +36,11 @@ from netscope.schema.verification import Cause, PeerCount, PeerTally, Verificati
 __all__ = [
     "FLOP_CONVENTION",
     "NEVER_RAN",
+    "NOWHERE",
     "OUTPUTS_DIFFER",
     "RAGGED",
     "SCHEMA_VERSION",
+    "UNKNOWN_FORWARD",
     "Architecture",
     "Cause",
     "InputSpec",

@@ -18,6 +18,12 @@ FLOP_CONVENTION = "1 MAC = 2 FLOPs; convolutions, matrix products, attention and
 NEVER_RAN = "never ran"
 """The note on a module that did not run, and whose weights no other used."""
 
+UNKNOWN_FORWARD = "the forward pass"
+"""What stands among the uncounted ops where there are weights alone."""
+
+NOWHERE = "nowhere"
+"""Where weights alone were traced."""
+
 OUTPUTS_DIFFER = "its calls differ in output shape"
 """The note on a module that ran more than once, and not always to the same shape."""
 
@@ -180,7 +186,7 @@ class Summary(Displayed):
         uncounted_ops: ops that ran and that netscope has no formula for; while there are any,
             every FLOP figure that holds them is a lower bound.
         uncalled_modules: paths of modules whose ``forward`` never ran, and no other's below them.
-        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``.
+        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"nowhere"`` for weights alone.
         mode: ``"eval"`` for a forward pass, ``"train"`` for a step of training: a forward and a backward pass.
         peak_memory: of the forward pass; None for a step of training.
         optimizer: whose state is in ``memory``; None outside of training.

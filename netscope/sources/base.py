@@ -41,6 +41,7 @@ class ResolvedArchitecture:
         default_inputs: what to run the module on when the user does not say; None if the source has no idea.
         sequence_inputs: the same with token sequences of a given length; None if the source has none.
         lent: whether ``factory`` returns a module that belongs to someone else.
+        runs: whether its ``forward`` does what the architecture does; weights alone have none.
         published: figures to hold ours against.
         versions: of the package that the architecture comes from.
     """
@@ -50,6 +51,7 @@ class ResolvedArchitecture:
     default_inputs: Callable[["nn.Module"], ForwardInputs | None]
     sequence_inputs: Callable[["nn.Module", int], ForwardInputs] | None = None
     lent: bool = False
+    runs: bool = True
     published: tuple[Published, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
 

@@ -132,7 +132,8 @@ def _import_module(name: str, text: str) -> ModuleType:
 def _import_file(path: Path, text: str) -> ModuleType:
     """The file as a module; within a package (an ``__init__.py`` beside it) under its name there.
 
-    What stands beside the file, or beside its package, can be imported by it, as if Python had been started there.
+    What stands beside the file, or beside its package, can be imported by it, as if Python had been started there; also
+    relatively.
     """
     if not path.is_file() or path.suffix != ".py":
         raise UnknownNameError(f"{text}: there is no Python file {str(path)!r} here")
@@ -147,7 +148,9 @@ def _import_file(path: Path, text: str) -> ModuleType:
         if len(parts) > 1:
             return import_module(name)
         # A name of its own: a file may be called like an installed package, and may have changed since last time.
-        name = f"netscope_file_{path.stem}"
+        folder = f"netscope_folder_{str(root).encode().hex()}"
+        sys.modules.setdefault(folder, ModuleType(folder)).__path__ = [str(root)]
+        name = f"{folder}.{path.stem}"
         spec = spec_from_file_location(name, path)
         module = module_from_spec(spec)  # type: ignore[arg-type]  # a .py file always has a spec and a loader
         sys.modules[name] = module

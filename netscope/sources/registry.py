@@ -20,6 +20,7 @@ from netscope.schema import ListedArchitecture
 from netscope.sources.base import ModelSource, ResolvedArchitecture
 from netscope.sources.builtin import BuiltInSource
 from netscope.sources.python import is_python_reference, resolve_python
+from netscope.sources.saved import is_saved_file, resolve_saved
 from netscope.sources.spec import parse_spec
 from netscope.sources.timm import TimmSource
 from netscope.sources.torchvision import TorchvisionSource
@@ -39,7 +40,7 @@ PREFIXED_SOURCES: Mapping[str, Callable[[], ModelSource]] = MappingProxyType(
 
 
 def resolve(text: str) -> ResolvedArchitecture:
-    """The architecture that ``text`` means: a name, ``SOURCE/NAME``, or a Python object, each with its options.
+    """The architecture that ``text`` means: a name, ``SOURCE/NAME``, a Python object, each with options, or a file.
 
     Raises:
         UnknownNameError: no source has it.
@@ -50,6 +51,8 @@ def resolve(text: str) -> ResolvedArchitecture:
     spec = parse_spec(text)
     if is_python_reference(spec.target):
         return resolve_python(spec.text, spec.target, spec.options)
+    if is_saved_file(spec.target):
+        return resolve_saved(spec.text, spec.target, spec.options)
     prefix, slash, rest = spec.target.partition("/")
     sources = _sources()
     if slash:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from netscope.errors import InputError, did_you_mean
 from netscope.schema import InputSpec
 from netscope.schema.inputs import ForwardInputs, TensorRequest
+from netscope.tracing import torch_compat
 from netscope.tracing.tensors import dtype_name
 
 
@@ -95,6 +96,9 @@ def required_parameters(model: nn.Module) -> tuple[str, ...]:
 
 
 def _forward_parameters(model: nn.Module) -> inspect.Signature | None:
+    scripted = torch_compat.scripted_signature(model)
+    if scripted is not None:
+        return scripted
     try:
         return inspect.signature(model.forward)
     except (TypeError, ValueError):

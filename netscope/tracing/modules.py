@@ -65,8 +65,8 @@ def traced_module(place: Place, tensor_index: Callable[[Tensor], int]) -> Traced
 
 
 def type_name(module: nn.Module) -> str:
-    """The class's name; for a scripted module that of the class it was made from."""
-    return str(getattr(module, "original_name", type(module).__name__))
+    """The class's name; for a scripted or exported module that of the class it was made from."""
+    return torch_compat.class_before_export(module) or str(getattr(module, "original_name", type(module).__name__))
 
 
 def _traced_tensors(tensors: dict[str, Any], tensor_index: Callable[[Tensor], int]) -> Iterator[TracedParameter]:

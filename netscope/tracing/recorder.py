@@ -1,5 +1,6 @@
 """Records one forward pass: every module call, every op, and the tensors between them."""
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -302,7 +303,7 @@ class Recorder(TorchDispatchMode):
         return LayerFailure(
             path=place.path,
             type_name=type_name(place.module),
-            is_torch_layer=type(place.module).forward.__module__.startswith("torch.nn"),
+            is_torch_layer=_defined_in(inspect.getattr_static(place.module, "forward", None)).startswith("torch.nn"),
             hyperparameters=hyperparameters(place.module),
             weight_dtype=next(
                 (dtype_name(item.dtype) for item in place.module._parameters.values() if item is not None), None
@@ -348,6 +349,11 @@ class Recorder(TorchDispatchMode):
                 TracedOp(name=name, overload=overload, call=call, args=args, kwargs=kwargs, reads=reads, writes=writes)
             )
         return tuple(traced)
+
+
+def _defined_in(function: Any) -> str:
+    """The name of the Python module that a function comes from."""
+    return getattr(function, "__module__", None) or ""
 
 
 def _word_for(value: Any) -> str:

@@ -3,6 +3,7 @@
 Run with torch 2.6 to 2.15.
 """
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -154,6 +155,31 @@ def move_scripted(module: nn.Module, counterpart: Callable[[Tensor], Tensor]) ->
         tensors: list[tuple[str, Any]] = [*module._parameters.items(), *module._buffers.items()]
         for name, tensor in tensors:  # none of which is None here
             module._c.setattr(name, counterpart(tensor).requires_grad_(tensor.requires_grad))
+
+
+def scripted_signature(module: nn.Module) -> inspect.Signature | None:
+    """What a scripted module's ``forward`` takes; None for any other."""
+    if not isinstance(module, torch.jit.ScriptModule):
+        return None
+    schema: Any = module._c._get_method("forward").schema
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                item.name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=item.default_value if item.has_default_value() else inspect.Parameter.empty,
+            )
+            for item in schema.arguments[1:]
+        ]
+    )
+
+
+def class_before_export(module: nn.Module) -> str | None:
+    """The name of the class that an exported program's module was; None for any other, and where torch keeps none."""
+    if type(module).__module__ != "torch.export.unflatten":
+        return None
+    path = getattr(module, "_ty", None)
+    return path.rpartition(".")[2] if isinstance(path, str) else None
 
 
 def _has_ops_of_its_own(tensor: Tensor) -> bool:

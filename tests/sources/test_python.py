@@ -96,6 +96,44 @@ def test_a_file_in_a_package_may_import_relatively_and_a_file_alone_its_neighbou
     assert netscope.summarize("alone.py:make", (1, 3)).totals.params == 8
 
 
+def test_a_file_alone_may_import_its_neighbours_relatively(folder):
+    (folder / "parts.py").write_text("from torch import nn\nfrom .sizes import WIDTH\nLayer = nn.Linear\n")
+    (folder / "sizes.py").write_text("WIDTH = 3\n")
+    (folder / "whole.py").write_text(
+        "from .parts import Layer\nfrom . import sizes\ndef make():\n    return Layer(sizes.WIDTH, 2)\n"
+    )
+    assert netscope.summarize("whole.py:make", (1, 3)).totals.params == 8
+
+
+REAL_LIFE = """
+    from dataclasses import dataclass
+    import torch
+    from torch import nn
+
+    @dataclass
+    class Output:
+        logits: torch.Tensor
+        hidden: dict
+
+    class Net(nn.Module):
+        def __init__(self, vocabulary, *, width=4):
+            super().__init__()
+            self.table, self.fc = nn.Embedding(vocabulary, width), nn.Linear(width, 2)
+
+        def forward(self, ids, *, mask, scale=None):
+            x = self.table(ids) * mask.unsqueeze(-1)
+            return Output(self.fc(x), {"all": [x, (ids,)]})
+"""
+
+
+def test_several_inputs_by_keyword_that_are_not_floats_and_nested_outputs(folder):
+    (folder / "real.py").write_text(dedent(REAL_LIFE))
+    inputs = {"ids": "3x7:int64", "mask": "3x7:bool"}
+    summary = netscope.summarize("real.py:Net@vocabulary=10,width=6", inputs)
+    assert summary.totals.macs == 3 * 7 * 6 * 2
+    assert summary.rows[0].output_shapes == ((3, 7, 2), (3, 7, 6), (3, 7))
+
+
 def test_a_file_that_has_changed_is_read_again(folder):
     assert netscope.summarize("my.py:Net", (2, 3)).totals.params == 16
     (folder / "my.py").write_text(dedent(NET).replace("width=4", "width=40"))

@@ -1,0 +1,241 @@
+"""Saved files: exported and scripted programs, which run, and weights alone, which only have sizes.
+
+Nothing in a file is executed: pickles are read by ``torch.load(weights_only=True)``, which refuses what is no data.
+"""
+
+import logging
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from netscope.errors import BuildError, MissingExtraError, UnknownNameError, UsageError
+from netscope.schema import Architecture
+from netscope.schema.inputs import ForwardInputs, TensorRequest, map_leaves
+from netscope.sources.base import ResolvedArchitecture
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+SOURCE = "file"
+WHERE_STATES_ARE = ("state_dict", "model_state_dict", "model", "module")
+"""Keys under which checkpoints keep the weights beside everything else."""
+
+BUFFER_NAMES = ("running_mean", "running_var", "num_batches_tracked")
+"""What normalisation layers call their buffers; in a file of weights they look like parameters."""
+
+SAFETENSORS_DTYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
+        "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2",
+        "I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool",
+    }
+)  # fmt: skip
+
+
+def is_saved_file(target: str) -> bool:
+    """Whether ``target`` names a file of a program or of weights."""
+    return Path(target).suffix in READERS
+
+
+def resolve_saved(text: str, target: str, options: dict[str, Any]) -> ResolvedArchitecture:
+    """The program or the weights in the file ``target``.
+
+    Raises:
+        UnknownNameError: there is no such file.
+        UsageError: options are given, which a saved file does not take.
+        BuildError: it cannot be read, or holds more than data.
+        MissingExtraError: the package that reads it is not installed.
+    """
+    path = Path(target).expanduser()
+    if not path.is_file():
+        raise UnknownNameError(f"{text}: there is no file {target!r} here")
+    if options:
+        raise UsageError(f"{text}: a saved file takes no @ arguments")
+    return READERS[path.suffix](path, text)
+
+
+def _exported(path: Path, text: str) -> ResolvedArchitecture:
+    """What ``torch.export.save`` wrote, with the modules that it was exported from."""
+    import torch
+
+    with _data_only(), _readable(text, "an exported program"):
+        program = torch.export.load(path)
+        module = _unflattened(program)
+
+    def requested(leaf: Any) -> Any:
+        if isinstance(leaf, torch.Tensor):
+            return TensorRequest(shape=tuple(leaf.shape), dtype=str(leaf.dtype).removeprefix("torch."))
+        return leaf
+
+    args, kwargs = program.example_inputs or ((), {})
+    inputs = ForwardInputs(
+        args=tuple(map_leaves(requested, item) for item in args),
+        kwargs={name: map_leaves(requested, item) for name, item in kwargs.items()},
+    )
+    return _resolved(text, path, lambda: module, lambda _module: inputs, lent=True)
+
+
+def _unflattened(program: Any) -> "nn.Module":
+    """The program as the tree of modules that it was exported from; as one module where torch cannot build the tree."""
+    import torch
+
+    try:
+        return torch.export.unflatten(program)
+    except Exception:  # noqa: BLE001 - torch refuses some trees, each with an error of its own
+        module: nn.Module = program.module()
+        return module
+
+
+def _archive(path: Path, text: str) -> ResolvedArchitecture:
+    """A TorchScript program or a pickled state dict, whichever ``.pt`` and its like hold."""
+    import torch
+
+    if _is_scripted(path):
+        with _readable(text, "a scripted program"):
+            module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+        return _resolved(text, path, lambda: module, lambda _module: None, lent=True)
+    with _readable(text, "a state dict"):
+        content = torch.load(path, map_location="meta", weights_only=True)
+    states = _states(content)
+    if not states:
+        raise BuildError(f"{text}: {path.name} holds no tensors under names, so it is no state dict")
+    return _weights(text, path, states)
+
+
+def _safetensors(path: Path, text: str) -> ResolvedArchitecture:
+    """The header of a file of safetensors; the tensors are not read."""
+    import torch
+
+    try:
+        from safetensors import safe_open
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"{text}: reading it needs safetensors: pip install safetensors") from error
+    states: dict[str, Tensor] = {}
+    with _readable(text, "a file of safetensors"), safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118 - it is no mapping
+            part = file.get_slice(name)
+            dtype = getattr(torch, SAFETENSORS_DTYPES[part.get_dtype()])
+            states[name] = torch.empty(tuple(part.get_shape()), dtype=dtype, device="meta")
+    return _weights(text, path, states)
+
+
+READERS: Mapping[str, Callable[[Path, str], ResolvedArchitecture]] = MappingProxyType(
+    {
+        ".pt2": _exported,
+        ".safetensors": _safetensors,
+        **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), _archive),
+    }
+)
+"""How a file is read, by its suffix."""
+
+
+def _resolved(
+    text: str,
+    path: Path,
+    factory: Callable[[], "nn.Module"],
+    default_inputs: Callable[["nn.Module"], ForwardInputs | None],
+    *,
+    lent: bool,
+) -> ResolvedArchitecture:
+    return ResolvedArchitecture(
+        architecture=Architecture(spec=text, source=SOURCE, name=str(path), options={}, description=""),
+        factory=factory,
+        default_inputs=default_inputs,
+        lent=lent,
+    )
+
+
+def _weights(text: str, path: Path, states: Mapping[str, "Tensor"]) -> ResolvedArchitecture:
+    """Modules as the dots in the names say, with nothing in them but tensors."""
+    resolved = _resolved(text, path, lambda: _module_of(states), lambda _module: ForwardInputs(kwargs={}), lent=False)
+    return replace(resolved, runs=False)
+
+
+def _module_of(states: Mapping[str, "Tensor"]) -> "nn.Module":
+    from torch import nn
+
+    class Weights(nn.Module):
+        """What a dot in a name stands for."""
+
+        def forward(self) -> None:
+            """Nothing: weights alone do not say what is done with them."""
+
+    root = Weights()
+    parameters: dict[int, nn.Parameter] = {}
+    for path, tensor in states.items():
+        *parents, name = path.split(".")
+        module: nn.Module = root
+        for parent in parents:
+            if parent not in module._modules:
+                module.add_module(parent, Weights())
+            module = module._modules[parent]  # type: ignore[assignment]  # just added, if it was not there
+        if name in BUFFER_NAMES or not (tensor.is_floating_point() or tensor.is_complex()):
+            module.register_buffer(name, tensor)
+        else:
+            # Two names of one tensor are tied.
+            module.register_parameter(name, parameters.setdefault(id(tensor), nn.Parameter(tensor)))
+    return root
+
+
+def _states(content: Any) -> dict[str, "Tensor"]:
+    """The tensors by name in a checkpoint, whose training state and settings are left out."""
+    import torch
+
+    if not isinstance(content, Mapping):
+        return {}
+    for key in WHERE_STATES_ARE:
+        if isinstance(content.get(key), Mapping):
+            return _states(content[key])
+    return {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def _is_scripted(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/" in name for name in archive.namelist())
+
+
+@contextmanager
+def _readable(text: str, what: str) -> Iterator[None]:
+    """Says in one sentence that the file is damaged, or holds more than data."""
+    log = logging.getLogger("torch.export")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    except Exception as error:
+        message = str(error).strip()
+        refused = re.search(r"(?:Unsupported )?(?:global|class|GLOBAL)[: ]+(?:GLOBAL )?([\w.]+)", message)
+        if isinstance(error, pickle.UnpicklingError) and refused:
+            raise BuildError(
+                f"{text} holds more than tensors ({refused[1]}), and netscope does not run what is in a pickle: save "
+                f"the state_dict, or export the program"
+            ) from error
+        # torch advises to read a damaged pickle without care.
+        damaged = isinstance(error, pickle.UnpicklingError)
+        reason = "it is damaged, or no archive" if damaged else message.partition("\n")[0] or type(error).__name__
+        raise BuildError(f"{text} cannot be read as {what}: {reason}") from error
+    finally:
+        log.disabled = before
+
+
+@contextmanager
+def _data_only() -> Iterator[None]:
+    """Has every ``torch.load`` that torch itself calls read nothing but data."""
+    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,140 @@
+"""Saved programs run; saved weights have sizes; nothing in a file is executed."""
+
+import pytest
+import torch
+from torch import nn
+
+import netscope
+from netscope.errors import BuildError, InputError, UnknownNameError, UsageError
+
+RESNET18 = 11_689_512
+
+
+class Branched(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3)
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+
+    def forward(self, x, scale):
+        return self.head(self.conv(x)) * scale
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def exported(folder):
+    program = torch.export.export(Branched().eval(), (torch.randn(2, 3, 16, 16), torch.randn(5)))
+    torch.export.save(program, folder / "net.pt2")
+    return "net.pt2"
+
+
+def test_an_exported_program_counts_like_its_model(exported):
+    model, saved = netscope.summarize(Branched(), [(2, 3, 16, 16), (5,)]), netscope.summarize(exported)
+    assert saved.totals.macs == model.totals.macs == 2 * 8 * 14 * 14 * 27 + 2 * 8 * 5
+    assert saved.totals.params == model.totals.params
+    assert [item.shape for item in saved.inputs] == [(2, 3, 16, 16), (5,)]
+    figures = {row.path: (row.params, row.flops) for row in saved.rows}
+    assert figures == {row.path: (row.params, row.flops) for row in model.rows}
+
+
+@pytest.mark.filterwarnings("ignore")  # TorchScript is deprecated
+def test_a_scripted_program_runs(folder):
+    torch.jit.save(torch.jit.script(nn.Sequential(nn.Linear(4, 3), nn.ReLU())), folder / "net.pt")
+    summary = netscope.summarize("net.pt", (2, 4))
+    assert (summary.totals.params, summary.totals.macs) == (15, 24)
+    with pytest.raises(InputError, match="has no default input"):
+        netscope.summarize("net.pt")
+
+
+def weights():
+    import torchvision
+
+    return torchvision.models.resnet18().state_dict()
+
+
+def safetensors(path):
+    pytest.importorskip("safetensors", reason="comes with the extras").torch  # noqa: B018 - imports it
+    from safetensors.torch import save_file
+
+    save_file(weights(), path)
+
+
+CONTAINERS = {
+    "weights.pth": lambda path: torch.save(weights(), path),
+    "weights.bin": lambda path: torch.save(weights(), path, _use_new_zipfile_serialization=False),
+    "training.ckpt": lambda path: torch.save({"epoch": 3, "state_dict": weights(), "lr": [0.1]}, path),
+    "weights.safetensors": safetensors,
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_weights_alone_have_sizes_and_no_flops(folder, name):
+    import torchvision
+
+    pytest.importorskip("safetensors.torch", reason="comes with the extras")
+    CONTAINERS[name](folder / name)
+    summary = netscope.summarize(name)
+    assert summary.totals.params == sum(row.own_params for row in summary.rows) == RESNET18
+    buffers = torchvision.models.resnet18().buffers()
+    assert summary.totals.buffers == sum(item.numel() for item in buffers)
+    by_path = {row.path: row.params for row in summary.rows}
+    assert by_path["layer1"] == 147_968
+    assert summary.is_lower_bound
+    assert summary.traced_on == "nowhere"
+    assert "FLOPs       unknown" in str(summary)
+    assert "never ran" not in str(summary)
+
+
+def test_tied_weights_in_a_state_dict_are_counted_once(folder):
+    model = nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 10, bias=False))
+    model[1].weight = model[0].weight
+    torch.save(model.state_dict(), folder / "tied.pth")
+    assert netscope.summarize("tied.pth").totals.params == 40
+
+
+class Armed:
+    """What a pickle can do to whoever opens it."""
+
+    def __reduce__(self):
+        return (open, ("executed", "w"))
+
+
+HARMFUL = {
+    "code.pth": lambda path: torch.save({"weight": torch.ones(2), "rest": Armed()}, path),
+    "module.pt": lambda path: torch.save(nn.Linear(2, 2), path),
+}
+
+
+@pytest.mark.parametrize("name", HARMFUL)
+def test_what_is_in_a_pickle_is_never_executed(folder, name):
+    HARMFUL[name](folder / name)
+    with pytest.raises(BuildError, match=r"holds more than tensors .*does not run what is in a pickle"):
+        netscope.summarize(name)
+    assert not (folder / "executed").exists()
+
+
+@pytest.mark.parametrize("suffix", ["pt2", "pth", "safetensors"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_file_is_named(folder, suffix, capfd):
+    (folder / f"damaged.{suffix}").write_bytes(b"123")
+    with pytest.raises(BuildError, match=f"damaged.{suffix} cannot be read as"):
+        netscope.summarize(f"damaged.{suffix}")
+    assert capfd.readouterr().err == ""
+
+
+def test_what_does_not_fit_a_file_is_refused(folder):
+    torch.save({"weight": torch.ones(2)}, folder / "a.pth")
+    torch.save([1, 2], folder / "list.pth")
+    with pytest.raises(UnknownNameError, match="there is no file"):
+        netscope.summarize("b.pth")
+    with pytest.raises(UsageError, match="takes no @ arguments"):
+        netscope.summarize("a.pth@width=3")
+    with pytest.raises(UsageError, match="weights alone, which take no input"):
+        netscope.summarize("a.pth", (1, 3))
+    with pytest.raises(BuildError, match="holds no tensors under names"):
+        netscope.summarize("list.pth")
