@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from netscope.analysis.experts import active_params
 from netscope.analysis.memory import kept_activations, peak_of_inference
 from netscope.schema import (
     NEVER_RAN,
@@ -267,6 +268,7 @@ def _totals(trace: Trace, root: _Node) -> Totals:
     return Totals(
         params=root.params,
         trainable_params=root.trainable,
+        active_params=active_params(trace),
         buffers=sum(buffer.elements for buffer in buffers),
         param_bytes=sum(parameter.bytes for parameter in parameters),
         param_dtypes=tuple(

@@ -278,30 +278,11 @@ def _heading(summary: Summary) -> tuple[str, ...]:
 
 
 def _facts(summary: Summary, shown: list[Node]) -> Iterator[tuple[str, str]]:
-    totals = summary.totals
-    if not totals.params or summary.traced_on == NOWHERE:
-        trainable = ""
-    elif not totals.frozen_params:
-        trainable = "all trainable"
-    else:
-        trainable = f"{numbers.count(totals.trainable_params)} trainable, {numbers.count(totals.frozen_params)} frozen"
-    dtypes = f" in {', '.join(totals.param_dtypes)}" if totals.param_dtypes else ""
-    weight = f"{numbers.size(totals.param_bytes)}{dtypes}"
-    yield "Parameters", "   ".join((numbers.count(totals.params), " · ".join(filter(None, (trainable, weight)))))
-    if totals.buffers:
-        yield "Buffers", f"{numbers.count(totals.buffers)}   {numbers.size(totals.buffer_bytes)}"
+    yield from _facts_of_parameters(summary)
     if summary.traced_on == NOWHERE:
         yield "FLOPs", "unknown: weights alone do not say what is done with them"
-        return
-    bound = "≥ " if summary.is_lower_bound else ""
-    yield (
-        "FLOPs",
-        f"{bound}{numbers.count(totals.flops)} = 2 × {numbers.count(totals.macs)} MACs   {_accounted(summary)}",
-    )
-    if summary.optimizer:
-        passes = f"forward {numbers.count(totals.flops)}, backward {numbers.count(totals.backward_flops)}"
-        yield "Step", f"{bound}{numbers.count(totals.step_flops)} FLOPs: {passes}"
-    yield "Memory", _memory(summary)
+    else:
+        yield from _facts_of_the_run(summary)
     if any(node.copies > 1 for node in shown):
         yield "Folded", "a … b ×n sums n identical siblings, what is below it is one of them; --expand opens them"
     if any(node.row.calls > 1 for node in shown):
@@ -314,6 +295,37 @@ def _facts(summary: Summary, shown: list[Node]) -> Iterator[tuple[str, str]]:
         yield "Note", f"{paths}: {note}"
     for remark in summary.remarks:
         yield "Note", remark
+
+
+def _facts_of_parameters(summary: Summary) -> Iterator[tuple[str, str]]:
+    totals = summary.totals
+    if not totals.params or summary.traced_on == NOWHERE:
+        trainable = ""
+    elif not totals.frozen_params:
+        trainable = "all trainable"
+    else:
+        trainable = f"{numbers.count(totals.trainable_params)} trainable, {numbers.count(totals.frozen_params)} frozen"
+    dtypes = f" in {', '.join(totals.param_dtypes)}" if totals.param_dtypes else ""
+    weight = f"{numbers.size(totals.param_bytes)}{dtypes}"
+    yield "Parameters", "   ".join((numbers.count(totals.params), " · ".join(filter(None, (trainable, weight)))))
+    if totals.active_params is not None:
+        share = numbers.share(totals.active_params, totals.params)
+        yield "Active", f"{numbers.count(totals.active_params)}   {share} of the parameters: what one token meets"
+    if totals.buffers:
+        yield "Buffers", f"{numbers.count(totals.buffers)}   {numbers.size(totals.buffer_bytes)}"
+
+
+def _facts_of_the_run(summary: Summary) -> Iterator[tuple[str, str]]:
+    totals = summary.totals
+    bound = "≥ " if summary.is_lower_bound else ""
+    yield (
+        "FLOPs",
+        f"{bound}{numbers.count(totals.flops)} = 2 × {numbers.count(totals.macs)} MACs   {_accounted(summary)}",
+    )
+    if summary.optimizer:
+        passes = f"forward {numbers.count(totals.flops)}, backward {numbers.count(totals.backward_flops)}"
+        yield "Step", f"{bound}{numbers.count(totals.step_flops)} FLOPs: {passes}"
+    yield "Memory", _memory(summary)
 
 
 def _memory(summary: Summary) -> str:

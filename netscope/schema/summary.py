@@ -138,6 +138,8 @@ class Totals:
     Attributes:
         params: elements of the distinct parameters.
         trainable_params: those that require a gradient.
+        active_params: those that one token meets, where a router sends it to some of several experts; None without
+            experts.
         buffers: elements of the distinct buffers.
         param_bytes: of the parameters, in their own dtypes.
         param_dtypes: those dtypes, sorted.
@@ -150,6 +152,7 @@ class Totals:
 
     params: int
     trainable_params: int
+    active_params: int | None
     buffers: int
     param_bytes: int
     param_dtypes: tuple[str, ...]

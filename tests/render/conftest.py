@@ -56,6 +56,7 @@ def summary_of(rows, *, name="toy", uncounted=(), remarks=(), **totals):
     figures = {
         "params": params,
         "trainable_params": sum(row.own_trainable_params for row in rows),
+        "active_params": None,
         "buffers": 0,
         "param_bytes": 4 * params,
         "param_dtypes": ("float32",),
