@@ -1,15 +1,17 @@
 """Who owns which parameter and who ran which op; the invariants on random networks."""
 
+import copy
+
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 import netscope
-from netscope.schema import OUTPUTS_DIFFER, Summary
+from netscope.schema import OUTPUTS_DIFFER, MemoryUse, Summary
 
 
 def rows_of(model, inputs, **options):
@@ -241,6 +243,28 @@ def test_on_random_networks_the_totals_are_the_sums_and_torchs_counter_agrees(ne
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             twin(torch.empty(shape))
     assert on_meta.totals.flops == counter.get_total_flops()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), st.data())
+def test_on_random_networks_a_step_costs_what_torchs_counter_says(network, data):
+    model, shape = network
+    # Torch's counter takes the gradient of a grouped convolution's weights for that of an ungrouped one.
+    assume(all(getattr(module, "groups", 1) == 1 for module in model.modules()))
+    for parameter in model.parameters():
+        parameter.requires_grad_(data.draw(st.booleans()))
+    twin = copy.deepcopy(model).to("meta").train()
+    try:
+        with FlopCounterMode(display=False) as counter:
+            twin(torch.empty(shape, device="meta")).sum().backward()
+    except RuntimeError:  # nothing to train, or a value that is needed again was overwritten
+        assume(False)
+    summary = netscope.summarize(model, shape, mode="train", optimizer="adam", device="meta")
+    assert summary.totals.step_flops == counter.get_total_flops()
+    assert summary.totals.backward_flops == sum(row.own_backward_flops for row in summary.rows)
+    assert summary.totals.memory == sum((row.own_memory for row in summary.rows), start=MemoryUse())
+    assert summary.totals.memory.optimizer_state == 2 * 4 * summary.totals.trainable_params
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])
