@@ -13,6 +13,7 @@ from netscope.schema import Architecture, ListedArchitecture
 from netscope.sources.base import ResolvedArchitecture
 from netscope.sources.transformers_inputs import inputs_of_length, usual_inputs
 
+_NAMES = re.compile(r"MODEL_\w*MAPPING_NAMES")
 _MAPPING = re.compile(r"MODEL_(?:FOR_)?(?:(\w+)_)?MAPPING")
 
 HEADS = {"SEQ_TO_SEQ_CAUSAL_LM": "seq2seq-lm", "SPEECH_SEQ_2_SEQ": "speech-seq2seq", "": "base"}
@@ -32,7 +33,7 @@ class TransformersSource:
         _transformers()
         from transformers.models.auto import modeling_auto
 
-        mappings = (vars(modeling_auto)[name] for name in vars(modeling_auto) if name.endswith("_MAPPING_NAMES"))
+        mappings = (value for name, value in vars(modeling_auto).items() if _NAMES.fullmatch(name))
         return sorted({model_type for mapping in mappings for model_type in mapping})
 
     def listing(self) -> Iterable[ListedArchitecture]:
@@ -163,6 +164,10 @@ def _model_class(transformers: Any, config: Any, head: str | None, text: str) ->
         head = next((item for item in usual if item in available), next(iter(available), None))
     if head is not None and inspect.isclass(getattr(transformers, head, None)):
         return getattr(transformers, head)
+    if not available:
+        raise UnknownNameError(
+            f"{text}: transformers has no model of a {type(config).__name__} alone: it is a part of others"
+        )
     if head not in available:
         raise UsageError(
             f"{text}: a {type(config).__name__} has no model with head={head}; its heads are {', '.join(available)}"
