@@ -128,16 +128,19 @@ def _attribute_ops(nodes: list[_Node], trace: Trace, flops: Sequence[int | None]
 
 
 def _execution_order(nodes: list[_Node], trace: Trace) -> list[int]:
-    """A module before its children; siblings by their first call, those never called behind, as registered."""
+    """A module before its children; siblings by the first call in or below them, those that never ran behind."""
     first_call: dict[int, int] = {}
     for number, call in enumerate(trace.calls):
-        first_call.setdefault(call.module, number)
+        position: int | None = call.module
+        while position is not None and position not in first_call:
+            first_call[position] = number
+            position = trace.modules[position].parent
     order: list[int] = []
     pending = [0]
     while pending:
-        position = pending.pop()
-        order.append(position)
-        children = sorted(nodes[position].children, key=lambda child: first_call.get(child, len(trace.calls)))
+        following = pending.pop()
+        order.append(following)
+        children = sorted(nodes[following].children, key=lambda child: first_call.get(child, len(trace.calls)))
         pending.extend(reversed(children))
     return order
 

@@ -1,6 +1,7 @@
 """Bytes by category, and the peak of an inference pass, against arithmetic, torch's optimizers and its allocator."""
 
-import gc
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import pytest
 import torch
@@ -113,25 +114,19 @@ def test_the_peak_is_what_is_alive_at_once(case):
 
 
 @pytest.mark.parametrize("case", PEAKS)
-def test_the_allocator_agrees(case):
+def test_the_allocator_agrees(benchmark_of_memory, case):
     model, x = PEAKS[case][0](), torch.randn(B, D)
-    assert allocated_at_most(model, x) == PEAKS[case][1]
+    assert benchmark_of_memory.allocated_at_most(model, x) == PEAKS[case][1]
 
 
-def allocated_at_most(model, x):
-    """The most that the CPU's allocator held at once for a forward pass, in bytes."""
-    with torch.no_grad():
-        model(x)
-        gc.collect()
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-            result = model(x)
-    del result
-    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
-    held = most = 0
-    for event in sorted(events, key=lambda event: event.start_ns()):
-        held += event.nbytes()
-        most = max(most, held)
-    return most
+@pytest.fixture(scope="module")
+def benchmark_of_memory():
+    """What asks the CPU's allocator."""
+    path = Path(__file__).parents[2] / "benchmarks" / "memory.py"
+    spec = spec_from_file_location("benchmark_of_memory", path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_training_has_no_peak_of_inference():

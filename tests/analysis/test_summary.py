@@ -81,6 +81,23 @@ def test_a_module_that_ran_to_different_shapes_says_so():
     assert rows["act"].output_shapes == ((2, 3),)
 
 
+def test_a_list_of_layers_stands_where_its_layers_ran():
+    class Listed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.LayerNorm(4)
+            self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(2))
+            self.first = nn.Linear(4, 4)
+
+        def forward(self, x):
+            x = self.first(x)
+            for layer in self.layers:
+                x = layer(x)
+            return self.norm(x)
+
+    assert list(rows_of(Listed(), (1, 4))) == ["", "first", "layers", "layers.0", "layers.1", "norm"]
+
+
 def test_functional_work_lands_on_the_module_that_was_running():
     class Functional(nn.Module):
         def __init__(self):
