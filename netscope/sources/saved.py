@@ -101,9 +101,11 @@ def _archive(path: Path, text: str) -> ResolvedArchitecture:
         with _readable(text, "a scripted program"):
             module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
         return _resolved(text, path, lambda: module, lambda _module: None, lent=True)
+    # Mapped, so that nothing is read and yet tied tensors can be told by their addresses.
+    mapped = zipfile.is_zipfile(path)
     with _readable(text, "a state dict"):
-        content = torch.load(path, map_location="meta", weights_only=True)
-    states = _states(content)
+        content = torch.load(path, map_location="cpu" if mapped else "meta", mmap=mapped, weights_only=True)
+    states = _on_meta(_states(content))
     if not states:
         raise BuildError(f"{text}: {path.name} holds no tensors under names, so it is no state dict")
     return _weights(text, path, states)
@@ -194,6 +196,21 @@ def _states(content: Any) -> dict[str, "Tensor"]:
         if isinstance(content.get(key), Mapping):
             return _states(content[key])
     return {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def _on_meta(states: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
+    """The tensors without their memory; those that were one are one."""
+    import torch
+
+    made: dict[tuple[Any, ...], Tensor] = {}
+    result = {}
+    for name, tensor in states.items():
+        address = tensor.data_ptr() or id(tensor)
+        key = (address, tensor.shape, tensor.dtype)
+        if key not in made:
+            made[key] = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+        result[name] = made[key]
+    return result
 
 
 def _is_scripted(path: Path) -> bool:

@@ -128,6 +128,12 @@ def whole_storage(tensor: Tensor) -> Tensor:
         return torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(tensor.untyped_storage())
 
 
+def is_fake(tensor: Tensor) -> bool:
+    """Whether it stands for a tensor in a graph that torch traced."""
+    fake: Any = sys.modules.get("torch._subclasses.fake_tensor")
+    return fake is not None and isinstance(tensor, fake.FakeTensor)
+
+
 def is_uninitialised(tensor: Tensor) -> bool:
     """Whether a lazy module has not learnt the tensor's shape yet."""
     return isinstance(tensor, UninitializedTensorMixin)

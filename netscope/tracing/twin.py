@@ -40,6 +40,8 @@ class _Counterparts(TorchFunctionMode):
         Raises:
             TracingError: the tensor has no values, and the device wants some.
         """
+        if torch_compat.is_fake(tensor):
+            return tensor  # what an exported graph remembers of a value: no one computes with it
         if torch_compat.is_uninitialised(tensor):
             return torch_compat.uninitialised_like(tensor, self.device)
         if tensor.is_meta and self.device.type != "meta":
