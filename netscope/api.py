@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, sources
-from netscope.errors import InputError, TracingError, UsageError, did_you_mean
+from netscope.errors import InputError, TracingError, UntrainableError, UsageError, did_you_mean
 from netscope.flops import flops_per_op
 from netscope.schema import Cause, Listing, PeerCount, Summary, Trace, Verification
 from netscope.schema.inputs import ForwardInputs, as_forward_inputs
@@ -32,7 +32,7 @@ def summarize(
     device: str = "auto",
     dtype: str | None = None,
     mode: str = "eval",
-    optimizer: str = "sgd",
+    optimizer: str | None = None,
 ) -> Summary:
     """Every layer's output shape, parameters and FLOPs, from one forward pass or one step of training.
 
@@ -49,7 +49,8 @@ def summarize(
         dtype: of the parameters, buffers and inputs that are floating; by default as they are.
         mode: ``"eval"``, or ``"train"`` for a whole step: a forward pass in train mode and the backward pass from the
             ``loss`` among the outputs, or else from all of them.
-        optimizer: whose state a step of training keeps: ``"sgd"``, ``"momentum"``, ``"adam"``, ``"adamw"``, …
+        optimizer: whose state a step of training keeps: ``"sgd"``, which has none, by default; ``"momentum"``,
+            ``"adam"``, ``"adamw"``, …
 
     Returns:
         The summary; ``print`` shows it as the table.
@@ -58,13 +59,15 @@ def summarize(
         NetscopeError: one of its kinds, which say what to do.
     """
     sizes = _sizes(inputs, batch_size, seq_len)
-    if optimizer not in STATES_PER_PARAMETER:
+    if optimizer is not None and mode != "train":
+        raise UsageError(f"the optimizer {optimizer} goes with a step of training")
+    if optimizer is not None and optimizer not in STATES_PER_PARAMETER:
         raise UsageError(
             f"there is no optimizer {optimizer!r}{did_you_mean(optimizer, STATES_PER_PARAMETER)}; the optimizers are "
             f"{', '.join(STATES_PER_PARAMETER)}"
         )
     resolved, recorded = _resolve_and_trace(model, sizes, device=device, dtype=dtype, mode=mode)
-    trained_with = optimizer if mode == "train" else None
+    trained_with = (optimizer or "sgd") if mode == "train" else None
     summary = analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture, trained_with)
     return summary if resolved.runs else analysis.without_forward(summary)
 
@@ -84,7 +87,9 @@ def trace(
     Arguments and errors are those of ``summarize``.
     """
     sizes = _sizes(inputs, batch_size, seq_len)
-    return _resolve_and_trace(model, sizes, device=device, dtype=dtype, mode=mode)[1]
+    resolved, recorded = _resolve_and_trace(model, sizes, device=device, dtype=dtype, mode=mode)
+    _check_runs(resolved)
+    return recorded
 
 
 def verify(
@@ -99,6 +104,7 @@ def verify(
     sizes = _sizes(inputs, batch_size, seq_len)
     with tracing.undisturbed():
         resolved = _resolve(model)
+        _check_runs(resolved)
         subject = _subject(resolved, sizes)
         recorded = _trace_where_possible(subject, "auto", "eval", resolved.architecture.spec)
         tallies = tracing.peer_tallies(subject, recorded.device)
@@ -143,10 +149,12 @@ class _Sizes:
 
 def _sizes(inputs: Any, batch_size: int | None, seq_len: int | None) -> _Sizes:
     for what, value in (("batch size", batch_size), ("sequence length", seq_len)):
-        if value is not None and (not isinstance(value, int) or value < 1):
+        if value is not None and (type(value) is not int or value < 1):
             raise UsageError(f"the {what} must be a whole number of at least 1, not {value!r}")
     if inputs is not None and seq_len is not None:
-        raise UsageError("--seq-len sets the length of the architecture's own inputs; give either --input or --seq-len")
+        raise UsageError(
+            "a sequence length is that of the architecture's own inputs: give either inputs or a sequence length"
+        )
     return _Sizes(inputs=None if inputs is None else as_forward_inputs(inputs), batch_size=batch_size, seq_len=seq_len)
 
 
@@ -167,12 +175,17 @@ def _resolve_and_trace(
 
     with tracing.undisturbed():
         resolved = _resolve(model)
-        if not resolved.runs and (sizes.inputs or sizes.batch_size or mode == "train"):
-            raise UsageError(f"{resolved.architecture.spec} holds weights alone, which take no input and run nothing")
+        if not sizes.are_usual or mode == "train":
+            _check_runs(resolved)
         subject = _subject(resolved, sizes, dtype)
         recorded = _trace_where_possible(subject, device, mode, resolved.architecture.spec)
     versions = {"netscope": __version__, **recorded.versions, **resolved.versions}
     return resolved, replace(recorded, versions=versions)
+
+
+def _check_runs(resolved: "ResolvedArchitecture") -> None:
+    if not resolved.runs:
+        raise UsageError(f"{resolved.architecture.spec} holds weights alone, which take no input and run nothing")
 
 
 def _resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
@@ -184,7 +197,7 @@ def _subject(resolved: "ResolvedArchitecture", sizes: _Sizes, dtype: str | None 
 
     spec = resolved.architecture.spec
     if sizes.seq_len is not None and resolved.sequence_inputs is None:
-        raise UsageError(f"--seq-len: {spec} has no token sequences of its own; give its inputs with --input")
+        raise UsageError(f"{spec} has no token sequences of its own whose length could be set: give its inputs")
 
     def inputs_for(module: "nn.Module") -> ForwardInputs:
         """What was asked for, or else what the source says, or else nothing if ``forward`` needs nothing."""
@@ -220,20 +233,20 @@ def _trace_where_possible(subject: "Subject", device: str, mode: str, what: str)
     """
     from netscope import tracing
 
-    if device == "cpu" and not subject.lent:
+    def check_memory() -> None:
         tracing.check_memory(tracing.weight_bytes(subject.build("meta")), what)
+
+    if device == "cpu":
+        check_memory()
     try:
         return _trace_explained(subject, "meta" if device == "auto" else device, mode)
-    except tracing.ForwardError as error:
-        if device != "auto":
-            raise
-        reason = error.failure.message
-        if not subject.lent:
-            tracing.check_memory(error.failure.weight_bytes, what)
+    except UntrainableError:
+        raise
     except TracingError as error:
         if device != "auto":
             raise
-        reason = str(error)
+        reason = error.failure.message if isinstance(error, tracing.ForwardError) else str(error)
+    check_memory()
     values = "random inputs" if subject.lent else "random weights and inputs"
     remark = (
         f"traced on the CPU with {values}, because meta cannot run it ({_first_sentence(reason)}); "

@@ -71,7 +71,11 @@ class BuildError(NetscopeError):
 
 
 class TracingError(NetscopeError):
-    """The forward pass raised."""
+    """The forward or the backward pass raised, or the model could not be copied."""
+
+
+class UntrainableError(TracingError):
+    """There is nothing to differentiate."""
 
 
 class DeviceError(NetscopeError):

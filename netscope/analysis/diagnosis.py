@@ -20,7 +20,9 @@ def diagnose(failure: LayerFailure) -> str | None:
     Knows the layers of ``torch.nn`` by the hyperparameters that they keep, so subclasses that run their parent's
     ``forward`` are explained as well.
     """
-    if not failure.layer_inputs or not failure.is_torch_layer or RAGGED in failure.layer_inputs[0].shape:
+    if failure.phase == "backward" or not failure.layer_inputs or not failure.is_torch_layer:
+        return None
+    if RAGGED in failure.layer_inputs[0].shape:
         return None
     layer = f"{failure.path} ({failure.type_name})" if failure.path else failure.type_name
     shape = failure.layer_inputs[0].shape
@@ -58,7 +60,8 @@ def _wrong_dtype(failure: LayerFailure) -> str | None:
     if "num_embeddings" in failure.hyperparameters and not given.startswith(("int", "uint")):
         return f"looks up integer ids and got {given}: give the input a dtype, like 1x128:int64"
     weight = failure.weight_dtype
-    if "num_embeddings" not in failure.hyperparameters and weight is not None and given != weight:
+    about_types = any(word in failure.message.lower() for word in ("dtype", "type", "half", "float", "not implemented"))
+    if "num_embeddings" not in failure.hyperparameters and weight is not None and given != weight and about_types:
         return f"computes in {weight} and got {given}"
     return None
 

@@ -35,6 +35,7 @@ class _Node:
     children: list[int] = field(default_factory=list)
     calls: list[ModuleCall] = field(default_factory=list)
     ops: dict[str, list[int | None]] = field(default_factory=dict)
+    backward_ops: dict[str, list[int | None]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     own_params: int = 0
     own_trainable: int = 0
@@ -99,6 +100,7 @@ def without_forward(summary: Summary) -> Summary:
         uncalled_modules=(),
         traced_on=NOWHERE,
         peak_memory=None,
+        remarks=("what is a buffer and no parameter is told by its name alone",) if summary.totals.buffers else (),
     )
 
 
@@ -119,10 +121,11 @@ def _attribute_ops(nodes: list[_Node], trace: Trace, flops: Sequence[int | None]
     forward_ends = len(trace.ops) if trace.first_backward_op is None else trace.first_backward_op
     for position, (op, cost) in enumerate(zip(trace.ops, flops, strict=True)):
         node = nodes[trace.calls[op.call].module]
-        node.ops.setdefault(op.name, []).append(cost)
         if position < forward_ends:
+            node.ops.setdefault(op.name, []).append(cost)
             node.own_flops += cost or 0
         else:
+            node.backward_ops.setdefault(op.name, []).append(cost)
             node.own_backward_flops += cost or 0
         node.is_lower_bound = node.is_lower_bound or cost is None
 
@@ -253,11 +256,16 @@ def _row(node: _Node, trace: Trace) -> LayerRow:
         memory=node.memory,
         own_memory=node.own_memory,
         is_lower_bound=node.is_lower_bound,
-        ops=tuple(
-            OpCount(op=op, calls=len(costs), flops=None if None in costs else sum(cost or 0 for cost in costs))
-            for op, costs in node.ops.items()
-        ),
+        ops=_op_counts(node.ops),
+        backward_ops=_op_counts(node.backward_ops),
         notes=tuple(node.notes),
+    )
+
+
+def _op_counts(costs_by_op: dict[str, list[int | None]]) -> tuple[OpCount, ...]:
+    return tuple(
+        OpCount(op=op, calls=len(costs), flops=None if None in costs else sum(cost or 0 for cost in costs))
+        for op, costs in costs_by_op.items()
     )
 
 

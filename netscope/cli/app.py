@@ -74,10 +74,7 @@ def run(arguments: Sequence[str]) -> int:
             raise  # stdout's: whoever runs us knows
         if debug:
             traceback.print_exc()
-        _say(
-            f"unexpected {type(error).__name__}: {_shortened(str(error))}; this is a mistake in netscope, and --debug "
-            f"shows where"
-        )
+        _say(f"this is a mistake in netscope, and --debug shows where: unexpected {type(error).__name__}: {error}")
         return 3
     return 0
 

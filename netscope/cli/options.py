@@ -11,7 +11,8 @@ ArchitectureArgument = Annotated[
     str,
     typer.Argument(
         metavar="ARCH",
-        help="NAME, SOURCE/NAME, package.module:factory or path/file.py:factory, each with @key=value,… behind it.",
+        help="NAME, SOURCE/NAME, package.module:factory or path/file.py:factory, each with @key=value,… behind it; or "
+        "a saved program or file of weights.",
     ),
 ]
 InputOption = Annotated[

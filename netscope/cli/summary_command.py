@@ -30,8 +30,8 @@ def summary(
     ] = None,
     train: Annotated[bool, typer.Option("--train", help="Counts a step: forward in train mode, and backward.")] = False,
     optimizer: Annotated[
-        str, typer.Option("--optimizer", metavar="NAME", help="With --train: whose state is kept, like adamw.")
-    ] = "sgd",
+        str | None, typer.Option("--optimizer", metavar="NAME", help="With --train: whose state is kept, like adamw.")
+    ] = None,
     depth: Annotated[
         int | None, typer.Option("--depth", "-d", metavar="N", help="Shows this many levels below the root.")
     ] = None,
@@ -51,7 +51,7 @@ def summary(
     output: OutputOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Every layer's output shape, parameters and FLOPs, from one forward pass without weights."""
+    """Every layer's output shape, parameters and FLOPs, from one pass without weights."""
     view = View(
         columns=tuple(key.strip() for key in columns.split(",")) if columns is not None else None,
         depth=depth,

@@ -123,6 +123,7 @@ _LISTED: Mapping[str, str] = MappingProxyType(
 _OTHER_NAMESPACES: Mapping[str, str] = MappingProxyType(
     {
         "prims.convert_element_type": "moves, views or selects elements",
+        "prim.device": "only asserts or asks",
         "profiler._record_function_enter_new": "only asserts or asks",
         "profiler._record_function_exit": "only asserts or asks",
         "torchvision.nms": "reduces, scans, sorts or compares",

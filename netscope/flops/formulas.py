@@ -443,6 +443,17 @@ def scaled_dot_product_attention_backward(
     grad_out: TensorSpec, query: TensorSpec, key: TensorSpec, value: TensorSpec, *_: Any, **__: Any
 ) -> int:
     """FLOPs of fused attention's gradients: the scores once more, then those of scores, query, key and value."""
+    return attention_backward_flops(query, key, value)
+
+
+@flop_formula("higher_order.flex_attention_backward")
+def flex_attention_backward(query: TensorSpec, key: TensorSpec, value: TensorSpec, *_: Any, **__: Any) -> int:
+    """FLOPs of the gradients of attention with a score function of its own, likewise."""
+    return attention_backward_flops(query, key, value)
+
+
+def attention_backward_flops(query: TensorSpec, key: TensorSpec, value: TensorSpec) -> int:
+    """FLOPs of five products of (L, S) with E or V: scores, and the gradients of scores, query, key and value."""
     *heads, length, width = query.shape
     sources, value_width = key.shape[-2], value.shape[-1]
     return 2 * prod(heads) * length * sources * (3 * width + 2 * value_width)

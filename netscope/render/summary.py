@@ -139,6 +139,7 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
         rows.append(Row(cells=(name, *cells), style=_style(node)))
         if view.ops:
             rows += (_op_row(op, name, keys, summary) for op in node.row.ops)
+            rows += (_op_row(op, name, keys, summary, backward=True) for op in node.row.backward_ops)
     return Document(
         result=summary,
         heading=_heading(summary),
@@ -222,7 +223,7 @@ def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]
         "flops": lambda row: -row.flops,
         "name": lambda row: row.path,
     }
-    kept = [row for row in rows if row.params or row.flops] or rows[:1]
+    kept = [row for row in rows if row.params or row.step_flops or row.memory.total] or rows[:1]
     for row in sorted(kept, key=keys[view.sort]):
         node = Node(row=row, label=row.path or row.type_name)
         yield NameCell(path=row.path, label=node.label, mark=_mark(node)), node
@@ -246,15 +247,17 @@ def _style(node: Node) -> Style:
     return "plain" if node.children or node.hidden else "faint"
 
 
-def _op_row(op: OpCount, below: NameCell, keys: tuple[str, ...], summary: Summary) -> Row:
+def _op_row(op: OpCount, below: NameCell, keys: tuple[str, ...], summary: Summary, *, backward: bool = False) -> Row:
     """An op below the module that ran it: only its name, calls and FLOPs are known."""
     known: dict[str, Any] = {
         "type": TypeCell(name="op", details=("uncounted",) if op.flops is None else ()),
         "calls": op.calls,
-        "flops": op.flops,
-        "macs": None if op.flops is None else op.flops // 2,
-        "flops-share": (op.flops or 0, summary.totals.flops),
+        "backward-flops" if backward else "flops": op.flops,
+        "backward-macs" if backward else "macs": None if op.flops is None else op.flops // 2,
+        "step-share": (op.flops or 0, summary.totals.step_flops),
     }
+    if not backward:
+        known["flops-share"] = (op.flops or 0, summary.totals.flops)
     guides = re.sub("─", " ", below.guides.replace("├", "│").replace("└", " ")) or "   "
     mark = f"×{op.calls}" if op.calls > 1 else ""
     name = NameCell(path=f"{below.path}:{op.op}", label=op.op, mark=mark, guides=f"{guides}∙ ")

@@ -1,15 +1,17 @@
-"""What is known of a forward pass that raised."""
+"""What is known of a pass that raised."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from netscope.schema.trace import InputSpec, PlainValue, TensorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerFailure:
-    """The innermost module whose ``forward`` was running when it raised.
+    """The innermost module whose ``forward`` was running, or was being differentiated, when it raised.
 
     Attributes:
+        phase: ``"forward"`` or ``"backward"``.
         path: of the module, ``""`` for the root.
         type_name: its class's name.
         is_torch_layer: whether its ``forward`` is one of ``torch.nn``, so that its arithmetic is known.
@@ -22,6 +24,7 @@ class LayerFailure:
         weight_bytes: of all parameters and buffers.
     """
 
+    phase: Literal["forward", "backward"]
     path: str
     type_name: str
     is_torch_layer: bool

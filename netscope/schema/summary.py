@@ -85,7 +85,8 @@ class LayerRow:
         memory: its bytes by what they are for, its children's included, each tensor on one row only.
         own_memory: the same without its children's.
         is_lower_bound: whether an op that netscope has no formula for ran in it or below it.
-        ops: what it ran itself, outside its children.
+        ops: what it ran itself in the forward pass, outside its children.
+        backward_ops: what the backward pass through these ran.
         notes: what a reader should know, such as ``"never ran"``.
     """
 
@@ -108,6 +109,7 @@ class LayerRow:
     own_memory: MemoryUse
     is_lower_bound: bool
     ops: tuple[OpCount, ...]
+    backward_ops: tuple[OpCount, ...]
     notes: tuple[str, ...]
 
     @property

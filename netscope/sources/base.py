@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netscope.errors import UnknownNameError, did_you_mean
+from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameError, described, did_you_mean
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs
 
@@ -74,6 +76,27 @@ class ModelSource(Protocol):
         Raises:
             UnknownNameError: the source has none of that name; ``unknown_name`` makes it.
         """
+
+
+def imported(package: str, source: str) -> Any:
+    """The package of a source that is an extra.
+
+    Raises:
+        MissingExtraError: it is not installed.
+        BrokenInstallError: it does not fit what else is installed.
+    """
+    try:
+        return import_module(package)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"the source {source} needs {package} ({error}): pip install 'netscope[{package}]' adds it"
+        ) from error
+    except Exception as error:
+        reason = described(error).partition("\n")[0]
+        raise BrokenInstallError(
+            f"{package} {version(package)} does not fit what else is installed ({reason}): pip install --upgrade "
+            f"'netscope[{package}]' mends it"
+        ) from error
 
 
 def unknown_name(source: ModelSource, name: str) -> UnknownNameError:

@@ -82,7 +82,7 @@ def _resolve_plain(text: str, name: str, options: dict[str, object]) -> Resolved
         known += names
     if unreadable:
         raise type(unreadable)(f"{name!r} is not built in, and {unreadable}") from unreadable
-    remedy = _elsewhere(name) or did_you_mean(name, known) or "; netscope list shows what there is"
+    remedy = did_you_mean(name, known) or _elsewhere(name) or "; netscope list shows what there is"
     module, dot, attribute = name.rpartition(".")
     if dot:
         remedy = f"; a Python object is written {module}:{attribute}"
@@ -92,7 +92,7 @@ def _resolve_plain(text: str, name: str, options: dict[str, object]) -> Resolved
 def _elsewhere(name: str) -> str:
     """A clause that names the prefixed source that has exactly ``name``, if one is installed and does."""
     for prefix, make in PREFIXED_SOURCES.items():
-        with suppress(MissingExtraError):
+        with suppress(MissingExtraError, BrokenInstallError):
             if name in _made(prefix, make).names():
                 return f"; did you mean {prefix}/{name}?"
     return ""

@@ -1,6 +1,7 @@
 """Saved files: exported and scripted programs, which run, and weights alone, which only have sizes.
 
-Nothing in a file is executed: pickles are read by ``torch.load(weights_only=True)``, which refuses what is no data.
+A program is run, so it deserves the trust that any code does. Weights are data: pickles are read by
+``torch.load(weights_only=True)``, which refuses what is not.
 """
 
 import logging
@@ -27,8 +28,13 @@ SOURCE = "file"
 WHERE_STATES_ARE = ("state_dict", "model_state_dict", "model", "module")
 """Keys under which checkpoints keep the weights beside everything else."""
 
-BUFFER_NAMES = ("running_mean", "running_var", "num_batches_tracked")
-"""What normalisation layers call their buffers; in a file of weights they look like parameters."""
+BUFFER_NAMES = frozenset(
+    {
+        "running_mean", "running_var", "num_batches_tracked", "position_ids", "token_type_ids", "inv_freq",
+        "relative_position_index", "attn_mask", "masked_bias",
+    }
+)  # fmt: skip
+"""What buffers are usually called; in a file of weights they look like parameters."""
 
 SAFETENSORS_DTYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -123,7 +129,9 @@ def _safetensors(path: Path, text: str) -> ResolvedArchitecture:
     with _readable(text, "a file of safetensors"), safe_open(path, framework="pt") as file:
         for name in file.keys():  # noqa: SIM118 - it is no mapping
             part = file.get_slice(name)
-            dtype = getattr(torch, SAFETENSORS_DTYPES[part.get_dtype()])
+            dtype = getattr(torch, SAFETENSORS_DTYPES.get(part.get_dtype(), ""), None)
+            if dtype is None:
+                raise BuildError(f"{text}: {name} has the dtype {part.get_dtype()}, which torch does not have")
             states[name] = torch.empty(tuple(part.get_shape()), dtype=dtype, device="meta")
     return _weights(text, path, states)
 
@@ -170,32 +178,39 @@ def _module_of(states: Mapping[str, "Tensor"]) -> "nn.Module":
             """Nothing: weights alone do not say what is done with them."""
 
     root = Weights()
-    parameters: dict[int, nn.Parameter] = {}
     for path, tensor in states.items():
         *parents, name = path.split(".")
         module: nn.Module = root
         for parent in parents:
-            if parent not in module._modules:
-                module.add_module(parent, Weights())
-            module = module._modules[parent]  # type: ignore[assignment]  # just added, if it was not there
-        if name in BUFFER_NAMES or not (tensor.is_floating_point() or tensor.is_complex()):
-            module.register_buffer(name, tensor)
+            # Not add_module, which refuses names that nn.Module has itself.
+            module = module._modules.setdefault(parent, Weights())  # type: ignore[assignment]  # never None here
+        if name in BUFFER_NAMES:
+            module._buffers[name] = tensor
         else:
-            # Two names of one tensor are tied.
-            module.register_parameter(name, parameters.setdefault(id(tensor), nn.Parameter(tensor)))
+            module._parameters[name] = nn.Parameter(tensor, requires_grad=tensor.is_floating_point())
     return root
 
 
 def _states(content: Any) -> dict[str, "Tensor"]:
     """The tensors by name in a checkpoint, whose training state and settings are left out."""
+    found = content
+    for key in WHERE_STATES_ARE:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            found = content[key]
+            break
+    return dict(_named_tensors(found, "", ()))
+
+
+def _named_tensors(content: Any, prefix: str, within: tuple[int, ...]) -> Iterator[tuple[str, "Tensor"]]:
+    """The tensors in mappings of mappings, named by the way to them."""
     import torch
 
-    if not isinstance(content, Mapping):
-        return {}
-    for key in WHERE_STATES_ARE:
-        if isinstance(content.get(key), Mapping):
-            return _states(content[key])
-    return {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    if isinstance(content, Mapping) and id(content) not in within:
+        for name, value in content.items():
+            if isinstance(value, torch.Tensor):
+                yield f"{prefix}{name}", value
+            else:
+                yield from _named_tensors(value, f"{prefix}{name}.", (*within, id(content)))
 
 
 def _on_meta(states: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
@@ -205,8 +220,8 @@ def _on_meta(states: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     made: dict[tuple[Any, ...], Tensor] = {}
     result = {}
     for name, tensor in states.items():
-        address = tensor.data_ptr() or id(tensor)
-        key = (address, tensor.shape, tensor.dtype)
+        address = tensor.data_ptr() if tensor.layout == torch.strided else 0
+        key = (address or id(tensor), tensor.shape, tensor.dtype)
         if key not in made:
             made[key] = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
         result[name] = made[key]
@@ -227,6 +242,8 @@ def _readable(text: str, what: str) -> Iterator[None]:
     before, log.disabled = log.disabled, True
     try:
         yield
+    except BuildError:
+        raise
     except Exception as error:
         message = str(error).strip()
         refused = re.search(r"(?:Unsupported )?(?:global|class|GLOBAL)[: ]+(?:GLOBAL )?([\w.]+)", message)

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from netscope.errors import MissingExtraError, UsageError
+from netscope.errors import UnknownNameError, UsageError
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import ResolvedArchitecture, unknown_name
+from netscope.sources.base import ResolvedArchitecture, imported, unknown_name
 from netscope.sources.construction import called
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class TimmSource:
 
     def names(self) -> Iterable[str]:
         """What ``timm.list_models()`` gives."""
-        return tuple(_timm().list_models())
+        return tuple(imported("timm", self.name).list_models())
 
     def listing(self) -> Iterable[ListedArchitecture]:
         """The names alone: timm ships no parameter counts."""
@@ -40,9 +40,14 @@ class TimmSource:
 
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
         """The architecture called ``name`` as ``timm.create_model(name, **options)`` makes it."""
-        timm = _timm()
-        if not timm.is_model(name):
+        timm = imported("timm", self.name)
+        architecture, _, tag = name.partition(".")
+        if not timm.is_model(architecture):
             raise unknown_name(self, name)
+        tags = [item.partition(".")[2] for item in timm.list_pretrained(f"{architecture}.*")] if tag else []
+        if tag and tag not in tags:
+            known = ", ".join(tags) or "none"
+            raise UnknownNameError(f"timm's {architecture} has no weights tagged {tag!r}; its tags are {known}")
         refused = WEIGHTS_OPTIONS.intersection(options)
         if refused:
             raise UsageError(f"{text}: netscope builds without weights; leave {', '.join(sorted(refused))} out of it")
@@ -54,25 +59,10 @@ class TimmSource:
         )
 
 
-def _timm() -> Any:
-    """The package.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        import timm
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"the source timm needs its package ({error}): pip install 'netscope[timm]' adds it"
-        ) from error
-    return timm
-
-
 def _default_inputs(module: "nn.Module", options: dict[str, Any]) -> ForwardInputs:
     """One picture of the size in the architecture's configuration, or of that in ``options``."""
     channels, *size = getattr(module, "pretrained_cfg", {}).get("input_size", DEFAULT_SIZE)
-    asked = options.get("img_size", tuple(size))
+    asked = options.get("img_size") or tuple(size)
     height, width = (asked, asked) if isinstance(asked, int) else asked
     shape = (1, options.get("in_chans", channels), height, width)
     return ForwardInputs(args=(TensorRequest(shape=shape),), kwargs={})

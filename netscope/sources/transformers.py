@@ -1,6 +1,5 @@
 """Architectures of Hugging Face transformers, from their configurations: no weights, no network, no remote code."""
 
-import inspect
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,9 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from netscope.errors import BuildError, MissingExtraError, UnknownNameError, UsageError, did_you_mean
+from netscope.errors import BuildError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import Architecture, ListedArchitecture
-from netscope.sources.base import ResolvedArchitecture
+from netscope.sources.base import ResolvedArchitecture, imported
 from netscope.sources.transformers_inputs import inputs_of_length, usual_inputs
 
 _NAMES = re.compile(r"MODEL_\w*MAPPING_NAMES")
@@ -30,7 +29,7 @@ class TransformersSource:
 
     def names(self) -> Iterable[str]:
         """Every type of model that transformers has."""
-        _transformers()
+        imported("transformers", self.name)
         from transformers.models.auto import modeling_auto
 
         mappings = (value for name, value in vars(modeling_auto).items() if _NAMES.fullmatch(name))
@@ -46,7 +45,7 @@ class TransformersSource:
 
         The option ``head`` names the task, or the class; it is no part of the configuration.
         """
-        transformers = _transformers()
+        transformers = imported("transformers", self.name)
         with _quiet(transformers):
             return self._resolve(transformers, text, name, options)
 
@@ -68,21 +67,6 @@ class TransformersSource:
         )
 
 
-def _transformers() -> Any:
-    """The package.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    try:
-        import transformers
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"the source hf needs transformers ({error}): pip install 'netscope[transformers]' adds it"
-        ) from error
-    return transformers
-
-
 @contextmanager
 def _quiet(transformers: Any) -> Iterator[None]:
     """Keeps transformers from advising on kernels and tokens, which no one runs here."""
@@ -98,9 +82,13 @@ def _config(source: TransformersSource, text: str, name: str, changes: dict[str,
     """The configuration of a type, a path or a hub id that has been downloaded before, with ``changes``."""
     import transformers
 
+    if not name:
+        raise UnknownNameError(
+            f"{text}: a type of model or a path goes behind hf/; netscope list 'hf/*' shows the types"
+        )
     data = {} if name in transformers.CONFIG_MAPPING else _saved_config(source, text, name)
     model_type = data.get("model_type", name)
-    if model_type not in transformers.CONFIG_MAPPING:
+    if not isinstance(model_type, str) or model_type not in transformers.CONFIG_MAPPING:
         raise UsageError(
             f"{text}: its config.json has the model_type {model_type!r}, which transformers {version('transformers')} "
             f"does not have; netscope does not run the code that a configuration points to"
@@ -139,7 +127,7 @@ def _saved_config(source: TransformersSource, text: str, name: str) -> dict[str,
         data: dict[str, Any] = PretrainedConfig.get_config_dict(where, local_files_only=True, _configuration_file=file)[
             0
         ]
-    except (OSError, ValueError) as error:
+    except Exception as error:
         if folder.is_dir():
             raise UsageError(f"{text}: {folder / file} is no configuration: {_first_line(error)}") from error
         raise UnknownNameError(
@@ -155,15 +143,15 @@ def _model_class(transformers: Any, config: Any, head: str | None, text: str) ->
     """The class for ``head``; by default the one that the configuration names, or the first preferred one."""
     available = _heads(transformers, type(config))
     if head is None:
-        named = [item for item in getattr(config, "architectures", None) or () if hasattr(transformers, item)]
-        if named:
-            return getattr(transformers, named[0])
+        named = next(iter(getattr(config, "architectures", None) or ()), None)
+        if named is not None:
+            return _class_named(transformers, named, text)
         # An encoder's head for causal language modelling, or a decoder's without its encoder, is not the usual one.
         encodes = "masked-lm" in available or config.is_encoder_decoder
         usual = [item for item in PREFERRED_HEADS if not (encodes and item == "causal-lm")]
         head = next((item for item in usual if item in available), next(iter(available), None))
-    if head is not None and inspect.isclass(getattr(transformers, head, None)):
-        return getattr(transformers, head)
+    if isinstance(head, str) and head[:1].isupper():
+        return _class_named(transformers, head, text)
     if not available:
         raise UnknownNameError(
             f"{text}: transformers has no model of a {type(config).__name__} alone: it is a part of others"
@@ -174,6 +162,13 @@ def _model_class(transformers: Any, config: Any, head: str | None, text: str) ->
         )
     found = getattr(transformers, available[head])[type(config)]
     return found[0] if isinstance(found, (tuple, list)) else found
+
+
+def _class_named(transformers: Any, name: str, text: str) -> Any:
+    found = getattr(transformers, str(name), None)
+    if not (isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)):
+        raise UsageError(f"{text}: transformers {version('transformers')} has no model class {name!r}")
+    return found
 
 
 def _heads(transformers: Any, kind: type) -> dict[str, str]:

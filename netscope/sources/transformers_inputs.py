@@ -39,11 +39,13 @@ def inputs_of_length(model: Any, length: int) -> ForwardInputs:
     """
     inputs = _inputs(model, length)
     if inputs is None or not set(TOKENS).intersection(inputs.kwargs):
-        raise UsageError(f"--seq-len {length}: {type(model).__name__} takes no tokens")
+        raise UsageError(
+            f"{type(model).__name__} takes no tokens, so there is no sequence whose length could be {length}"
+        )
     longest = _setting(model.config, "max_position_embeddings", "max_target_positions")
     rotates = _setting(model.config, "rope_parameters", "rope_theta", "rope_scaling") is not None
     if longest is not None and length > longest and not rotates:
-        raise InputError(f"--seq-len {length}: {type(model).__name__} has positions for {longest} tokens")
+        raise InputError(f"{type(model).__name__} has positions for {longest} tokens, not for {length}")
     return inputs
 
 
@@ -51,9 +53,9 @@ def _inputs(model: Any, length: int) -> ForwardInputs | None:
     config = model.config
     parameters = inspect.signature(model.forward).parameters
     names = [model.main_input_name]
-    if "pixel_values" in parameters and hasattr(config, "vision_config"):
-        takes_pictures_apart = all(_setting(config, name) is None for name in IMAGE_TOKENS)
-        names += ["pixel_values"] * takes_pictures_apart
+    pictures_apart = all(_setting(config, name) is None for name in IMAGE_TOKENS)
+    if "pixel_values" in parameters and hasattr(config, "vision_config") and pictures_apart:
+        names.append("pixel_values")
     if config.is_encoder_decoder and "decoder_input_ids" in parameters:
         names.append("decoder_input_ids")
     if not set(names) <= MAKERS.keys():
@@ -61,7 +63,7 @@ def _inputs(model: Any, length: int) -> ForwardInputs | None:
     required = {
         name: TensorRequest(shape=(1, length), dtype="bool")
         for name, parameter in parameters.items()
-        if name.endswith("attention_mask") and parameter.default is parameter.empty
+        if name in ("attention_mask", "decoder_attention_mask") and parameter.default is parameter.empty
     }
     return ForwardInputs(kwargs={**{name: MAKERS[name](config, length) for name in dict.fromkeys(names)}, **required})
 
@@ -76,7 +78,7 @@ def _pixels(config: Any, _length: int) -> TensorRequest:
     size = _setting(config, "image_size") or IMAGE_SIZE
     if isinstance(size, dict):
         size = tuple(size.values())
-    height, width = (size, size) if isinstance(size, int) else size[:2]
+    height, width = (size, size) if isinstance(size, int) else (size[0], size[-1])
     frames = _setting(config, "num_frames")
     channels = _setting(config, "num_channels") or 3
     shape = (1, *([frames] if frames else []), channels, height, width)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from netscope.errors import TracingError
+from netscope.errors import UntrainableError
 from netscope.tracing import torch_compat
 from netscope.tracing.tensors import tensors_in
 
@@ -17,7 +17,9 @@ class Origins:
     """Which module call made each node of the autograd graph.
 
     torch numbers nodes as it makes them. Calls nest, so what was running from one entry or exit to the next made every
-    node in between; a checkpoint that runs calls again during the backward pass goes on with the same count.
+    node in between; a checkpoint that runs calls again during the backward pass goes on with the same count. The count
+    is a thread's own: what a model runs in threads that it starts lands on any row. The nodes that accumulate the
+    parameters' gradients are numbered beyond all others, and land on the root.
     """
 
     def __init__(self) -> None:
@@ -45,14 +47,14 @@ def differentiable_outputs(result: Any, what: str) -> list[Tensor]:
         what: its name, for the error.
 
     Raises:
-        TracingError: nothing has a gradient.
+        UntrainableError: nothing has a gradient.
     """
     named = result if isinstance(result, Mapping) else {}
     loss = named.get("loss")
     outputs = [loss] if isinstance(loss, Tensor) else list(tensors_in(result))
     found = list({id(output): output for output in outputs if output.requires_grad}.values())
     if not found:
-        raise TracingError(
+        raise UntrainableError(
             f"{what} cannot be trained: none of its outputs depends on a parameter that requires a gradient"
         )
     return found

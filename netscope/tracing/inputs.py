@@ -14,8 +14,10 @@ from netscope.tracing import torch_compat
 from netscope.tracing.tensors import dtype_name
 
 
-def tensors_for(model: nn.Module, inputs: ForwardInputs, device: str) -> ForwardInputs:
+def tensors_for(model: nn.Module, inputs: ForwardInputs, device: str, dtype: str | None = None) -> ForwardInputs:
     """``inputs`` with a tensor on ``device`` for every request, and the given tensors moved there.
+
+    With ``dtype`` all that are floating have it.
 
     Floating tensors are standard normal (from a generator of their own, so that no one's sequence is disturbed),
     integers are zeros, which index any table, and booleans are true. On meta nothing is filled.
@@ -28,18 +30,24 @@ def tensors_for(model: nn.Module, inputs: ForwardInputs, device: str) -> Forward
     generator = None if device == "meta" else torch.Generator(device).manual_seed(0)
 
     def made(leaf: Any) -> Any:
+        tensor = in_its_own_dtype(leaf)
+        if dtype is not None and isinstance(tensor, Tensor) and tensor.is_floating_point():
+            return tensor.to(getattr(torch, dtype))
+        return tensor
+
+    def in_its_own_dtype(leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
-            return leaf.detach().to(device, copy=True)
+            return leaf.detach().to(device, copy=True).requires_grad_(leaf.requires_grad)
         if hasattr(leaf, "__array_interface__"):
             return torch.as_tensor(leaf, device=device)
         if not isinstance(leaf, TensorRequest):
             return leaf
-        dtype = getattr(torch, leaf.dtype) if leaf.dtype else default
+        asked = getattr(torch, leaf.dtype) if leaf.dtype else default
         if device == "meta":
-            return torch.empty(leaf.shape, dtype=dtype, device=device)
-        if dtype.is_floating_point or dtype.is_complex:
-            return torch.randn(leaf.shape, dtype=dtype, device=device, generator=generator)
-        return torch.full(leaf.shape, dtype is torch.bool, dtype=dtype, device=device)
+            return torch.empty(leaf.shape, dtype=asked, device=device)
+        if asked.is_floating_point or asked.is_complex:
+            return torch.randn(leaf.shape, dtype=asked, device=device, generator=generator)
+        return torch.full(leaf.shape, asked is torch.bool, dtype=asked, device=device)
 
     return inputs.mapped(made)
 

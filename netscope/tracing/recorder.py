@@ -1,7 +1,7 @@
-"""Records one forward pass: every module call, every op, and the tensors between them."""
+"""Records one pass, or a forward and a backward one: every module call, every op, and the tensors between them."""
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
@@ -53,12 +53,11 @@ class Recorder(TorchDispatchMode):
         self._ops: list[tuple[Any, int, tuple[Any, ...], dict[str, Any], tuple[int, ...], tuple[int, ...]]] = []
         self._written: dict[Any, tuple[int | str, ...]] = {}
         self._decomposing: set[Any] = set()
-        self._lent: set[int | None] = set()
-        self._snapshots: dict[int, tuple[Tensor, Tensor]] = {}
         self._origins = Origins()
         self._kept: list[tuple[int, int]] = []
         self._with_gradients = True
         self._first_backward_op: int | None = None
+        self._origin_of_failure = 0
 
     # Modules
 
@@ -100,7 +99,7 @@ class Recorder(TorchDispatchMode):
         """Calls the root with gradients, and then runs the backward pass from what it returned.
 
         Raises:
-            TracingError: nothing that it returned has a gradient.
+            UntrainableError: nothing that it returned has a gradient.
         """
         root = self.places[0].module
         with self.instrumented(), torch.enable_grad():
@@ -113,7 +112,8 @@ class Recorder(TorchDispatchMode):
 
     def _keep(self, tensor: Tensor) -> None:
         running = self._running()
-        self._kept.append((running[-1] if running else 0, self.tensors.index(tensor)))
+        with self._lock:
+            self._kept.append((running[-1] if running else 0, self.tensors.index(tensor)))
 
     def _call(self, module: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         running = self._running()
@@ -206,9 +206,11 @@ class Recorder(TorchDispatchMode):
             written = self._written[func] = torch_compat.written_arguments(func)
         if torch_compat.runs_others(func):
             return func(*self._listening(args), **self._listening(kwargs))
-        if written and self._lent:
-            self._snapshot(written, args, kwargs)
-        result = func(*args, **kwargs)
+        try:
+            result = func(*args, **kwargs)
+        except BaseException:
+            self._origin_of_failure = self._origins.of_current_node()
+            raise
         self._record(func, written, args, kwargs, result)
         return result
 
@@ -268,39 +270,18 @@ class Recorder(TorchDispatchMode):
             return (self.tensors.index(value),)
         return tuple(self.tensors.index(tensor) for tensor in tensors_in(value))
 
-    # What was lent
-
-    def lend(self, tensors: Iterable[Tensor]) -> None:
-        """Names tensors whose memory is the caller's: what an op writes into them is undone by ``give_back``."""
-        for tensor in tensors:
-            if not torch_compat.is_uninitialised(tensor):
-                self._lent.add(self.tensors.storages.number(tensor))
-
-    def give_back(self) -> None:
-        """Puts the lent tensors back to what they were."""
-        with torch.no_grad(), torch.inference_mode(mode=False):
-            for memory, before in self._snapshots.values():
-                memory.copy_(before)
-        self._snapshots.clear()
-
-    def _snapshot(self, written: tuple[int | str, ...], args: Any, kwargs: Any) -> None:
-        for place in written:
-            value = _argument(place, args, kwargs)
-            for tensor in (value,) if isinstance(value, Tensor) else tuple(value or ()):
-                number = self.tensors.storages.number(tensor)
-                if number is not None and number in self._lent and number not in self._snapshots:
-                    memory = torch_compat.whole_storage(tensor)
-                    self._snapshots[number] = (memory, memory.clone())
-
     # Results
 
     def failure(
         self, error: BaseException, *, inputs: tuple[InputSpec, ...], device: str, weight_bytes: int
     ) -> LayerFailure:
-        """What is known of the forward pass that raised ``error``."""
-        place = self.places[self._failed.place if self._failed else 0]
+        """What is known of the pass that raised ``error``."""
+        backward = self._first_backward_op is not None
+        failed = self._calls[self._origin_of_failure] if backward and not self._failed else self._failed
+        place = self.places[failed.place if failed else 0]
         traced = self.tensors.traced()
         return LayerFailure(
+            phase="backward" if backward else "forward",
             path=place.path,
             type_name=type_name(place.module),
             is_torch_layer=_defined_in(inspect.getattr_static(place.module, "forward", None)).startswith("torch.nn"),
@@ -308,7 +289,7 @@ class Recorder(TorchDispatchMode):
             weight_dtype=next(
                 (dtype_name(item.dtype) for item in place.module._parameters.values() if item is not None), None
             ),
-            layer_inputs=tuple(traced[tensor].spec for tensor in (self._failed.inputs if self._failed else ())),
+            layer_inputs=tuple(traced[tensor].spec for tensor in (failed.inputs if failed else ())),
             inputs=inputs,
             message=described(error),
             device=device,

@@ -37,11 +37,11 @@ class Subject:
 
 
 class ForwardError(TracingError):
-    """A ``forward`` raised; ``failure`` says where, and what is known of it."""
+    """A forward or backward pass raised; ``failure`` says where, and what is known of it."""
 
     def __init__(self, failure: LayerFailure) -> None:
         where = f"{failure.path} ({failure.type_name})" if failure.path else failure.type_name
-        super().__init__(f"the forward pass on {failure.device} failed in {where}: {failure.message}")
+        super().__init__(f"the {failure.phase} pass on {failure.device} failed in {where}: {failure.message}")
         self.failure = failure
 
 
@@ -56,7 +56,8 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
         remarks: for the trace to carry.
 
     Raises:
-        ForwardError: the forward pass raised.
+        ForwardError: the forward or the backward pass raised.
+        UntrainableError: there is nothing to differentiate.
         DeviceError: there is no such device.
         BuildError: the factory raised.
         InputError: the arguments do not fit the parameters of ``forward``.
@@ -66,23 +67,20 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
         raise DeviceError("torch sees no CUDA device here; on meta, the default, no device is needed")
     model = subject.build(device)
     inputs = subject.inputs(model)
-    lent = tuple(model.parameters()) if subject.lent else ()
     if subject.lent or not is_on(model, device):
         model = twin_of(model, device)
     if subject.dtype is not None:
-        model.to(getattr(torch, subject.dtype))
+        torch_compat.cast(model, getattr(torch, subject.dtype))
     if mode == "eval":
         model.eval()
     elif not (subject.lent and model.training):
         model.train()
     torch_compat.settle(Recorder)
     recorder = Recorder(places_of(model))
-    arguments = tensors_for(model, inputs, device)
+    arguments = tensors_for(model, inputs, device, subject.dtype)
     specs = input_specs(model, arguments)
-    if device != "meta":
-        recorder.lend(lent)
     try:
-        with torch_compat.unfused(), torch_compat.uncompiled():
+        with torch_compat.unfused(), torch_compat.uncompiled(with_gradients=mode == "train"):
             run = recorder.run_step if mode == "train" else recorder.run
             run(arguments.args, dict(arguments.kwargs))
     except NetscopeError:
@@ -90,8 +88,6 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
     except (Exception, SystemExit) as error:
         weights = weight_bytes(model)
         raise ForwardError(recorder.failure(error, inputs=specs, device=device, weight_bytes=weights)) from error
-    finally:
-        recorder.give_back()
     return Trace(
         modules=tuple(traced_module(place, recorder.tensors.index) for place in recorder.places),
         calls=recorder.calls(),

@@ -30,6 +30,7 @@ class TensorTable:
         if number is None:
             number = self._numbers[key] = len(self._tensors)
             self._tensors.append(key)
+            self.storages.grow(storage, tensor)
         return number
 
     def _index_of_object(self, tensor: Tensor) -> int:

@@ -25,8 +25,14 @@ _IMPORTS_WITHOUT_OPS = (2, 15)
 OpOverload = torch._ops.OpOverload
 HigherOrderOperator = torch._ops.HigherOrderOperator
 
-WHOLE_OPERATORS = frozenset({"flex_attention"})
-"""Higher-order operators that are counted as they are; of the others, what they call is."""
+CALLING_OPERATORS = frozenset(
+    {
+        "associative_scan", "cond", "hints_wrapper", "invoke_subgraph", "map", "map_impl", "scan", "strict_mode",
+        "tag_activation_checkpoint", "while_loop", "wrap", "wrap_activation_checkpoint", "wrap_with_autocast",
+        "wrap_with_set_grad_enabled",
+    }
+)  # fmt: skip
+"""Higher-order operators that only call functions, whose ops are counted. All others are ops like any other."""
 
 
 class StorageNumbers:
@@ -55,6 +61,10 @@ class StorageNumbers:
             self.bytes.append(storage.nbytes())
         return number
 
+    def grow(self, number: int, tensor: Tensor) -> None:
+        """Notes that a storage is larger than when it got its number: an op resized it."""
+        self.bytes[number] = max(self.bytes[number], tensor.untyped_storage().nbytes())
+
     def new(self, nbytes: int) -> int:
         """A number for something that has no storage of its own."""
         self.bytes.append(nbytes)
@@ -79,7 +89,7 @@ def wraps_tensors(kind: type) -> bool:
 
 def runs_others(op: Any) -> bool:
     """Whether ``op`` is a higher-order operator (``cond``, ``map``, ``scan``) whose functions run the ops to count."""
-    return isinstance(op, HigherOrderOperator) and op.name() not in WHOLE_OPERATORS
+    return isinstance(op, HigherOrderOperator) and op.name() in CALLING_OPERATORS
 
 
 def op_name(op: Any) -> tuple[str, str]:
@@ -122,10 +132,9 @@ def _flat(value: Any) -> Iterator[Any]:
         yield value
 
 
-def whole_storage(tensor: Tensor) -> Tensor:
-    """All the memory that ``tensor`` is a view of, as bytes."""
-    with torch.inference_mode(mode=False):
-        return torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(tensor.untyped_storage())
+def cast(model: nn.Module, dtype: torch.dtype) -> None:
+    """Gives the floating parameters and buffers ``dtype``; unlike ``nn.Module.to`` it leaves complex ones alone."""
+    model._apply(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
 
 
 def is_fake(tensor: Tensor) -> bool:
@@ -268,16 +277,19 @@ def unfused() -> Iterator[None]:
 
 
 @contextmanager
-def uncompiled() -> Iterator[None]:
+def uncompiled(*, with_gradients: bool) -> Iterator[None]:
     """Has a forward pass run as it is written: what a compiler makes of it cannot be seen into.
 
-    ``flex_attention`` compiles its own operator, and refuses meta although the operator takes it.
+    ``flex_attention`` compiles its own operator, and refuses meta although the operator takes it. The other
+    higher-order operators need their functions compiled to have gradients.
     """
     compiler = torch.compile
     flex: Any = sys.modules.get("torch.nn.attention.flex_attention")
     check = flex and flex._validate_device
 
-    def hand_back(model: Any = None, **_: Any) -> Any:
+    def hand_back(model: Any = None, **options: Any) -> Any:
+        if with_gradients and getattr(model, "__name__", "") != "_flex_attention_hop_wrapper":
+            return compiler(model, **options)
         return model if model is not None else hand_back
 
     torch.compile = hand_back

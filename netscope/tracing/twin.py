@@ -32,10 +32,7 @@ class _Counterparts(TorchFunctionMode):
         self._storages: dict[int, torch.UntypedStorage] = {}
 
     def of(self, tensor: Tensor) -> Tensor:
-        """The tensor's counterpart: a parameter that is on the device already shares its memory, all else is copied.
-
-        The recorder undoes what ops write into parameters. It cannot for buffers: the schema of batch normalisation
-        does not say that it writes into the running statistics.
+        """The tensor's counterpart, a copy: a forward pass may write into memory by ways that no one sees.
 
         Raises:
             TracingError: the tensor has no values, and the device wants some.
@@ -49,12 +46,11 @@ class _Counterparts(TorchFunctionMode):
         with torch.no_grad(), torch._C.DisableTorchFunction():
             if self.device.type == "meta":
                 moved = torch_compat.same_view_on_meta(tensor, self._storages)
-            elif isinstance(tensor, nn.Parameter):
-                # Not detach(): the caller's version counter is not to count what the twin does.
-                moved = tensor.data.to(self.device)
             else:
-                moved = tensor.detach().clone().to(self.device)
+                moved = tensor.detach().to(self.device, copy=True)
             moved = torch_compat.of_type(moved, tensor)
+            if tensor.is_leaf and not isinstance(tensor, nn.Parameter):
+                moved.requires_grad_(tensor.requires_grad)
         vars(moved).update(vars(tensor))
         return moved
 
@@ -72,8 +68,7 @@ class _Counterparts(TorchFunctionMode):
 def twin_of(model: nn.Module, device: str) -> nn.Module:
     """A copy of ``model`` on ``device`` that can be run and instrumented without ``model`` noticing.
 
-    On meta it holds no memory. Off meta it shares the memory of the parameters that are on the device already (the
-    recorder undoes what a forward pass writes into them), and holds copies of everything else.
+    On meta it holds no memory; off meta it is a copy.
 
     Raises:
         TracingError: a part of the model refuses to be copied, or to be moved to the device.

@@ -59,9 +59,8 @@ def test_bytes_follow_the_dtype(dtype):
     assert summary.totals.param_dtypes == (dtype,)
     assert summary.totals.memory.weights == size * 62_378_344
     assert summary.inputs[0].dtype == dtype
-    assert summary.peak_memory.activations == netscope.summarize("alexnet").peak_memory.activations // 4 * size or (
-        summary.peak_memory.path == "features.2"  # whose indices are integers of eight bytes in any case
-    )
+    # At the first pooling: its input, and its output with the indices, which are integers of eight bytes.
+    assert summary.peak_memory.activations == 96 * (55 * 55 * size + 27 * 27 * (size + 8))
 
 
 def test_a_dtype_keeps_ties_and_leaves_the_callers_model():
@@ -71,6 +70,12 @@ def test_a_dtype_keeps_ties_and_leaves_the_callers_model():
     assert summary.totals.params == D * D + 2 * D
     assert summary.totals.memory.weights == 2 * summary.totals.params
     assert model[0].weight.dtype is torch.float32
+
+
+def test_a_dtype_casts_given_inputs_and_leaves_complex_weights_alone():
+    assert netscope.summarize(linears(), torch.ones(B, D), dtype="float16").inputs[0].dtype == "float16"
+    model = nn.Sequential(nn.Linear(D, D, dtype=torch.complex64))
+    assert netscope.summarize(model, f"{B}x{D}:complex64", dtype="float16").totals.param_dtypes == ("complex64",)
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])
@@ -127,6 +132,16 @@ def benchmark_of_memory():
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_a_storage_that_grows_is_as_large_as_it_got():
+    class Grows(nn.Module):
+        def forward(self, x):
+            result = torch.empty(0, device=x.device)
+            torch.cat([x, x], out=result)
+            return result * 1
+
+    assert netscope.summarize(Grows(), (B, D)).peak_memory.activations == 4 * ROW
 
 
 def test_training_has_no_peak_of_inference():

@@ -35,6 +35,7 @@ def layer(path, type_name, depth, **figures):
         "own_memory": MemoryUse(),
         "is_lower_bound": False,
         "ops": (),
+        "backward_ops": (),
         "notes": (),
     }
     return LayerRow(path=path, type_name=type_name, depth=depth, **(nothing | figures))

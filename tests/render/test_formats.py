@@ -61,6 +61,16 @@ def step(toy):
     return replace(toy, rows=(root, *rows), totals=totals, mode="train", optimizer="adam", peak_memory=None)
 
 
+def test_a_sorted_list_of_a_step_adds_up_as_well(step):
+    columns = ("params", "backward-flops", "activations")
+    rows = summary_document(step, View(sort="params", columns=columns)).rows
+    sums = [
+        sum(cell.value if isinstance(cell, AtLeast) else cell for cell in cells)
+        for cells in zip(*(r.cells[1:] for r in rows), strict=True)
+    ]
+    assert sums == [step.totals.params, step.totals.backward_flops, step.totals.memory.activations]
+
+
 @pytest.mark.parametrize("format_name", ["table", "csv"])
 def test_a_step_of_training(golden, step, format_name):
     golden(f"step.{SUFFIX[format_name]}", render(step, format_name))

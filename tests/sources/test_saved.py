@@ -1,5 +1,9 @@
 """Saved programs run; saved weights have sizes; nothing in a file is executed."""
 
+import io
+import zipfile
+from contextlib import suppress
+
 import pytest
 import torch
 from torch import nn
@@ -58,10 +62,7 @@ def weights():
 
 
 def safetensors(path):
-    pytest.importorskip("safetensors", reason="comes with the extras").torch  # noqa: B018 - imports it
-    from safetensors.torch import save_file
-
-    save_file(weights(), path)
+    pytest.importorskip("safetensors.torch", reason="comes with the extras").save_file(weights(), path)
 
 
 CONTAINERS = {
@@ -76,7 +77,6 @@ CONTAINERS = {
 def test_weights_alone_have_sizes_and_no_flops(folder, name):
     import torchvision
 
-    pytest.importorskip("safetensors.torch", reason="comes with the extras")
     CONTAINERS[name](folder / name)
     summary = netscope.summarize(name)
     assert summary.totals.params == sum(row.own_params for row in summary.rows) == RESNET18
@@ -97,6 +97,40 @@ def test_tied_weights_in_a_state_dict_are_counted_once(folder):
     assert netscope.summarize("tied.pth").totals.params == 40
 
 
+ODD_NAMES = {
+    "names that a module has itself": {"modules.0.weight": (2, 3), "forward.train": (4,)},
+    "a tensor and a module of one name": {"a": (2,), "a.b": (3,)},
+    "empty parts": {"x..y": (5,), "": (1,)},
+}
+
+
+@pytest.mark.parametrize("case", ODD_NAMES)
+def test_any_names_will_do(folder, case):
+    torch.save({name: torch.ones(shape) for name, shape in ODD_NAMES[case].items()}, folder / "odd.pth")
+    total = sum(torch.ones(shape).numel() for shape in ODD_NAMES[case].values())
+    assert netscope.summarize("odd.pth").totals.params == total
+
+
+def test_mappings_in_mappings_are_modules_in_modules(folder):
+    content = {"encoder": {"weight": torch.ones(3)}, "decoder": {"weight": torch.ones(4)}, "step": 7}
+    content["again"] = content
+    torch.save(content, folder / "nested.pth")
+    summary = netscope.summarize("nested.pth")
+    assert {row.path: row.params for row in summary.rows} == {"": 7, "encoder": 3, "decoder": 4}
+
+
+def test_integers_are_weights_too(folder):
+    torch.save({"fc.qweight": torch.ones(4, 4, dtype=torch.int32), "fc.scales": torch.ones(4)}, folder / "q.pth")
+    assert netscope.summarize("q.pth").totals.params == 20
+
+
+def test_weights_alone_have_nothing_to_verify_or_trace(folder):
+    torch.save({"weight": torch.ones(2)}, folder / "a.pth")
+    for use in (netscope.verify, netscope.trace):
+        with pytest.raises(UsageError, match="weights alone"):
+            use("a.pth")
+
+
 class Armed:
     """What a pickle can do to whoever opens it."""
 
@@ -115,6 +149,19 @@ def test_what_is_in_a_pickle_is_never_executed(folder, name):
     HARMFUL[name](folder / name)
     with pytest.raises(BuildError, match=r"holds more than tensors .*does not run what is in a pickle"):
         netscope.summarize(name)
+    assert not (folder / "executed").exists()
+
+
+def test_a_pickle_inside_an_exported_program_is_data_as_well(folder, exported):
+    hostile = io.BytesIO()
+    torch.save(Armed(), hostile)
+    with zipfile.ZipFile(exported) as before, zipfile.ZipFile(folder / "hostile.pt2", "w") as after:
+        for item in before.infolist():
+            inner = before.read(item)
+            pickled = inner.startswith(b"PK") or item.filename.endswith((".pt", ".pkl", "state_dict", "inputs"))
+            after.writestr(item, hostile.getvalue() if pickled else inner)
+    with suppress(BuildError):
+        netscope.summarize("hostile.pt2")
     assert not (folder / "executed").exists()
 
 

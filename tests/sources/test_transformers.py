@@ -126,6 +126,8 @@ WRONG = {
     "hf/meta-llama/Llama-3.1-8B": (UnknownNameError, "netscope does not download"),
     "hf/gpt2@n_layers=2": (UsageError, "GPT2Config has no 'n_layers'; did you mean n_layer"),
     "hf/gpt2@head=object-detection": (UsageError, "its heads are causal-lm, .*base"),
+    "hf/gpt2@head=1": (UsageError, "its heads are causal-lm"),
+    "hf/gpt2@head=GPT2Config": (UsageError, "has no model class 'GPT2Config'"),
     "hf/broken.json": (UsageError, "broken.json is no configuration"),
     "hf/remote.json": (UsageError, "does not run the code that a configuration points to"),
 }
@@ -142,7 +144,7 @@ def test_what_cannot_be_built_is_said(name):
 LENGTHS = {
     ("hf/gpt2", 1025): (InputError, "GPT2LMHeadModel has positions for 1024 tokens"),
     ("hf/vit", 8): (UsageError, "takes no tokens"),
-    ("lenet5", 8): (UsageError, "has no token sequences"),
+    ("lenet5", 8): (UsageError, "has no token sequences of its own"),
     ("hf/gpt2", 0): (UsageError, "at least 1"),
 }
 

@@ -136,6 +136,82 @@ def test_what_cannot_be_trained_says_so(step, case):
         step(UNTRAINABLE[case]())
 
 
+@pytest.mark.filterwarnings("ignore")  # torch advises to compile
+def test_flex_attention_goes_back_too():
+    from torch.nn.attention.flex_attention import flex_attention
+
+    class Flex(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(D, 3 * D)
+
+        def forward(self, x):
+            return flex_attention(*self.fc(x).unsqueeze(1).chunk(3, -1))
+
+    summary = netscope.summarize(Flex(), (B, 128, D), mode="train", device="cpu")
+    product, projection = 2 * B * 128 * 128 * D, 2 * B * 128 * D * 3 * D
+    assert not summary.uncounted_ops
+    assert summary.totals.flops == projection + 2 * product
+    assert backward_of(summary) == {"": 5 * product, "fc": projection}
+
+
+class FailsGoingBack(nn.Module):
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(_context, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(_context, _gradient):
+            raise RuntimeError("no way back")
+
+    def forward(self, x):
+        return self.Function.apply(x)
+
+
+def test_a_backward_pass_that_fails_is_called_so(step):
+    with pytest.raises(TracingError, match=r"the backward pass on .* failed in .*no way back"):
+        step(nn.Sequential(nn.Linear(D, D), FailsGoingBack()))
+
+
+def test_ops_are_told_apart_by_their_pass(step):
+    row = step(linears(2)).rows[2]
+    assert sum(op.flops for op in row.ops) == row.own_flops == PRODUCT
+    assert sum(op.flops for op in row.backward_ops) == row.own_backward_flops == 2 * PRODUCT
+
+
+class OpenParameters(nn.Module):
+    """Trains a tensor that is no parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.randn(D, D, requires_grad=True)
+        self.fc = nn.Linear(D, D)
+
+    def forward(self, x):
+        return self.fc(x @ self.weight)
+
+
+def test_tensors_that_are_no_parameters_are_trained_as_well(step):
+    model = OpenParameters()
+    assert backward_of(step(model)) == {"": PRODUCT, "fc": 2 * PRODUCT}
+    assert model.weight.grad is None
+    assert backward_of(step(nn.Linear(D, D), torch.ones(B, D, requires_grad=True))) == {"": 2 * PRODUCT}
+
+
+class Mapped(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(D, D)
+
+    def forward(self, x):
+        return torch.cond(x.shape[0] > 1, lambda x: self.fc(x), lambda x: x.clone(), (x,))  # noqa: PLW0108 - as written
+
+
+def test_a_condition_goes_back(step):
+    assert step(nn.Sequential(nn.Linear(D, D), Mapped())).totals.backward_flops == 3 * PRODUCT
+
+
 def test_the_callers_model_gets_no_gradients(step):
     model = nn.Sequential(nn.Linear(D, D), nn.BatchNorm1d(D))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -168,6 +244,11 @@ def test_outside_of_training_nothing_goes_back():
     summary = netscope.summarize(linears(), (B, D))
     assert summary.totals.backward_flops == 0
     assert summary.optimizer is None
+
+
+def test_an_optimizer_without_training_is_refused():
+    with pytest.raises(UsageError, match="goes with a step of training"):
+        netscope.summarize(linears(), (B, D), optimizer="adam")
 
 
 def test_an_unknown_optimizer_or_dtype_is_refused():
