@@ -1,7 +1,7 @@
 """Saved files: exported and scripted programs, which run, and weights alone, which only have sizes.
 
-A program is run, so it deserves the trust that any code does. Weights are data: pickles are read by
-``torch.load(weights_only=True)``, which refuses what is not.
+Nothing is unpickled but tensors: pickles are read by ``torch.load(weights_only=True)``, which refuses what is more. A
+program is made of torch's ops, and these are run.
 """
 
 import logging
@@ -20,6 +20,7 @@ from netscope.errors import BuildError, MissingExtraError, UnknownNameError, Usa
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest, map_leaves
 from netscope.sources.base import ResolvedArchitecture
+from netscope.sources.program_check import check_program, nothing_unpickled
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -71,7 +72,8 @@ def _exported(path: Path, text: str) -> ResolvedArchitecture:
     """What ``torch.export.save`` wrote, with the modules that it was exported from."""
     import torch
 
-    with _data_only(), _readable(text, "an exported program"):
+    check_program(path, text)
+    with _data_only(), nothing_unpickled(), _readable(text, "an exported program"):
         program = torch.export.load(path)
         module = _unflattened(program)
 

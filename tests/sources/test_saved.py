@@ -1,6 +1,7 @@
 """Saved programs run; saved weights have sizes; nothing in a file is executed."""
 
 import io
+import re
 import zipfile
 from contextlib import suppress
 
@@ -172,6 +173,40 @@ def test_a_damaged_file_is_named(folder, suffix, capfd):
     with pytest.raises(BuildError, match=f"damaged.{suffix} cannot be read as"):
         netscope.summarize(f"damaged.{suffix}")
     assert capfd.readouterr().err == ""
+
+
+def rewritten(before, after, change):
+    """The archive ``before`` as ``after``, with ``change`` applied to the name and content of each member."""
+    with zipfile.ZipFile(before) as source, zipfile.ZipFile(after, "w") as target:
+        for item in source.infolist():
+            target.writestr(item, change(item.filename, source.read(item)))
+
+
+@pytest.fixture
+def dynamic(folder):
+    program = torch.export.export(
+        nn.Sequential(nn.Linear(4, 3)).eval(),
+        (torch.randn(5, 4),),
+        dynamic_shapes=({0: torch.export.Dim("n", max=64)},),
+    )
+    torch.export.save(program, folder / "dynamic.pt2")
+    return "dynamic.pt2"
+
+
+def test_a_program_of_any_batch_size_runs_with_another(dynamic):
+    assert netscope.summarize(dynamic).totals.macs == 5 * 12
+    assert netscope.summarize(dynamic, batch_size=9).totals.macs == 9 * 12
+
+
+def test_a_size_that_is_code_is_refused(folder, dynamic):
+    def armed(_name, content):
+        return re.sub(rb'"expr_str": "[^"]*"', b"\"expr_str\": \"open('executed', 'w')\"", content)
+
+    rewritten(dynamic, folder / "armed.pt2", armed)
+    assert (folder / "armed.pt2").read_bytes() != (folder / dynamic).read_bytes()
+    with pytest.raises(BuildError, match="a size that is no arithmetic"):
+        netscope.summarize("armed.pt2")
+    assert not (folder / "executed").exists()
 
 
 def test_what_does_not_fit_a_file_is_refused(folder):
