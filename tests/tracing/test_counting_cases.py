@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 import netscope
+from netscope.errors import UntrainableError
 
 B, N, D = 2, 16, 64
 TOKENS = (B, N, D)
@@ -355,6 +356,23 @@ def test_exact_on_every_device(case, device):
     summary = netscope.summarize(factory(), inputs, device=device)
     assert not summary.uncounted_ops
     assert (summary.totals.macs, summary.totals.params) == (macs, params)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("case", CASES)
+def test_the_gpu_counts_what_meta_counts(case, mode):
+    factory, inputs, macs, _params = CASES[case]
+    try:
+        on_meta = netscope.summarize(factory(), inputs, device="meta", mode=mode)
+    except UntrainableError:
+        pytest.skip("there is nothing to train")
+    on_gpu = netscope.summarize(factory(), inputs, device="cuda", mode=mode)
+    assert not on_gpu.uncounted_ops
+    assert on_gpu.totals.macs == macs
+    assert [row.output_shapes for row in on_gpu.rows] == [row.output_shapes for row in on_meta.rows]
 
 
 def test_the_figures_are_those_of_the_published_table():
