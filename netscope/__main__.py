@@ -16,12 +16,13 @@ def _end(number: int, _frame: FrameType | None) -> None:
     left half-imported and abort. A spinner hides the cursor, and an output file is written under another name first:
     one is shown again, the other removed.
     """
+    # Which may not be imported yet, or only in part.
     output = sys.modules.get("netscope.cli.output")
-    if output is not None:
-        for draft in output.DRAFTS:
-            draft.unlink(missing_ok=True)
-        if output.SPINNING.is_set():
-            os.write(2, SHOW_CURSOR)
+    for draft in getattr(output, "DRAFTS", ()):
+        draft.unlink(missing_ok=True)
+    spinning = getattr(output, "SPINNING", None)
+    if spinning is not None and spinning.is_set():
+        os.write(2, SHOW_CURSOR)
     os._exit(128 + number)
 
 

@@ -89,3 +89,14 @@ def test_an_interrupt_ends_with_its_code_and_leaves_the_old_file(tmp_path, momen
     assert (out, err) == (b"", b"")
     assert (tmp_path / "old.json").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my.py", "old.json", "reached.txt"]
+
+
+def test_an_interrupt_in_the_middle_of_an_import_is_as_quiet():
+    code = (
+        "import signal, sys, types\n"
+        "from netscope import __main__\n"
+        "sys.modules['netscope.cli.output'] = types.ModuleType('half-imported')\n"
+        "__main__._end(signal.SIGINT, None)"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (finished.returncode, finished.stdout, finished.stderr) == (130, b"", b"")
