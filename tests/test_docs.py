@@ -55,6 +55,8 @@ def check_console(code):
         command, _, expected = part.partition("\n")
         arguments = shlex.split(command)
         assert arguments[0] == "netscope"
+        if any(argument.startswith("hf/") for argument in arguments):
+            pytest.importorskip("transformers", reason="the extra transformers is not installed")
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
             run(arguments[1:])
