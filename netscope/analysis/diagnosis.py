@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from netscope.analysis.shapes import spatial_arithmetic
-from netscope.schema import RAGGED, InputSpec, LayerFailure, PlainValue, Shape, Trace
+from netscope.schema import RAGGED, InputSpec, LayerFailure, PlainValue, Shape, Trace, TracedModule
 
 SAME_DTYPES = frozenset(
     {"aten.convolution", "aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.mv", "aten.addmv", "aten.dot"}
@@ -24,7 +24,6 @@ def diagnose(failure: LayerFailure) -> str | None:
         return None
     if RAGGED in failure.layer_inputs[0].shape:
         return None
-    layer = f"{failure.path} ({failure.type_name})" if failure.path else failure.type_name
     shape = failure.layer_inputs[0].shape
     reason = (
         _wrong_dtype(failure)
@@ -33,7 +32,7 @@ def diagnose(failure: LayerFailure) -> str | None:
         or _too_small(failure, shape)
         or _one_value_per_channel(failure)
     )
-    return f"{layer} {reason}, from input {_inputs_text(failure.inputs)}" if reason else None
+    return f"{_layer(failure)} {reason}, from input {_inputs_text(failure.inputs)}" if reason else None
 
 
 def mixed_dtypes(trace: Trace) -> str | None:
@@ -46,13 +45,16 @@ def mixed_dtypes(trace: Trace) -> str | None:
             dtypes = {trace.tensors[tensor].dtype for tensor in op.reads}
             if len(dtypes) > 1:
                 module = trace.modules[trace.calls[op.call].module]
-                layer = f"{module.path} ({module.type_name})" if module.path else module.type_name
                 inputs = ", ".join(f"{item.name} {item.dtype}" for item in trace.inputs)
                 return (
-                    f"{layer} multiplies {' with '.join(sorted(dtypes))}, which no device computes; the inputs are "
-                    f"{inputs}"
+                    f"{_layer(module)} multiplies {' with '.join(sorted(dtypes))}, which no device computes; "
+                    f"the inputs are {inputs}"
                 )
     return None
+
+
+def _layer(place: LayerFailure | TracedModule) -> str:
+    return f"{place.path} ({place.type_name})" if place.path else place.type_name
 
 
 def _wrong_dtype(failure: LayerFailure) -> str | None:

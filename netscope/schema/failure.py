@@ -21,7 +21,6 @@ class LayerFailure:
         inputs: what the root was called with.
         message: what was raised, its kind first.
         device: where it ran.
-        weight_bytes: of all parameters and buffers.
     """
 
     phase: Literal["forward", "backward"]
@@ -34,4 +33,3 @@ class LayerFailure:
     inputs: tuple[InputSpec, ...]
     message: str
     device: str
-    weight_bytes: int

@@ -130,8 +130,8 @@ def list_names(pattern: str) -> tuple[tuple[ListedArchitecture, ...], tuple[str,
         )
         taken.update(source.names())
         known += (entry.name for entry in entries)
-    if not found and did_you_mean(pattern, known):
-        remarks.append(did_you_mean(pattern, known).removeprefix("; "))
+    if not found and (closest := did_you_mean(pattern, known)):
+        remarks.append(closest.removeprefix("; "))
     return tuple(found), tuple(remarks)
 
 

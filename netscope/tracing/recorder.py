@@ -272,9 +272,7 @@ class Recorder(TorchDispatchMode):
 
     # Results
 
-    def failure(
-        self, error: BaseException, *, inputs: tuple[InputSpec, ...], device: str, weight_bytes: int
-    ) -> LayerFailure:
+    def failure(self, error: BaseException, *, inputs: tuple[InputSpec, ...], device: str) -> LayerFailure:
         """What is known of the pass that raised ``error``."""
         backward = self._first_backward_op is not None
         failed = self._calls[self._origin_of_failure] if backward and not self._failed else self._failed
@@ -293,7 +291,6 @@ class Recorder(TorchDispatchMode):
             inputs=inputs,
             message=described(error),
             device=device,
-            weight_bytes=weight_bytes,
         )
 
     def calls(self) -> tuple[ModuleCall, ...]:

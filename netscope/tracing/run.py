@@ -86,8 +86,7 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
     except NetscopeError:
         raise
     except (Exception, SystemExit) as error:
-        weights = weight_bytes(model)
-        raise ForwardError(recorder.failure(error, inputs=specs, device=device, weight_bytes=weights)) from error
+        raise ForwardError(recorder.failure(error, inputs=specs, device=device)) from error
     return Trace(
         modules=tuple(traced_module(place, recorder.tensors.index) for place in recorder.places),
         calls=recorder.calls(),
