@@ -131,8 +131,8 @@ def _saved_config(source: TransformersSource, text: str, name: str) -> dict[str,
         if folder.is_dir():
             raise UsageError(f"{text}: {folder / file} is no configuration: {_first_line(error)}") from error
         raise UnknownNameError(
-            f"hf has no type {name!r}{did_you_mean(name, source.names())}, there is no such folder or file here, and "
-            f"no configuration of that id among those downloaded before; netscope does not download"
+            f"hf has no type {name!r}, there is no such folder or file here, and no configuration of that id has been "
+            f"downloaded before; netscope does not download{did_you_mean(name, source.names())}"
         ) from error
     if not data:
         raise UsageError(f"{text}: {folder} has no {file}")
