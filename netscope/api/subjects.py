@@ -1,0 +1,183 @@
+"""An architecture resolved, its inputs settled, and traced where it can be."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from netscope import analysis, sources
+from netscope.errors import InputError, TracingError, UntrainableError, UsageError, did_you_mean
+from netscope.schema import Trace
+from netscope.schema.inputs import ForwardInputs, as_forward_inputs
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from netscope.sources import ResolvedArchitecture
+    from netscope.tracing import Subject
+
+DEVICES = ("auto", "meta", "cpu", "cuda")
+MODES = ("eval", "train")
+FLOATING_DTYPES = ("float32", "float16", "bfloat16", "float64")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """What the user says about the inputs."""
+
+    inputs: ForwardInputs | None
+    batch_size: int | None
+    seq_len: int | None
+
+    @property
+    def are_usual(self) -> bool:
+        """Whether the architecture's own inputs are taken as they are."""
+        return self.inputs is None and self.batch_size is None and self.seq_len is None
+
+
+def sizes_of(inputs: Any, batch_size: int | None, seq_len: int | None) -> Sizes:
+    """What the user says about the inputs, once it is clear that it can be meant.
+
+    Raises:
+        UsageError: a size is no whole number of at least 1, or two answers were given to one question.
+        InputError: the inputs are malformed.
+    """
+    for what, value in (("batch size", batch_size), ("sequence length", seq_len)):
+        if value is not None and (type(value) is not int or value < 1):
+            raise UsageError(f"the {what} must be a whole number of at least 1, not {value!r}")
+    if inputs is not None and seq_len is not None:
+        raise UsageError(
+            "a sequence length is that of the architecture's own inputs: give either inputs or a sequence length"
+        )
+    return Sizes(inputs=None if inputs is None else as_forward_inputs(inputs), batch_size=batch_size, seq_len=seq_len)
+
+
+def resolve_and_trace(
+    model: "nn.Module | str", sizes: Sizes, *, device: str, dtype: str | None, mode: str
+) -> "tuple[ResolvedArchitecture, Trace]":
+    """What ``model`` is, and its trace.
+
+    Raises:
+        NetscopeError: one of its kinds; those of ``summarize``.
+    """
+    if device not in DEVICES:
+        raise UsageError(f"there is no device {device!r}; the devices are {', '.join(DEVICES)}")
+    if mode not in MODES:
+        raise UsageError(f"there is no mode {mode!r}; the modes are {', '.join(MODES)}")
+    if dtype is not None and dtype not in FLOATING_DTYPES:
+        raise UsageError(
+            f"there is no floating dtype {dtype!r}{did_you_mean(dtype, FLOATING_DTYPES)}; they are "
+            f"{', '.join(FLOATING_DTYPES)}"
+        )
+
+    from netscope import __version__, tracing
+
+    with tracing.undisturbed():
+        resolved = resolve(model)
+        if not sizes.are_usual or mode == "train":
+            check_runs(resolved)
+        subject = subject_of(resolved, sizes, dtype)
+        recorded = trace_where_possible(subject, device, mode, resolved.architecture.spec)
+    versions = {"netscope": __version__, **recorded.versions, **resolved.versions}
+    return resolved, replace(recorded, versions=versions)
+
+
+def check_runs(resolved: "ResolvedArchitecture") -> None:
+    """Checks that it has a forward pass.
+
+    Raises:
+        UsageError: it holds weights alone.
+    """
+    if not resolved.runs:
+        raise UsageError(f"{resolved.architecture.spec} holds weights alone, which take no input and run nothing")
+
+
+def resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
+    """What stands behind a name, or a module lent to us."""
+    return sources.resolve(model) if isinstance(model, str) else sources.lent_module(model)
+
+
+def subject_of(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None = None) -> "Subject":
+    """What is traced: the architecture's factory, and the inputs as asked or else its own."""
+    from netscope import tracing
+
+    spec = resolved.architecture.spec
+    if sizes.seq_len is not None and resolved.sequence_inputs is None:
+        raise UsageError(f"{spec} has no token sequences of its own whose length could be set: give its inputs")
+
+    def inputs_for(module: "nn.Module") -> ForwardInputs:
+        """What was asked for, or else what the source says, or else nothing if ``forward`` needs nothing."""
+        inputs = sizes.inputs
+        if sizes.seq_len is not None and resolved.sequence_inputs is not None:
+            inputs = resolved.sequence_inputs(module, sizes.seq_len)
+        inputs = inputs or resolved.default_inputs(module)
+        if inputs is None:
+            required = tracing.required_parameters(module)
+            if required:
+                example = "1x3x224x224" if len(required) == 1 else f"{required[0]}=1x3x224x224"
+                raise InputError(
+                    f"{spec} has no default input, and its forward takes "
+                    f"{tracing.parameters_text(module)}: give one for {', '.join(required)}, like --input {example}"
+                )
+            inputs = ForwardInputs(kwargs={})
+        return inputs if sizes.batch_size is None else inputs.with_batch_size(sizes.batch_size)
+
+    return tracing.Subject(
+        build=lambda device: sources.build(resolved.factory, spec, device),
+        inputs=inputs_for,
+        lent=resolved.lent,
+        dtype=dtype,
+    )
+
+
+def trace_where_possible(subject: "Subject", device: str, mode: str, what: str) -> Trace:
+    """The trace on ``device``; for ``"auto"`` on meta, or on the CPU if meta fails for another reason than the shapes.
+
+    Raises:
+        InputError: the inputs do not fit a layer; the message has the arithmetic.
+        DeviceError: the weights would not fit into memory.
+    """
+    from netscope import tracing
+
+    def check_memory() -> None:
+        tracing.check_memory(tracing.weight_bytes(subject.build("meta")), what)
+
+    if device == "cpu":
+        check_memory()
+    try:
+        return _trace_explained(subject, "meta" if device == "auto" else device, mode)
+    except UntrainableError:
+        raise
+    except TracingError as error:
+        if device != "auto":
+            raise
+        reason = error.failure.message if isinstance(error, tracing.ForwardError) else str(error)
+    check_memory()
+    values = "random inputs" if subject.lent else "random weights and inputs"
+    remark = (
+        f"traced on the CPU with {values}, because meta cannot run it ({_first_sentence(reason)}); "
+        f"what depends on values may cost more or less with others"
+    )
+    return _trace_explained(subject, "cpu", mode, remarks=(remark,))
+
+
+def _trace_explained(subject: "Subject", device: str, mode: str, remarks: tuple[str, ...] = ()) -> Trace:
+    """The trace on ``device``, or the arithmetic of why the inputs do not fit."""
+    from netscope import tracing
+
+    try:
+        recorded = tracing.trace(subject, device=device, mode=mode, remarks=remarks)
+    except tracing.ForwardError as error:
+        explanation = analysis.diagnose(error.failure)
+        if explanation:
+            raise InputError(explanation) from error
+        raise
+    mixture = analysis.mixed_dtypes(recorded)
+    if mixture:
+        raise InputError(mixture)
+    return recorded
+
+
+def _first_sentence(text: str) -> str:
+    """Up to the first full stop or line break, without the period; of torch's own excuses, the name of the op."""
+    op = re.search(r"register_meta function for (\S+)", text)
+    return f"{op[1]} needs values" if op else re.split(r"\.\s|\n", text, maxsplit=1)[0].rstrip(".")

@@ -1,0 +1,63 @@
+"""``verify``: our counts beside others'."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from netscope import analysis
+from netscope.api.subjects import check_runs, resolve, sizes_of, subject_of, trace_where_possible
+from netscope.flops import flops_per_op
+from netscope.schema import Cause, PeerCount, Summary, Verification
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from netscope.sources import Published
+
+
+def verify(
+    model: "nn.Module | str", inputs: Any = None, *, batch_size: int | None = None, seq_len: int | None = None
+) -> Verification:
+    """Our counts beside torchinfo's, fvcore's and ``FlopCounterMode``'s on the same model, and the published ones.
+
+    Arguments and errors are those of ``summarize``. A peer that fails is told so; its failure is not ours.
+    """
+    from netscope import tracing
+
+    sizes = sizes_of(inputs, batch_size, seq_len)
+    with tracing.undisturbed():
+        resolved = resolve(model)
+        check_runs(resolved)
+        subject = subject_of(resolved, sizes)
+        recorded = trace_where_possible(subject, "auto", "eval", resolved.architecture.spec)
+        tallies = tracing.peer_tallies(subject, recorded.device)
+    flops = flops_per_op(recorded)
+    summary = analysis.summarise(recorded, flops, resolved.architecture)
+    peers = [analysis.compare(tally, summary, recorded, flops) for tally in tallies]
+    if sizes.are_usual and resolved.published:
+        peers.append(_closest_published(resolved.published, summary))
+    return Verification(
+        architecture=resolved.architecture,
+        inputs=recorded.inputs,
+        params=summary.totals.params,
+        macs=summary.totals.macs,
+        uncounted_ops=summary.uncounted_ops,
+        peers=tuple(peers),
+    )
+
+
+def _closest_published(entries: "Sequence[Published]", summary: Summary) -> PeerCount:
+    """The published figures of the weights that the architecture fits best: a model may have several variants."""
+    totals = summary.totals
+    best = min(entries, key=lambda item: (abs(item.params - totals.params), abs((item.macs or 0) - totals.macs)))
+    causes: tuple[Cause, ...] = ()
+    if best.remark and best.macs is not None:
+        causes = (Cause(quantity="macs", difference=best.macs - totals.macs, reason=best.remark),)
+    return PeerCount(
+        peer="published",
+        version=best.label,
+        params=best.params,
+        macs=best.macs,
+        rounded_to=best.macs_rounded_to,
+        causes=causes,
+        failure=None,
+    )
