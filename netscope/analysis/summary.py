@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from netscope.analysis.dataflow import computations, reads_from
 from netscope.analysis.experts import active_params
 from netscope.analysis.memory import kept_activations, peak_of_inference
 from netscope.schema import (
@@ -13,6 +14,7 @@ from netscope.schema import (
     UNKNOWN_FORWARD,
     Architecture,
     LayerRow,
+    LayerTensor,
     MemoryUse,
     ModuleCall,
     OpCount,
@@ -37,6 +39,7 @@ class _Node:
     ops: dict[str, list[int | None]] = field(default_factory=dict)
     backward_ops: dict[str, list[int | None]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    tensors: list[LayerTensor] = field(default_factory=list)
     own_params: int = 0
     own_trainable: int = 0
     params: int = 0
@@ -64,17 +67,21 @@ def summarise(
     nodes = _tree(trace)
     _attribute_ops(nodes, trace, flops)
     order = _execution_order(nodes, trace)
-    _attribute_parameters(nodes, order)
+    _attribute_parameters(nodes, order, trace)
     _attribute_memory(nodes, order, trace, optimizer)
     _mark(nodes, order, trace)
     for position in reversed(order):
         _add_up(nodes, position)
     uncalled = tuple(nodes[position].module.path for position in order if not _ran(nodes, nodes[position]))
+    sources, fingerprints = reads_from(trace), computations(trace)
     uncounted = Counter(op.name for op, cost in zip(trace.ops, flops, strict=True) if cost is None)
     return Summary(
         architecture=architecture,
         inputs=trace.inputs,
-        rows=tuple(_row(nodes[position], trace) for position in order),
+        rows=tuple(
+            replace(_row(nodes[position], trace), reads_from=sources[position], computation=fingerprints[position])
+            for position in order
+        ),
         totals=_totals(trace, nodes[0]),
         uncounted_ops=tuple(OpCount(op=op, calls=calls, flops=None) for op, calls in sorted(uncounted.items())),
         uncalled_modules=uncalled,
@@ -148,7 +155,7 @@ def _execution_order(nodes: list[_Node], trace: Trace) -> list[int]:
     return order
 
 
-def _attribute_parameters(nodes: list[_Node], order: list[int]) -> None:
+def _attribute_parameters(nodes: list[_Node], order: list[int], trace: Trace) -> None:
     """Each distinct parameter tensor lands on the first row that has it; later ones are marked as sharing it."""
     owners: dict[int, str] = {}
     for position in order:
@@ -156,14 +163,34 @@ def _attribute_parameters(nodes: list[_Node], order: list[int]) -> None:
         path = node.module.path
         for parameter in node.module.parameters:
             name = f"{path}.{parameter.name}" if path else parameter.name
-            if parameter.tensor is None:
+            owner = None if parameter.tensor is None else owners.setdefault(parameter.tensor, name)
+            if owner is None:
                 node.notes.append(f"{parameter.name} is not initialised: its shape is unknown")
-            elif parameter.tensor not in owners:
-                owners[parameter.tensor] = name
+            elif owner == name:
                 node.own_params += parameter.elements
                 node.own_trainable += parameter.elements if parameter.trainable else 0
             elif node.module.same_as is None:
-                node.notes.append(f"{parameter.name} is {owners[parameter.tensor]}")
+                node.notes.append(f"{parameter.name} is {owner}")
+            node.tensors.append(_layer_tensor(parameter, trace, is_buffer=False, owner=owner, name=name))
+        for buffer in node.module.buffers:
+            name = f"{path}.{buffer.name}" if path else buffer.name
+            owner = None if buffer.tensor is None else owners.setdefault(buffer.tensor, name)
+            node.tensors.append(_layer_tensor(buffer, trace, is_buffer=True, owner=owner, name=name))
+
+
+def _layer_tensor(
+    tensor: TracedParameter, trace: Trace, *, is_buffer: bool, owner: str | None, name: str
+) -> LayerTensor:
+    traced = None if tensor.tensor is None else trace.tensors[tensor.tensor]
+    return LayerTensor(
+        name=tensor.name,
+        shape=traced.shape if traced else None,
+        dtype=traced.dtype if traced else "",
+        is_buffer=is_buffer,
+        trainable=tensor.trainable,
+        persistent=tensor.persistent,
+        shared_with=None if owner == name else owner,
+    )
 
 
 def _attribute_memory(nodes: list[_Node], order: list[int], trace: Trace, optimizer: str | None) -> None:
@@ -259,6 +286,7 @@ def _row(node: _Node, trace: Trace) -> LayerRow:
         ops=_op_counts(node.ops),
         backward_ops=_op_counts(node.backward_ops),
         notes=tuple(node.notes),
+        tensors=tuple(node.tensors),
     )
 
 

@@ -63,6 +63,29 @@ class OpCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LayerTensor:
+    """A parameter or buffer under the name that its module gives it.
+
+    Attributes:
+        name: the attribute's name, ``"weight"``.
+        shape: its sizes; None while a lazy module has not learnt them.
+        dtype: ``"float32"``, …
+        is_buffer: whether it is a buffer and no parameter.
+        trainable: ``requires_grad``; False for buffers.
+        persistent: whether the state dict has it.
+        shared_with: the same tensor's first name, ``"embed.weight"``; None if this is it.
+    """
+
+    name: str
+    shape: Shape | None
+    dtype: str
+    is_buffer: bool
+    trainable: bool
+    persistent: bool
+    shared_with: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerRow:
     """One module. ``own_*`` is what it does itself; the plain figures hold its children's as well.
 
@@ -88,6 +111,9 @@ class LayerRow:
         ops: what it ran itself in the forward pass, outside its children.
         backward_ops: what the backward pass through these ran.
         notes: what a reader should know, such as ``"never ran"``.
+        tensors: its own parameters, then its own buffers.
+        reads_from: who made what its own ops read: paths, ``""`` for the root, ``"<x>"`` for the input ``x``.
+        computation: a fingerprint of its own forward ops with their arguments; ``""`` if it ran none.
     """
 
     path: str
@@ -111,6 +137,9 @@ class LayerRow:
     ops: tuple[OpCount, ...]
     backward_ops: tuple[OpCount, ...]
     notes: tuple[str, ...]
+    tensors: tuple[LayerTensor, ...] = ()
+    reads_from: tuple[str, ...] = ()
+    computation: str = ""
 
     @property
     def name(self) -> str:

@@ -74,6 +74,7 @@ class TracedParameter:
         elements: how many, 0 while unknown.
         bytes: of those elements.
         trainable: ``requires_grad``; False for buffers.
+        persistent: whether the state dict has it; parameters always are.
     """
 
     name: str
@@ -81,6 +82,7 @@ class TracedParameter:
     elements: int
     bytes: int
     trainable: bool
+    persistent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

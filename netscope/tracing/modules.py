@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -60,7 +60,7 @@ def traced_module(place: Place, tensor_index: Callable[[Tensor], int]) -> Traced
         parent=place.parent,
         same_as=place.same_as,
         parameters=tuple(_traced_tensors(module._parameters, tensor_index)),
-        buffers=tuple(_traced_tensors(module._buffers, tensor_index)),
+        buffers=tuple(_traced_tensors(module._buffers, tensor_index, module._non_persistent_buffers_set)),
     )
 
 
@@ -69,7 +69,9 @@ def type_name(module: nn.Module) -> str:
     return torch_compat.class_before_export(module) or str(getattr(module, "original_name", type(module).__name__))
 
 
-def _traced_tensors(tensors: dict[str, Any], tensor_index: Callable[[Tensor], int]) -> Iterator[TracedParameter]:
+def _traced_tensors(
+    tensors: dict[str, Any], tensor_index: Callable[[Tensor], int], not_persistent: Container[str] = ()
+) -> Iterator[TracedParameter]:
     for name, tensor in tensors.items():
         if tensor is None:
             continue
@@ -81,6 +83,7 @@ def _traced_tensors(tensors: dict[str, Any], tensor_index: Callable[[Tensor], in
             elements=elements,
             bytes=elements * tensor.element_size() if not unknown else 0,
             trainable=bool(tensor.requires_grad),
+            persistent=name not in not_persistent,
         )
 
 

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 import netscope
-from netscope.api import verification
+from netscope.api import verification as use_case
 from netscope.schema import Cause, PeerCount, Verification
 
 MODELS = ("alexnet", "resnet18", "vit_b_16", "swin_t", "googlenet", "mc3_18")
@@ -142,6 +142,6 @@ def test_a_contradiction_is_a_difference_that_is_left_over(case):
 
 
 def test_a_wrong_count_of_ours_would_be_contradicted(monkeypatch):
-    flops_per_op = verification.flops_per_op
-    monkeypatch.setattr(verification, "flops_per_op", lambda trace: [2 * (cost or 0) for cost in flops_per_op(trace)])
+    flops_per_op = use_case.flops_per_op
+    monkeypatch.setattr(use_case, "flops_per_op", lambda trace: [2 * (cost or 0) for cost in flops_per_op(trace)])
     assert set(netscope.verify("lenet5").contradicted_by) == {"FlopCounterMode", "fvcore", "torchinfo"}
