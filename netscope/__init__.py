@@ -14,37 +14,45 @@ from typing import TYPE_CHECKING, Any
 from netscope.display import set_renderer
 
 if TYPE_CHECKING:
-    from netscope.api import list_architectures, summarize, trace, verify
+    from netscope.api import diff, list_architectures, summarize, trace, verify, weights_map
     from netscope.errors import NetscopeError
-    from netscope.schema import Listing, Summary, TensorSpec, Trace, Verification
+    from netscope.schema import Listing, ModelDiff, Summary, TensorSpec, Trace, Verification, WeightsMap
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Listing",
+    "ModelDiff",
     "NetscopeError",
     "Summary",
     "TensorSpec",
     "Trace",
     "Verification",
+    "WeightsMap",
     "__version__",
+    "diff",
     "list_architectures",
     "summarize",
     "trace",
     "verify",
+    "weights_map",
 ]
 
 _HOMES = {
+    "diff": "netscope.api",
     "list_architectures": "netscope.api",
     "summarize": "netscope.api",
     "trace": "netscope.api",
     "verify": "netscope.api",
+    "weights_map": "netscope.api",
     "NetscopeError": "netscope.errors",
     "Listing": "netscope.schema",
+    "ModelDiff": "netscope.schema",
     "Summary": "netscope.schema",
     "TensorSpec": "netscope.schema",
     "Trace": "netscope.schema",
     "Verification": "netscope.schema",
+    "WeightsMap": "netscope.schema",
 }
 
 

@@ -1,7 +1,8 @@
 """Traces and results → results. Data in, data out; no torch."""
 
 from netscope.analysis.diagnosis import diagnose, mixed_dtypes
+from netscope.analysis.diff import diff, weights_map
 from netscope.analysis.summary import summarise, without_forward
 from netscope.analysis.verification import compare
 
-__all__ = ["compare", "diagnose", "mixed_dtypes", "summarise", "without_forward"]
+__all__ = ["compare", "diagnose", "diff", "mixed_dtypes", "summarise", "weights_map", "without_forward"]

@@ -68,18 +68,28 @@ def _is_view(op: TracedOp, trace: Trace) -> bool:
 
 
 def computations(trace: Trace) -> tuple[str, ...]:
-    """For each module, a fingerprint of its own forward ops, each with its arguments and the shapes it read.
+    """For each module, two fingerprints: of the sizes that its own forward ops were given, and of what they did.
 
-    ``""`` where it ran none. Two modules whose inputs and weights have the same shapes, and whose fingerprints differ,
-    do not compute the same. The converse holds as far as the order of their ops says what they do.
+    ``""`` where it ran none. Of two modules with equal first and other second fingerprints, the one does not compute
+    what the other does: they differ in an op or in one of its arguments, such as a number of heads. An op in place is
+    the same as one that is not.
     """
-    digests: list[Any] = [None] * len(trace.modules)
+    given: list[Any] = [None] * len(trace.modules)
+    done: list[Any] = [None] * len(trace.modules)
+    made: list[set[int]] = [set() for _ in trace.modules]
     for op in trace.ops[: trace.first_backward_op]:
         module = trace.calls[op.call].module
-        if digests[module] is None:
-            digests[module] = blake2b(digest_size=8)
-        digests[module].update(repr((op.name, op.overload, _sized(op.args, trace), _sized(op.kwargs, trace))).encode())
-    return tuple(digest.hexdigest() if digest else "" for digest in digests)
+        if given[module] is None:
+            given[module], done[module] = blake2b(digest_size=6), blake2b(digest_size=6)
+        for tensor in op.reads:
+            if tensor not in made[module]:
+                given[module].update(repr(_sized(TensorRef(tensor=tensor), trace)).encode())
+        made[module].update(op.writes)
+        did = (op.name.removesuffix("_"), _sized(op.args, trace), _sized(op.kwargs, trace))
+        done[module].update(repr(did).encode())
+    return tuple(
+        f"{sizes.hexdigest()}-{ops.hexdigest()}" if sizes else "" for sizes, ops in zip(given, done, strict=True)
+    )
 
 
 def _sized(value: Any, trace: Trace) -> Any:

@@ -1,6 +1,17 @@
 """All result types: frozen, plain data, to JSON and back. No torch."""
 
 from netscope.schema.codec import SCHEMA_VERSION
+from netscope.schema.diff import (
+    AttributeChange,
+    ChangeKind,
+    ComparedModel,
+    Delta,
+    Ignorable,
+    LayerChange,
+    ModelDiff,
+    UnmappedTensor,
+    WeightsMap,
+)
 from netscope.schema.failure import LayerFailure
 from netscope.schema.listing import ListedArchitecture, Listing
 from netscope.schema.memory import MemoryUse, PeakMemory
@@ -43,15 +54,22 @@ __all__ = [
     "SCHEMA_VERSION",
     "UNKNOWN_FORWARD",
     "Architecture",
+    "AttributeChange",
     "Cause",
+    "ChangeKind",
+    "ComparedModel",
+    "Delta",
+    "Ignorable",
     "InputSpec",
     "KeptTensor",
+    "LayerChange",
     "LayerFailure",
     "LayerRow",
     "LayerTensor",
     "ListedArchitecture",
     "Listing",
     "MemoryUse",
+    "ModelDiff",
     "ModuleCall",
     "OpCount",
     "PeakMemory",
@@ -68,5 +86,7 @@ __all__ = [
     "TracedOp",
     "TracedParameter",
     "TracedTensor",
+    "UnmappedTensor",
     "Verification",
+    "WeightsMap",
 ]

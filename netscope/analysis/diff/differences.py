@@ -1,0 +1,92 @@
+"""Two summaries → ``ModelDiff``: their layers aligned, and what differs in each."""
+
+from collections.abc import Collection, Iterator
+
+from netscope.analysis.diff.alignment import aligned
+from netscope.analysis.diff.attributes import Wiring, differences, have_same_ops, in_common
+from netscope.analysis.diff.ignoring import without
+from netscope.analysis.diff.layers import LayerTree
+from netscope.schema import (
+    AttributeChange,
+    ChangeKind,
+    ComparedModel,
+    Delta,
+    Ignorable,
+    LayerChange,
+    ModelDiff,
+    Summary,
+)
+
+
+def diff(before: Summary, after: Summary, ignored: Collection[Ignorable] = ()) -> ModelDiff:
+    """The difference between two architectures, row by row.
+
+    Args:
+        before: the one.
+        after: the other.
+        ignored: what is left out of the comparison, and of the figures of both sides.
+    """
+    before, after = without(before, ignored), without(after, ignored)
+    totals, others = before.totals, after.totals
+    return ModelDiff(
+        before=ComparedModel.of(before),
+        after=ComparedModel.of(after),
+        changes=tuple(_changes(before, after)),
+        delta=Delta(
+            params=others.params - totals.params,
+            trainable_params=others.trainable_params - totals.trainable_params,
+            flops=others.flops - totals.flops,
+        ),
+        ignored=tuple(sorted(ignored)),
+        remarks=tuple(_remarks(before, after)),
+    )
+
+
+def _changes(before: Summary, after: Summary) -> Iterator[LayerChange]:
+    """One for each row of either side: in the order of ``after``, what was removed before what came behind it."""
+    compared = _Compared(*(LayerTree.of(side) for side in in_common(before, after)))
+    partners = compared.alignment.partners
+    origins = {j: i for i, j in partners.items()}
+    removed = [i for i in range(len(before.rows)) if i not in partners]
+    emitted = 0
+    for j, row in enumerate(after.rows):
+        i = origins.get(j)
+        if i is None:
+            yield LayerChange(kind="added", before=None, after=row)
+            continue
+        if i not in compared.alignment.moved:
+            while emitted < len(removed) and removed[emitted] < i:
+                yield LayerChange(kind="removed", before=before.rows[removed[emitted]], after=None)
+                emitted += 1
+        kind, attributes = compared.pair(i, j)
+        yield LayerChange(kind=kind, before=before.rows[i], after=row, attributes=attributes)
+    for i in removed[emitted:]:
+        yield LayerChange(kind="removed", before=before.rows[i], after=None)
+
+
+class _Compared:
+    """Two architectures, aligned, by what both tell."""
+
+    def __init__(self, before: LayerTree, after: LayerTree) -> None:
+        self.before, self.after = before, after
+        self.alignment = aligned(before, after)
+        self.wiring = Wiring(before, after, self.alignment.partners, self.alignment.moved)
+
+    def pair(self, i: int, j: int) -> tuple[ChangeKind, tuple[AttributeChange, ...]]:
+        """What became of row i before, which is row j after."""
+        is_leaf = not self.before.children[i] and not self.after.children[j]
+        found = differences(self.before.rows[i], self.after.rows[j], is_leaf=is_leaf, wiring=self.wiring)
+        if i in self.alignment.moved:
+            # That it now reads from others is what moving means.
+            return "moved", tuple(change for change in found if change.name != "reads_from")
+        return "changed" if found else "same", found
+
+
+def _remarks(before: Summary, after: Summary) -> Iterator[str]:
+    if have_same_ops(before, after):
+        return
+    torch, other = before.versions.get("torch"), after.versions.get("torch")
+    if torch != other:
+        yield f"traced with torch {torch or 'unknown'} and {other or 'unknown'}: the ops of layers are not compared"
+    elif before.traced_on != after.traced_on:
+        yield f"traced on {before.traced_on} and on {after.traced_on}: the ops of layers are not compared"

@@ -1,0 +1,84 @@
+"""A summary without what a comparison leaves out."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from itertools import accumulate
+from math import prod
+
+from netscope.analysis.diff.layers import family
+from netscope.schema import Ignorable, LayerRow, LayerTensor, Summary
+
+_WITHOUT_BIAS = {"aten.addmm": "aten.mm", "aten.baddbmm": "aten.bmm", "aten.addmv": "aten.mv"}
+"""What runs in an op's place where there is no bias to add."""
+
+
+def without(summary: Summary, ignored: Collection[Ignorable]) -> Summary:
+    """``summary`` without dropout layers, or without biases in rows and totals, as ``ignored`` says.
+
+    Names are not in this: they are ignored where names are compared.
+    """
+    if "dropout" in ignored:
+        summary = _without_dropout(summary)
+    return _without_biases(summary) if "bias" in ignored else summary
+
+
+def _without_dropout(summary: Summary) -> Summary:
+    """Layers that drop at random are childless and have nothing; whoever read from one reads what it read."""
+    holders = {row.path.rpartition(".")[0] for row in summary.rows if row.path}
+    dropped = {
+        row.path: row.reads_from
+        for row in summary.rows
+        if family(row) == "dropout" and row.path not in holders and row.path and not row.tensors
+    }
+
+    def sources(paths: Iterable[str]) -> Iterable[str]:
+        for path in paths:
+            yield from sources(dropped[path]) if path in dropped else (path,)
+
+    rows = tuple(
+        replace(row, reads_from=tuple(dict.fromkeys(sources(row.reads_from))))
+        for row in summary.rows
+        if row.path not in dropped
+    )
+    return replace(summary, rows=rows)
+
+
+def _without_biases(summary: Summary) -> Summary:
+    own = {row.path: _biases(row) for row in summary.rows}
+    inside: dict[str, tuple[int, int]] = dict.fromkeys(own, (0, 0))
+    for path, (params, trainable) in own.items():
+        for above in ("", *accumulate(filter(None, path.split(".")), "{}.{}".format)):
+            inside[above] = (inside[above][0] + params, inside[above][1] + trainable)
+    rows = tuple(
+        replace(
+            row,
+            hyperparameters={name: value for name, value in row.hyperparameters.items() if name != "bias"},
+            tensors=tuple(tensor for tensor in row.tensors if not _is_bias(tensor)),
+            ops=tuple(replace(op, op=_WITHOUT_BIAS.get(op.op, op.op)) for op in row.ops),
+            computation="",
+            params=row.params - inside[row.path][0],
+            trainable_params=row.trainable_params - inside[row.path][1],
+            own_params=row.own_params - own[row.path][0],
+            own_trainable_params=row.own_trainable_params - own[row.path][1],
+        )
+        for row in summary.rows
+    )
+    totals = replace(
+        summary.totals,
+        params=summary.totals.params - inside[""][0],
+        trainable_params=summary.totals.trainable_params - inside[""][1],
+    )
+    return replace(summary, rows=rows, totals=totals)
+
+
+def _biases(row: LayerRow) -> tuple[int, int]:
+    """Elements of the biases that this row owns, and of those that are trainable."""
+    biases = [tensor for tensor in row.tensors if _is_bias(tensor) and tensor.shared_with is None and tensor.shape]
+    return (
+        sum(prod(tensor.shape or ()) for tensor in biases),
+        sum(prod(tensor.shape or ()) for tensor in biases if tensor.trainable),
+    )
+
+
+def _is_bias(tensor: LayerTensor) -> bool:
+    return not tensor.is_buffer and "bias" in tensor.name

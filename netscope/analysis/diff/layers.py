@@ -1,0 +1,196 @@
+"""What an alignment sees of an architecture: its rows as a tree, what each is, and what it weighs."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from math import log2, log10
+
+from netscope.schema import InputSpec, LayerRow, LayerTensor, OpCount, PlainValue, Summary
+
+LIGHTEST = 10
+"""What a layer without parameters weighs; one with n parameters weighs 10 log₁₀ n more."""
+
+NOT_TOLD_APART = frozenset({"inplace"})
+"""Hyperparameters that change no result."""
+
+_ARRANGING = frozenset(
+    f"aten.{name}"
+    for name in (
+        *("_reshape_alias", "_to_copy", "_unsafe_view", "alias", "clone", "contiguous", "copy", "detach", "expand"),
+        *("permute", "reshape", "select", "slice", "squeeze", "t", "transpose", "unsqueeze", "view"),
+    )
+)
+"""Ops that come and go with the layout of what is given."""
+
+_FAMILIES: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"in_channels", "out_channels", "kernel_size"}), "convolution"),
+    (frozenset({"in_features", "out_features"}), "linear"),
+    (frozenset({"input_size", "hidden_size"}), "recurrent"),
+    (frozenset({"embed_dim", "num_heads"}), "attention"),
+    (frozenset({"num_embeddings", "embedding_dim"}), "embedding"),
+    (frozenset({"num_features"}), "normalisation"),
+    (frozenset({"normalized_shape"}), "normalisation"),
+    (frozenset({"num_channels", "num_groups"}), "normalisation"),
+    (frozenset({"num_parameters"}), "activation"),
+    (frozenset({"kernel_size"}), "pooling"),
+    (frozenset({"output_size"}), "pooling"),
+)
+"""Hyperparameters by which a layer is known, whatever its class is called."""
+
+
+@dataclass(slots=True)
+class LayerTree:
+    """The rows of a summary, a module before its children, with the tree between them.
+
+    Attributes:
+        rows: as in the summary.
+        inputs: likewise.
+        parents: position of each row's parent, None for the root.
+        ends: one past the last row below each.
+        children: positions of each row's children.
+        signatures: what each row is by itself: equal for equal layers, whatever their names, shapes and places.
+        subtrees: what each row is with all that is below it and how that is wired.
+        families: within which one layer may have taken the place of another.
+        weights: what it costs an alignment to leave a row out.
+        units: positions of the rows that are aligned one by one: the layers that have no layers below them, and those
+            that have weights of their own.
+    """
+
+    rows: tuple[LayerRow, ...]
+    inputs: tuple[InputSpec, ...]
+    parents: list[int | None] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    children: list[list[int]] = field(default_factory=list)
+    signatures: list[Hashable] = field(default_factory=list)
+    subtrees: list[bytes] = field(default_factory=list)
+    families: list[str] = field(default_factory=list)
+    weights: list[int] = field(default_factory=list)
+    units: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, summary: Summary) -> "LayerTree":
+        """That of a summary."""
+        return cls(rows=summary.rows, inputs=summary.inputs)
+
+    def __post_init__(self) -> None:
+        self._grow()
+        for position, row in enumerate(self.rows):
+            is_leaf = not self.children[position]
+            self.signatures.append(_signature(row, is_leaf=is_leaf))
+            self.families.append(family(row))
+            self.weights.append(weight(row))
+            if is_leaf or row.tensors or row.own_params or row.own_flops:
+                self.units.append(position)
+        self.subtrees = list(self._hashed())
+
+    def _grow(self) -> None:
+        open_rows: list[int] = []
+        self.ends = [len(self.rows)] * len(self.rows)
+        for position, row in enumerate(self.rows):
+            for closed in open_rows[row.depth :]:
+                self.ends[closed] = position
+            del open_rows[row.depth :]
+            parent = open_rows[-1] if open_rows else None
+            self.parents.append(parent)
+            self.children.append([])
+            if parent is not None:
+                self.children[parent].append(position)
+            open_rows.append(position)
+
+    def _hashed(self) -> Iterator[bytes]:
+        """Of each subtree: its rows in order, each with its depth, and whom it reads from as far as that is inside."""
+        position_of = {row.path: position for position, row in enumerate(self.rows)}
+        sources = [[position_of.get(path, -1) for path in row.reads_from] for row in self.rows]
+        plain = [repr(signature).encode() for signature in self.signatures]
+        for start, end in enumerate(self.ends):
+            digest = blake2b(digest_size=16)
+            for position in range(start, end):
+                inside = sorted(source - start if start <= source < end else -1 for source in sources[position])
+                digest.update(plain[position])
+                digest.update(f"|{self.rows[position].depth - self.rows[start].depth}|{inside}".encode())
+            yield digest.digest()
+
+    def above(self, position: int) -> Iterator[int]:
+        """The rows above a row, its parent first."""
+        parent = self.parents[position]
+        while parent is not None:
+            yield parent
+            parent = self.parents[parent]
+
+
+def _signature(row: LayerRow, *, is_leaf: bool) -> Hashable:
+    """What a row is by itself. A module that only holds others is known by what it does itself, not by its class."""
+    own = (tuple(_tensor_signature(tensor) for tensor in row.tensors), row.own_params, told_ops(row.ops))
+    if not is_leaf and not row.tensors:
+        return own
+    return (row.type_name, told_hyperparameters(row), *own)
+
+
+def _tensor_signature(tensor: LayerTensor) -> Hashable:
+    return (
+        tensor.name,
+        tensor.shape,
+        tensor.dtype,
+        tensor.is_buffer,
+        tensor.trainable,
+        tensor.shared_with is not None,
+    )
+
+
+def told_hyperparameters(row: LayerRow) -> tuple[tuple[str, PlainValue], ...]:
+    """Those that can change a result, in order of their names."""
+    return tuple(sorted((name, value) for name, value in row.hyperparameters.items() if name not in NOT_TOLD_APART))
+
+
+def told_ops(ops: Sequence[OpCount]) -> tuple[tuple[str, int], ...]:
+    """What is computed, in order of the ops' names: in place or not, and without what only arranges elements."""
+    counts: dict[str, int] = {}
+    for op in ops:
+        name = op.op.removesuffix("_")
+        if name not in _ARRANGING:
+            counts[name] = counts.get(name, 0) + op.calls
+    return tuple(sorted(counts.items()))
+
+
+def family(row: LayerRow) -> str:
+    """The kind of layer, which another of the same kind may replace; its class's name for one of a kind."""
+    name = row.type_name.lower()
+    for keys, found in _FAMILIES:
+        if keys <= row.hyperparameters.keys():
+            return f"transposed {found}" if "transpose" in name else found
+    if "drop" in name or name == "identity":
+        return "dropout"
+    if "norm" in name:
+        return "normalisation"
+    if "pool" in name:
+        return "pooling"
+    is_elementwise = not row.tensors and row.calls and row.input_shapes[:1] == row.output_shapes != ()
+    if is_elementwise and told_ops(row.ops):
+        return "activation"
+    return row.type_name
+
+
+def weight(row: LayerRow) -> int:
+    """What leaving it out costs: more, the more parameters or else multiply–adds it has of its own."""
+    return LIGHTEST + int(10 * max(log10(1 + row.own_params), log10(1 + row.own_flops) - 3, 0))
+
+
+def dissimilarity(before: LayerRow, after: LayerRow) -> int:
+    """How little two layers of one family are alike, from 20 to 80 per cent."""
+    if before.hyperparameters.keys() == after.hyperparameters.keys() and before.hyperparameters:
+        pairs = list(zip(before.hyperparameters.values(), after.hyperparameters.values(), strict=True))
+        if list(before.hyperparameters) != list(after.hyperparameters):
+            pairs = [(value, after.hyperparameters[name]) for name, value in before.hyperparameters.items()]
+        far = sum(_distance(value, other) for value, other in pairs if value != other) / len(pairs)
+    else:
+        far = 1.0 if before.own_params != after.own_params else 0.5
+    return 20 + int(60 * (far if before.type_name == after.type_name else (1 + far) / 2))
+
+
+def _distance(value: PlainValue, other: PlainValue) -> float:
+    """Of two values that differ, from 0 to 1: numbers by how many times the one is the other."""
+    if isinstance(value, tuple) and isinstance(other, tuple) and value and other:
+        return _distance(value[0], other[0]) if value[0] != other[0] else 0.5
+    if isinstance(value, (int, float)) and isinstance(other, (int, float)) and value > 0 and other > 0:
+        return min(1.0, abs(log2(value / other)) / 4)
+    return 1.0

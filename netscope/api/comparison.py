@@ -1,0 +1,110 @@
+"""``diff`` and ``weights_map``: two architectures, live or saved, in any mix."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast, get_args
+
+from netscope import analysis
+from netscope.api.summaries import summarize
+from netscope.errors import SavedResultError, UnknownNameError, UsageError, did_you_mean
+from netscope.schema import Ignorable, ModelDiff, Summary, WeightsMap
+
+if TYPE_CHECKING:
+    from torch import nn
+
+IGNORABLE: tuple[str, ...] = get_args(Ignorable)
+
+
+def diff(
+    before: "Summary | nn.Module | str",
+    after: "Summary | nn.Module | str",
+    inputs: Any = None,
+    *,
+    inputs_before: Any = None,
+    inputs_after: Any = None,
+    ignore: Collection[str] = (),
+    **options: Any,
+) -> ModelDiff:
+    """What differs between two architectures, layer by layer.
+
+    Args:
+        before: a summary, the file of a saved one (``"a.json"``), a module, or an architecture's name.
+        after: likewise.
+        inputs: what both are run on, as for ``summarize``; by default each one's own.
+        inputs_before: what the first is run on instead.
+        inputs_after: what the second is run on instead.
+        ignore: ``"names"`` under which the same module stands, ``"dropout"`` layers, ``"bias"`` parameters. What is
+            ignored is left out of the figures as well.
+        options: the others of ``summarize``, for both.
+
+    Returns:
+        The diff; ``print`` shows it.
+
+    Raises:
+        NetscopeError: one of its kinds; those of ``summarize``.
+        SavedResultError: the file holds no summary.
+        UsageError: inputs or options were given for a saved summary, or there is nothing of that name to ignore.
+    """
+    for name in ignore:
+        if name not in IGNORABLE:
+            raise UsageError(
+                f"there is no {name!r} to ignore{did_you_mean(name, IGNORABLE)}; there are {', '.join(IGNORABLE)}"
+            )
+    sides = _summaries(before, after, inputs, inputs_before, inputs_after, options)
+    return analysis.diff(*sides, cast("Collection[Ignorable]", tuple(ignore)))
+
+
+def weights_map(
+    before: "Summary | nn.Module | str", after: "Summary | nn.Module | str", inputs: Any = None, **options: Any
+) -> WeightsMap:
+    """Which tensors of ``before``'s state dict load into which of ``after``'s: what porting a checkpoint needs.
+
+    Arguments and errors are those of ``diff``.
+    """
+    return analysis.weights_map(*_summaries(before, after, inputs, None, None, options))
+
+
+def _summaries(
+    before: "Summary | nn.Module | str",
+    after: "Summary | nn.Module | str",
+    inputs: Any,
+    inputs_before: Any,
+    inputs_after: Any,
+    options: dict[str, Any],
+) -> tuple[Summary, Summary]:
+    """Both sides; what is asked for twice is traced once, so that it equals itself whatever random values do to it."""
+    first = summary_of(before, inputs if inputs_before is None else inputs_before, options)
+    if isinstance(after, str) and before == after and inputs_before is None and inputs_after is None:
+        return first, first
+    return first, summary_of(after, inputs if inputs_after is None else inputs_after, options)
+
+
+def summary_of(
+    subject: "Summary | nn.Module | str", inputs: Any = None, options: dict[str, Any] | None = None
+) -> Summary:
+    """The summary of what was given: itself, read from its file, or made.
+
+    Raises:
+        NetscopeError: as ``diff``.
+    """
+    if isinstance(subject, Summary):
+        return subject
+    if not is_saved(subject):
+        return summarize(subject, inputs, **(options or {}))
+    given = [name for name, value in (options or {}).items() if value not in (None, "auto", "eval")]
+    if inputs is not None or given:
+        raise UsageError(f"{subject} is a saved summary, which cannot be run on other inputs or otherwise")
+    path = Path(cast("str", subject))
+    try:
+        return Summary.from_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UnknownNameError(f"there is no file {str(path)!r}") from error
+    except OSError as error:
+        raise SavedResultError(f"{path}: {error.strerror or error}") from error
+    except SavedResultError as error:
+        raise SavedResultError(f"{path}: {error}") from error
+
+
+def is_saved(subject: "nn.Module | str") -> bool:
+    """Whether it names the file of a saved summary."""
+    return isinstance(subject, str) and subject.endswith(".json") and not subject.startswith("hf/")

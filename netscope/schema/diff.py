@@ -1,0 +1,268 @@
+"""What ``netscope diff`` answers: two architectures, aligned."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from netscope.display import Displayed
+from netscope.schema.codec import from_json, to_json
+from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, Totals
+from netscope.schema.trace import InputSpec, PlainValue, Shape
+
+ChangeKind = Literal["same", "changed", "added", "removed", "moved"]
+Ignorable = Literal["names", "dropout", "bias"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """After minus before.
+
+    Attributes:
+        params: elements.
+        trainable_params: those that require a gradient.
+        flops: per forward pass.
+    """
+
+    params: int
+    trainable_params: int
+    flops: int
+
+    @property
+    def macs(self) -> int:
+        """Multiply–adds per forward pass."""
+        return self.flops // 2
+
+    def __bool__(self) -> bool:
+        return bool(self.params or self.trainable_params or self.flops)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeChange:
+    """One thing about a layer that differs.
+
+    Attributes:
+        name: a hyperparameter, ``"out_channels"``; or ``"type"``, ``"calls"``, ``"ops"``; a tensor's shape
+            (``"weight"``), dtype (``"weight.dtype"``), ``"weight.requires_grad"`` or ``"weight.shared_with"``;
+            ``"reads_from"`` for its wiring; ``"computation"`` where only a fingerprint of its ops tells them apart.
+        before: None if there was none.
+        after: None if there is none.
+    """
+
+    name: str
+    before: PlainValue
+    after: PlainValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerChange:
+    """A module of either architecture, or one of each that stand for each other.
+
+    Attributes:
+        kind: ``"same"``; ``"changed"``, where ``attributes`` says what; ``"added"``, ``"removed"``; ``"moved"``, which
+            is the same elsewhere. What only follows from a change further up (shapes, FLOPs) makes no change of kind.
+        before: None for an added one.
+        after: None for a removed one.
+        attributes: what differs in what the module is; also for a moved one.
+    """
+
+    kind: ChangeKind
+    before: LayerRow | None
+    after: LayerRow | None
+    attributes: tuple[AttributeChange, ...] = ()
+
+    @property
+    def row(self) -> LayerRow:
+        """As it is after, or else as it was before."""
+        row = self.after or self.before
+        if row is None:
+            raise ValueError("a change has at least one side")
+        return row
+
+    @property
+    def is_renamed(self) -> bool:
+        """Whether both sides are there and their paths differ."""
+        return self.before is not None and self.after is not None and self.before.path != self.after.path
+
+    @property
+    def own_delta(self) -> Delta:
+        """Of what the module does itself: the sum over all changes is that of the totals."""
+        before, after = self.before, self.after
+        return Delta(
+            params=(after.own_params if after else 0) - (before.own_params if before else 0),
+            trainable_params=(after.own_trainable_params if after else 0)
+            - (before.own_trainable_params if before else 0),
+            flops=(after.own_flops if after else 0) - (before.own_flops if before else 0),
+        )
+
+    @property
+    def delta(self) -> Delta:
+        """With everything below it."""
+        before, after = self.before, self.after
+        return Delta(
+            params=(after.params if after else 0) - (before.params if before else 0),
+            trainable_params=(after.trainable_params if after else 0) - (before.trainable_params if before else 0),
+            flops=(after.flops if after else 0) - (before.flops if before else 0),
+        )
+
+    @property
+    def is_affected(self) -> bool:
+        """Whether its own figures, its shapes or its number of calls differ."""
+        if self.before is None or self.after is None:
+            return True
+        return any(
+            getattr(self.before, name) != getattr(self.after, name)
+            for name in ("calls", "input_shapes", "output_shapes", "own_params", "own_trainable_params", "own_flops")
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedModel:
+    """One side of a diff, without its rows.
+
+    Attributes:
+        architecture: what it is.
+        inputs: what the forward pass was given.
+        totals: its figures.
+        weighted_layers: modules with parameters of their own.
+        uncounted_ops: while there are any, its FLOPs are a lower bound.
+        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"nowhere"`` for weights alone.
+        mode: ``"eval"`` or ``"train"``.
+        versions: of the packages that took part.
+    """
+
+    architecture: Architecture
+    inputs: tuple[InputSpec, ...]
+    totals: Totals
+    weighted_layers: int
+    uncounted_ops: tuple[OpCount, ...]
+    traced_on: str
+    mode: str
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, summary: Summary) -> "ComparedModel":
+        """That of ``summary``."""
+        return cls(
+            architecture=summary.architecture,
+            inputs=summary.inputs,
+            totals=summary.totals,
+            weighted_layers=sum(1 for row in summary.rows if row.own_params),
+            uncounted_ops=summary.uncounted_ops,
+            traced_on=summary.traced_on,
+            mode=summary.mode,
+            versions=summary.versions,
+        )
+
+    @property
+    def title(self) -> str:
+        """Its name with its options: ``"vgg16@num_classes=10"``."""
+        options = ",".join(f"{key}={value}" for key, value in self.architecture.options.items())
+        return self.architecture.name + (f"@{options}" if options else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ModelDiff(Displayed):
+    """Two architectures, aligned row by row.
+
+    Invariants: each row of either is in exactly one of ``changes``; ``delta`` is the sum of their ``own_delta``; with
+    both sides swapped it is the inverse; of an architecture with itself all changes are ``"same"``.
+
+    Attributes:
+        before: the one side.
+        after: the other.
+        changes: in the order of ``after``, with what was removed where it stood.
+        delta: of the totals.
+        ignored: what was left out of the comparison, and of the figures.
+        remarks: what a reader should know, such as why fingerprints were not compared.
+    """
+
+    before: ComparedModel
+    after: ComparedModel
+    changes: tuple[LayerChange, ...]
+    delta: Delta
+    ignored: tuple[Ignorable, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def is_same(self) -> bool:
+        """Whether nothing differs: no layer, no figure, no shape, and no name unless names are ignored."""
+        return all(change.kind == "same" and not change.is_affected for change in self.changes) and not self.renamed
+
+    @property
+    def renamed(self) -> tuple[LayerChange, ...]:
+        """The same modules under other paths; none if names are ignored."""
+        if "names" in self.ignored:
+            return ()
+        return tuple(change for change in self.changes if change.is_renamed)
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """Whether either side's FLOPs leave something out, so that their difference may be off either way."""
+        return bool(self.before.uncounted_ops or self.after.uncounted_ops)
+
+    def of_kind(self, *kinds: ChangeKind) -> tuple[LayerChange, ...]:
+        """The changes of these kinds, in order."""
+        return tuple(change for change in self.changes if change.kind in kinds)
+
+    def to_json(self) -> str:
+        """This diff as JSON; ``from_json`` reads it back equal."""
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "ModelDiff":
+        """The diff that ``to_json`` wrote.
+
+        Raises:
+            SavedResultError: the text is not one.
+        """
+        return from_json(cls, text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmappedTensor:
+    """A tensor that has no counterpart.
+
+    Attributes:
+        name: its key in the state dict.
+        shape: its sizes; None if unknown.
+        reason: why it has none.
+    """
+
+    name: str
+    shape: Shape | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsMap:
+    """Which tensors of one architecture's state dict load into which of another's.
+
+    Attributes:
+        before: the architecture that the weights are from.
+        after: the one that they go into.
+        tensors: key before → key after, of equal shapes.
+        params: the parameters of ``after``, each once.
+        covered_params: those of them that are loaded.
+        missing: tensors of ``after`` that nothing is loaded into.
+        unused: tensors of ``before`` that are loaded nowhere.
+    """
+
+    before: Architecture
+    after: Architecture
+    tensors: dict[str, str]
+    params: int
+    covered_params: int
+    missing: tuple[UnmappedTensor, ...]
+    unused: tuple[UnmappedTensor, ...]
+
+    def to_json(self) -> str:
+        """This map as JSON; ``from_json`` reads it back equal."""
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "WeightsMap":
+        """The map that ``to_json`` wrote.
+
+        Raises:
+            SavedResultError: the text is not one.
+        """
+        return from_json(cls, text)
