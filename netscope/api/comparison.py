@@ -50,7 +50,7 @@ def diff(
             raise UsageError(
                 f"there is no {name!r} to ignore{did_you_mean(name, IGNORABLE)}; there are {', '.join(IGNORABLE)}"
             )
-    sides = _summaries(before, after, inputs, inputs_before, inputs_after, options)
+    sides = summaries_of(before, after, inputs, inputs_before=inputs_before, inputs_after=inputs_after, **options)
     return analysis.diff(*sides, cast("Collection[Ignorable]", tuple(ignore)))
 
 
@@ -61,18 +61,22 @@ def weights_map(
 
     Arguments and errors are those of ``diff``.
     """
-    return analysis.weights_map(*_summaries(before, after, inputs, None, None, options))
+    return analysis.weights_map(*summaries_of(before, after, inputs, **options))
 
 
-def _summaries(
+def summaries_of(
     before: "Summary | nn.Module | str",
     after: "Summary | nn.Module | str",
-    inputs: Any,
-    inputs_before: Any,
-    inputs_after: Any,
-    options: dict[str, Any],
+    inputs: Any = None,
+    *,
+    inputs_before: Any = None,
+    inputs_after: Any = None,
+    **options: Any,
 ) -> tuple[Summary, Summary]:
-    """Both sides; what is asked for twice is traced once, so that it equals itself whatever random values do to it."""
+    """The summaries of both sides of a diff, whose arguments and errors these are.
+
+    What is asked for twice is traced once, so that it equals itself whatever random values do to it.
+    """
     first = summary_of(before, inputs if inputs_before is None else inputs_before, options)
     if isinstance(after, str) and before == after and inputs_before is None and inputs_after is None:
         return first, first

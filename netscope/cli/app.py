@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import netscope
-from netscope.cli import list_command, summary_command, verify_command
+from netscope.cli import diff_command, list_command, summary_command, verify_command
 from netscope.cli.output import encodable
 from netscope.errors import NetscopeError
 from netscope.render import printable
@@ -28,6 +28,11 @@ app.command(
     short_help="Every layer's output shape, parameters and FLOPs.",
     epilog="Example: netscope summary alexnet --input 1x3x224x224",
 )(summary_command.summary)
+app.command(
+    "diff",
+    short_help="What differs between two architectures, and what it costs.",
+    epilog="Example: netscope diff alexnet-paper alexnet-tv",
+)(diff_command.diff)
 app.command(
     "list", short_help="The architectures that can be loaded by name.", epilog="Example: netscope list 'resnet*'"
 )(list_command.list_architectures)

@@ -11,7 +11,7 @@ from threading import Event, Timer
 from typing import Any, TextIO
 
 from netscope.errors import OutputError
-from netscope.render import FORMATS, Canvas, View, render
+from netscope.render import FORMATS, Canvas, DiffView, View, render
 
 SPINNER_AFTER_S = 1.0
 
@@ -46,10 +46,7 @@ def check_output(path: Path | None, format_name: str | None) -> str:
         OutputError: the file's folder does not exist, or the file may not be written.
     """
     if path is not None and path != STDOUT:
-        try:
-            _check_writable(path)
-        except OSError as error:
-            raise OutputError(f"-o {path}: {error.strerror or error}") from error
+        check_writable(path, "-o")
     if format_name is not None:
         return format_name
     suffix = path.suffix.lower() if path is not None else ""
@@ -60,14 +57,22 @@ def check_output(path: Path | None, format_name: str | None) -> str:
     return _FORMAT_OF_SUFFIX.get(suffix, "table")
 
 
-def _check_writable(path: Path) -> None:
-    if path.is_dir():
-        raise OutputError(f"-o {path}: this is a folder; name a file in it")
-    folder = path.parent if _is_special(path) else path.resolve().parent
-    if not folder.is_dir():
-        raise OutputError(f"-o {path}: there is no folder {str(folder)!r}")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise OutputError(f"-o {path}: no permission to write there")
+def check_writable(path: Path, option: str) -> None:
+    """Checks that a file can be written there, before anything is computed.
+
+    Raises:
+        OutputError: it cannot; the message names ``option``.
+    """
+    try:
+        if path.is_dir():
+            raise OutputError(f"{option} {path}: this is a folder; name a file in it")
+        folder = path.parent if _is_special(path) else path.resolve().parent
+        if not folder.is_dir():
+            raise OutputError(f"{option} {path}: there is no folder {str(folder)!r}")
+        if not os.access(path if path.exists() else folder, os.W_OK):
+            raise OutputError(f"{option} {path}: no permission to write there")
+    except OSError as error:
+        raise OutputError(f"{option} {path}: {error.strerror or error}") from error
 
 
 def _is_special(path: Path | None) -> bool:
@@ -75,7 +80,7 @@ def _is_special(path: Path | None) -> bool:
     return path is not None and path.exists() and not stat.S_ISREG(path.stat().st_mode)
 
 
-def write_result(result: Any, format_name: str, path: Path | None, view: View | None = None) -> None:
+def write_result(result: Any, format_name: str, path: Path | None, view: View | DiffView | None = None) -> None:
     """Renders ``result`` and writes it: to stdout as the terminal is, or to the file, whole or not at all.
 
     Raises:
@@ -86,7 +91,7 @@ def write_result(result: Any, format_name: str, path: Path | None, view: View | 
         sys.stdout.write(encodable(text, sys.stdout))
         sys.stdout.flush()
         return
-    _write_whole(path, render(result, format_name, view=view))
+    write_text(path, render(result, format_name, view=view), "-o")
 
 
 def _terminal() -> Canvas:
@@ -111,7 +116,12 @@ def encodable(text: str, stream: TextIO) -> str:
     return text
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, option: str) -> None:
+    """Writes ``text`` to the file, whole or not at all.
+
+    Raises:
+        OutputError: it could not be written; what was there before is still there. The message names ``option``.
+    """
     try:
         if _is_special(path):
             path.write_text(text, encoding="utf-8")
@@ -131,7 +141,7 @@ def _write_whole(path: Path, text: str) -> None:
             draft.unlink(missing_ok=True)
             DRAFTS.remove(draft)
     except OSError as error:
-        raise OutputError(f"-o {path}: {error.strerror or error}") from error
+        raise OutputError(f"{option} {path}: {error.strerror or error}") from error
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Results → ``Document`` → text. No torch."""
 
+from netscope.render.diff import DiffView, check_diff_view
 from netscope.render.document import Canvas, Document, printable
 from netscope.render.formats import FORMATS, as_text, check_format, render
 from netscope.render.summary import COLUMNS, View, check_view
@@ -8,9 +9,11 @@ __all__ = [
     "COLUMNS",
     "FORMATS",
     "Canvas",
+    "DiffView",
     "Document",
     "View",
     "as_text",
+    "check_diff_view",
     "check_format",
     "check_view",
     "printable",

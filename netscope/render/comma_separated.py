@@ -4,12 +4,12 @@ import csv
 from io import StringIO
 from typing import Any
 
-from netscope.render.document import AtLeast, Canvas, Column, Document, NameCell, TypeCell
+from netscope.render.document import INEXACT, AtLeast, Canvas, Column, Document, NameCell, TypeCell
 
 
 def render_csv(document: Document, _canvas: Canvas) -> str:
     """The table alone: keys as header, paths as names, shapes as ``1x3x224x224``, no shares and no bars."""
-    positions = [p for p, column in enumerate(document.columns) if column.kind not in ("share", "bar")]
+    positions = [p for p, column in enumerate(document.columns) if column.kind not in INEXACT]
     output = StringIO()
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(document.columns[position].key for position in positions)

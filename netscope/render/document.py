@@ -4,8 +4,16 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar"]
-Style = Literal["plain", "strong", "faint"]
+Kind = Literal[
+    "name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar", "delta", "delta-flops", "change"
+]
+RIGHT: tuple[Kind, ...] = ("count", "flops", "bytes", "share", "delta", "delta-flops", "change")
+"""What is aligned on the right."""
+
+INEXACT: tuple[Kind, ...] = ("share", "bar", "change")
+"""What programs reckon themselves."""
+
+Style = Literal["plain", "strong", "faint", "added", "removed", "changed"]
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff]")
 
@@ -63,13 +71,13 @@ class Column:
         key: what ``--columns`` and CSV call it.
         title: what stands above it.
         kind: how its raw values are shown.
-        optional: whether it may be left out where there is no room for it.
+        rank: which go first where there is no room: the highest, from the left; 0 stays.
     """
 
     key: str
     title: str
     kind: Kind
-    optional: bool = False
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +98,7 @@ class Document:
         columns: of the table.
         rows: likewise.
         facts: label and text of the lines below.
+        folded: what a format that folds shows closed, under its heading.
     """
 
     result: Any
@@ -97,6 +106,7 @@ class Document:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     facts: tuple[tuple[str, str], ...]
+    folded: "Document | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

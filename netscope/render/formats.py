@@ -5,13 +5,14 @@ from typing import Any
 
 from netscope.errors import UsageError
 from netscope.render.comma_separated import render_csv
+from netscope.render.diff import DiffView, diff_document
 from netscope.render.document import Canvas, Document
 from netscope.render.listing import listing_document
 from netscope.render.markdown import render_markdown
 from netscope.render.summary import View, summary_document
 from netscope.render.terminal import render_terminal
 from netscope.render.verification import verification_document
-from netscope.schema import Listing, Summary, Verification
+from netscope.schema import Listing, ModelDiff, Summary, Verification
 
 Renderer = Callable[[Document, Canvas], str]
 
@@ -32,21 +33,26 @@ FORMATS: dict[str, Renderer] = {
 _EXACT = ("csv", "json")
 """The formats that programs read."""
 
+_FOLDING = ("markdown",)
+"""Those in which a part can be closed."""
 
-def render(result: Any, format_name: str = "table", *, view: View | None = None, canvas: Canvas | None = None) -> str:
+
+def render(
+    result: Any, format_name: str = "table", *, view: View | DiffView | None = None, canvas: Canvas | None = None
+) -> str:
     """``result`` in one of ``FORMATS``.
 
     Args:
-        result: a ``Summary``, ``Listing`` or ``Verification``.
+        result: a ``Summary``, ``ModelDiff``, ``Listing`` or ``Verification``.
         format_name: a key of ``FORMATS``.
-        view: which part of a summary is shown.
+        view: which part of a summary or of a diff is shown.
         canvas: what a table is drawn on; by default as wide as it gets, without colour.
 
     Raises:
         UsageError: unknown format, or a view that does not fit.
     """
     check_format(format_name)
-    document = _document(result, view or View(), exact=format_name in _EXACT)
+    document = _document(result, view, format_name)
     return FORMATS[format_name](document, canvas or Canvas())
 
 
@@ -60,9 +66,13 @@ def check_format(format_name: str) -> None:
         raise UsageError(f"there is no format {format_name!r}; the formats are {', '.join(FORMATS)}")
 
 
-def _document(result: Any, view: View, *, exact: bool) -> Document:
+def _document(result: Any, view: View | DiffView | None, format_name: str) -> Document:
+    exact = format_name in _EXACT
     if isinstance(result, Summary):
-        return summary_document(result, view, exact=exact)
+        return summary_document(result, view if isinstance(view, View) else View(), exact=exact)
+    if isinstance(result, ModelDiff):
+        shown = view if isinstance(view, DiffView) else DiffView()
+        return diff_document(result, shown, exact=exact, folding=format_name in _FOLDING)
     if isinstance(result, Listing):
         return listing_document(result)
     if isinstance(result, Verification):

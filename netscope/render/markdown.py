@@ -3,28 +3,37 @@
 import re
 from collections.abc import Iterable
 
-from netscope.render.document import Canvas, Column, Document, NameCell, TypeCell, printable
+from netscope.render.document import RIGHT, Canvas, Column, Document, NameCell, TypeCell, printable
 from netscope.render.terminal import cell_text
-
-_RIGHT = ("count", "flops", "bytes", "share")
 
 
 def render_markdown(document: Document, _canvas: Canvas) -> str:
     """Heading, table and facts. Paths stand for the tree, bars are left out, and names are no markup."""
-    positions = [position for position, column in enumerate(document.columns) if column.kind != "bar"]
-    columns = [document.columns[position] for position in positions]
     lines = []
     if document.heading:
         title, *others = document.heading
         lines += [f"**{_escaped(title)}**", "", *(f"{_escaped(line)}  " for line in others), ""]
-    lines.append(_line(column.title or ("%" if column.kind == "share" else "") for column in columns))
-    lines.append(_line("---:" if column.kind in _RIGHT else "---" for column in columns))
-    for row in document.rows:
-        lines.append(
-            _line(_cell(column, row.cells[position]) for column, position in zip(columns, positions, strict=True))
-        )
+    lines += _table(document)
     lines += ["", *(f"- **{label}**: {_escaped(text)}" for label, text in document.facts)]
+    if document.folded is not None:
+        summary = _escaped(document.folded.heading[0])
+        lines += ["", f"<details><summary>{summary}</summary>", "", *_table(document.folded), "", "</details>"]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _table(document: Document) -> list[str]:
+    positions = [position for position, column in enumerate(document.columns) if column.kind != "bar"]
+    columns = [document.columns[position] for position in positions]
+    if not columns:
+        return []
+    return [
+        _line(column.title or ("%" if column.kind in ("share", "change") else "") for column in columns),
+        _line("---:" if column.kind in RIGHT else "---" for column in columns),
+        *(
+            _line(_cell(column, row.cells[position]) for column, position in zip(columns, positions, strict=True))
+            for row in document.rows
+        ),
+    ]
 
 
 def _line(cells: Iterable[str]) -> str:

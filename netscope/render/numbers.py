@@ -8,6 +8,8 @@ NOTHING = "·"
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _THOUSAND = 1000
 _KIBI = 1024
+_TENFOLD = 1000
+"""Per cent from which on decimals say nothing."""
 
 
 def count(value: int) -> str:
@@ -48,6 +50,21 @@ def share(part: int, whole: int) -> str:
     percent = 100 * part / whole
     text = f"{percent:.1f}%"
     return "<0.1%" if text == "0.0%" else text
+
+
+def change(delta: int, whole: int) -> str:
+    """``delta`` as a share of what there was, with its sign: ``−2.05%``; empty where there was nothing."""
+    if not delta or not whole:
+        return ""
+    percent = 100 * delta / whole
+    text = f"{percent:+.2f}" if abs(percent) < _TENFOLD else f"{percent:+,.0f}"
+    sign = text[0].replace("-", "−")
+    return f"{sign}{text[1:]}%" if float(text.replace(",", "")) else f"{sign}<0.01%"
+
+
+def signed_scaled(value: int) -> str:
+    """With its sign, three decimals and a decimal prefix: ``−842.135 M``."""
+    return f"{'+' if value > 0 else '−'}{scaled(abs(value))}" if value else "0"
 
 
 def bar(part: int, whole: int, width: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from netscope.errors import UsageError, did_you_mean
 from netscope.render import numbers
-from netscope.render.document import AtLeast, Column, Document, Kind, NameCell, Row, Style, TypeCell
+from netscope.render.document import INEXACT, AtLeast, Column, Document, Kind, NameCell, Row, Style, TypeCell
 from netscope.render.hyperparameters import telling
 from netscope.render.tree import Node, cut, fold, tree_of
 from netscope.schema import NEVER_RAN, NOWHERE, OUTPUTS_DIFFER, LayerRow, OpCount, Summary
@@ -120,7 +120,7 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
     """
     check_view(view)
     keys = view.columns or _usual_columns(summary, exact=exact)
-    inexact = [key for key in keys if exact and COLUMNS[key].kind in ("share", "bar")]
+    inexact = [key for key in keys if exact and COLUMNS[key].kind in INEXACT]
     if inexact:
         raise UsageError(f"csv and json carry exact figures, so there is no column {inexact[0]!r} in them")
     if view.macs:

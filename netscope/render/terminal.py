@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from netscope.render import numbers
-from netscope.render.document import AtLeast, Canvas, Column, Document, NameCell, Row, TypeCell, printable
+from netscope.render.document import RIGHT, AtLeast, Canvas, Column, Document, NameCell, Row, TypeCell, printable
 
 GAP = 2
 BAR_WIDTH = 8
@@ -19,15 +19,23 @@ UNLIMITED = 100_000
 SHORTEST_TYPE = 8
 SHORTEST_TEXT = 20
 
-_RIGHT = ("count", "flops", "bytes", "share")
-_STYLES = {"plain": "", "strong": "bold", "faint": "dim"}
+_STYLES = {
+    "plain": "",
+    "strong": "bold",
+    "faint": "dim",
+    "added": "green",
+    "removed": "red",
+    "changed": "yellow",
+}
+_RANKS = {"bar": 9, "share": 8}
+"""Bars and shares go before everything else."""
 
 
 def render_terminal(document: Document, canvas: Canvas) -> str:
     """The document as text.
 
-    Where the canvas is too narrow the bars go first, then the shares, then what is optional, then hyperparameters from
-    the last on; running text is wrapped. Names and counts stay whole.
+    Where the canvas is too narrow the bars go first, then the shares, then columns by their rank, then hyperparameters
+    from the last on; running text is wrapped. Names and counts stay whole.
     """
     output = StringIO()
     console = _console(output, canvas, canvas.width or UNLIMITED)
@@ -77,15 +85,12 @@ def _fit(document: Document, width: int | None) -> _Layout:
 
     if width is None:
         return _Layout(columns=tuple(columns), width=needed())
-    dispensable: tuple[Callable[[Column], bool], ...] = (
-        lambda column: column.kind == "bar",
-        lambda column: column.kind == "share",
-        lambda column: column.optional,
-    )
-    for may_go in dispensable:
-        for position in columns.copy():
-            if needed() > width and may_go(document.columns[position]):
-                columns.remove(position)
+    ranks = {
+        position: _RANKS.get(document.columns[position].kind, document.columns[position].rank) for position in columns
+    }
+    for position in sorted((p for p in columns if ranks[p]), key=lambda p: (-ranks[p], p)):
+        if needed() > width:
+            columns.remove(position)
     shortest = {"type": SHORTEST_TYPE, "text": SHORTEST_TEXT}
     shortened: dict[int, int] = {}
     for position in columns:
@@ -109,7 +114,7 @@ def _table(document: Document, layout: _Layout) -> Table:
         wraps = position in layout.text_widths
         table.add_column(
             Text(column.title),
-            justify="right" if column.kind in _RIGHT else "left",
+            justify="right" if column.kind in RIGHT else "left",
             width=layout.text_widths.get(position),
             no_wrap=not wraps,
             overflow="fold" if wraps else "crop",
@@ -160,6 +165,8 @@ def cell_text(column: Column, value: Any) -> str:
     if column.kind in ("share", "bar"):
         part, whole = value or (0, 0)
         return numbers.share(part, whole) if column.kind == "share" else numbers.bar(part, whole, BAR_WIDTH)
+    if column.kind == "change":
+        return numbers.change(*(value or (0, 0)))
     if isinstance(value, AtLeast):
         return f"≥ {cell_text(column, value.value)}" if value.value else "≥ 0"
     if not value:
@@ -169,6 +176,8 @@ def cell_text(column: Column, value: Any) -> str:
         "flops": numbers.scaled,
         "bytes": numbers.size,
         "shape": _shapes,
+        "delta": numbers.signed,
+        "delta-flops": numbers.signed_scaled,
     }
     return shown.get(column.kind, str)(value)
 

@@ -122,7 +122,8 @@ class ComparedModel:
         architecture: what it is.
         inputs: what the forward pass was given.
         totals: its figures.
-        weighted_layers: modules with parameters of their own.
+        weighted_layers: modules that multiply by parameters of their own, as a paper counts its layers: convolutions,
+            fully connected layers and their like, no normalisation; those with parameters where nothing ran.
         uncounted_ops: while there are any, its FLOPs are a lower bound.
         traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"nowhere"`` for weights alone.
         mode: ``"eval"`` or ``"train"``.
@@ -145,7 +146,9 @@ class ComparedModel:
             architecture=summary.architecture,
             inputs=summary.inputs,
             totals=summary.totals,
-            weighted_layers=sum(1 for row in summary.rows if row.own_params),
+            weighted_layers=sum(
+                1 for row in summary.rows if row.own_params and (row.own_flops or not summary.totals.flops)
+            ),
             uncounted_ops=summary.uncounted_ops,
             traced_on=summary.traced_on,
             mode=summary.mode,

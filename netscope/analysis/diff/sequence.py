@@ -20,6 +20,7 @@ OTHER_STAGE = 15
 OTHER_RESOLUTION = 20
 """Per cent of their weights that it costs a pair to be in stages of other names, and a replacement in resolution."""
 
+OTHER_SURROUNDINGS = RANK
 SAME_PATH = 30
 SAME_NAME = 10
 SAME_OUTPUT = 5
@@ -43,6 +44,7 @@ class Costs:
         self._before = [numbers.setdefault(signature, len(numbers)) for signature in before.signatures]
         self._after = [numbers.setdefault(signature, len(numbers)) for signature in after.signatures]
         self._stages_before, self._stages_after = _stages(before, after)
+        self._surroundings_before, self._surroundings_after = _surroundings(before), _surroundings(after)
 
     @property
     def has_stages(self) -> bool:
@@ -72,6 +74,8 @@ class Costs:
             far += OTHER_RESOLUTION
         if far:
             cost += COST * ((self.before.weights[i] + self.after.weights[j]) * far // 100)
+        if self._surroundings_before[i] != self._surroundings_after[j]:
+            cost += OTHER_SURROUNDINGS
         if row.path == other.path:
             cost -= SAME_PATH
         elif row.path.rpartition(".")[2] == other.path.rpartition(".")[2]:
@@ -83,6 +87,12 @@ class Costs:
             return IMPOSSIBLE
         weights = self.before.weights[i] + self.after.weights[j]
         return COST * (weights * dissimilarity(self.before.rows[i], self.after.rows[j]) // 100)
+
+
+def _surroundings(tree: LayerTree) -> list[object]:
+    """For each row how deep it is, and in what block."""
+    blocks = [None if parent is None else tree.subtrees[parent] for parent in tree.parents]
+    return [(row.depth, block) for row, block in zip(tree.rows, blocks, strict=True)]
 
 
 def _stages(before: LayerTree, after: LayerTree) -> tuple[list[str], list[str]]:

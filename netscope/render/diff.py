@@ -1,0 +1,276 @@
+"""``ModelDiff`` → ``Document``."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from netscope.errors import UsageError
+from netscope.render import numbers
+from netscope.render.diff_tree import Node, cut, folded, has_changed, only_changed, trees_of, walked
+from netscope.render.differences import attributes_text, layer_text, sentence, total_text
+from netscope.render.document import Column, Document, NameCell, Row, Style
+from netscope.schema import ComparedModel, LayerChange, ModelDiff, Shape
+
+DIFF_SORTS = ("order", "delta", "params", "flops")
+
+MARKS = {"same": "=", "changed": "~", "added": "+", "removed": "-", "moved": ">"}
+_STYLES: dict[str, Style] = {"changed": "changed", "added": "added", "removed": "removed", "moved": "changed"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffView:
+    """Which part of a diff is shown.
+
+    Attributes:
+        only_changed: leaves out what is the same, also where its figures follow from a change elsewhere.
+        sort: ``"order"`` for the tree; otherwise a flat list of what differs, by its own figures: by the largest
+            share of either total that it changes (``"delta"``), or by its larger ``"params"`` or ``"flops"``.
+        depth: of the tree, None for all of it.
+        expand: whether what is equal, repeated or whole is left open.
+    """
+
+    only_changed: bool = False
+    sort: str = "order"
+    depth: int | None = None
+    expand: bool = False
+
+
+def check_diff_view(view: DiffView) -> None:
+    """Checks that a diff can be shown that way.
+
+    Raises:
+        UsageError: unknown order, or a negative depth.
+    """
+    if view.sort not in DIFF_SORTS:
+        raise UsageError(f"there is no order {view.sort!r}; the orders are {', '.join(DIFF_SORTS)}")
+    if view.depth is not None and view.depth < 0:
+        raise UsageError(f"the depth must be 0 or more, not {view.depth}")
+
+
+def diff_document(diff: ModelDiff, view: DiffView, *, exact: bool = False, folding: bool = False) -> Document:
+    """The document of ``diff``.
+
+    Args:
+        diff: what is shown.
+        view: which part of it.
+        exact: whether the format is read by programs: one row for each module, exact figures.
+        folding: whether the format folds: what is the same goes into the folded part.
+
+    Raises:
+        UsageError: the view names an unknown order, or a negative depth.
+    """
+    check_diff_view(view)
+    if exact:
+        return _exact_document(diff, view)
+    flat = view.sort != "order"
+    rows = tuple(_flat_rows(diff, view) if flat else _tree_rows(diff, view, changed_only=folding or view.only_changed))
+    everything = None
+    if folding and not flat and not view.only_changed and any(change.kind == "same" for change in diff.changes):
+        everything = Document(
+            result=diff,
+            heading=("All modules",),
+            columns=_COLUMNS,
+            rows=tuple(_tree_rows(diff, view, changed_only=False)),
+            facts=(),
+        )
+    return Document(
+        result=diff,
+        heading=tuple(_heading(diff)),
+        columns=_COLUMNS if rows else (),
+        rows=rows,
+        facts=tuple(_facts(diff)),
+        folded=everything,
+    )
+
+
+_COLUMNS = (
+    Column(key="kind", title="", kind="text"),
+    Column(key="layer", title="Layer", kind="name"),
+    Column(key="change", title="What changed", kind="text"),
+    Column(key="output", title="Output", kind="text", rank=4),
+    Column(key="params-before", title="Params", kind="count", rank=3),
+    Column(key="params-after", title="→", kind="count", rank=3),
+    Column(key="params-delta", title="Δ params", kind="delta"),
+    Column(key="params-change", title="", kind="change", rank=1),
+    Column(key="flops-before", title="FLOPs", kind="flops", rank=2),
+    Column(key="flops-after", title="→", kind="flops", rank=2),
+    Column(key="flops-delta", title="Δ FLOPs", kind="delta-flops"),
+    Column(key="flops-change", title="", kind="change", rank=1),
+)
+
+
+def _tree_rows(diff: ModelDiff, view: DiffView, *, changed_only: bool) -> Iterator[Row]:
+    trees = [cut(node, view.depth) for node in trees_of(diff)]
+    if changed_only:
+        trees = [only_changed(node) for node in trees if has_changed(node)]
+    if not view.expand:
+        trees = [folded(node) for node in trees]
+    for guides, node in walked(trees):
+        yield _row(node, guides)
+
+
+def _row(node: Node, guides: str) -> Row:
+    change, times = node.change, node.copies
+    mark = f"×{times}" if times > 1 else ""
+    if node.was and change.kind != "moved":
+        mark = f"{mark} (was {node.was})".strip()
+    before, after = change.before, change.after
+    figures: tuple[Any, ...] = (None,) * 8
+    if not node.equal:
+        figures = (
+            *_figures(before.params * times if before else 0, after.params * times if after else 0),
+            *_figures(before.flops * times if before else 0, after.flops * times if after else 0),
+        )
+    is_bare = not node.children and not node.hidden
+    return Row(
+        cells=(
+            _mark(node),
+            NameCell(path=change.row.path, label=node.label, mark=mark, guides=guides),
+            _told(node),
+            "" if node.equal else _output(change),
+            *figures,
+        ),
+        style=_STYLES.get(change.kind, "faint" if node.is_quiet and is_bare else "plain"),
+    )
+
+
+def _figures(before: int, after: int) -> tuple[int | None, int | None, int, tuple[int, int]]:
+    """Before and after, the difference, and what it is a share of."""
+    return before, after, after - before, (after - before, before)
+
+
+def _mark(node: Node) -> str:
+    """The mark of its kind; none for what is the same and holds or follows from something that is not."""
+    if node.change.kind == "same" and not node.is_quiet:
+        return ""
+    return MARKS[node.change.kind]
+
+
+def _told(node: Node) -> str:
+    change = node.change
+    if node.equal:
+        return f"({node.equal} equal)"
+    if change.kind == "changed":
+        return attributes_text(change.attributes)
+    if change.kind == "moved":
+        differs = f", {attributes_text(change.attributes)}" if change.attributes else ""
+        return f"from {node.was or 'another place'}{differs}"
+    if change.kind in ("added", "removed"):
+        return layer_text(change)
+    return "(equal)" if node.is_quiet and not node.children else ""
+
+
+def _output(change: LayerChange) -> str:
+    """``1×96×55×55 → 1×64×55×55``; one shape where it is the same."""
+    shapes = [_shapes(side.output_shapes) for side in (change.before, change.after) if side]
+    return " → ".join(dict.fromkeys(filter(None, shapes)))
+
+
+def _shapes(shapes: tuple[Shape, ...]) -> str:
+    if not shapes:
+        return ""
+    return numbers.shape(shapes[0]) + (f" +{len(shapes) - 1}" if len(shapes) > 1 else "")
+
+
+def _flat_rows(diff: ModelDiff, view: DiffView) -> Iterator[Row]:
+    """What differs, without a tree, by its own figures, so that they add up."""
+    totals = (diff.before.totals, diff.after.totals)
+    most_params, most_flops = (max(getattr(side, name) for side in totals) or 1 for name in ("params", "flops"))
+
+    def impact(change: LayerChange) -> float:
+        delta = change.own_delta
+        return max(abs(delta.params) / most_params, abs(delta.flops) / most_flops)
+
+    def largest(field: str) -> Callable[[LayerChange], float]:
+        return lambda change: max(getattr(side, field) for side in (change.before, change.after) if side)
+
+    keys = {"delta": impact, "params": largest("own_params"), "flops": largest("own_flops")}
+    kept = [
+        change
+        for change in diff.changes
+        if (change.kind != "same" or (change.own_delta and not view.only_changed))
+        and (view.depth is None or change.row.depth <= view.depth)
+    ]
+    for change in sorted(kept, key=lambda change: (-keys[view.sort](change), change.row.path)):
+        node = Node(change=change, label=change.row.path or change.row.type_name, was="", delta=change.own_delta)
+        if change.is_renamed and "names" not in diff.ignored and change.before is not None:
+            node.was = change.before.path or change.before.type_name
+        yield _flat_row(node)
+
+
+def _flat_row(node: Node) -> Row:
+    change = node.change
+    before, after = change.before, change.after
+    mark = f"(was {node.was})" if node.was and change.kind != "moved" else ""
+    return Row(
+        cells=(
+            _mark(node),
+            NameCell(path=change.row.path, label=node.label, mark=mark),
+            _told(node),
+            _output(change),
+            *_figures(before.own_params if before else 0, after.own_params if after else 0),
+            *_figures(before.own_flops if before else 0, after.own_flops if after else 0),
+        ),
+        style=_STYLES.get(change.kind, "plain"),
+    )
+
+
+_EXACT_COLUMNS = (
+    *(Column(key=key, title=key, kind="text") for key in ("kind", "before", "after", "type_before", "type_after")),
+    Column(key="attributes", title="attributes", kind="text"),
+    *(Column(key=f"output_{side}", title=f"output_{side}", kind="shape") for side in ("before", "after")),
+    *(
+        Column(key=f"{figure}_{side}", title=f"{figure}_{side}", kind="count")
+        for figure in ("params", "own_params", "flops", "own_flops")
+        for side in ("before", "after", "delta")
+    ),
+)
+
+
+def _exact_document(diff: ModelDiff, view: DiffView) -> Document:
+    """One row for each module, in the order of the diff."""
+    changes = [
+        change
+        for change in diff.changes
+        if (change.kind != "same" or not view.only_changed) and (view.depth is None or change.row.depth <= view.depth)
+    ]
+    return Document(result=diff, heading=(), columns=_EXACT_COLUMNS, rows=tuple(map(_exact_row, changes)), facts=())
+
+
+def _exact_row(change: LayerChange) -> Row:
+    sides = (change.before, change.after)
+    figures: list[int | None] = []
+    for name in ("params", "own_params", "flops", "own_flops"):
+        before, after = (getattr(side, name) if side else None for side in sides)
+        figures += [before, after, (after or 0) - (before or 0)]
+    return Row(
+        cells=(
+            change.kind,
+            *(side.path if side else None for side in sides),
+            *(side.type_name if side else None for side in sides),
+            attributes_text(change.attributes),
+            *(side.output_shapes if side else () for side in sides),
+            *figures,
+        )
+    )
+
+
+def _heading(diff: ModelDiff) -> Iterator[str]:
+    yield f"{diff.before.title} → {diff.after.title}: {sentence(diff)}."
+    inputs, others = _inputs(diff.before), _inputs(diff.after)
+    yield f"input {inputs}" if inputs == others else f"input {inputs} → {others}"
+
+
+def _inputs(side: ComparedModel) -> str:
+    return ", ".join(f"{item.name} {numbers.shape(item.shape)} {item.dtype}" for item in side.inputs) or "none"
+
+
+def _facts(diff: ModelDiff) -> Iterator[tuple[str, str]]:
+    before, after = diff.before.totals, diff.after.totals
+    yield "Parameters", total_text(before.params, after.params)
+    bound = "   lower bounds: there is no formula for some op" if diff.is_lower_bound else ""
+    yield "FLOPs", total_text(before.flops, after.flops) + bound
+    if diff.ignored:
+        yield "Ignored", ", ".join(diff.ignored)
+    for remark in diff.remarks:
+        yield "Note", remark

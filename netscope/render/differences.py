@@ -1,0 +1,159 @@
+"""What differs, in words: one layer's attributes, and the one sentence about the whole."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from netscope.render import numbers
+from netscope.render.hyperparameters import telling
+from netscope.schema import AttributeChange, LayerChange, ModelDiff, PlainValue
+
+MOST_TOLD = 3
+"""Of changed layers and added groups, how many the sentence names."""
+
+_SHORT = {
+    "in_channels": "in",
+    "out_channels": "out",
+    "in_features": "in",
+    "out_features": "out",
+    "kernel_size": "kernel",
+    "output_size": "output",
+    "num_heads": "heads",
+    "num_features": "features",
+    "num_embeddings": "embeddings",
+    "normalized_shape": "shape",
+    "reads_from": "reads from",
+}
+_FOLLOWING = ("in_channels", "in_features", "num_features", "normalized_shape", "reads_from", "computation")
+"""What mostly follows from a change further up, and so is not what a reader is told first."""
+
+_UNITS = {"out_channels": "filters", "out_features": "units", "num_heads": "heads"}
+
+
+def attributes_text(attributes: Iterable[AttributeChange]) -> str:
+    """``out 96 → 64, kernel 11×11 → 3×3``."""
+    return ", ".join(map(_attribute_text, attributes))
+
+
+def _attribute_text(attribute: AttributeChange) -> str:
+    name, before, after = attribute.name, attribute.before, attribute.after
+    if name == "type":
+        return f"{before} → {after}"
+    if name == "computation":
+        return "its own ops differ in their arguments"
+    if name == "ops":
+        return " ".join((*(f"−{op}" for op in _items(before)), *(f"+{op}" for op in _items(after))))
+    return f"{_SHORT.get(name, name)} {_value(before)} → {_value(after)}"
+
+
+def _items(value: PlainValue) -> tuple[str, ...]:
+    return tuple(str(item).removeprefix("aten.") for item in value) if isinstance(value, tuple) else ()
+
+
+def _value(value: PlainValue) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        if value and all(isinstance(item, str) for item in value):
+            return ", ".join(str(item) or "the root" for item in value)
+        return "×".join(map(str, value)) or "scalar"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def layer_text(change: LayerChange) -> str:
+    """What a module is: its type with its telling hyperparameters."""
+    row = change.row
+    return " ".join((row.type_name, ", ".join(telling(row.type_name, row.hyperparameters)))).strip()
+
+
+def sentence(diff: ModelDiff) -> str:
+    """The answer in one sentence."""
+    before, after = diff.before.title, diff.after.title
+    if diff.is_same:
+        ignored = f", but for {' and '.join(diff.ignored)}," if diff.ignored else ""
+        return f"{before} and {after} are the same{ignored} layer by layer"
+    changed = [change for change in diff.changes if change.kind != "same"]
+    if not changed and not any(change.is_affected for change in diff.changes):
+        return f"the same layers; {_counted(len(diff.renamed), 'module')} under other names"
+    return "; ".join((*_layers(diff), *_figures(diff), *_foremost(diff)))
+
+
+def _layers(diff: ModelDiff) -> Iterator[str]:
+    """How many layers with weights there are, and what became of the modules."""
+    weighted, others = diff.before.weighted_layers, diff.after.weighted_layers
+    came_or_went = any(change.row.own_params and change.row.own_flops for change in diff.of_kind("added", "removed"))
+    if weighted == others:
+        yield f"{'' if came_or_went else 'the same '}{_counted(weighted, 'weighted layer')}"
+    else:
+        yield f"{weighted} → {_counted(others, 'weighted layer')}"
+    done: list[str] = []
+    for kind in ("changed", "added", "removed", "moved"):
+        paths = {change.row.path for change in diff.of_kind(kind)}
+        holders = {path.rpartition(".")[0] for path in paths if path} if kind != "changed" else set()
+        count = len(paths - holders)
+        if count:
+            done.append(f"{_counted(count, 'layer')} {kind}" if not done else f"{count} {kind}")
+    if done:
+        yield ", ".join(done)
+    elif diff.delta or any(change.is_affected for change in diff.changes):
+        yield "the same layers on other inputs"
+    if diff.renamed and not done:
+        yield f"{len(diff.renamed)} under other names"
+
+
+def _figures(diff: ModelDiff) -> Iterator[str]:
+    """The change of the totals."""
+    before, after, delta = diff.before.totals, diff.after.totals, diff.delta
+    yield _change(delta.params, before.params, "params")
+    bound = " counted" if diff.is_lower_bound else ""
+    if before.flops or after.flops:
+        yield _change(delta.flops, before.flops, f"FLOPs{bound}")
+
+
+def _change(delta: int, whole: int, what: str) -> str:
+    if not delta:
+        return f"as many {what}"
+    percent = numbers.change(delta, whole)
+    return f"{numbers.signed(delta)} {what}" + (f" ({percent})" if percent else "")
+
+
+def _foremost(diff: ModelDiff) -> Iterator[str]:
+    """The first layers that changed in what does not merely follow, and what was added or removed in one piece."""
+    told = [*_changed_layers(diff), *_groups(diff, "added"), *_groups(diff, "removed")]
+    if told:
+        yield ", ".join(told[:MOST_TOLD]) + (", …" if len(told) > MOST_TOLD else "")
+
+
+def _changed_layers(diff: ModelDiff) -> Iterator[str]:
+    for change in diff.of_kind("changed"):
+        causes = [item for item in change.attributes if item.name not in _FOLLOWING]
+        if causes:
+            first = causes[0]
+            unit = _UNITS.get(first.name)
+            text = f"{_value(first.before)} → {_value(first.after)} {unit}" if unit else _attribute_text(first)
+            yield f"{change.row.path or change.row.type_name}: {text}"
+
+
+def _groups(diff: ModelDiff, kind: str) -> Iterator[str]:
+    """``17 Bottlenecks added to layer3``."""
+    changes = [change for change in diff.changes if change.kind == kind]
+    inside = {change.row.path for change in changes}
+    tops = [change for change in changes if not change.row.path or _above(change) not in inside]
+    for (where, what), run in groupby(tops, lambda change: (_above(change), change.row.type_name)):
+        word = "added to" if kind == "added" else "removed from"
+        yield f"{_counted(len(list(run)), what)} {word} {where or 'the root'}"
+
+
+def _above(change: LayerChange) -> str:
+    return change.row.path.rpartition(".")[0]
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 or what.endswith("s") else "s")
+
+
+def total_text(before: int, after: int) -> str:
+    """``62,378,344 → 61,100,840   −1,277,504   −2.05%``."""
+    if before == after:
+        return f"{numbers.count(after)}, as before"
+    change = " ".join(filter(None, (numbers.signed(after - before), numbers.change(after - before, before))))
+    return f"{numbers.count(before)} → {numbers.count(after)}   {change}"
