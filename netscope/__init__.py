@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from netscope.display import set_renderer
 
 if TYPE_CHECKING:
-    from netscope.api import diff, list_architectures, summarize, trace, verify, weights_map
+    from netscope.api import check, diff, list_architectures, summarize, trace, verify, weights_map
     from netscope.errors import NetscopeError
-    from netscope.schema import Listing, ModelDiff, Summary, TensorSpec, Trace, Verification, WeightsMap
+    from netscope.schema import CheckReport, Listing, ModelDiff, Summary, TensorSpec, Trace, Verification, WeightsMap
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CheckReport",
     "Listing",
     "ModelDiff",
     "NetscopeError",
@@ -30,6 +31,7 @@ __all__ = [
     "Verification",
     "WeightsMap",
     "__version__",
+    "check",
     "diff",
     "list_architectures",
     "summarize",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "check": "netscope.api",
     "diff": "netscope.api",
     "list_architectures": "netscope.api",
     "summarize": "netscope.api",
@@ -46,6 +49,7 @@ _HOMES = {
     "verify": "netscope.api",
     "weights_map": "netscope.api",
     "NetscopeError": "netscope.errors",
+    "CheckReport": "netscope.schema",
     "Listing": "netscope.schema",
     "ModelDiff": "netscope.schema",
     "Summary": "netscope.schema",

@@ -80,3 +80,7 @@ class UntrainableError(TracingError):
 
 class DeviceError(NetscopeError):
     """No such device here, or not enough memory on it."""
+
+
+class ConfigError(UsageError):
+    """The project's file says something that netscope does not understand; the message names file, line and key."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import netscope
-from netscope.cli import diff_command, list_command, summary_command, verify_command
+from netscope.cli import check_command, diff_command, list_command, summary_command, verify_command
 from netscope.cli.output import encodable
 from netscope.errors import NetscopeError
 from netscope.render import printable
@@ -33,6 +33,11 @@ app.command(
     short_help="What differs between two architectures, and what it costs.",
     epilog="Example: netscope diff alexnet-paper alexnet-tv",
 )(diff_command.diff)
+app.command(
+    "check",
+    short_help="Budgets and the lock file, for CI.",
+    epilog="Example: netscope check resnet50 --max-params 26M",
+)(check_command.check)
 app.command(
     "list", short_help="The architectures that can be loaded by name.", epilog="Example: netscope list 'resnet*'"
 )(list_command.list_architectures)

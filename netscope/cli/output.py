@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from threading import Event, Timer
@@ -31,6 +31,7 @@ _FORMAT_OF_SUFFIX = {
     ".csv": "csv",
     ".md": "markdown",
     ".markdown": "markdown",
+    ".xml": "junit",
 }
 
 _ASCII = str.maketrans(
@@ -145,8 +146,10 @@ def write_text(path: Path, text: str, option: str) -> None:
 
 
 @contextmanager
-def working(message: str) -> Iterator[None]:
+def working(message: str) -> Iterator[Callable[[str], None]]:
     """A spinner on stderr for what takes over a second, and nobody's prints and warnings among our data.
+
+    What it yields changes the message.
 
     Constructors and forward passes print and warn as they like; their prints go to stderr.
     """
@@ -167,7 +170,7 @@ def working(message: str) -> Iterator[None]:
     try:
         with _stdout_to_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield
+            yield lambda text: status.update(Text(text))
     finally:
         timer.cancel()
         timer.join() if timer.is_alive() else None

@@ -2,10 +2,11 @@
 
 from netscope.render.diff import DiffView, check_diff_view
 from netscope.render.document import Canvas, Document, printable
-from netscope.render.formats import FORMATS, as_text, check_format, render
+from netscope.render.formats import CHECK_FORMATS, FORMATS, as_text, check_format, render
 from netscope.render.summary import COLUMNS, View, check_view
 
 __all__ = [
+    "CHECK_FORMATS",
     "COLUMNS",
     "FORMATS",
     "Canvas",

@@ -25,6 +25,8 @@ def _raw(column: Column, value: Any) -> Any:
         return value.name
     if isinstance(value, AtLeast):
         return value.value
+    if column.kind == "figure" and isinstance(value, tuple):
+        return "x".join(map(str, value))
     if column.kind == "shape":
         value = () if isinstance(value, str) else value
         return ";".join("x".join(map(str, shape)) for shape in value or ())

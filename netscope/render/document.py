@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal[
-    "name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar", "delta", "delta-flops", "change"
-]
-RIGHT: tuple[Kind, ...] = ("count", "flops", "bytes", "share", "delta", "delta-flops", "change")
+    "name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar",
+    "delta", "delta-flops", "change", "figure",
+]  # fmt: skip
+RIGHT: tuple[Kind, ...] = ("count", "flops", "bytes", "share", "delta", "delta-flops", "change", "figure")
 """What is aligned on the right."""
 
 INEXACT: tuple[Kind, ...] = ("share", "bar", "change")
@@ -99,6 +100,7 @@ class Document:
         rows: likewise.
         facts: label and text of the lines below.
         folded: what a format that folds shows closed, under its heading.
+        attached: further documents, below.
     """
 
     result: Any
@@ -107,6 +109,7 @@ class Document:
     rows: tuple[Row, ...]
     facts: tuple[tuple[str, str], ...]
     folded: "Document | None" = None
+    attached: "tuple[Document, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,12 @@
 """Which formats there are. A format is one function of one signature, and one line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from netscope.errors import UsageError
+from netscope.render.check import check_document
 from netscope.render.comma_separated import render_csv
+from netscope.render.continuous_integration import render_github, render_gitlab, render_junit
 from netscope.render.diff import DiffView, diff_document
 from netscope.render.document import Canvas, Document
 from netscope.render.listing import listing_document
@@ -12,7 +14,7 @@ from netscope.render.markdown import render_markdown
 from netscope.render.summary import View, summary_document
 from netscope.render.terminal import render_terminal
 from netscope.render.verification import verification_document
-from netscope.schema import Listing, ModelDiff, Summary, Verification
+from netscope.schema import CheckReport, Listing, ModelDiff, Summary, Verification
 
 Renderer = Callable[[Document, Canvas], str]
 
@@ -30,6 +32,13 @@ FORMATS: dict[str, Renderer] = {
     "markdown": render_markdown,
 }
 
+CHECK_FORMATS: dict[str, Callable[[CheckReport], str]] = {
+    "junit": render_junit,
+    "github": render_github,
+    "gitlab": render_gitlab,
+}
+"""Those that only checks have."""
+
 _EXACT = ("csv", "json")
 """The formats that programs read."""
 
@@ -43,27 +52,34 @@ def render(
     """``result`` in one of ``FORMATS``.
 
     Args:
-        result: a ``Summary``, ``ModelDiff``, ``Listing`` or ``Verification``.
-        format_name: a key of ``FORMATS``.
+        result: a ``Summary``, ``ModelDiff``, ``CheckReport``, ``Listing`` or ``Verification``.
+        format_name: a key of ``FORMATS``, or of ``CHECK_FORMATS`` for a ``CheckReport``.
         view: which part of a summary or of a diff is shown.
         canvas: what a table is drawn on; by default as wide as it gets, without colour.
 
     Raises:
         UsageError: unknown format, or a view that does not fit.
     """
+    if isinstance(result, CheckReport) and format_name in CHECK_FORMATS:
+        return CHECK_FORMATS[format_name](result)
     check_format(format_name)
     document = _document(result, view, format_name)
     return FORMATS[format_name](document, canvas or Canvas())
 
 
-def check_format(format_name: str) -> None:
+def check_format(format_name: str, more: Collection[str] = ()) -> None:
     """Checks that there is such a format.
+
+    Args:
+        format_name: what was asked for.
+        more: formats that there are beside ``FORMATS``.
 
     Raises:
         UsageError: there is none.
     """
-    if format_name not in FORMATS:
-        raise UsageError(f"there is no format {format_name!r}; the formats are {', '.join(FORMATS)}")
+    names = (*FORMATS, *more)
+    if format_name not in names:
+        raise UsageError(f"there is no format {format_name!r}; the formats are {', '.join(names)}")
 
 
 def _document(result: Any, view: View | DiffView | None, format_name: str) -> Document:
@@ -73,6 +89,8 @@ def _document(result: Any, view: View | DiffView | None, format_name: str) -> Do
     if isinstance(result, ModelDiff):
         shown = view if isinstance(view, DiffView) else DiffView()
         return diff_document(result, shown, exact=exact, folding=format_name in _FOLDING)
+    if isinstance(result, CheckReport):
+        return check_document(result, exact=exact, folding=format_name in _FOLDING)
     if isinstance(result, Listing):
         return listing_document(result)
     if isinstance(result, Verification):

@@ -18,6 +18,8 @@ def render_markdown(document: Document, _canvas: Canvas) -> str:
     if document.folded is not None:
         summary = _escaped(document.folded.heading[0])
         lines += ["", f"<details><summary>{summary}</summary>", "", *_table(document.folded), "", "</details>"]
+    for attached in document.attached:
+        lines += ["", render_markdown(attached, _canvas)]
     return "\n".join(lines).rstrip() + "\n"
 
 

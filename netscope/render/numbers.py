@@ -17,6 +17,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def figure(value: int | Sequence[int]) -> str:
+    """A count or a shape, exactly."""
+    return count(value) if isinstance(value, int) else shape(value)
+
+
 def signed(value: int) -> str:
     """With its sign: ``+1,024``, ``−1,024``."""
     return f"{value:+,}".replace("-", "−") if value else "0"

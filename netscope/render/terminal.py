@@ -48,7 +48,8 @@ def render_terminal(document: Document, canvas: Canvas) -> str:
     # A table that cannot be made to fit is wider than the canvas rather than wrong.
     _console(output, canvas, layout.width).print(_table(document, layout))
     _print_facts(console, document)
-    return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
+    text = "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
+    return "\n".join((text, *(render_terminal(attached, canvas) for attached in document.attached)))
 
 
 def _console(output: StringIO, canvas: Canvas, width: int) -> Console:
@@ -169,7 +170,7 @@ def cell_text(column: Column, value: Any) -> str:
         return numbers.change(*(value or (0, 0)))
     if isinstance(value, AtLeast):
         return f"≥ {cell_text(column, value.value)}" if value.value else "≥ 0"
-    if not value:
+    if not value and not (column.kind == "figure" and value == 0):
         return "" if column.kind in ("type", "text") else numbers.NOTHING
     shown: dict[str, Callable[[Any], str]] = {
         "count": numbers.count,
@@ -178,6 +179,7 @@ def cell_text(column: Column, value: Any) -> str:
         "shape": _shapes,
         "delta": numbers.signed,
         "delta-flops": numbers.signed_scaled,
+        "figure": numbers.figure,
     }
     return shown.get(column.kind, str)(value)
 

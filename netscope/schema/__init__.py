@@ -1,5 +1,20 @@
 """All result types: frozen, plain data, to JSON and back. No torch."""
 
+from netscope.schema.check import (
+    METRIC_UNITS,
+    Bound,
+    CheckReport,
+    CheckRequest,
+    Contribution,
+    Figure,
+    Location,
+    LockedLayer,
+    LockedModel,
+    ModelCheck,
+    Rule,
+    RuleResult,
+    Status,
+)
 from netscope.schema.codec import SCHEMA_VERSION
 from netscope.schema.diff import (
     AttributeChange,
@@ -16,6 +31,7 @@ from netscope.schema.failure import LayerFailure
 from netscope.schema.listing import ListedArchitecture, Listing
 from netscope.schema.memory import MemoryUse, PeakMemory
 from netscope.schema.summary import (
+    COUNTING_VERSION,
     FLOP_CONVENTION,
     NEVER_RAN,
     NOWHERE,
@@ -46,7 +62,9 @@ from netscope.schema.trace import (
 from netscope.schema.verification import Cause, PeerCount, PeerTally, Verification
 
 __all__ = [
+    "COUNTING_VERSION",
     "FLOP_CONVENTION",
+    "METRIC_UNITS",
     "NEVER_RAN",
     "NOWHERE",
     "OUTPUTS_DIFFER",
@@ -55,10 +73,15 @@ __all__ = [
     "UNKNOWN_FORWARD",
     "Architecture",
     "AttributeChange",
+    "Bound",
     "Cause",
     "ChangeKind",
+    "CheckReport",
+    "CheckRequest",
     "ComparedModel",
+    "Contribution",
     "Delta",
+    "Figure",
     "Ignorable",
     "InputSpec",
     "KeptTensor",
@@ -68,7 +91,11 @@ __all__ = [
     "LayerTensor",
     "ListedArchitecture",
     "Listing",
+    "Location",
+    "LockedLayer",
+    "LockedModel",
     "MemoryUse",
+    "ModelCheck",
     "ModelDiff",
     "ModuleCall",
     "OpCount",
@@ -76,7 +103,10 @@ __all__ = [
     "PeerCount",
     "PeerTally",
     "PlainValue",
+    "Rule",
+    "RuleResult",
     "Shape",
+    "Status",
     "Summary",
     "TensorRef",
     "TensorSpec",

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 FLOP_CONVENTION = "1 MAC = 2 FLOPs; convolutions, matrix products, attention and recurrent layers"
 """What our FLOPs hold; biases, norms, activations and pooling are not in them."""
 
+COUNTING_VERSION = 1
+"""Raised by one whenever an architecture that did not change is counted otherwise."""
+
 NEVER_RAN = "never ran"
 """The note on a module that did not run, and whose weights no other used."""
 

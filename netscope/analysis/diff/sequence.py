@@ -20,7 +20,7 @@ OTHER_STAGE = 15
 OTHER_RESOLUTION = 20
 """Per cent of their weights that it costs a pair to be in stages of other names, and a replacement in resolution."""
 
-OTHER_SURROUNDINGS = RANK
+OTHER_SURROUNDINGS = 10 * RANK
 SAME_PATH = 30
 SAME_NAME = 10
 SAME_OUTPUT = 5
@@ -91,26 +91,37 @@ class Costs:
 
 def _surroundings(tree: LayerTree) -> list[object]:
     """For each row how deep it is, and in what block."""
-    blocks = [None if parent is None else tree.subtrees[parent] for parent in tree.parents]
+    blocks = [tree.subtrees[parent] if parent else None for parent in tree.parents]
     return [(row.depth, block) for row, block in zip(tree.rows, blocks, strict=True)]
 
 
 def _stages(before: LayerTree, after: LayerTree) -> tuple[list[str], list[str]]:
-    """For each row of either side the name of the stage that it is in, ``""`` for none.
+    """For each row of either side the path of the stage that it is in, ``""`` for none.
 
-    Stages are the modules right below the root that hold others and have the same name on both sides, no mere number.
+    Stages are the modules right below the root that hold others and have the same name on both sides, no mere number;
+    where there is only one of them, those right below it.
     """
-    names = [
-        {tree.rows[p].path for p in tree.children[0] if tree.children[p] and not tree.rows[p].path.isdigit()}
-        for tree in (before, after)
-    ]
-    common = names[0] & names[1]
+    common = _named_alike(before, after, (0, 0))
+    inside = common
+    while len(inside) == 1:
+        inside = _named_alike(before, after, *inside.values())
+        common = inside or common
+    stages = []
+    for tree, starts in ((before, [i for i, _ in common.values()]), (after, [j for _, j in common.values()])):
+        of_row = [""] * len(tree.rows)
+        for start in starts:
+            of_row[start : tree.ends[start]] = [tree.rows[start].path] * (tree.ends[start] - start)
+        stages.append(of_row)
+    return stages[0], stages[1]
 
-    def of(tree: LayerTree) -> list[str]:
-        first = (row.path.partition(".")[0] for row in tree.rows)
-        return [name if name in common else "" for name in first]
 
-    return of(before), of(after)
+def _named_alike(before: LayerTree, after: LayerTree, places: Pair) -> dict[str, Pair]:
+    """The modules right below two others that hold others themselves and have the same name, no mere number."""
+    names, others = (
+        {tree.rows[p].name: p for p in tree.children[place] if tree.children[p] and not tree.rows[p].name.isdigit()}
+        for tree, place in ((before, places[0]), (after, places[1]))
+    )
+    return {name: (place, others[name]) for name, place in names.items() if name in others}
 
 
 def align(costs: Costs, left: list[int], right: list[int]) -> list[Pair]:
@@ -137,13 +148,13 @@ def _edges(tree: LayerTree, rows: list[int]) -> list[int]:
     One cut deep inside costs more than two further out. Among layers of one block, it costs less before one with
     weights.
     """
-    edges = [0]
+    edges = [2 * RANK]
     for last, row in pairwise(rows):
         above = {row, *tree.above(row)}
         shared = next((p for p in (last, *tree.above(last)) if p in above), 0)
         is_light = tree.weights[row] <= LIGHTEST
         edges.append(RANK * (2 * 3 ** min(tree.rows[shared].depth, DEEPEST) + is_light))
-    return [*edges, 0]
+    return [*edges, 2 * RANK]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

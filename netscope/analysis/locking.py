@@ -1,0 +1,129 @@
+"""A summary → what a lock file keeps of it, and back."""
+
+from dataclasses import replace
+
+from netscope.analysis.diff.layers import NOT_TOLD_APART
+from netscope.analysis.figures import METRICS
+from netscope.schema import (
+    NOWHERE,
+    Architecture,
+    InputSpec,
+    LayerRow,
+    LockedLayer,
+    LockedModel,
+    MemoryUse,
+    Summary,
+    Totals,
+)
+
+
+def locked(summary: Summary, model: str) -> LockedModel:
+    """What the lock file keeps: the exact figures of every module, without its children's.
+
+    Args:
+        summary: of the architecture.
+        model: what it was asked for by.
+    """
+    return LockedModel(
+        model=model,
+        inputs=tuple(f"{item.name}={'x'.join(map(str, item.shape))}:{item.dtype}" for item in summary.inputs),
+        mode=summary.mode,
+        metrics={
+            name: figure
+            for name, metric in METRICS.items()
+            if not (metric.counts_ops and summary.is_lower_bound) and (figure := metric.of_summary(summary)) is not None
+        },
+        layers=tuple(_layer(row) for row in summary.rows),
+    )
+
+
+def _layer(row: LayerRow) -> LockedLayer:
+    return LockedLayer(
+        path=row.path,
+        type=row.type_name,
+        hyperparameters={name: value for name, value in row.hyperparameters.items() if name not in NOT_TOLD_APART},
+        calls=row.calls,
+        outputs=row.output_shapes,
+        params=row.own_params,
+        trainable=row.own_trainable_params,
+        flops=row.own_flops,
+        bytes=row.own_memory.weights,
+    )
+
+
+def unlocked(model: LockedModel, like: Summary) -> Summary:
+    """The summary that ``model`` was made from, as far as the lock file tells.
+
+    Args:
+        model: from the lock file.
+        like: a summary whose remaining fields it takes over.
+    """
+    rows = [_row(layer) for layer in model.layers]
+    position_of = {row.path: position for position, row in enumerate(rows)}
+    for position in range(len(rows) - 1, 0, -1):
+        row = rows[position]
+        above = position_of.get(row.path.rpartition(".")[0], 0)
+        parent = rows[above]
+        rows[above] = replace(
+            parent,
+            params=parent.params + row.params,
+            trainable_params=parent.trainable_params + row.trainable_params,
+            flops=parent.flops + row.flops,
+            memory=parent.memory + row.memory,
+        )
+    root = rows[0]
+    return replace(
+        like,
+        architecture=Architecture(spec=model.model, source="lock", name=model.model, options={}, description=""),
+        inputs=tuple(_input(text) for text in model.inputs),
+        rows=tuple(rows),
+        totals=Totals(
+            params=root.params,
+            trainable_params=root.trainable_params,
+            active_params=None,
+            buffers=0,
+            param_bytes=root.memory.weights,
+            param_dtypes=(),
+            buffer_bytes=0,
+            flops=root.flops,
+            macs=root.flops // 2,
+            backward_flops=0,
+            memory=root.memory,
+        ),
+        uncounted_ops=like.uncounted_ops if "flops" not in model.metrics and like.traced_on != NOWHERE else (),
+        mode=model.mode,
+        peak_memory=None,
+    )
+
+
+def _row(layer: LockedLayer) -> LayerRow:
+    memory = MemoryUse(weights=layer.bytes)
+    return LayerRow(
+        path=layer.path,
+        type_name=layer.type,
+        hyperparameters=layer.hyperparameters,
+        depth=len(layer.path.split(".")) if layer.path else 0,
+        calls=layer.calls,
+        input_shapes=(),
+        output_shapes=layer.outputs,
+        params=layer.params,
+        own_params=layer.params,
+        trainable_params=layer.trainable,
+        own_trainable_params=layer.trainable,
+        flops=layer.flops,
+        own_flops=layer.flops,
+        backward_flops=0,
+        own_backward_flops=0,
+        memory=memory,
+        own_memory=memory,
+        is_lower_bound=False,
+        ops=(),
+        backward_ops=(),
+        notes=(),
+    )
+
+
+def _input(text: str) -> InputSpec:
+    name, _, rest = text.partition("=")
+    shape, _, dtype = rest.partition(":")
+    return InputSpec(name=name, shape=tuple(int(size) for size in shape.split("x") if size), dtype=dtype)

@@ -1,0 +1,243 @@
+"""``check``: rules for one architecture in hand, or all of a project's."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netscope import analysis, config
+from netscope.api.comparison import summary_of
+from netscope.api.isolation import Worker, WorkerError
+from netscope.api.revisions import checked_out
+from netscope.errors import NetscopeError, UnknownNameError, UsageError, did_you_mean
+from netscope.schema import (
+    COUNTING_VERSION,
+    FLOP_CONVENTION,
+    CheckReport,
+    CheckRequest,
+    Location,
+    LockedModel,
+    ModelCheck,
+    Summary,
+)
+from netscope.schema.inputs import parse_inputs
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SummaryMaker = Callable[[CheckRequest], Summary]
+
+
+def check(
+    model: "Summary | nn.Module | str",
+    rules: Mapping[str, Any] | None = None,
+    inputs: Any = None,
+    *,
+    layers: Mapping[str, Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> CheckReport:
+    """Whether an architecture keeps within its rules.
+
+    Args:
+        model: as for ``diff``.
+        rules: metric → limit, as in the project's file: ``{"params": 62_378_344, "flops": {"max": "2.3G"}}``. The
+            metrics are those of ``METRIC_UNITS``, the bounds ``equal``, ``max``, ``min`` and ``warn``.
+        inputs: as for ``summarize``.
+        layers: module pattern → such rules: ``{"features.*": {"params": {"max": "4M"}}}``.
+        options: the others of ``summarize``.
+
+    Returns:
+        The report; ``report.passed`` tells whether all holds, ``print`` shows it.
+
+    Raises:
+        ConfigError: a rule is not understood; or there is none, so that nothing could fail.
+        NetscopeError: one of its kinds; those of ``summarize``.
+    """
+    found = config.rules_from_table(rules or {}, layers)
+    if not found:
+        raise UsageError("there is no rule, so this check could not fail: give one, like {'params': {'max': '26M'}}")
+    if any(rule.bound == "max_increase" for rule in found):
+        raise UsageError("max_increase compares with the lock file, which belongs to a check in the project's file")
+    summary = summary_of(model, inputs, options)
+    name = model if isinstance(model, str) else summary.architecture.name
+    request = CheckRequest(
+        name=name, model=name, options={}, rules=found, location=Location(file="", line=None, key=name)
+    )
+    return report([analysis.judged(request, summary, analysis.LockEntry(model=None))])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckPlan:
+    """What ``netscope check`` is to do.
+
+    Attributes:
+        folder: where the checks' architectures and the lock file are.
+        requests: the checks.
+        is_whole: whether these are all that the project has.
+        update: whether the lock file is written instead of compared with.
+        against: the revision that the architectures are compared with; empty for none.
+        timeout_s: after which an architecture is given up; None for never.
+    """
+
+    folder: Path
+    requests: tuple[CheckRequest, ...]
+    is_whole: bool = True
+    update: bool = False
+    against: str = ""
+    timeout_s: float | None = None
+
+
+def plan_checks(names: Sequence[str], file: Path | None = None, **how: Any) -> CheckPlan:
+    """The plan for the project's checks of these names; of all for no name.
+
+    Args:
+        names: of checks.
+        file: the project's file; by default the closest one from here upwards that has checks.
+        how: ``update``, ``against`` and ``timeout_s`` of the plan.
+
+    Raises:
+        ConfigError: there is no file with checks, or it says something that is not understood.
+        UnknownNameError: there is no check of such a name.
+    """
+    path, requests = config.find_checks(Path.cwd(), file)
+    by_name = {request.name: request for request in requests}
+    for name in names:
+        if name not in by_name:
+            raise UnknownNameError(
+                f"there is no check {name!r} in {path}{did_you_mean(name, by_name)}; there are {', '.join(by_name)}; "
+                f"an architecture by itself needs a rule, like --max-params 26M"
+            )
+    chosen = tuple(by_name[name] for name in dict.fromkeys(names)) or requests
+    return CheckPlan(folder=path.resolve().parent, requests=chosen, is_whole=not names, **how)
+
+
+def plan_by_itself(
+    names: Sequence[str],
+    inputs: Sequence[str],
+    options: Mapping[str, Any],
+    rules: Sequence[tuple[str, str, Any, str]],
+    file: Path | None = None,
+    **how: Any,
+) -> CheckPlan:
+    """The plan for one architecture with rules of its own, and none of the project's.
+
+    Args:
+        names: the architecture alone.
+        inputs: what it is run on, as ``--input`` takes it.
+        options: the others of ``summarize``.
+        rules: option, metric, bound and limit of each.
+        file: the project's file, which does not go with this.
+        how: as for ``plan_checks``.
+
+    Raises:
+        UsageError: there is not exactly one architecture, or something was asked that only a project's checks have.
+        ConfigError: a limit is none.
+    """
+    if len(names) != 1:
+        raise UsageError(f"rules given as options are for one architecture, not for {len(names)}")
+    if how.get("update") or file is not None:
+        raise UsageError("the lock file and --config belong to the project's checks: leave the rules out")
+    parse_inputs(inputs)
+    request = config.request_from_options(names[0], inputs, options, rules)
+    return CheckPlan(folder=Path.cwd(), requests=(request,), **how)
+
+
+def run_checks(plan: CheckPlan, progress: Callable[[str], None] = lambda _: None) -> CheckReport:
+    """How the checks of a plan came out. What fails in one, even a crash, leaves the others alone.
+
+    Args:
+        plan: what to do.
+        progress: is told what is being worked on.
+
+    Raises:
+        ConfigError: the lock file is damaged.
+        OutputError: it cannot be written.
+        UsageError: there is no such revision.
+    """
+    path = plan.folder / config.LOCK_NAME
+    lock = config.read_lock(path)
+    checked: list[ModelCheck] = []
+    updates: dict[str, LockedModel] = {}
+    with ExitStack() as cleanup:
+        summary_now = _in_worker(plan.folder, plan.timeout_s, cleanup)
+        summary_then = None
+        if plan.against:
+            there = cleanup.enter_context(checked_out(plan.against, plan.folder))
+            summary_then = _in_worker(there, plan.timeout_s, cleanup)
+        for request in plan.requests:
+            progress(request.name)
+            try:
+                summary = summary_now(request)
+            except WorkerError as error:
+                checked.append(_failed(request, error))
+                continue
+            if plan.update and needs_lock(request):
+                updates[request.name] = analysis.locked(summary, request.model)
+            outcome = judged_with(lock, request, summary, updates.get(request.name))
+            checked.append(outcome if summary_then is None else _compared(outcome, request, summary, summary_then))
+    if plan.update:
+        _update(path, lock, updates, plan)
+    return report(checked, plan.against)
+
+
+def report(models: Iterable[ModelCheck], base: str = "") -> CheckReport:
+    """The report of these models' checks."""
+    return CheckReport(models=tuple(models), base=base, flop_convention=FLOP_CONVENTION)
+
+
+def needs_lock(request: CheckRequest) -> bool:
+    """Whether the check compares with the lock file."""
+    return request.lock or any(rule.bound == "max_increase" for rule in request.rules)
+
+
+def judged_with(
+    lock: config.Lock, request: CheckRequest, summary: Summary, update: LockedModel | None = None
+) -> ModelCheck:
+    """How one check came out, by the lock file, or by the entry that takes the place of the one there."""
+    entry = analysis.LockEntry(model=lock.models.get(request.name), counting=lock.counting)
+    if update is not None:
+        entry = analysis.LockEntry(model=update)
+    return replace(analysis.judged(request, summary, entry), updated=update is not None)
+
+
+def _in_worker(folder: Path, timeout_s: float | None, cleanup: ExitStack) -> SummaryMaker:
+    worker = Worker(folder)
+    cleanup.callback(worker.close)
+    return lambda request: worker.summary(request.model, request.inputs, dict(request.options), timeout_s)
+
+
+def _failed(request: CheckRequest, error: NetscopeError) -> ModelCheck:
+    return ModelCheck(
+        name=request.name,
+        model=request.model,
+        location=request.location,
+        results=(),
+        error=str(error),
+        exit_code=error.exit_code,
+    )
+
+
+def _compared(outcome: ModelCheck, request: CheckRequest, summary: Summary, summary_then: SummaryMaker) -> ModelCheck:
+    """With what differs from the other revision; that it cannot be made there, as when it is new, is no failure."""
+    try:
+        before = summary_then(request)
+    except WorkerError as error:
+        return replace(outcome, remarks=(*outcome.remarks, f"not compared with the other revision: {error}"))
+    return replace(outcome, against_base=analysis.diff(before, summary))
+
+
+def _update(path: Path, lock: config.Lock, updates: dict[str, LockedModel], plan: CheckPlan) -> None:
+    """Writes the new entries; of a whole project also leaves out those that no check has any more."""
+    kept = {
+        name: model
+        for name, model in lock.models.items()
+        if not plan.is_whole or any(request.name == name for request in plan.requests)
+    }
+    if lock.counting != COUNTING_VERSION and set(kept) - set(updates):
+        raise UsageError(
+            f"{path}: its figures follow another counting convention, so all have to be written at once: "
+            f"netscope check --update"
+        )
+    if updates or kept != lock.models:
+        config.write_lock(path, config.Lock(models=kept | updates))

@@ -1,0 +1,113 @@
+"""``netscope check``."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from netscope.cli.options import BatchSizeOption, DebugOption, DeviceOption, InputOption, OutputOption
+from netscope.cli.output import check_output, working, write_result
+from netscope.errors import OutputError, UsageError
+from netscope.render import CHECK_FORMATS, FORMATS, check_format, render
+
+TIMEOUT_S = 600.0
+
+_LIMIT = "N"
+
+
+def _limit(name: str, text: str) -> Any:
+    return typer.Option(name, metavar=_LIMIT, help=text, rich_help_panel="Rules for an architecture by itself")
+
+
+def check(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Checks of the project; or, with a rule, one architecture."),
+    ] = None,
+    update: Annotated[bool, typer.Option("--update", help="Writes netscope.lock: this is how it shall be.")] = False,
+    against: Annotated[
+        str | None, typer.Option("--against", metavar="REVISION", help="Shows what differs from that git revision.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="The project's file, if it is not found from here.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="After which an architecture is given up.")
+    ] = TIMEOUT_S,
+    params: Annotated[str | None, _limit("--params", "The exact number of parameters.")] = None,
+    max_params: Annotated[str | None, _limit("--max-params", "Their most, like 26M.")] = None,
+    max_trainable_params: Annotated[
+        str | None, _limit("--max-trainable-params", "The most trainable parameters.")
+    ] = None,
+    flops: Annotated[str | None, _limit("--flops", "The exact FLOPs of a forward pass.")] = None,
+    max_flops: Annotated[str | None, _limit("--max-flops", "Their most, like 2.3G.")] = None,
+    max_macs: Annotated[str | None, _limit("--max-macs", "The most multiply–adds.")] = None,
+    max_weight_bytes: Annotated[str | None, _limit("--max-weight-bytes", "Of the weights, like 300MB.")] = None,
+    max_memory: Annotated[str | None, _limit("--max-memory", "Of weights and activations at the peak.")] = None,
+    output_shape: Annotated[str | None, _limit("--output-shape", "Of the first output, like 1x1000.")] = None,
+    layer_count: Annotated[str | None, _limit("--layer-count", "The exact number of layers.")] = None,
+    inputs: InputOption = None,
+    batch_size: BatchSizeOption = None,
+    device: DeviceOption = "auto",
+    format_name: Annotated[
+        str | None,
+        typer.Option(
+            "--format", "-f", metavar="FORMAT", help=f"{', '.join((*FORMATS, *CHECK_FORMATS))}; by default as -o ends."
+        ),
+    ] = None,
+    output: OutputOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Whether architectures keep within their rules and are as the lock file says; for CI.
+
+    The rules are those of [tool.netscope.check.NAME] in pyproject.toml or netscope.toml. Exits with 1 if one does not
+    hold, with 2 if one cannot be understood, with 3 if an architecture cannot be run.
+    """
+    format_name = check_output(output, format_name)
+    check_format(format_name, tuple(CHECK_FORMATS))
+    if not timeout > 0:
+        raise UsageError(f"--timeout has to be more than 0 s, not {timeout:g}")
+    rules = [
+        ("--params", "params", "equal", params),
+        ("--max-params", "params", "max", max_params),
+        ("--max-trainable-params", "trainable_params", "max", max_trainable_params),
+        ("--flops", "flops", "equal", flops),
+        ("--max-flops", "flops", "max", max_flops),
+        ("--max-macs", "macs", "max", max_macs),
+        ("--max-weight-bytes", "weight_bytes", "max", max_weight_bytes),
+        ("--max-memory", "memory", "max", max_memory),
+        ("--output-shape", "output_shape", "equal", output_shape),
+        ("--layer-count", "layer_count", "equal", layer_count),
+    ]
+    given = [(option, metric, bound, limit) for option, metric, bound, limit in rules if limit is not None]
+    options = {"batch_size": batch_size, "device": None if device == "auto" else device}
+    how = {"update": update, "against": against or "", "timeout_s": timeout}
+    if not given and (inputs or any(value is not None for value in options.values())):
+        raise UsageError("the input and the device of a check stand in the project's file, or go with a rule")
+    from netscope import api
+
+    plan = (
+        api.plan_by_itself(names or [], inputs or [], options, given, config, **how)
+        if given
+        else api.plan_checks(names or [], config, **how)
+    )
+    with working("checking") as progress:
+        report = api.run_checks(plan, lambda name: progress(f"checking {name}"))
+    if format_name == "github":
+        _write_job_summary(render(report, "markdown"))
+    write_result(report, format_name, output)
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
+
+
+def _write_job_summary(markdown: str) -> None:
+    """Appends to the page that GitHub shows of a job, where there is one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(markdown + "\n")
+    except OSError as error:
+        raise OutputError(f"GITHUB_STEP_SUMMARY {path}: {error.strerror or error}") from error

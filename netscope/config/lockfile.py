@@ -1,0 +1,89 @@
+"""``netscope.lock``: what the architectures were when someone last said so. JSON with one line for each module."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from netscope.errors import ConfigError, OutputError
+from netscope.schema import COUNTING_VERSION, LockedModel
+
+LOCK_NAME = "netscope.lock"
+LOCK_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """The lock file.
+
+    Attributes:
+        counting: the version of the counting convention that its figures are by.
+        models: the architectures by the name of their check.
+    """
+
+    counting: int = COUNTING_VERSION
+    models: dict[str, LockedModel]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written(Lock):
+    netscope_lock: int
+
+
+def read_lock(path: Path) -> Lock:
+    """What the file says; an empty lock if there is none.
+
+    Raises:
+        ConfigError: it cannot be read, or is damaged, as by a merge.
+    """
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_Written)
+    except FileNotFoundError:
+        return Lock(models={})
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is damaged ({error}): write it again with netscope check --update") from error
+    if found.netscope_lock != LOCK_VERSION:
+        raise ConfigError(
+            f"{path} is of version {found.netscope_lock}, and this netscope reads {LOCK_VERSION}: write it again with "
+            f"netscope check --update"
+        )
+    return Lock(counting=found.counting, models=found.models)
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    """Writes the file, whole or not at all: models by name, keys by name, each module on a line of its own.
+
+    Raises:
+        OutputError: it cannot be written; what was there before is still there.
+    """
+    draft = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        draft.write_text(lock_text(lock), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def lock_text(lock: Lock) -> str:
+    """The file's text."""
+    models = ",\n".join(_model_text(name, lock.models[name]) for name in sorted(lock.models))
+    body = f"{{\n{models}\n }}" if models else "{}"
+    return f'{{\n "netscope_lock": {LOCK_VERSION},\n "counting": {lock.counting},\n "models": {body}\n}}\n'
+
+
+def _model_text(name: str, model: LockedModel) -> str:
+    fields = msgspec.to_builtins(model)
+    layers = fields.pop("layers")
+    head = "".join(f"   {json.dumps(key)}: {_line(fields[key])},\n" for key in sorted(fields))
+    rows = ",\n".join(f"    {_line(layer)}" for layer in layers)
+    return f'  {json.dumps(name)}: {{\n{head}   "layers": [\n{rows}\n   ]\n  }}'
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

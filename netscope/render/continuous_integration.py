@@ -1,0 +1,114 @@
+"""``CheckReport`` as the services that run it read it: JUnit XML, GitHub's annotations, GitLab's code quality."""
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from xml.etree import ElementTree as ET
+
+from netscope.render.check import rule_text, told, verdict
+from netscope.render.document import printable
+from netscope.schema import CheckReport, Location, ModelCheck, RuleResult
+
+MOST_ANNOTATIONS = 10
+"""GitHub shows no more of one kind and step."""
+
+
+def render_junit(report: CheckReport) -> str:
+    """One suite for each check, one case for each rule and module; a warning is a pass that says something."""
+    root = ET.Element("testsuites", name="netscope")
+    totals = {"tests": 0, "failures": 0, "errors": 0}
+    for model in report.models:
+        suite = ET.SubElement(root, "testsuite", name=printable(model.name))
+        counts = {"tests": len(model.results), "failures": 0, "errors": 0}
+        if model.error:
+            counts["tests"] += 1
+            counts["errors"] += 1
+            case = ET.SubElement(suite, "testcase", classname=printable(model.name), name="model")
+            ET.SubElement(case, "error", message=printable(model.error))
+        for result in model.results:
+            _junit_case(suite, model, result, counts)
+        for key, count in counts.items():
+            suite.set(key, str(count))
+            totals[key] += count
+    for key, count in totals.items():
+        root.set(key, str(count))
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _junit_case(suite: ET.Element, model: ModelCheck, result: RuleResult, counts: dict[str, int]) -> None:
+    name = " ".join(filter(None, (result.path, rule_text(result.rule))))
+    case = ET.SubElement(suite, "testcase", classname=printable(model.name), name=printable(name))
+    location = result.rule.location
+    if location.file:
+        case.set("file", location.file)
+        case.set("line", str(location.line or 1))
+    text = printable(f"{told(result)}; {result.remedy}")
+    if result.status == "failed":
+        counts["failures"] += 1
+        ET.SubElement(case, "failure", message=printable(told(result)), type=result.rule.bound).text = text
+    elif result.status == "error":
+        counts["errors"] += 1
+        ET.SubElement(case, "error", message=printable(told(result))).text = text
+    elif result.status == "warned":
+        ET.SubElement(case, "system-out").text = text
+
+
+def render_github(report: CheckReport) -> str:
+    """Workflow commands that annotate the rules that do not hold, at most ten and then a count; and the verdict."""
+    found = list(_annotations(report))
+    lines = found[:MOST_ANNOTATIONS]
+    if len(found) > MOST_ANNOTATIONS:
+        lines.append(f"::notice title=netscope::and {len(found) - MOST_ANNOTATIONS} more, which the log below names")
+        lines += [_escaped(line.rpartition("::")[2]) for line in found[MOST_ANNOTATIONS:]]
+    return "\n".join((*lines, printable(verdict(report)))) + "\n"
+
+
+def _annotations(report: CheckReport) -> Iterator[str]:
+    for model in report.models:
+        if model.error:
+            yield _annotation("error", model.location, model.name, model.error)
+        for result in model.results:
+            if result.status != "passed":
+                level = "warning" if result.status == "warned" else "error"
+                title = f"{model.name}: {rule_text(result.rule)}"
+                yield _annotation(level, result.rule.location, title, f"{told(result)}; {result.remedy}")
+
+
+def _annotation(level: str, location: Location, title: str, message: str) -> str:
+    where = f"file={_property(location.file)},line={location.line or 1}," if location.file else ""
+    return f"::{level} {where}title={_property(f'netscope {title}')}::{_escaped(message)}"
+
+
+def _escaped(text: str) -> str:
+    return printable(text).replace("%", "%25")
+
+
+def _property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def render_gitlab(report: CheckReport) -> str:
+    """The rules that do not hold as a code quality report."""
+    issues = []
+    for model in report.models:
+        if model.error:
+            issues.append(_issue(model.location, model.name, "model", model.error, "blocker"))
+        for result in model.results:
+            if result.status != "passed":
+                severity = "minor" if result.status == "warned" else "major"
+                name = f"{model.name} {result.path} {rule_text(result.rule)}"
+                text = f"{model.name}: {told(result)}; {result.remedy}"
+                issues.append(_issue(result.rule.location, name, result.rule.metric, text, severity))
+    return json.dumps(issues, indent=1, ensure_ascii=False) + "\n"
+
+
+def _issue(location: Location, name: str, metric: str, text: str, severity: str) -> dict[str, object]:
+    """One issue; its fingerprint is the same as long as the rule is, whatever the figures."""
+    return {
+        "description": printable(text),
+        "check_name": f"netscope/{metric}",
+        "fingerprint": sha256(f"{location.file} {name}".encode()).hexdigest(),
+        "severity": severity,
+        "location": {"path": location.file or "pyproject.toml", "lines": {"begin": location.line or 1}},
+    }
