@@ -1,6 +1,6 @@
 """The use cases: what the command line does, for Python."""
 
-from netscope.api.checking import CheckPlan, check, plan_by_itself, plan_checks, run_checks
+from netscope.api.checking import CheckPlan, check, check_for_test, plan_by_itself, plan_checks, run_checks, update_lock
 from netscope.api.comparison import diff, summaries_of, weights_map
 from netscope.api.listing import list_architectures
 from netscope.api.summaries import summarize, trace
@@ -9,6 +9,7 @@ from netscope.api.verification import verify
 __all__ = [
     "CheckPlan",
     "check",
+    "check_for_test",
     "diff",
     "list_architectures",
     "plan_by_itself",
@@ -17,6 +18,7 @@ __all__ = [
     "summaries_of",
     "summarize",
     "trace",
+    "update_lock",
     "verify",
     "weights_map",
 ]

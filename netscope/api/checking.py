@@ -67,6 +67,48 @@ def check(
     return report([analysis.judged(request, summary, analysis.LockEntry(model=None))])
 
 
+def check_for_test(
+    model: "Summary | nn.Module | str", given: Mapping[str, Any], *, name: str, folder: Path, update: bool
+) -> tuple[CheckReport, dict[str, LockedModel]]:
+    """The report on an architecture in a test, and what the lock file shall say about it.
+
+    Args:
+        model: as for ``diff``.
+        given: rules, ``layers``, ``lock``, ``input``, ``name``, and options of ``summarize``.
+        name: of the test, which the lock file's entry has unless ``given`` names another.
+        folder: where the lock file is.
+        update: whether the lock file is to be written instead of compared with.
+
+    Raises:
+        NetscopeError: as ``check``; and if the lock file is damaged.
+    """
+    rest = dict(given)
+    inputs, layers, lock = rest.pop("input", None), rest.pop("layers", None), rest.pop("lock", False)
+    name = rest.pop("name", name)
+    options = {key: rest.pop(key) for key in config.OPTIONS if key in rest}
+    location = Location(file="", line=None, key=name)
+    rules = config.rules_from_table(rest, layers)
+    spec = model if isinstance(model, str) else type(model).__name__
+    request = CheckRequest(name=name, model=spec, options={}, rules=rules, lock=lock, location=location)
+    if not rules and not lock:
+        raise UsageError("there is no rule and no lock=True, so this check could not fail")
+    summary = summary_of(model, inputs, options)
+    updates = {name: analysis.locked(summary, spec)} if update and needs_lock(request) else {}
+    found = config.read_lock(folder / config.LOCK_NAME)
+    return report([judged_with(found, request, summary, updates.get(name))]), updates
+
+
+def update_lock(folder: Path, updates: Mapping[str, LockedModel]) -> None:
+    """Writes entries into the lock file in ``folder``, and keeps the others.
+
+    Raises:
+        ConfigError: the lock file is damaged.
+        OutputError: it cannot be written.
+    """
+    path = folder / config.LOCK_NAME
+    config.write_lock(path, config.Lock(models=config.read_lock(path).models | dict(updates)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPlan:
     """What ``netscope check`` is to do.

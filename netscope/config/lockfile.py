@@ -39,16 +39,26 @@ def read_lock(path: Path) -> Lock:
         ConfigError: it cannot be read, or is damaged, as by a merge.
     """
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=_Written)
+        return read_lock_text(path.read_bytes(), str(path))
     except FileNotFoundError:
         return Lock(models={})
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
+
+
+def read_lock_text(text: str | bytes, where: str = LOCK_NAME) -> Lock:
+    """What ``lock_text`` wrote.
+
+    Raises:
+        ConfigError: it did not write this.
+    """
+    try:
+        found = msgspec.json.decode(text, type=_Written)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is damaged ({error}): write it again with netscope check --update") from error
+        raise ConfigError(f"{where} is damaged ({error}): write it again with netscope check --update") from error
     if found.netscope_lock != LOCK_VERSION:
         raise ConfigError(
-            f"{path} is of version {found.netscope_lock}, and this netscope reads {LOCK_VERSION}: write it again with "
+            f"{where} is of version {found.netscope_lock}, and this netscope reads {LOCK_VERSION}: write it again with "
             f"netscope check --update"
         )
     return Lock(counting=found.counting, models=found.models)
