@@ -45,7 +45,7 @@ class ProjectFile:
 
     def line_of(self, keys: Sequence[str]) -> int:
         """The line on which ``keys`` is given; if none is, that of the closest table around it; 1 at worst."""
-        for known in range(len(keys), 0, -1):
+        for known in range(len(keys), -1, -1):
             line = _line_of(self.text, (*self.section, *keys[:known]))
             if line:
                 return line

@@ -1,0 +1,245 @@
+"""How rules come out: exactly, and never a pass where it cannot be told."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+import netscope
+from netscope.analysis import LockEntry, judged, locked
+from netscope.analysis.figures import METRICS
+from netscope.analysis.locking import unlocked
+from netscope.config import rules_from_table
+from netscope.errors import ConfigError, UsageError
+from netscope.schema import METRIC_UNITS, CheckReport, CheckRequest, Location
+
+HERE = Location(file="pyproject.toml", line=4, key="x")
+
+
+@pytest.fixture(scope="module")
+def alexnet():
+    return netscope.summarize("alexnet-paper")
+
+
+def request_with(rules=None, layers=None, *, lock=False):
+    rules = tuple(replace(rule, location=HERE) for rule in rules_from_table(rules or {}, layers))
+    return CheckRequest(name="x", model="alexnet-paper", options={}, rules=rules, lock=lock, location=HERE)
+
+
+def results_of(summary, rules=None, layers=None, *, lock=False, entry=None):
+    return judged(request_with(rules, layers, lock=lock), summary, entry or LockEntry(model=None)).results
+
+
+def status_of(summary, rules, **options):
+    (result,) = results_of(summary, rules, **options)
+    return result.status
+
+
+def test_every_metric_of_the_schema_is_known_and_no_other():
+    assert METRICS.keys() == METRIC_UNITS.keys()
+
+
+FIGURES = {
+    "params": 62_378_344,
+    "trainable_params": 62_378_344,
+    "flops": 2_270_512_192,
+    "macs": 1_135_256_096,
+    "weight_bytes": 4 * 62_378_344,
+    "output_shape": (1, 1000),
+    "layer_count": 21,
+}
+
+
+@pytest.mark.parametrize("metric", FIGURES)
+def test_the_figure_of_each_metric(alexnet, metric):
+    (result,) = results_of(alexnet, {metric: "1x1" if metric == "output_shape" else 1})
+    assert result.actual == FIGURES[metric]
+
+
+@pytest.mark.parametrize(
+    ("rule", "status"),
+    [
+        (62_378_344, "passed"),
+        (62_378_345, "failed"),
+        ("62.4M", "failed"),
+        ({"max": 62_378_344}, "passed"),
+        ({"max": 62_378_343}, "failed"),
+        ({"min": 62_378_344}, "passed"),
+        ({"min": 62_378_345}, "failed"),
+        ({"warn": 62_378_344}, "passed"),
+        ({"warn": 62_378_343}, "warned"),
+        ({"equal": "62378344"}, "passed"),
+    ],
+)
+def test_a_bound_holds_up_to_the_last_parameter(alexnet, rule, status):
+    assert status_of(alexnet, {"params": rule}) == status
+
+
+def test_a_failure_says_figure_limit_excess_the_heaviest_layers_and_what_accepts_it(alexnet):
+    (result,) = results_of(alexnet, {"params": {"max": "62M"}})
+    assert result.message == "62,378,344 parameters, which is 378,344 more than 62,000,000"
+    assert [(item.path, item.figure) for item in result.heaviest] == [
+        ("classifier.1", 9216 * 4096 + 4096),
+        ("classifier.4", 4096 * 4096 + 4096),
+        ("classifier.6", 4096 * 1000 + 1000),
+    ]
+    assert result.remedy == "to accept it: params.max = 62_378_344 in pyproject.toml:4"
+
+
+def test_a_warning_passes(alexnet):
+    (result,) = results_of(alexnet, {"params": {"warn": 1}})
+    assert (result.status, result.passed) == ("warned", True)
+
+
+def test_a_shape_that_differs_says_both(alexnet):
+    (result,) = results_of(alexnet, {"output_shape": "1x10"})
+    assert result.message == "the output shape is 1×1000, not 1×10"
+    assert result.remedy == 'to accept it: output_shape = "1x1000" in pyproject.toml:4'
+
+
+def test_a_pattern_holds_for_each_module_that_it_fits(alexnet):
+    results = results_of(alexnet, layers={"classifier.*": {"params": {"max": "20M"}}})
+    assert {result.path: result.status for result in results if result.actual} == {
+        "classifier.1": "failed",
+        "classifier.4": "passed",
+        "classifier.6": "passed",
+    }
+    assert len(results) == 7
+
+
+def test_a_pattern_that_fits_nothing_is_no_pass(alexnet):
+    (result,) = results_of(alexnet, layers={"clasifier.*": {"params": {"max": "20M"}}})
+    assert (result.status, result.passed) == ("error", False)
+    assert "no module is called 'clasifier.*'" in result.message
+
+
+def test_what_modules_do_not_have_is_no_pass(alexnet):
+    (result,) = results_of(alexnet, layers={"features": {"layer_count": 13}})
+    assert result.status == "error"
+
+
+class Svd(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return torch.linalg.svd(self.fc(x))[0]
+
+
+@pytest.mark.parametrize("metric", ["flops", "macs"])
+@pytest.mark.parametrize("rule", [{"max": "1G"}, {"min": 1}, {"warn": "1G"}, 128, {"max_increase": "1%"}])
+def test_a_rule_on_flops_fails_where_an_op_is_uncounted(metric, rule):
+    summary = netscope.summarize(Svd(), (4, 4))
+    (result,) = results_of(summary, {metric: rule}, entry=LockEntry(model=locked(summary, "x")))
+    assert (result.status, result.passed) == ("failed", False)
+    assert "aten._linalg_svd" in result.message
+
+
+def test_a_rule_on_a_module_without_the_uncounted_op_can_hold():
+    summary = netscope.summarize(Svd(), (4, 4))
+    (result,) = results_of(summary, layers={"fc": {"flops": 2 * 4 * 4 * 4}})
+    assert result.status == "passed"
+
+
+# Against the lock
+
+
+def entry_of(summary, **changes):
+    return LockEntry(model=locked(summary, "alexnet-paper"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("increase", "status"),
+    [("0%", "failed"), ("0.05%", "passed"), ("0.04%", "failed"), (30_000, "passed"), (29_999, "failed")],
+)
+def test_an_increase_is_measured_from_the_lock(alexnet, increase, status):
+    before = entry_of(alexnet)
+    grown = replace(alexnet, totals=replace(alexnet.totals, params=62_378_344 + 30_000))
+    assert status_of(grown, {"params": {"max_increase": increase}}, entry=before) == status
+
+
+def test_less_than_in_the_lock_is_no_increase(alexnet):
+    less = replace(alexnet, totals=replace(alexnet.totals, params=1))
+    assert status_of(less, {"params": {"max_increase": 0}}, entry=entry_of(alexnet)) == "passed"
+
+
+def test_an_increase_over_nothing_is_no_pass(alexnet):
+    (result,) = results_of(alexnet, {"params": {"max_increase": "1%"}})
+    assert result.status == "error"
+    assert result.remedy == "write the lock: netscope check x --update"
+
+
+def test_an_increase_of_a_module_is_measured_from_the_module_in_the_lock(alexnet):
+    tv = netscope.summarize("alexnet-tv")
+    results = results_of(alexnet, layers={"features.*": {"params": {"max_increase": "50%"}}}, entry=entry_of(tv))
+    assert {result.path for result in results if not result.passed} == {"features.3"}
+
+
+def test_what_is_as_locked_passes_and_what_is_not_shows_the_diff(alexnet):
+    assert judged(request_with(lock=True), alexnet, entry_of(alexnet)).passed
+    check = judged(request_with(lock=True), netscope.summarize("alexnet-tv"), entry_of(alexnet))
+    assert not check.passed
+    assert len(check.against_lock.of_kind("changed")) == 5
+    assert check.against_lock.delta.params == 61_100_840 - 62_378_344
+    assert check.results[0].remedy == "to accept it: netscope check x --update"
+
+
+def test_the_lock_has_no_tolerance():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5))
+    entry = LockEntry(model=locked(netscope.summarize(model, (1, 4)), "alexnet-paper"))
+    edits = {
+        "a hyperparameter": nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.4)),
+        "a name": nn.Sequential(),
+        "a frozen weight": nn.Sequential(nn.Linear(4, 4).requires_grad_(False), nn.Dropout(0.5)),
+    }
+    edits["a name"].add_module("zero", model[0])
+    edits["a name"].add_module("1", model[1])
+    for what, edited in edits.items():
+        assert not judged(request_with(lock=True), netscope.summarize(edited, (1, 4)), entry).passed, what
+    other_input = netscope.summarize(model, (2, 4))
+    assert not judged(request_with(lock=True), other_input, entry).passed
+    assert judged(request_with(lock=True), netscope.summarize(model, (1, 4)), entry).passed
+
+
+def test_a_lock_of_another_counting_convention_is_no_pass(alexnet):
+    (result,) = results_of(alexnet, lock=True, entry=entry_of(alexnet, counting=0))
+    assert result.status == "error"
+    assert "version 0 of the counting convention" in result.message
+
+
+def test_a_missing_lock_is_no_pass(alexnet):
+    (result,) = results_of(alexnet, lock=True)
+    assert (result.status, result.passed) == ("error", False)
+
+
+def test_what_the_lock_keeps_of_a_summary_comes_back(alexnet):
+    back = unlocked(locked(alexnet, "alexnet-paper"), alexnet)
+    assert [row.path for row in back.rows] == [row.path for row in alexnet.rows]
+    for field in ("depth", "params", "own_params", "flops", "own_flops", "output_shapes", "calls"):
+        assert [getattr(row, field) for row in back.rows] == [getattr(row, field) for row in alexnet.rows]
+    assert locked(back, "alexnet-paper").layers == locked(alexnet, "alexnet-paper").layers
+
+
+# From Python
+
+
+def test_check_from_python_tells_and_saves():
+    model = nn.Linear(4, 4)
+    report = netscope.check(model, {"params": 20, "flops": {"max": "1K"}}, (1, 4))
+    assert report.passed
+    assert report.exit_code == 0
+    assert CheckReport.from_json(report.to_json()) == report
+    failing = netscope.check(model, {"params": {"max": 19}}, (1, 4))
+    assert (failing.passed, failing.exit_code) == (False, 1)
+    assert "20 parameters, which is 1 more than 19" in str(failing)
+
+
+def test_check_from_python_refuses_what_could_not_fail_and_what_it_does_not_know():
+    with pytest.raises(UsageError, match="there is no rule"):
+        netscope.check("lenet5")
+    with pytest.raises(ConfigError, match="there is no metric 'parms'"):
+        netscope.check("lenet5", {"parms": 1})
+    with pytest.raises(UsageError, match="max_increase compares with the lock file"):
+        netscope.check("lenet5", {"params": {"max_increase": "1%"}})

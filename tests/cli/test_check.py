@@ -1,0 +1,196 @@
+"""``netscope check`` as it is typed: projects, crashes, the lock, and who is told what."""
+
+import json
+from textwrap import dedent
+
+import pytest
+
+from netscope.cli.app import run
+
+MODELS = """\
+import os, time
+from torch import nn
+
+def good(width=8):
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), nn.Conv2d(width, 2, 1))
+
+def crashes():
+    os.abort()
+
+def leaves():
+    os._exit(7)
+
+def hangs():
+    time.sleep(600)
+
+def raises():
+    raise RuntimeError("boo")
+
+def speaks():
+    print("hello from the constructor")
+    return good()
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    (tmp_path / "models.py").write_text(MODELS, encoding="utf-8")
+
+    def write(text):
+        (tmp_path / "netscope.toml").write_text(dedent(text), encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+GOOD = """
+    [check.good]
+    model = "models.py:good"
+    input = "1x3x8x8"
+    params = 242
+    lock = true
+    """
+
+
+def test_a_model_that_crashes_hangs_or_raises_takes_no_other_down(project, capfd):
+    project(
+        """
+        [check.a]
+        model = "models.py:crashes"
+        params = 1
+        [check.b]
+        model = "models.py:leaves"
+        params = 1
+        [check.c]
+        model = "models.py:raises"
+        params = 1
+        [check.d]
+        model = "models.py:speaks"
+        input = "1x3x8x8"
+        params = 242
+        [check.e]
+        model = "models.py:hangs"
+        params = 1
+        [check.f]
+        model = "no-such-model"
+        params = 1
+        """
+    )
+    assert run(["check", "--timeout", "20", "--format", "json"]) == 2
+    out, err = capfd.readouterr()
+    models = {model["name"]: model for model in json.loads(out)["models"]}
+    assert "killed by SIGABRT" in models["a"]["error"]
+    assert "exit code 7" in models["b"]["error"]
+    assert "RuntimeError: boo" in models["c"]["error"]
+    assert [result["status"] for result in models["d"]["results"]] == ["passed"]
+    assert "longer than 20 s" in models["e"]["error"]
+    assert [model["exit_code"] for model in models.values()] == [3, 3, 3, 0, 3, 2]
+    assert "hello from the constructor" in err
+    assert "Traceback" not in out
+
+
+def test_the_lock_is_written_kept_and_held(project, capsys):
+    folder = project(GOOD)
+    assert run(["check"]) == 2
+    assert "netscope check good --update" in capsys.readouterr().out
+    assert run(["check", "--update"]) == 0
+    written = (folder / "netscope.lock").read_text(encoding="utf-8")
+    assert run(["check", "good"]) == 0
+    assert run(["check", "--update"]) == 0
+    assert (folder / "netscope.lock").read_text(encoding="utf-8") == written
+    capsys.readouterr()
+    wider = MODELS.replace("width=8", "width=9")
+    (folder / "models.py").write_text(wider, encoding="utf-8")
+    assert run(["check"]) == 1
+    out = capsys.readouterr().out
+    assert "272 parameters, which is 30 more than 242" in out
+    assert "out 8 → 9" in out
+    assert "to accept it: params = 272 in netscope.toml:5" in out
+    assert run(["check", "--update"]) == 1
+    assert (folder / "netscope.lock").read_text(encoding="utf-8") != written
+
+
+def test_an_update_of_one_keeps_the_others_and_an_update_of_all_drops_what_is_gone(project):
+    other = GOOD.replace("check.good", "check.other")
+    folder = project(GOOD + other)
+    assert run(["check", "--update"]) == 0
+    project(other)
+    assert run(["check", "other", "--update"]) == 0
+    assert '"good"' in (folder / "netscope.lock").read_text(encoding="utf-8")
+    assert run(["check", "--update"]) == 0
+    assert '"good"' not in (folder / "netscope.lock").read_text(encoding="utf-8")
+
+
+def test_a_file_below_the_project_finds_its_models(project, monkeypatch):
+    below = project(GOOD.replace("lock = true", "")) / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    assert run(["check"]) == 0
+
+
+def test_one_architecture_by_itself(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run(["check", "lenet5", "--params", "61706", "--max-params", "62K"]) == 0
+    assert run(["check", "lenet5", "--max-params", "61705"]) == 1
+    assert "61,706 parameters, which is 1 more than 61,705" in capsys.readouterr().out
+
+
+QUESTIONS = {
+    ("check",): "there is no check in pyproject.toml or netscope.toml",
+    ("check", "lenet5"): "there is no check in pyproject.toml or netscope.toml",
+    ("check", "a", "b", "--params", "1"): "rules given as options are for one architecture, not for 2",
+    ("check", "--params", "1"): "for one architecture, not for 0",
+    ("check", "lenet5", "--params", "many"): "--params: 'many' is no whole number",
+    ("check", "lenet5", "--params", "1", "--update"): "the lock file and --config belong to the project's checks",
+    ("check", "lenet5", "--input", "1x1x28x28"): "stand in the project's file, or go with a rule",
+    ("check", "lenet5", "--params", "1", "--input", "1x"): "--input '1x' is not",
+    ("check", "lenet5", "--params", "1", "--timeout", "0"): "--timeout has to be more than 0 s",
+    ("check", "lenet5", "--params", "1", "--format", "xml"): "there is no format 'xml'",
+    ("check", "--config", "no.toml"): "no.toml: No such file or directory",
+}
+
+
+@pytest.mark.parametrize("arguments", QUESTIONS)
+def test_a_wrong_question_gets_a_sentence_and_exit_code_2(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".git").mkdir()
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert QUESTIONS[arguments] in captured.err
+    assert captured.err.count("\n") == 1
+    assert not captured.out
+
+
+def test_an_unknown_check_names_the_closest(project, capsys):
+    project(GOOD)
+    assert run(["check", "god"]) == 2
+    assert "there is no check 'god'" in capsys.readouterr().err
+
+
+def test_a_damaged_lock_file_is_told_and_left_alone(project, capsys):
+    folder = project(GOOD)
+    (folder / "netscope.lock").write_text("<<<<<<< HEAD", encoding="utf-8")
+    assert run(["check", "--update"]) == 2
+    assert "netscope.lock is damaged" in capsys.readouterr().err
+    assert (folder / "netscope.lock").read_text(encoding="utf-8") == "<<<<<<< HEAD"
+
+
+def test_github_gets_a_job_summary(project, monkeypatch, capsys):
+    folder = project(GOOD.replace("242", "241").replace("lock = true", ""))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
+    assert run(["check", "--format", "github"]) == 1
+    assert capsys.readouterr().out.startswith("::error file=netscope.toml,line=5,title=netscope good%3A params = 241::")
+    assert "**1 of 1 check did not pass: good**" in (folder / "summary.md").read_text(encoding="utf-8")
+
+
+def test_the_format_goes_by_the_files_suffix(project):
+    folder = project(GOOD.replace("lock = true", ""))
+    assert run(["check", "-o", "report.xml"]) == 0
+    assert (folder / "report.xml").read_text(encoding="utf-8").startswith("<?xml")
+
+
+def test_whoever_checks_imports_no_torch_himself(project, no_torch):
+    project(GOOD.replace("lock = true", ""))
+    no_torch("from netscope.cli.app import run; assert run(['check']) == 0")

@@ -1,0 +1,177 @@
+"""The project's checks: every rule with its line, and every mistake with its file, line and key."""
+
+import pytest
+
+from netscope.config import find_checks, read_lock, rules_from_table, write_lock
+from netscope.config.lockfile import Lock, lock_text
+from netscope.errors import ConfigError, OutputError
+from netscope.schema import LockedLayer, LockedModel
+
+PROJECT = """\
+[project]
+name = "mine"
+
+[tool.netscope.check.alexnet]
+model  = "alexnet-paper"   # the paper's
+input  = "1x3x224x224"
+params = 62_378_344
+flops  = { max = "2.3G", warn = "2.28G" }
+output_shape = [
+    1,
+    1000,
+]
+
+# of one stage
+[tool.netscope.check.alexnet.layers."features.*"]
+params = { max = "4M" }
+
+[tool.netscope.check."other one"]
+model = "lenet5"
+lock = true
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(text, name="pyproject.toml"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+def test_every_rule_knows_its_line(project):
+    path, (alexnet, other) = find_checks(project(PROJECT))
+    assert path.name == "pyproject.toml"
+    assert (alexnet.model, alexnet.inputs, alexnet.lock) == ("alexnet-paper", ("1x3x224x224",), False)
+    assert [(rule.metric, rule.bound, rule.limit, rule.pattern, rule.location.line) for rule in alexnet.rules] == [
+        ("params", "equal", 62_378_344, None, 7),
+        ("flops", "max", 2_300_000_000, None, 8),
+        ("flops", "warn", 2_280_000_000, None, 8),
+        ("output_shape", "equal", (1, 1000), None, 9),
+        ("params", "max", 4_000_000, "features.*", 16),
+    ]
+    assert (other.name, other.lock, other.rules, other.location.line) == ("other one", True, (), 18)
+
+
+@pytest.mark.parametrize("section", ["check", "tool.netscope.check"])
+def test_a_file_of_netscopes_own_goes_before_the_projects(project, section):
+    project(PROJECT)
+    folder = project(f"[{section}.x]\nmodel = 'lenet5'\nparams = 1\n", "netscope.toml")
+    path, (only,) = find_checks(folder)
+    assert (path.name, only.name) == ("netscope.toml", "x")
+
+
+def test_the_file_is_found_from_below(project):
+    below = project(PROJECT) / "a" / "b"
+    below.mkdir(parents=True)
+    assert [request.name for request in find_checks(below)[1]] == ["alexnet", "other one"]
+
+
+def test_a_repository_ends_the_way_up(project):
+    inner = project(PROJECT) / "repository"
+    (inner / ".git").mkdir(parents=True)
+    with pytest.raises(ConfigError, match=r"there is no check in pyproject\.toml or netscope\.toml"):
+        find_checks(inner)
+
+
+X = '[tool.netscope.check.x]\nmodel = "lenet5"\n'
+MISTAKES = {
+    "[tool.netscope.check.x]\nparams = 1\n": r"pyproject.toml:1: tool.netscope.check.x: model = .* has to name",
+    "[tool.netscope.check.x]\nmodel = 3\nparams = 1\n": r"pyproject.toml:2: .*\.x\.model: model = ",
+    X + "parms = 1\n": r"pyproject.toml:3: .*\.x\.parms: there is no key 'parms'; did you mean params",
+    X + "params = {maximum = 1}\n": r"toml:3: .*params\.maximum: there is no bound 'maximum'; did you mean max",
+    X + "params = {}\n": r"toml:3: .*params: this has no bound; there are equal, max, min, warn, max_increase",
+    X + "params = 'lots'\n": r"toml:3: .*params: 'lots' is no whole number",
+    X + "params = true\n": r"toml:3: .*params: True is no whole number",
+    X + "params = 1.5\n": r"toml:3: .*params: 1.5 is no whole number",
+    X + "output_shape = {max = '1x2'}\n": r"toml:3: .*output_shape\.max: a shape can only be equal",
+    X + "lock = 'yes'\n": r"toml:3: .*lock: lock has to be true or false",
+    X + "params = 1\ninput = 3\n": r"toml:4: .*input: input has to be like",
+    X + "params = 1\nbatch_size = '2'\n": r"toml:4: .*batch_size: batch_size has to be a whole number",
+    X: r"toml:1: .*\.x: this check has no rule and no lock = true, so it could not fail",
+    X + "layers = 3\n": r"toml:3: .*layers: layers has to be a table",
+    X + "\n\n[tool.netscope.check.x.layers.'a.*']\nparas = 1\n": r"toml:6: .*a\.\*\.paras: there is no metric 'paras'",
+    X + "layers.a = 3\n": r"toml:3: .*layers\.a: this has to be a table of rules",
+    "[tool.netscope]\ncheck = 3\n": r"toml:2: tool.netscope.check has to be a table of checks",
+    "[tool.netscope.check]\nx = 3\n": r"toml:2: .*check\.x: a check is a table",
+    "[tool\n": r"pyproject.toml: .*line 1",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_mistake_is_told_with_file_line_and_key(project, text):
+    with pytest.raises(ConfigError, match=MISTAKES[text]):
+        find_checks(project(text))
+
+
+def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path):
+    with pytest.raises(ConfigError, match=r"no\.toml: No such file"):
+        find_checks(tmp_path, tmp_path / "no.toml")
+    (tmp_path / "pyproject.toml").write_bytes(b"a = '\xff'")
+    with pytest.raises(ConfigError, match="codec can't decode"):
+        find_checks(tmp_path)
+
+
+def test_rules_from_python_are_read_as_strictly():
+    (rule,) = rules_from_table({}, {"a.*": {"params": {"max": 3}}})
+    assert (rule.pattern, rule.bound, rule.limit) == ("a.*", "max", 3)
+    with pytest.raises(ConfigError, match="there is no metric 'max_params'; did you mean params"):
+        rules_from_table({"max_params": 3})
+    with pytest.raises(ConfigError, match=r"layers.a has to be a table"):
+        rules_from_table({}, {"a": 3})
+
+
+# The lock file
+
+
+def locked_model(name="m", params=3):
+    layer = LockedLayer(
+        path="层", type="Linear", hyperparameters={"bias": None, "size": (1, 2)}, calls=1, outputs=((1, 2),),
+        params=params, trainable=params, flops=2**70, bytes=12,
+    )  # fmt: skip
+    metrics = {"params": params, "output_shape": (1, 2)}
+    return LockedModel(model=name, inputs=("x=1x2:float32",), mode="eval", metrics=metrics, layers=(layer, layer))
+
+
+def test_the_lock_file_comes_back_as_it_was(tmp_path):
+    lock = Lock(models={"b": locked_model(), "a\nb": locked_model("n")})
+    path = tmp_path / "netscope.lock"
+    write_lock(path, lock)
+    assert read_lock(path) == lock
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_lock_file_has_its_models_by_name_and_a_line_for_each_layer():
+    lines = lock_text(Lock(models={"b": locked_model(), "a": locked_model()})).splitlines()
+    assert [line.strip() for line in lines if line.startswith('  "')] == ['"a": {', '"b": {']
+    assert sum('"path": "层"' in line for line in lines) == 4
+
+
+def test_no_lock_file_is_an_empty_one(tmp_path):
+    assert read_lock(tmp_path / "netscope.lock") == Lock(models={})
+
+
+@pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\n", "{}", '{"netscope_lock": 1, "counting": "1", "models": {}}'])
+def test_a_damaged_lock_file_is_told(tmp_path, text):
+    path = tmp_path / "netscope.lock"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"netscope.lock is damaged .*netscope check --update"):
+        read_lock(path)
+
+
+def test_a_lock_file_of_another_version_is_told(tmp_path):
+    path = tmp_path / "netscope.lock"
+    path.write_text('{"netscope_lock": 9, "counting": 1, "models": {}}', encoding="utf-8")
+    with pytest.raises(ConfigError, match="is of version 9"):
+        read_lock(path)
+
+
+def test_a_lock_file_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    path = tmp_path / "netscope.lock"
+    path.mkdir()
+    with pytest.raises(OutputError, match=r"netscope.lock: "):
+        write_lock(path, Lock(models={}))
+    assert list(tmp_path.iterdir()) == [path]

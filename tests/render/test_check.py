@@ -1,0 +1,151 @@
+"""A check's report for people, and for the services that run it."""
+
+import json
+from dataclasses import replace
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from netscope import analysis
+from netscope.render import Canvas, render
+from netscope.render.check import verdict
+from netscope.schema import (
+    FLOP_CONVENTION,
+    CheckReport,
+    Contribution,
+    Location,
+    ModelCheck,
+    Rule,
+    RuleResult,
+)
+
+from .conftest import layer, linear, summary_of
+
+
+def rule(metric="params", bound="max", text="4M", line=8, pattern=None, limit=4_000_000):
+    location = Location(file="pyproject.toml", line=line, key=f"tool.netscope.check.net.{metric}.{bound}")
+    return Rule(metric=metric, bound=bound, limit=limit, text=text, pattern=pattern, location=location)
+
+
+def result(status="passed", path="", actual=3_999_999, limit=4_000_000, **rules):
+    told = status != "passed"
+    return RuleResult(
+        rule=rule(**rules),
+        path=path,
+        actual=actual,
+        limit=limit,
+        status=status,
+        message=f"{actual} is not what it should be" if told else "",
+        heaviest=(Contribution(path="fc", figure=12),) if told else (),
+        remedy="to accept it: do so" if told else "",
+    )
+
+
+def check(name, *results, **fields):
+    location = Location(file="pyproject.toml", line=4, key=f"tool.netscope.check.{name}")
+    return ModelCheck(name=name, model=f"models.py:{name}", location=location, results=results, **fields)
+
+
+def report_of(*models):
+    return CheckReport(models=models, base="main", flop_convention=FLOP_CONVENTION)
+
+
+@pytest.fixture
+def report():
+    before = summary_of([layer("", "Net", 0, params=20, flops=32), linear("fc", 1)], name="net")
+    wider = linear(
+        "fc", 1, params=40, own_params=40, hyperparameters={"in_features": 4, "out_features": 8, "bias": True}
+    )
+    after = summary_of([layer("", "Net", 0, params=40, flops=32), wider], name="net")
+    difference = analysis.diff(before, after)
+    return report_of(
+        check(
+            "net",
+            result(),
+            result(path="a.0", pattern="a.*"),
+            result(path="a.1", pattern="a.*", actual=0),
+            result("failed", actual=26_000_001, limit=26_000_000, text="26M"),
+            result("warned", metric="flops", bound="warn", text="1G", line=9),
+            result("error", actual=None, limit=None, metric="architecture", bound="lock", text="netscope.lock", line=4),
+            against_lock=difference,
+            against_base=difference,
+            remarks=("traced by hand",),
+        ),
+        check("crashed<&>\x1b[31m", error="its process was killed by SIGSEGV", exit_code=3),
+        check("fine", result(metric="output_shape", bound="equal", text="1x10", actual=(1, 10), limit=(1, 10))),
+    )
+
+
+@pytest.mark.parametrize(
+    ("format_name", "suffix"),
+    [("table", "txt"), ("json", "json"), ("csv", "csv"), ("markdown", "md"), ("junit", "xml"), ("github", "github"),
+     ("gitlab", "gitlab.json")],
+)  # fmt: skip
+def test_golden(report, golden, format_name, suffix):
+    canvas = Canvas(width=100) if format_name == "table" else None
+    golden(f"check.{suffix}", render(report, format_name, canvas=canvas))
+
+
+def test_no_rounding_hides_an_excess_of_one(report):
+    for format_name in ("table", "markdown", "csv", "json"):
+        text = render(report, format_name).replace(",", "")
+        assert "26000001" in text
+        assert "26000000" in text
+
+
+def test_the_worst_answer_is_the_exit_code(report):
+    net, crashed, fine = report.models
+    failed = replace(net, results=net.results[:4])
+    assert report.exit_code == 2
+    assert report_of(failed, crashed).exit_code == 1
+    assert report_of(crashed, fine).exit_code == 3
+    assert report_of(fine).exit_code == 0
+    assert report_of(fine).passed
+
+
+def test_the_verdict_counts(report):
+    _, crashed, fine = report.models
+    assert verdict(report_of(fine)) == "1 check passed"
+    assert verdict(report) == f"2 of 3 checks did not pass: net, {crashed.name}, with 1 warning"
+    assert verdict(report_of(check("net", result("warned")))) == "1 check passed, with 1 warning"
+
+
+def test_junit_counts_what_it_holds(report):
+    root = ET.fromstring(render(report, "junit"))  # noqa: S314 - our own
+    cases = list(root.iter("testcase"))
+    assert int(root.get("tests")) == len(cases) == 8
+    assert int(root.get("failures")) == len(list(root.iter("failure"))) == 1
+    assert int(root.get("errors")) == len(list(root.iter("error"))) == 2
+    for suite in root:
+        assert int(suite.get("tests")) == len(list(suite.iter("testcase")))
+
+
+def test_github_shows_ten_annotations_and_counts_the_rest():
+    many = report_of(check("net", *(result("failed", path=f"layer.{number}") for number in range(14))))
+    lines = render(many, "github").splitlines()
+    assert sum(line.startswith("::error ") for line in lines) == 10
+    assert lines[10].startswith("::notice ")
+    assert "and 4 more" in lines[10]
+    assert sum("layer.13" in line for line in lines) == 1
+
+
+def test_an_annotation_cannot_be_broken_out_of():
+    evil = check("a,b:c%\n::error::x", error="50%\n::error::boo")
+    text = render(report_of(evil), "github")
+    assert [line for line in text.splitlines() if line.startswith("::error")] == [text.splitlines()[0]]
+    assert "title=netscope a%2Cb%3Ac%25" in text
+    assert "50%25" in text
+
+
+def test_gitlabs_fingerprints_stay_while_figures_change(report):
+    def fingerprints(subject):
+        return [issue["fingerprint"] for issue in json.loads(render(subject, "gitlab"))]
+
+    net = report.models[0]
+    later = replace(net, results=tuple(replace(item, message="another figure") for item in net.results))
+    assert fingerprints(report_of(net)) == fingerprints(report_of(later))
+    assert len(set(fingerprints(report))) == len(fingerprints(report)) == 4
+
+
+def test_gitlab_gets_an_empty_list_where_all_holds():
+    assert json.loads(render(report_of(check("net", result())), "gitlab")) == []
