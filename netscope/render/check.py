@@ -26,7 +26,7 @@ def check_document(report: CheckReport, *, exact: bool = False, folding: bool = 
         columns=(
             Column(key="status", title="", kind="text"),
             Column(key="check", title="Check", kind="name"),
-            Column(key="module", title="Module", kind="text", rank=2),
+            Column(key="module", title="Module", kind="text"),
             Column(key="rule", title="Rule", kind="text"),
             Column(key="actual", title="Actual", kind="figure"),
             Column(key="limit", title="Limit", kind="figure"),
@@ -90,10 +90,12 @@ def _row(name: NameCell, result: RuleResult, module: str) -> Row:
 def _facts(report: CheckReport) -> Iterator[tuple[str, str]]:
     for model in report.models:
         if model.error:
-            yield model.name, model.error
+            where = f"{model.location}: " if model.location.file else ""
+            yield model.name, f"{where}{model.error}"
         for result in model.results:
             if result.status != "passed":
-                yield model.name, told(result)
+                where = f"{result.rule.location}: " if result.rule.location.file else ""
+                yield model.name, f"{where}{told(result)}"
                 yield "", result.remedy
         for remark in model.remarks:
             yield model.name, remark

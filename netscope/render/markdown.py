@@ -1,7 +1,7 @@
 """``Document`` → GitHub's Markdown."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from netscope.render.document import RIGHT, Canvas, Column, Document, NameCell, TypeCell, printable
 from netscope.render.terminal import cell_text
@@ -12,15 +12,24 @@ def render_markdown(document: Document, _canvas: Canvas) -> str:
     lines = []
     if document.heading:
         title, *others = document.heading
-        lines += [f"**{_escaped(title)}**", "", *(f"{_escaped(line)}  " for line in others), ""]
+        lines += [f"**{_escaped(title)}**", ""]
+        lines += [*(f"{_escaped(line)}  " for line in others), ""] if others else []
     lines += _table(document)
-    lines += ["", *(f"- **{label}**: {_escaped(text)}" for label, text in document.facts)]
+    lines += ["", *_list(document.facts)]
     if document.folded is not None:
         summary = _escaped(document.folded.heading[0])
         lines += ["", f"<details><summary>{summary}</summary>", "", *_table(document.folded), "", "</details>"]
     for attached in document.attached:
         lines += ["", render_markdown(attached, _canvas)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _list(facts: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """An item for each; one without a label is a further line of the one before."""
+    for position, (label, text) in enumerate(facts):
+        item = f"- **{_escaped(label)}**: {_escaped(text)}" if label else f"  {_escaped(text)}"
+        goes_on = position + 1 < len(facts) and not facts[position + 1][0]
+        yield item + ("  " if goes_on else "")
 
 
 def _table(document: Document) -> list[str]:

@@ -195,10 +195,10 @@ def _print_facts(console: Console, document: Document) -> None:
     if not document.facts:
         return
     console.print()
-    label_width = max(len(label) for label, _ in document.facts) + GAP
+    label_width = max(cell_len(printable(label)) for label, _ in document.facts) + GAP
     grid = Table.grid(padding=0)
     grid.add_column(width=label_width, no_wrap=True)
     grid.add_column(overflow="fold")
     for label, text in document.facts:
-        grid.add_row(Text(label, style="dim"), Text(printable(text)))
+        grid.add_row(Text(printable(label), style="dim"), Text(printable(text)))
     console.print(grid)
