@@ -20,7 +20,14 @@ from netscope import schema
 from netscope.cli.app import app
 
 REFERENCE = Path(__file__).parent / "reference"
-RESULTS = (schema.Summary, schema.Listing, schema.Verification)
+RESULTS = (
+    schema.Summary,
+    schema.ModelDiff,
+    schema.WeightsMap,
+    schema.CheckReport,
+    schema.Listing,
+    schema.Verification,
+)
 
 
 def commands_page() -> str:

@@ -1,7 +1,7 @@
 """The use cases: what the command line does, for Python."""
 
 from netscope.api.checking import CheckPlan, check, check_for_test, plan_by_itself, plan_checks, run_checks, update_lock
-from netscope.api.comparison import diff, summaries_of, weights_map
+from netscope.api.comparison import diff, summaries_of, summary_of, weights_map
 from netscope.api.listing import list_architectures
 from netscope.api.summaries import summarize, trace
 from netscope.api.verification import verify
@@ -17,6 +17,7 @@ __all__ = [
     "run_checks",
     "summaries_of",
     "summarize",
+    "summary_of",
     "trace",
     "update_lock",
     "verify",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from netscope import analysis
+from netscope.api.subjects import is_saved
 from netscope.api.summaries import summarize
 from netscope.errors import SavedResultError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import Ignorable, ModelDiff, Summary, WeightsMap
@@ -107,8 +108,3 @@ def summary_of(
         raise SavedResultError(f"{path}: {error.strerror or error}") from error
     except SavedResultError as error:
         raise SavedResultError(f"{path}: {error}") from error
-
-
-def is_saved(subject: "nn.Module | str") -> bool:
-    """Whether it names the file of a saved summary."""
-    return isinstance(subject, str) and subject.endswith(".json") and not subject.startswith("hf/")

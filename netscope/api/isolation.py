@@ -4,7 +4,9 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
+from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -12,6 +14,10 @@ from typing import Any
 
 from netscope.errors import NetscopeError, described
 from netscope.schema import Summary
+
+LONGEST_MESSAGE = 1000
+
+_LOOK_AFTER_S = 1.0
 
 
 class WorkerError(NetscopeError):
@@ -29,7 +35,8 @@ class WorkerError(NetscopeError):
 class Worker:
     """A process that imports torch once and makes one summary after another.
 
-    One that crashes, or takes too long and is killed, is replaced for the next summary.
+    One that crashes, or takes too long and is killed, is replaced for the next summary. What it started, such as the
+    processes that load data, is killed with it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,7 +64,7 @@ class Worker:
         line = self._started()
         try:
             line.send((model, inputs, options))
-            if not line.poll(timeout_s):
+            if not self._answers(line, timeout_s):
                 self.close()
                 raise WorkerError(f"it took longer than {timeout_s:g} s (--timeout) and was stopped")
             answer, exit_code = line.recv()
@@ -77,6 +84,20 @@ class Worker:
             theirs.close()
         return self._connection
 
+    def _answers(self, line: Connection, timeout_s: float | None) -> bool:
+        """Whether there is an answer within the time.
+
+        Raises:
+            EOFError: the process is dead. What it forked may still hold its end of the line, which then never ends.
+        """
+        end = float("inf") if timeout_s is None else time.monotonic() + timeout_s
+        while not line.poll(max(0, min(_LOOK_AFTER_S, end - time.monotonic()))):
+            if time.monotonic() >= end:
+                return False
+            if not self._process.is_alive() and not line.poll():
+                raise EOFError
+        return True
+
     def _cause_of_death(self) -> str:
         self._process.join(5)
         code = self._process.exitcode
@@ -90,6 +111,7 @@ class Worker:
     def close(self) -> None:
         """Ends the process."""
         if self._process is not None:
+            _kill_group(self._process.pid)
             self._process.kill()
             self._process.join()
         if self._connection is not None:
@@ -97,22 +119,35 @@ class Worker:
         self._process = self._connection = None
 
 
+def _kill_group(leader: int) -> None:
+    """Kills what is left of the worker's group, if the system knows such and the worker has come to lead one."""
+    with suppress(AttributeError, OSError):
+        os.killpg(leader, signal.SIGKILL)
+
+
 def _serve(line: Connection, folder: str) -> None:
     """In the worker: answers with a summary's JSON, or with a sentence and its exit code, until nobody asks."""
+    with suppress(AttributeError, OSError):
+        os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.dup2(2, 1)
-    os.chdir(folder)
     # A package may be installed from another checkout than this folder's: here, this folder's is meant.
     sys.path[:0] = [folder, *(str(source) for source in [Path(folder, "src")] if source.is_dir())]
     warnings.simplefilter("ignore")
+    path, process = tuple(sys.path), os.getpid()
     while True:
+        os.chdir(folder)
+        sys.path[:] = path
         try:
             model, inputs, options = line.recv()
-        except EOFError:
+        except (EOFError, OSError):
             return
-        line.send(_answer(model, inputs, options))
+        answer = _answer(model, inputs, options)
+        if os.getpid() != process:
+            os._exit(0)  # the model forked, and its other half answers
+        line.send(answer)
 
 
 def _answer(model: str, inputs: tuple[str, ...], options: dict[str, Any]) -> tuple[str, int]:
@@ -122,14 +157,22 @@ def _answer(model: str, inputs: tuple[str, ...], options: dict[str, Any]) -> tup
     try:
         return summary_of(model, parse_inputs(inputs) if inputs else None, options).to_json(), 0
     except NetscopeError as error:
-        return str(error), error.exit_code
+        return _shortened(str(error)), error.exit_code
+    except KeyboardInterrupt as error:
+        return f"it raised {described(error)}", 3
     except Exception as error:  # noqa: BLE001 - our own mistake, but the other models' checks are none of it
-        return f"this is a mistake in netscope: unexpected {described(error)}", 3
+        return _shortened(f"this is a mistake in netscope: unexpected {described(error)}"), 3
+
+
+def _shortened(sentence: str) -> str:
+    return sentence if len(sentence) <= LONGEST_MESSAGE else f"{sentence[:LONGEST_MESSAGE]} …"
 
 
 def _end_with_parent() -> None:
-    """Ends the worker when whoever started it has ended, however that was."""
+    """Ends the worker, and what it started, when whoever started it has ended, however that was."""
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
+        if hasattr(os, "getpgrp") and os.getpgrp() == os.getpid():
+            _kill_group(os.getpid())
         os._exit(1)

@@ -91,8 +91,20 @@ def check_runs(resolved: "ResolvedArchitecture") -> None:
         raise UsageError(f"{resolved.architecture.spec} holds weights alone, which take no input and run nothing")
 
 
+def is_saved(model: "nn.Module | str") -> bool:
+    """Whether it names the file of a saved summary."""
+    return isinstance(model, str) and model.endswith(".json") and not model.startswith("hf/")
+
+
 def resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
-    """What stands behind a name, or a module lent to us."""
+    """What stands behind a name, or a module lent to us.
+
+    Raises:
+        UsageError: it is the file of a saved summary, in which there is no module.
+        NetscopeError: as ``sources.resolve``.
+    """
+    if is_saved(model):
+        raise UsageError(f"{model} is a saved summary, in which there is nothing to run")
     return sources.resolve(model) if isinstance(model, str) else sources.lent_module(model)
 
 

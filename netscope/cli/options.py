@@ -12,7 +12,7 @@ ArchitectureArgument = Annotated[
     typer.Argument(
         metavar="ARCH",
         help="NAME, SOURCE/NAME, package.module:factory or path/file.py:factory, each with @key=value,… behind it; or "
-        "a saved program or file of weights.",
+        "a saved program, file of weights, or summary (.json).",
     ),
 ]
 InputOption = Annotated[

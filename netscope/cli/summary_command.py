@@ -64,17 +64,16 @@ def summary(
     format_name = check_output(output, format_name)
     check_format(format_name)
     with working(f"tracing {architecture}"):
-        from netscope.api import summarize
+        from netscope.api import summary_of
         from netscope.schema.inputs import parse_inputs
 
-        result = summarize(
-            architecture,
-            parse_inputs(inputs) if inputs else None,
-            batch_size=batch_size,
-            seq_len=seq_len,
-            device=device,
-            dtype=dtype,
-            optimizer=optimizer,
-            mode="train" if train else "eval",
-        )
+        options = {
+            "batch_size": batch_size,
+            "seq_len": seq_len,
+            "device": device,
+            "dtype": dtype,
+            "optimizer": optimizer,
+            "mode": "train" if train else "eval",
+        }
+        result = summary_of(architecture, parse_inputs(inputs) if inputs else None, options)
     write_result(result, format_name, output, view)

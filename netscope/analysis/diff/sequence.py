@@ -4,6 +4,7 @@ Costs are compared in three ranks, each a million times the next, so that one in
 or replaced; where gaps begin and end, which is preferably where blocks do; and names, which settle what is left.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -40,53 +41,56 @@ class Costs:
         self.before, self.after = before, after
         self._within_stages = within_stages
         self._replacing: dict[Pair, int] = {}
-        numbers: dict[object, int] = {}
-        self._before = [numbers.setdefault(signature, len(numbers)) for signature in before.signatures]
-        self._after = [numbers.setdefault(signature, len(numbers)) for signature in after.signatures]
-        self._stages_before, self._stages_after = _stages(before, after)
-        self._surroundings_before, self._surroundings_after = _surroundings(before), _surroundings(after)
-
-    @property
-    def has_stages(self) -> bool:
-        """Whether there are stages that both sides have."""
-        return any(self._stages_before)
+        self._signatures = _numbered(before.signatures, after.signatures)
+        stages = _stages(before, after)
+        self.has_stages = any(stages[0])
+        self._stages = _numbered(*stages)
+        self._surroundings = _numbered(_surroundings(before), _surroundings(after))
+        sides = (before.rows, after.rows)
+        self._paths = _numbered(*([row.path for row in rows] for rows in sides))
+        self._names = _numbered(*([row.name for row in rows] for rows in sides))
+        self._outputs = _numbered(*([row.output_shapes for row in rows] for rows in sides))
+        self._resolutions = _numbered(
+            *([[size[2:] for size in row.output_shapes[:1]] for row in rows] for rows in sides)
+        )
 
     def pairing(self, i: int, j: int) -> int:
         """Of row i before with row j after."""
-        key = (self._before[i], self._after[j])
+        key = (self._signatures[0][i], self._signatures[1][j])
         cost = self._replacing.get(key)
         if cost is None:
             cost = self._replacing[key] = self._replacement(i, j) if key[0] != key[1] else 0
         if cost == IMPOSSIBLE:
             return cost
-        row, other = self.before.rows[i], self.after.rows[j]
         far = 0
-        if self._stages_before[i] != self._stages_after[j]:
+        if self._stages[0][i] != self._stages[1][j]:
             if self._within_stages:
                 return IMPOSSIBLE
             far = OTHER_STAGE
-        if (
-            cost
-            and row.output_shapes
-            and other.output_shapes
-            and row.output_shapes[0][2:] != other.output_shapes[0][2:]
-        ):
+        if cost and self._resolutions[0][i] != self._resolutions[1][j]:
             far += OTHER_RESOLUTION
         if far:
             cost += COST * ((self.before.weights[i] + self.after.weights[j]) * far // 100)
-        if self._surroundings_before[i] != self._surroundings_after[j]:
+        if self._surroundings[0][i] != self._surroundings[1][j]:
             cost += OTHER_SURROUNDINGS
-        if row.path == other.path:
+        if self._paths[0][i] == self._paths[1][j]:
             cost -= SAME_PATH
-        elif row.path.rpartition(".")[2] == other.path.rpartition(".")[2]:
+        elif self._names[0][i] == self._names[1][j]:
             cost -= SAME_NAME
-        return cost - SAME_OUTPUT if row.output_shapes == other.output_shapes else cost
+        return cost - SAME_OUTPUT if self._outputs[0][i] == self._outputs[1][j] else cost
 
     def _replacement(self, i: int, j: int) -> int:
         if self.before.families[i] != self.after.families[j]:
             return IMPOSSIBLE
         weights = self.before.weights[i] + self.after.weights[j]
         return COST * (weights * dissimilarity(self.before.rows[i], self.after.rows[j]) // 100)
+
+
+def _numbered(before: Iterable[object], after: Iterable[object]) -> tuple[list[int], list[int]]:
+    """Equal values as equal numbers, which are compared faster."""
+    numbers: dict[object, int] = {}
+    first, second = ([numbers.setdefault(repr(value), len(numbers)) for value in side] for side in (before, after))
+    return first, second
 
 
 def _surroundings(tree: LayerTree) -> list[object]:
