@@ -1,12 +1,12 @@
 """``ModelDiff`` → ``Document``."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netscope.errors import UsageError
 from netscope.render import numbers
-from netscope.render.diff_tree import Node, cut, folded, has_changed, only_changed, trees_of, walked
+from netscope.render.diff_tree import Node, cut, folded, only_changed, own_figures, trees_of, walked
 from netscope.render.differences import attributes_text, layer_text, sentence, total_text
 from netscope.render.document import Column, Document, NameCell, Row, Style
 from netscope.schema import ComparedModel, LayerChange, ModelDiff, Shape
@@ -89,11 +89,11 @@ _COLUMNS = (
     Column(key="change", title="What changed", kind="text"),
     Column(key="output", title="Output", kind="text", rank=4),
     Column(key="params-before", title="Params", kind="count", rank=3),
-    Column(key="params-after", title="→", kind="count", rank=3),
+    Column(key="params-after", title="→ params", kind="count", rank=3),
     Column(key="params-delta", title="Δ params", kind="delta"),
     Column(key="params-change", title="", kind="change", rank=1),
     Column(key="flops-before", title="FLOPs", kind="flops", rank=2),
-    Column(key="flops-after", title="→", kind="flops", rank=2),
+    Column(key="flops-after", title="→ FLOPs", kind="flops", rank=2),
     Column(key="flops-delta", title="Δ FLOPs", kind="delta-flops"),
     Column(key="flops-change", title="", kind="change", rank=1),
 )
@@ -102,7 +102,7 @@ _COLUMNS = (
 def _tree_rows(diff: ModelDiff, view: DiffView, *, changed_only: bool) -> Iterator[Row]:
     trees = [cut(node, view.depth) for node in trees_of(diff)]
     if changed_only:
-        trees = [only_changed(node) for node in trees if has_changed(node)]
+        trees = [only_changed(node) for node in trees if not node.is_same]
     if not view.expand:
         trees = [folded(node) for node in trees]
     for guides, node in walked(trees):
@@ -110,17 +110,11 @@ def _tree_rows(diff: ModelDiff, view: DiffView, *, changed_only: bool) -> Iterat
 
 
 def _row(node: Node, guides: str) -> Row:
-    change, times = node.change, node.copies
-    mark = f"×{times}" if times > 1 else ""
+    change = node.change
+    mark = f"×{node.copies}" if node.copies > 1 else ""
     if node.was and change.kind != "moved":
         mark = f"{mark} (was {node.was})".strip()
-    before, after = change.before, change.after
-    figures: tuple[Any, ...] = (None,) * 8
-    if not node.equal:
-        figures = (
-            *_figures(before.params * times if before else 0, after.params * times if after else 0),
-            *_figures(before.flops * times if before else 0, after.flops * times if after else 0),
-        )
+    figures: tuple[Any, ...] = (None,) * 8 if node.equal else (*_figures(*node.params), *_figures(*node.flops))
     is_bare = not node.children and not node.hidden
     return Row(
         cells=(
@@ -157,7 +151,9 @@ def _told(node: Node) -> str:
         return f"from {node.was or 'another place'}{differs}"
     if change.kind in ("added", "removed"):
         return layer_text(change)
-    return "(equal)" if node.is_quiet and not node.children else ""
+    if node.children or not node.is_same:
+        return ""
+    return "(equal)" if node.is_quiet else "(same layers)" if node.hidden else ""
 
 
 def _output(change: LayerChange) -> str:
@@ -173,45 +169,48 @@ def _shapes(shapes: tuple[Shape, ...]) -> str:
 
 
 def _flat_rows(diff: ModelDiff, view: DiffView) -> Iterator[Row]:
-    """What differs, without a tree, by its own figures, so that they add up."""
+    """What differs, without a tree, by its own figures and those of what is cut off below it, so that they add up."""
     totals = (diff.before.totals, diff.after.totals)
     most_params, most_flops = (max(getattr(side, name) for side in totals) or 1 for name in ("params", "flops"))
 
-    def impact(change: LayerChange) -> float:
-        delta = change.own_delta
-        return max(abs(delta.params) / most_params, abs(delta.flops) / most_flops)
+    def impact(node: Node) -> float:
+        (params, others), (flops, other_flops) = node.params, node.flops
+        return max(abs(others - params) / most_params, abs(other_flops - flops) / most_flops)
 
-    def largest(field: str) -> Callable[[LayerChange], float]:
-        return lambda change: max(getattr(side, field) for side in (change.before, change.after) if side)
-
-    keys = {"delta": impact, "params": largest("own_params"), "flops": largest("own_flops")}
+    keys: dict[str, Callable[[Node], float]] = {
+        "delta": impact,
+        "params": lambda node: max(node.params),
+        "flops": lambda node: max(node.flops),
+    }
+    nodes = [node for _, node in walked([cut(tree, view.depth) for tree in trees_of(diff)])]
     kept = [
-        change
-        for change in diff.changes
-        if (change.kind != "same" or (change.own_delta and not view.only_changed))
-        and (view.depth is None or change.row.depth <= view.depth)
+        flat
+        for node, flat in zip(nodes, map(_flat, nodes), strict=True)
+        if (node.change.kind != "same" and not _only_holds(node))
+        or (node.hidden and not node.is_same)
+        or (not view.only_changed and (flat.params[0] != flat.params[1] or flat.flops[0] != flat.flops[1]))
     ]
-    for change in sorted(kept, key=lambda change: (-keys[view.sort](change), change.row.path)):
-        node = Node(change=change, label=change.row.path or change.row.type_name, was="", delta=change.own_delta)
-        if change.is_renamed and "names" not in diff.ignored and change.before is not None:
-            node.was = change.before.path or change.before.type_name
-        yield _flat_row(node)
+    for node in sorted(kept, key=lambda node: (-keys[view.sort](node), node.label)):
+        yield _row(node, "")
 
 
-def _flat_row(node: Node) -> Row:
+def _only_holds(node: Node) -> bool:
+    """Whether it came, went or moved without anything that is not listed for what is below it."""
+    has_figures = any(own_figures(node.change, "params") + own_figures(node.change, "flops"))
+    return bool(node.children) and not has_figures and node.change.kind != "changed"
+
+
+def _flat(node: Node) -> Node:
+    """A node by itself, under its whole path."""
     change = node.change
-    before, after = change.before, change.after
-    mark = f"(was {node.was})" if node.was and change.kind != "moved" else ""
-    return Row(
-        cells=(
-            _mark(node),
-            NameCell(path=change.row.path, label=node.label, mark=mark),
-            _told(node),
-            _output(change),
-            *_figures(before.own_params if before else 0, after.own_params if after else 0),
-            *_figures(before.own_flops if before else 0, after.own_flops if after else 0),
-        ),
-        style=_STYLES.get(change.kind, "plain"),
+    was = (change.before.path or change.before.type_name) if change.before and node.was else ""
+    return replace(
+        node,
+        label=change.row.path or change.row.type_name,
+        was=was,
+        children=[],
+        params=node.params if node.hidden else own_figures(change, "params"),
+        flops=node.flops if node.hidden else own_figures(change, "flops"),
     )
 
 

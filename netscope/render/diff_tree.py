@@ -1,10 +1,11 @@
 """The changes of a diff as a tree, with what is equal, and what is repeated, folded."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from netscope.render.differences import layer_text
 from netscope.render.tree import SHORTEST_RUN
-from netscope.schema import Delta, LayerChange, ModelDiff
+from netscope.schema import LayerChange, ModelDiff
 
 
 @dataclass(slots=True)
@@ -15,55 +16,51 @@ class Node:
         change: what is shown; for a run its first member.
         label: its name; for a run its first and last.
         was: its name before, where it differs.
-        delta: its figures' change, with everything below it; for a run the sum of its members'.
+        params: before and after, with everything below it; for a run of all its members.
+        flops: likewise.
         children: below it.
         equal: of how many equal siblings it is a run; 0 for a node that is no such run.
         copies: how many siblings it stands for that changed alike.
         hidden: whether something below it is not shown.
+        is_same: whether neither it nor anything below it, shown or not, is of another kind than the same.
+        is_quiet: whether nothing differs in it or below it but names and shapes.
+        is_whole: whether it was added, removed or moved with everything below it.
+        holds_renamed: whether something below it stands under another name.
     """
 
     change: LayerChange
     label: str
     was: str
-    delta: Delta
+    params: tuple[int, int] = (0, 0)
+    flops: tuple[int, int] = (0, 0)
     children: list["Node"] = field(default_factory=list)
     equal: int = 0
     copies: int = 1
     hidden: bool = False
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nothing differs in it or below it but names and shapes."""
-        own = self.change.kind == "same" and not self.change.own_delta and not self.delta
-        return own and all(child.is_quiet for child in self.children)
+    is_same: bool = False
+    is_quiet: bool = False
+    is_whole: bool = False
+    holds_renamed: bool = False
 
     @property
     def is_renamed(self) -> bool:
         """Whether it stands under another name, which is no other number."""
         return bool(self.was) and not (self.was.isdigit() and self.label.isdigit())
 
-    @property
-    def holds_renamed(self) -> bool:
-        """Whether something below it stands under another name."""
-        return any(child.is_renamed or child.holds_renamed for child in self.children)
-
 
 def trees_of(diff: ModelDiff) -> list[Node]:
     """The changes as trees, in their order; a removed module stands where its parent went."""
-    after: dict[str, Node] = {}
-    before: dict[str, Node] = {}
-    roots: list[Node] = []
     with_names = "names" not in diff.ignored
-    for change in diff.changes:
-        node = _node(change, with_names=with_names)
-        if change.after is not None:
-            parent = after.get(_above(change.after.path)) if change.after.path else None
-            after[change.after.path] = node
-        else:
-            parent = before.get(_above(change.row.path)) if change.row.path else None
-        if change.before is not None:
-            before[change.before.path] = node
-        (parent.children if parent else roots).append(node)
+    nodes = [_node(change, with_names=with_names) for change in diff.changes]
+    before = {node.change.before.path: node for node in nodes if node.change.before is not None}
+    after = {node.change.after.path: node for node in nodes if node.change.after is not None}
+    roots: list[Node] = []
+    for node in nodes:
+        path = node.change.row.path
+        parent = (before if node.change.after is None else after).get(_above(path)) if path else None
+        (roots if parent is None else parent.children).append(node)
+    for root in roots:
+        _settle(root)
     return roots
 
 
@@ -73,62 +70,70 @@ def _node(change: LayerChange, *, with_names: bool) -> Node:
     if with_names and change.before and change.after and change.before.path != change.after.path:
         is_elsewhere = change.kind == "moved" or change.before.name == change.after.name
         was = change.before.path if change.kind == "moved" else "" if is_elsewhere else change.before.name
-    return Node(change=change, label=row.name or row.type_name, was=was or "", delta=change.delta)
+    return Node(change=change, label=row.name or row.type_name, was=was or "")
 
 
 def _above(path: str) -> str:
     return path.rpartition(".")[0]
 
 
+def _settle(node: Node) -> None:
+    """Fills in what depends on everything below it."""
+    for child in node.children:
+        _settle(child)
+    kind = node.change.kind
+    node.is_same = kind == "same" and all(child.is_same for child in node.children)
+    node.is_whole = kind in ("added", "removed", "moved") and all(
+        child.is_whole and child.change.kind == kind for child in node.children
+    )
+    node.holds_renamed = any(child.is_renamed or child.holds_renamed for child in node.children)
+    node.params, node.flops = _figures(node, "params"), _figures(node, "flops")
+    node.is_quiet = (
+        node.is_same
+        and not node.change.own_delta
+        and not node.change.delta
+        and all(child.is_quiet for child in node.children)
+    )
+
+
+def _figures(node: Node, name: str) -> tuple[int, int]:
+    """Before and after. Those of a module that only came or went are of what is below it, so that subtotals add up."""
+    before, after = node.change.before, node.change.after
+    if node.is_whole or (before and after):
+        return getattr(before, name, 0), getattr(after, name, 0)
+    own = own_figures(node.change, name)
+    inside: list[tuple[int, int]] = [getattr(child, name) for child in node.children]
+    return own[0] + sum(figures[0] for figures in inside), own[1] + sum(figures[1] for figures in inside)
+
+
+def own_figures(change: LayerChange, name: str) -> tuple[int, int]:
+    """Before and after, of what the module does itself."""
+    return getattr(change.before, f"own_{name}", 0), getattr(change.after, f"own_{name}", 0)
+
+
 def cut(node: Node, depth: int | None) -> Node:
-    """The tree without what is deeper than ``depth``."""
+    """The tree without what is more than ``depth`` levels below its root."""
     if depth is None:
         return node
-    children = [cut(child, depth) for child in node.children if child.change.row.depth <= depth]
-    return Node(
-        change=node.change,
-        label=node.label,
-        was=node.was,
-        delta=node.delta,
-        children=children,
-        hidden=len(children) < len(node.children),
-    )
+    children = [cut(child, depth - 1) for child in node.children] if depth else []
+    return replace(node, children=children, hidden=len(children) < len(node.children))
 
 
 def only_changed(node: Node) -> Node:
     """The tree without what is the same and holds nothing that is not."""
-    children = [only_changed(child) for child in node.children if has_changed(child)]
-    return Node(
-        change=node.change,
-        label=node.label,
-        was=node.was,
-        delta=node.delta,
-        children=children,
-        hidden=len(children) < len(node.children),
-    )
-
-
-def has_changed(node: Node) -> bool:
-    """Whether it, or something below it, is of another kind than the same."""
-    return node.change.kind != "same" or any(map(has_changed, node.children))
+    children = [only_changed(child) for child in node.children if not child.is_same]
+    return replace(node, children=children, hidden=node.hidden or len(children) < len(node.children))
 
 
 def folded(node: Node) -> Node:
-    """The tree with equal siblings in one node, and with what was added, removed or moved as a whole closed."""
-    is_whole = node.change.kind in ("added", "removed", "moved") and all(
-        child.change.kind == node.change.kind for child in node.children
-    )
-    if node.children and (is_whole or (node.is_quiet and not node.holds_renamed)):
-        return Node(change=node.change, label=node.label, was=node.was, delta=node.delta, hidden=True)
-    children = _joined([folded(child) for child in node.children])
-    return Node(
-        change=node.change,
-        label=node.label,
-        was=node.was,
-        delta=node.delta,
-        children=children,
-        hidden=node.hidden,
-    )
+    """The tree with equal siblings in one node, and closed what is the same or was added, removed or moved as a whole.
+
+    The root is closed only if nothing in it differs.
+    """
+    is_settled = node.is_same and not node.holds_renamed and (node.is_quiet or node.change.row.path != "")
+    if node.children and (node.is_whole or is_settled):
+        return replace(node, children=[], hidden=True)
+    return replace(node, children=_joined([folded(child) for child in node.children]))
 
 
 def _joined(nodes: list[Node]) -> list[Node]:
@@ -154,11 +159,10 @@ def _equal_ahead(nodes: Sequence[Node]) -> int:
 def _equal(nodes: Sequence[Node]) -> Node:
     first, last = nodes[0], nodes[-1]
     shifted = first.was or last.was
-    return Node(
-        change=first.change,
+    return replace(
+        first,
         label=f"{first.label} … {last.label}",
         was=f"{first.was or first.label} … {last.was or last.label}" if shifted else "",
-        delta=first.delta,
         equal=len(nodes),
     )
 
@@ -172,14 +176,14 @@ def appearance(node: Node) -> tuple[object, ...]:
     """What tells a node from its siblings, but for its number."""
     change = node.change
     sides = [
-        (side.type_name, tuple(side.hyperparameters.items()), side.output_shapes, side.params, side.flops)
-        if side
-        else None
+        (side.type_name, side.output_shapes, side.params, side.flops) if side else None
         for side in (change.before, change.after)
     ]
+    described = "" if change.before and change.after else layer_text(change)
     label = "#" if node.label.strip("0123456789") == "" else node.label.rstrip("0123456789")
     told = tuple((item.name, item.before, item.after) for item in change.attributes if item.name != "reads_from")
-    return (change.kind, label, bool(node.was), *sides, told, tuple(map(_as_child, node.children)))
+    children = tuple(map(_as_child, node.children))
+    return (change.kind, node.is_same, label, bool(node.was), *sides, described, told, children)
 
 
 def _as_child(node: Node) -> tuple[object, ...]:
@@ -189,18 +193,13 @@ def _as_child(node: Node) -> tuple[object, ...]:
 def _run(nodes: Sequence[Node]) -> Node:
     first, last = nodes[0], nodes[-1]
     stem = first.label.rstrip("0123456789")
-    return Node(
-        change=first.change,
+    return replace(
+        first,
         label=f"{first.label} … {last.label[len(stem) :]}",
         was=f"{first.was} … {last.was}" if first.was else "",
-        delta=Delta(
-            params=sum(node.delta.params for node in nodes),
-            trainable_params=sum(node.delta.trainable_params for node in nodes),
-            flops=sum(node.delta.flops for node in nodes),
-        ),
-        children=first.children,
+        params=(sum(node.params[0] for node in nodes), sum(node.params[1] for node in nodes)),
+        flops=(sum(node.flops[0] for node in nodes), sum(node.flops[1] for node in nodes)),
         copies=len(nodes),
-        hidden=first.hidden,
     )
 
 

@@ -1,11 +1,10 @@
 """What differs, in words: one layer's attributes, and the one sentence about the whole."""
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 
 from netscope.render import numbers
 from netscope.render.hyperparameters import telling
-from netscope.schema import AttributeChange, LayerChange, ModelDiff, PlainValue
+from netscope.schema import AttributeChange, ChangeKind, LayerChange, ModelDiff, PlainValue
 
 MOST_TOLD = 3
 """Of changed layers and added groups, how many the sentence names."""
@@ -21,7 +20,6 @@ _SHORT = {
     "num_features": "features",
     "num_embeddings": "embeddings",
     "normalized_shape": "shape",
-    "reads_from": "reads from",
 }
 _FOLLOWING = ("in_channels", "in_features", "num_features", "normalized_shape", "reads_from", "computation")
 """What mostly follows from a change further up, and so is not what a reader is told first."""
@@ -31,6 +29,10 @@ _UNITS = {"out_channels": "filters", "out_features": "units", "num_heads": "head
 
 def attributes_text(attributes: Iterable[AttributeChange]) -> str:
     """``out 96 → 64, kernel 11×11 → 3×3``."""
+    attributes = tuple(attributes)
+    if any(item.name == "type" for item in attributes):
+        # What only one of two classes has says no more than their names.
+        attributes = tuple(item for item in attributes if item.before is not None and item.after is not None)
     return ", ".join(map(_attribute_text, attributes))
 
 
@@ -42,6 +44,8 @@ def _attribute_text(attribute: AttributeChange) -> str:
         return "its own ops differ in their arguments"
     if name == "ops":
         return " ".join((*(f"−{op}" for op in _items(before)), *(f"+{op}" for op in _items(after))))
+    if name == "reads_from":
+        return f"reads from {_sources(before, after)} → {_sources(after, before)}"
     return f"{_SHORT.get(name, name)} {_value(before)} → {_value(after)}"
 
 
@@ -49,12 +53,21 @@ def _items(value: PlainValue) -> tuple[str, ...]:
     return tuple(str(item).removeprefix("aten.") for item in value) if isinstance(value, tuple) else ()
 
 
+def _sources(paths: PlainValue, others: PlainValue) -> str:
+    """What is read on this side only; all of it, where the names do not tell the sides apart."""
+    mine = _items(paths)
+    there = set(_items(others))
+    told = [path or "the root" for path in mine if path not in there] or [path or "the root" for path in mine]
+    return (
+        ", ".join(told[:MOST_TOLD]) + (f" and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else "")
+        or "nothing"
+    )
+
+
 def _value(value: PlainValue) -> str:
     if value is None:
         return "none"
     if isinstance(value, tuple):
-        if value and all(isinstance(item, str) for item in value):
-            return ", ".join(str(item) or "the root" for item in value)
         return "×".join(map(str, value)) or "scalar"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
@@ -67,10 +80,8 @@ def layer_text(change: LayerChange) -> str:
 
 def sentence(diff: ModelDiff) -> str:
     """The answer in one sentence."""
-    before, after = diff.before.title, diff.after.title
     if diff.is_same:
-        ignored = f", but for {' and '.join(diff.ignored)}," if diff.ignored else ""
-        return f"{before} and {after} are the same{ignored} layer by layer"
+        return "the same, layer by layer" + (f", but for {' and '.join(diff.ignored)}" if diff.ignored else "")
     changed = [change for change in diff.changes if change.kind != "same"]
     if not changed and not any(change.is_affected for change in diff.changes):
         return f"the same layers; {_counted(len(diff.renamed), 'module')} under other names"
@@ -79,12 +90,24 @@ def sentence(diff: ModelDiff) -> str:
 
 def _layers(diff: ModelDiff) -> Iterator[str]:
     """How many layers with weights there are, and what became of the modules."""
+    done = _kinds(diff)
     weighted, others = diff.before.weighted_layers, diff.after.weighted_layers
     came_or_went = any(change.row.own_params and change.row.own_flops for change in diff.of_kind("added", "removed"))
     if weighted == others:
-        yield f"{'' if came_or_went else 'the same '}{_counted(weighted, 'weighted layer')}"
+        text = f"{'' if came_or_went else 'the same '}{_counted(weighted, 'weighted layer')}"
     else:
-        yield f"{weighted} → {_counted(others, 'weighted layer')}"
+        text = f"{weighted} → {_counted(others, 'weighted layer')}"
+    if not done and diff.before.inputs != diff.after.inputs:
+        text += " on other inputs"
+    yield text
+    if done:
+        yield ", ".join(done)
+    elif diff.renamed:
+        yield f"{_counted(len(diff.renamed), 'module')} under other names"
+
+
+def _kinds(diff: ModelDiff) -> list[str]:
+    """``40 layers changed``, ``2 added``: only what holds nothing else that came or went counts."""
     done: list[str] = []
     for kind in ("changed", "added", "removed", "moved"):
         paths = {change.row.path for change in diff.of_kind(kind)}
@@ -92,12 +115,7 @@ def _layers(diff: ModelDiff) -> Iterator[str]:
         count = len(paths - holders)
         if count:
             done.append(f"{_counted(count, 'layer')} {kind}" if not done else f"{count} {kind}")
-    if done:
-        yield ", ".join(done)
-    elif diff.delta or any(change.is_affected for change in diff.changes):
-        yield "the same layers on other inputs"
-    if diff.renamed and not done:
-        yield f"{len(diff.renamed)} under other names"
+    return done
 
 
 def _figures(diff: ModelDiff) -> Iterator[str]:
@@ -117,30 +135,42 @@ def _change(delta: int, whole: int, what: str) -> str:
 
 
 def _foremost(diff: ModelDiff) -> Iterator[str]:
-    """The first layers that changed in what does not merely follow, and what was added or removed in one piece."""
-    told = [*_changed_layers(diff), *_groups(diff, "added"), *_groups(diff, "removed")]
+    """The first layers that changed in what does not merely follow, and what came or went in one piece.
+
+    What makes no difference to the figures, such as a rate of dropout, comes after what does.
+    """
+    found = [*_changed_layers(diff), *_groups(diff, "added"), *_groups(diff, "removed")]
+    told = [text for text, _ in sorted(found, key=lambda pair: not pair[1])]
     if told:
         yield ", ".join(told[:MOST_TOLD]) + (", …" if len(told) > MOST_TOLD else "")
 
 
-def _changed_layers(diff: ModelDiff) -> Iterator[str]:
+def _changed_layers(diff: ModelDiff) -> Iterator[tuple[str, bool]]:
+    """``features.0 and 2 more: 96 → 64 filters``, each with whether it makes a difference to the figures."""
+    alike: dict[str, list[LayerChange]] = {}
     for change in diff.of_kind("changed"):
         causes = [item for item in change.attributes if item.name not in _FOLLOWING]
         if causes:
             first = causes[0]
             unit = _UNITS.get(first.name)
             text = f"{_value(first.before)} → {_value(first.after)} {unit}" if unit else _attribute_text(first)
-            yield f"{change.row.path or change.row.type_name}: {text}"
+            alike.setdefault(text, []).append(change)
+    for text, (change, *others) in alike.items():
+        more = f" and {len(others)} more" if others else ""
+        yield f"{change.row.path or change.row.type_name}{more}: {text}", bool(change.own_delta)
 
 
-def _groups(diff: ModelDiff, kind: str) -> Iterator[str]:
-    """``17 Bottlenecks added to layer3``."""
-    changes = [change for change in diff.changes if change.kind == kind]
+def _groups(diff: ModelDiff, kind: ChangeKind) -> Iterator[tuple[str, bool]]:
+    """``17 Bottlenecks added to layer3``, each with whether it makes a difference to the figures."""
+    changes = diff.of_kind(kind)
     inside = {change.row.path for change in changes}
-    tops = [change for change in changes if not change.row.path or _above(change) not in inside]
-    for (where, what), run in groupby(tops, lambda change: (_above(change), change.row.type_name)):
-        word = "added to" if kind == "added" else "removed from"
-        yield f"{_counted(len(list(run)), what)} {word} {where or 'the root'}"
+    groups: dict[tuple[str, str], list[LayerChange]] = {}
+    for change in changes:
+        if not change.row.path or _above(change) not in inside:
+            groups.setdefault((_above(change), change.row.type_name), []).append(change)
+    word = "added to" if kind == "added" else "removed from"
+    for (where, what), members in groups.items():
+        yield f"{_counted(len(members), what)} {word} {where or 'the root'}", any(member.delta for member in members)
 
 
 def _above(change: LayerChange) -> str:
@@ -148,7 +178,8 @@ def _above(change: LayerChange) -> str:
 
 
 def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" + ("" if count == 1 or what.endswith("s") else "s")
+    has_plural = not what.endswith("s") and not any(character.isdigit() for character in what[-2:])
+    return f"{count} {what}" + ("s" if count != 1 and has_plural else "")
 
 
 def total_text(before: int, after: int) -> str:

@@ -54,7 +54,7 @@ def _line(cells: Iterable[str]) -> str:
 def _cell(column: Column, value: object) -> str:
     if isinstance(value, NameCell):
         name = _code(value.path or value.label)
-        return f"{name} {value.mark}" if value.mark else name
+        return f"{name} {_escaped(value.mark)}" if value.mark else name
     if isinstance(value, TypeCell):
         return _escaped(" ".join((value.name, ", ".join(value.details))).strip())
     return _escaped(cell_text(column, value))

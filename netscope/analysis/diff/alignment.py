@@ -66,12 +66,12 @@ def aligned(before: LayerTree, after: LayerTree) -> Alignment:
 def _cheapest(
     costs: Costs, measured_by: Costs, subtrees: Sequence[_Anchor], layers: Sequence[_Anchor]
 ) -> tuple[Alignment, int]:
-    """The alignment that takes least to tell, with single layers as anchors or without them.
+    """The alignment that takes least to tell, with all anchors, with subtrees alone, or without any.
 
-    That a layer is there once on both sides may be chance: 384→256 may be the fourth here and the fifth there.
+    That something is there once on both sides may be chance: 384→256 may be the fourth here and the fifth there.
     """
     found: list[tuple[Alignment, int]] = []
-    for anchors in ([*subtrees, *layers], subtrees) if layers else (subtrees,):
+    for anchors in dict.fromkeys(((*subtrees, *layers), tuple(subtrees), ())):
         possible = [anchor for anchor in anchors if costs.pairing(anchor.before, anchor.after) < IMPOSSIBLE]
         alignment = _around(costs, possible)
         found.append((alignment, _cost(measured_by, alignment)))

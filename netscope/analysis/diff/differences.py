@@ -37,7 +37,7 @@ def diff(before: Summary, after: Summary, ignored: Collection[Ignorable] = ()) -
             trainable_params=others.trainable_params - totals.trainable_params,
             flops=others.flops - totals.flops,
         ),
-        ignored=tuple(sorted(ignored)),
+        ignored=tuple(sorted(set(ignored))),
         remarks=tuple(_remarks(before, after)),
     )
 

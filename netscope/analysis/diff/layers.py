@@ -10,8 +10,8 @@ from netscope.schema import InputSpec, LayerRow, LayerTensor, OpCount, PlainValu
 LIGHTEST = 10
 """What a layer without parameters weighs; one with n parameters weighs 10 log₁₀ n more."""
 
-NOT_TOLD_APART = frozenset({"inplace"})
-"""Hyperparameters that change no result."""
+NOT_TOLD_APART = frozenset({"inplace", "layer_idx"})
+"""Hyperparameters that change no result, or only say which of its siblings a layer is."""
 
 _ARRANGING = frozenset(
     f"aten.{name}"
@@ -138,7 +138,7 @@ def _tensor_signature(tensor: LayerTensor) -> Hashable:
 
 
 def told_hyperparameters(row: LayerRow) -> tuple[tuple[str, PlainValue], ...]:
-    """Those that can change a result, in order of their names."""
+    """Those that say what a layer is, in order of their names."""
     return tuple(sorted((name, value) for name, value in row.hyperparameters.items() if name not in NOT_TOLD_APART))
 
 

@@ -53,6 +53,7 @@ class Costs:
         self._resolutions = _numbered(
             *([[size[2:] for size in row.output_shapes[:1]] for row in rows] for rows in sides)
         )
+        self._ran = tuple([bool(row.output_shapes) for row in rows] for rows in sides)
 
     def pairing(self, i: int, j: int) -> int:
         """Of row i before with row j after."""
@@ -67,7 +68,7 @@ class Costs:
             if self._within_stages:
                 return IMPOSSIBLE
             far = OTHER_STAGE
-        if cost and self._resolutions[0][i] != self._resolutions[1][j]:
+        if cost and self._resolutions[0][i] != self._resolutions[1][j] and self._ran[0][i] and self._ran[1][j]:
             far += OTHER_RESOLUTION
         if far:
             cost += COST * ((self.before.weights[i] + self.after.weights[j]) * far // 100)
