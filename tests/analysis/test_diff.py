@@ -1,6 +1,7 @@
 """Two architectures aligned: as a person would tell it, and the invariants on random networks and random edits."""
 
 import copy
+import itertools
 from collections import Counter, OrderedDict
 from dataclasses import replace
 
@@ -116,6 +117,25 @@ def test_stages_of_the_same_name_are_compared_with_each_other():
 
     result = netscope.diff("resnet18", "resnet50")
     assert all(before == after for before, after in map(stage, result.of_kind("same", "changed")))
+
+
+def test_densenet169_has_more_layers_at_the_end_of_its_third_and_fourth_block():
+    result = netscope.diff("densenet121", "densenet169")
+    added = [f"features.denseblock3.denselayer{number}" for number in range(25, 33)]
+    added += [f"features.denseblock4.denselayer{number}" for number in range(17, 33)]
+    assert told(result, "added") == added
+    assert not result.of_kind("removed", "moved")
+
+
+def test_a_network_of_twice_the_width_has_the_same_layers():
+    def unet(width):
+        steps = [3, width, 2 * width, 4 * width, 2 * width, width, 3]
+        return nn.Sequential(
+            *(nn.Sequential(nn.Conv2d(a, b, 3, padding=1), nn.ReLU()) for a, b in itertools.pairwise(steps))
+        )
+
+    result = netscope.diff(unet(8), unet(16), (1, 3, 8, 8))
+    assert kinds(result) == {"changed": 6}
 
 
 def test_layers_that_swapped_places_were_moved():

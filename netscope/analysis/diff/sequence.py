@@ -19,7 +19,10 @@ IMPOSSIBLE = 10**24
 
 OTHER_STAGE = 15
 OTHER_RESOLUTION = 20
-"""Per cent of their weights that it costs a pair to be in stages of other names, and a replacement in resolution."""
+SAME_PLACE = 10
+"""Per cent of their weights: what a pair in stages of other names costs, what a replacement at another resolution costs
+more, and what one under the same path costs less, if that is no mere number anywhere.
+"""
 
 OTHER_SURROUNDINGS = 10 * RANK
 SAME_PATH = 30
@@ -53,6 +56,9 @@ class Costs:
         self._resolutions = _numbered(
             *([[size[2:] for size in row.output_shapes[:1]] for row in rows] for rows in sides)
         )
+        self._is_told = tuple(
+            [not any(part.isdigit() for part in row.path.split(".")) for row in rows] for rows in sides
+        )
         self._ran = tuple([bool(row.output_shapes) for row in rows] for rows in sides)
 
     def pairing(self, i: int, j: int) -> int:
@@ -70,6 +76,8 @@ class Costs:
             far = OTHER_STAGE
         if cost and self._resolutions[0][i] != self._resolutions[1][j] and self._ran[0][i] and self._ran[1][j]:
             far += OTHER_RESOLUTION
+        if cost and self._paths[0][i] == self._paths[1][j] and self._is_told[0][i]:
+            far -= SAME_PLACE
         if far:
             cost += COST * ((self.before.weights[i] + self.after.weights[j]) * far // 100)
         if self._surroundings[0][i] != self._surroundings[1][j]:
