@@ -58,7 +58,6 @@ def netscope_check(request: pytest.FixtureRequest) -> Callable[..., "CheckReport
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Checks the marker's model before the test; a marked test that checked nothing fails."""
-    __tracebackhide__ = True
     marker = item.get_closest_marker("netscope")
     if marker is None:
         yield
@@ -94,8 +93,16 @@ def _checked(item: pytest.Item, model: Any, given: Mapping[str, Any]) -> "CheckR
             model, given, name=item.nodeid, folder=item.config.rootpath, update=item.config.getoption("netscope_update")
         )
     except NetscopeError as error:
-        pytest.fail(f"netscope: {error}", pytrace=False)
-    item.config.stash[_UPDATES] |= locked
+        # Not chained: pytest would print the sentence of the cause as well, which is the same.
+        raise pytest.fail.Exception(f"netscope: {error}", pytrace=False) from None
+    updates = item.config.stash[_UPDATES]
+    for name, architecture in locked.items():
+        if updates.setdefault(name, architecture) != architecture:
+            pytest.fail(
+                f"netscope: the lock file cannot have two architectures of the name {name!r}: give each its own, "
+                f"name='…'",
+                pytrace=False,
+            )
     if not report.passed:
         pytest.fail(f"netscope: {report}", pytrace=False)
     return report
@@ -107,12 +114,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not updates:
         return
     from netscope import api, config
+    from netscope.errors import NetscopeError
 
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output[_WORKER_KEY] = config.lock_text(config.Lock(models=updates))
-    else:
+        return
+    try:
         api.update_lock(session.config.rootpath, updates)
+    except NetscopeError as error:
+        pytest.exit(f"netscope: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -33,6 +33,9 @@ DEEPEST = 10
 NARROWEST_BAND = 64
 MOST_CELLS = 4_000_000
 
+NEVER_RAN = -1
+"""The number of the resolution of what has no output."""
+
 _PAIR, _GAP_AFTER, _GAP_BEFORE = 0, 1, 2
 """How a cell was reached last: by a pair, by leaving out one of ``before``, or one of ``after``."""
 
@@ -53,13 +56,9 @@ class Costs:
         self._paths = _numbered(*([row.path for row in rows] for rows in sides))
         self._names = _numbered(*([row.name for row in rows] for rows in sides))
         self._outputs = _numbered(*([row.output_shapes for row in rows] for rows in sides))
-        self._resolutions = _numbered(
-            *([[size[2:] for size in row.output_shapes[:1]] for row in rows] for rows in sides)
-        )
-        self._is_told = tuple(
-            [not any(part.isdigit() for part in row.path.split(".")) for row in rows] for rows in sides
-        )
-        self._ran = tuple([bool(row.output_shapes) for row in rows] for rows in sides)
+        resolutions = ([[size[2:] for size in row.output_shapes[:1]] for row in rows] for rows in sides)
+        self._resolutions = _numbered(*resolutions)
+        self._is_named = [not any(part.isdigit() for part in row.path.split(".")) for row in before.rows]
 
     def pairing(self, i: int, j: int) -> int:
         """Of row i before with row j after."""
@@ -69,15 +68,9 @@ class Costs:
             cost = self._replacing[key] = self._replacement(i, j) if key[0] != key[1] else 0
         if cost == IMPOSSIBLE:
             return cost
-        far = 0
-        if self._stages[0][i] != self._stages[1][j]:
-            if self._within_stages:
-                return IMPOSSIBLE
-            far = OTHER_STAGE
-        if cost and self._resolutions[0][i] != self._resolutions[1][j] and self._ran[0][i] and self._ran[1][j]:
-            far += OTHER_RESOLUTION
-        if cost and self._paths[0][i] == self._paths[1][j] and self._is_told[0][i]:
-            far -= SAME_PLACE
+        if self._within_stages and self._stages[0][i] != self._stages[1][j]:
+            return IMPOSSIBLE
+        far = self._distance(i, j, replaces=cost > 0)
         if far:
             cost += COST * ((self.before.weights[i] + self.after.weights[j]) * far // 100)
         if self._surroundings[0][i] != self._surroundings[1][j]:
@@ -88,6 +81,17 @@ class Costs:
             cost -= SAME_NAME
         return cost - SAME_OUTPUT if self._outputs[0][i] == self._outputs[1][j] else cost
 
+    def _distance(self, i: int, j: int, *, replaces: bool) -> int:
+        """How little the places of two rows are alike, in per cent of their weights."""
+        far = OTHER_STAGE if self._stages[0][i] != self._stages[1][j] else 0
+        if not replaces:
+            return far
+        if self._paths[0][i] == self._paths[1][j] and self._is_named[i]:
+            far -= SAME_PLACE
+        resolution, other = self._resolutions[0][i], self._resolutions[1][j]
+        is_far = resolution != other and NEVER_RAN not in (resolution, other)
+        return far + OTHER_RESOLUTION if is_far else far
+
     def _replacement(self, i: int, j: int) -> int:
         if self.before.families[i] != self.after.families[j]:
             return IMPOSSIBLE
@@ -96,8 +100,8 @@ class Costs:
 
 
 def _numbered(before: Iterable[object], after: Iterable[object]) -> tuple[list[int], list[int]]:
-    """Equal values as equal numbers, which are compared faster."""
-    numbers: dict[object, int] = {}
+    """Equal values as equal numbers, which are compared faster; an empty list as ``NEVER_RAN``."""
+    numbers: dict[str, int] = {"[]": NEVER_RAN}
     first, second = ([numbers.setdefault(repr(value), len(numbers)) for value in side] for side in (before, after))
     return first, second
 
