@@ -1,0 +1,280 @@
+"""The composite action of GitHub: its steps as they stand in ``action.yml``, run by bash as GitHub runs them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from shutil import which
+
+import pytest
+
+from netscope.config import find_checks
+
+from .conftest import GIT_ENVIRONMENT, NETSCOPE, Repository
+
+yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+pytestmark = pytest.mark.skipif(which("bash") is None, reason="bash is not installed")
+
+ROOT = Path(__file__).parents[2]
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+
+MODELS = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(4, {width}), nn.ReLU(), nn.Linear({width}, 2))
+"""
+
+CHECKS = """
+[tool.netscope.check.net]
+model = "models.py:Net"
+input = "1x4"
+params = {{ max = {limit} }}
+
+[tool.netscope.check.other]
+model = "lenet5"
+params = 1
+"""
+
+# What `gh api` does with what the action asks of it; comments are kept in a file.
+GH = """#!{python}
+import json, os, re, sys
+from pathlib import Path
+
+comments = Path({folder!r}) / "comments.json"
+found = json.loads(comments.read_text()) if comments.exists() else []
+arguments = sys.argv[1:]
+with (Path({folder!r}) / "calls").open("a") as file:
+    print(json.dumps(arguments), file=file)
+if "forbidden" in os.environ["GH_TOKEN"]:
+    sys.exit("gh: Resource not accessible by integration (HTTP 403)")
+if "--method" not in arguments:
+    start = re.search(r'startswith\\("(.*?)"\\)', arguments[arguments.index("--jq") + 1])[1]
+    print(*(n for n, body in enumerate(found) if body.startswith(start)), sep="\\n")
+    sys.exit()
+field, _, path = arguments[arguments.index("-F") + 1].partition("=@")
+assert field == "body"
+body = Path(path).read_text(encoding="utf-8")
+method, where = arguments[arguments.index("--method") + 1 :][:2]
+if method == "PATCH":
+    found[int(where.rpartition("/")[2])] = body
+else:
+    found.append(body)
+comments.write_text(json.dumps(found))
+"""
+
+WRITES_A_REPORT = """#!/usr/bin/env bash
+while [ "$1" != -o ]; do shift; done
+seq -f 'line %.0f of the report' {lines} > "$2"
+"""
+
+
+class Runner:
+    """What GitHub's runner does with a composite action, as far as this one needs it."""
+
+    def __init__(self, checkout, folder):
+        self.checkout = checkout
+        self.folder = folder
+        self.bin = folder / "bin"
+        self.temp = folder / "temp"
+        self.summary = folder / "summary.md"
+        self.bin.mkdir()
+        self.temp.mkdir()
+        self.install("gh", GH.format(python=sys.executable, folder=str(folder)))
+
+    def install(self, name, text):
+        path = self.bin / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755)
+
+    def run(self, base, *, only=None, event="pull_request", may_comment=True, **inputs):
+        """Runs the steps until one fails; what came of each by its name."""
+        context = {
+            "github.event_name": event,
+            "github.event.pull_request.base.sha": base,
+            "github.event.pull_request.number": "7",
+            **{f"inputs.{name}": options["default"] for name, options in ACTION["inputs"].items()},
+            **{f"inputs.{name.replace('_', '-')}": value for name, value in inputs.items()},
+            "inputs.token": "may comment" if may_comment else "forbidden",
+        }
+        finished = {}
+        for step in ACTION["runs"]["steps"]:
+            if (only is None or step["name"] == only) and holds(step.get("if", ""), context):
+                finished[step["name"]] = self.step(step, context)
+                if finished[step["name"]].returncode:
+                    break
+        return finished
+
+    def step(self, step, context):
+        assert step["shell"] == "bash"
+        script = self.temp / "script.sh"
+        script.write_text(step["run"], encoding="utf-8")
+        return subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
+            cwd=self.checkout.path / filled(step["working-directory"], context),
+            env={
+                **GIT_ENVIRONMENT,
+                "PATH": os.pathsep.join([str(self.bin), str(NETSCOPE.parent), os.environ["PATH"]]),
+                "GITHUB_REPOSITORY": "someone/project",
+                "GITHUB_STEP_SUMMARY": str(self.summary),
+                "RUNNER_TEMP": str(self.temp),
+                **{name: filled(value, context) for name, value in step.get("env", {}).items()},
+            },
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    @property
+    def comments(self):
+        return json.loads((self.folder / "comments.json").read_text(encoding="utf-8"))
+
+    @property
+    def methods(self):
+        """Of the calls of gh, each with its path."""
+        calls = [json.loads(line) for line in (self.folder / "calls").read_text(encoding="utf-8").splitlines()]
+        return [tuple(call[2:4]) if "--method" in call else ("GET", call[1]) for call in calls]
+
+
+def filled(text, context):
+    return re.sub(r"\$\{\{ (.+?) \}\}", lambda found: context[found[1]], text)
+
+
+def holds(condition, context):
+    """Whether all of ``a == 'b' && …`` is so."""
+    found = [re.fullmatch(r"(\S+) == '(.*)'", part) for part in condition.split(" && ") if part]
+    return all(context[part[1]] == part[2] for part in found)
+
+
+@pytest.fixture(scope="module")
+def repository(new_repository):
+    """The base on ``main``, a pull request's head on ``feature``."""
+    repository = new_repository()
+    repository.commit({"models.py": MODELS.format(width=3), "pyproject.toml": CHECKS.format(limit=23)})
+    repository.git("checkout", "--quiet", "-b", "feature")
+    repository.commit({"models.py": MODELS.format(width=4)})
+    return repository
+
+
+@pytest.fixture
+def runner(repository, tmp_path):
+    return Runner(repository, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def real(repository, tmp_path_factory):
+    """A run of the whole action in a checkout that has only the head, as GitHub makes it; and its runner."""
+    checkout = Repository(tmp_path_factory.mktemp("checkout"))
+    checkout.git("clone", "--quiet", "--depth=1", "--branch=feature", f"file://{repository.path}", ".")
+    runner = Runner(checkout, tmp_path_factory.mktemp("runner"))
+    return runner, runner.run(repository.git("rev-parse", "main"), checks="net")
+
+
+def test_the_base_is_fetched_when_the_checkout_does_not_have_it(real, repository):
+    runner, finished = real
+    assert finished["Fetch the base"].returncode == 0, finished["Fetch the base"].stderr
+    runner.checkout.git("cat-file", "-e", repository.git("rev-parse", "main"))
+
+
+def test_the_comment_has_the_sentence_the_changed_rows_and_the_rest_folded(real, repository):
+    runner, finished = real
+    assert finished["Comment what differs from the base"].returncode == 0
+    assert finished["Comment what differs from the base"].stdout == ""
+    (comment,) = runner.comments
+    base = repository.git("rev-parse", "main")
+    shown, _, folded = comment.partition("<details>")
+    assert shown.startswith("<!-- netscope check . -->\n**1 of 1 check did not pass: net**\n")
+    assert f"net, since {base}: the same 2 weighted layers; 2 layers changed; +7 params" in shown
+    assert re.search(r"\| ~ \| `0` \| out 3 → 4 \|", shown)
+    assert not re.search(r"\| = \| `1` ", shown)
+    assert "`1`" in folded
+    assert "lenet5" not in comment
+
+
+def test_the_failing_check_fails_the_last_step(real):
+    _, finished = real
+    assert list(finished)[-1] == "Check"
+    assert finished["Check"].returncode == 1
+
+
+def test_the_last_step_annotates_the_rule_and_writes_the_job_summary(real):
+    runner, finished = real
+    annotation, verdict = finished["Check"].stdout.splitlines()
+    assert annotation.startswith("::error file=pyproject.toml,line=5,title=netscope net%3A params ≤ 23::")
+    assert "30 parameters, which is 7 more than 23" in annotation
+    assert verdict == "1 of 1 check did not pass: net"
+    assert runner.summary.read_text(encoding="utf-8").startswith("**1 of 1 check did not pass: net**")
+
+
+def test_a_second_run_edits_the_same_comment(runner):
+    runner.install("netscope", WRITES_A_REPORT.format(lines=1))
+    runner.run("HEAD", only="Comment what differs from the base")
+    runner.install("netscope", WRITES_A_REPORT.format(lines=2))
+    runner.run("HEAD", only="Comment what differs from the base")
+    comments = "repos/someone/project/issues/7/comments"
+    edit = ("PATCH", "repos/someone/project/issues/comments/0")
+    assert runner.methods == [("GET", comments), ("POST", comments), ("GET", comments), edit]
+    assert runner.comments == ["<!-- netscope check . -->\nline 1 of the report\nline 2 of the report\n"]
+
+
+def test_each_project_of_a_repository_has_a_comment_of_its_own(runner):
+    runner.install("netscope", WRITES_A_REPORT.format(lines=1))
+    for folder in ("one project", "two"):
+        (runner.checkout.path / folder).mkdir()
+        runner.run("HEAD", only="Comment what differs from the base", working_directory=folder)
+        (runner.checkout.path / folder).rmdir()
+    starts = [comment.partition("\n")[0] for comment in runner.comments]
+    assert starts == ["<!-- netscope check one_project -->", "<!-- netscope check two -->"]
+
+
+def test_a_report_that_is_too_long_for_a_comment_is_cut_at_a_line(runner):
+    runner.install("netscope", WRITES_A_REPORT.format(lines=100_000))
+    runner.run("abc", only="Comment what differs from the base")
+    (comment,) = runner.comments
+    assert len(comment) < 65_536
+    assert re.search(r"\nline \d+ of the report\n\n</details>\n\n… and more .*--against abc` shows all\.\n$", comment)
+
+
+def test_a_comment_that_may_not_be_written_is_a_warning(runner):
+    runner.install("netscope", WRITES_A_REPORT.format(lines=1))
+    (finished,) = runner.run("HEAD", only="Comment what differs from the base", may_comment=False).values()
+    assert finished.returncode == 0
+    assert finished.stdout.startswith("::warning title=netscope::The comment could not be written")
+    assert "HTTP 403" in finished.stderr
+
+
+def test_without_a_report_the_step_fails_even_if_an_earlier_one_lies_there(runner):
+    (runner.temp / "netscope-report.md").write_text("of another step")
+    runner.install("netscope", "#!/usr/bin/env bash\nexit 2\n")
+    (finished,) = runner.run("HEAD", only="Comment what differs from the base").values()
+    assert finished.returncode == 1
+    assert not (runner.folder / "calls").exists()
+
+
+@pytest.mark.parametrize(("event", "inputs"), [("push", {}), ("pull_request", {"comment": "false"})])
+def test_nothing_is_commented_on_a_push_or_when_not_wanted(runner, event, inputs):
+    runner.install("netscope", "#!/usr/bin/env bash\nexit 0\n")
+    assert list(runner.run("HEAD", event=event, **inputs)) == ["Check"]
+
+
+def test_the_how_to_gives_the_action_what_it_takes():
+    page = (ROOT / "docs" / "how-to" / "continuous-integration.md").read_text(encoding="utf-8")
+    files = {
+        title: yaml.safe_load(text) for title, text in re.findall(r'```yaml title="(.+?)"\n(.+?)```', page, re.DOTALL)
+    }
+    assert sorted(files) == [".github/workflows/architectures.yml", ".gitlab-ci.yml", ".pre-commit-config.yaml"]
+    named = set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE))
+    assert named == set(ACTION["inputs"])
+    (hook,) = files[".pre-commit-config.yaml"]["repos"][0]["hooks"]
+    assert hook["id"] == yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))[0]["id"]
+
+
+def test_the_how_tos_checks_are_understood(tmp_path):
+    page = (ROOT / "docs" / "how-to" / "continuous-integration.md").read_text(encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(re.search(r"```toml title=.*?\n(.+?)```", page, re.DOTALL)[1], "utf-8")
+    _, requests = find_checks(tmp_path)
+    assert [request.name for request in requests] == ["alexnet", "classifier"]

@@ -1,0 +1,277 @@
+"""netscope in pytest: projects' tests run by pytest itself."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import netscope
+from netscope.errors import OutputError
+
+pytest_plugins = ["pytester"]
+
+NET = """
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self, width=3):
+        super().__init__(nn.Linear(4, width), nn.Linear(width, 2))
+        self.example_input_array = __import__("torch").zeros(1, 4)
+"""
+
+TESTS = """
+import pytest
+from models import Net
+
+def test_by_the_fixture(netscope_check):
+    report = netscope_check(Net(), params=23, layers={"*": {"params": {"max": 15}}})
+    assert report.passed
+
+@pytest.mark.netscope("lenet5", params={"max": "62k"}, output_shape="1x10")
+def test_by_the_marker():
+    pass
+
+@pytest.mark.netscope(model="lenet5", params=61_706)
+def test_by_the_marker_with_a_keyword():
+    pass
+
+@pytest.mark.netscope(params={"max": 23})
+def test_by_the_markers_rules(netscope_check):
+    netscope_check(Net())
+    netscope_check("models.py:Net", flops=36)
+
+@pytest.mark.netscope("lenet5", params={"max": 1000})
+def test_too_many_by_the_marker():
+    raise AssertionError("not reached")
+
+def test_too_many_by_the_fixture(netscope_check):
+    netscope_check(Net(), params={"max": 22})
+
+@pytest.mark.netscope(params={"max": 22})
+def test_too_many_by_the_markers_rules(netscope_check):
+    netscope_check(Net())
+
+def test_too_many_in_a_layer(netscope_check):
+    netscope_check(Net(), layers={"1": {"params": {"max": 7}}})
+
+@pytest.mark.netscope(params=3)
+def test_that_checks_nothing():
+    pass
+
+@pytest.mark.netscope(params=3)
+def test_that_fails_before_it_checks():
+    raise ValueError("before")
+
+def test_an_unknown_metric(netscope_check):
+    netscope_check(Net(), parms=3)
+
+def test_an_unknown_pattern(netscope_check):
+    netscope_check(Net(), layers={"features.*": {"params": 3}})
+
+def test_an_unknown_model(netscope_check):
+    netscope_check("lenet6", params=3)
+
+def test_no_rule(netscope_check):
+    netscope_check("lenet5")
+"""
+
+PASSING = [
+    "test_by_the_fixture",
+    "test_by_the_marker",
+    "test_by_the_marker_with_a_keyword",
+    "test_by_the_markers_rules",
+]
+
+SENTENCES = {
+    "test_too_many_by_the_marker": "61,706 parameters, which is 60,706 more than 1,000",
+    "test_too_many_by_the_fixture": "23 parameters, which is 1 more than 22; most in 0 15, 1 8",
+    "test_too_many_by_the_markers_rules": "23 parameters, which is 1 more than 22",
+    "test_too_many_in_a_layer": "1: 8 parameters, which is 1 more than 7",
+    "test_that_checks_nothing": "this test is marked netscope but checked nothing: name a model in the marker",
+    "test_an_unknown_metric": "netscope: parms: there is no metric 'parms'; did you mean params?; there are params, ",
+    "test_an_unknown_pattern": "features.*",
+    "test_an_unknown_model": "netscope: there is no architecture 'lenet6'; did you mean lenet5",
+    "test_no_rule": "netscope: there is no rule and no lock=True, so this check could not fail",
+}
+
+
+@pytest.fixture(scope="session")
+def _torch():
+    """All that a check imports: a run within this one forgets what it imported itself, which torch does not survive."""
+    assert "passed" in str(netscope.check("resnet18", {"params": 11_689_512}))
+    assert "did not pass" in str(netscope.check("lenet5", {"params": 1}))
+
+
+@pytest.fixture
+def project(pytester, _torch):
+    """A project with a model; pytest runs in this process."""
+    pytester.makeini("[pytest]\nfilterwarnings = error")
+    pytester.makepyfile(models=NET)
+    pytester.syspathinsert()
+    return pytester
+
+
+@pytest.fixture
+def project_with_all(project):
+    project.makepyfile(test_all=TESTS)
+    return project
+
+
+def failures(result):
+    """What pytest said of each test that failed."""
+    text = result.stdout.str().partition("= FAILURES =")[2].partition("short test summary")[0]
+    parts = text.split("\n___")[1:]
+    return {part.strip("_ ").split(" ", 1)[0]: part for part in parts}
+
+
+def test_rules_by_fixture_and_marker(project_with_all):
+    result = project_with_all.runpytest_inprocess("-rA", "-p", "no:xdist")
+    result.assert_outcomes(passed=len(PASSING), failed=len(SENTENCES) + 1)
+    result.stdout.fnmatch_lines_random([f"PASSED test_all.py::{name}" for name in PASSING])
+    said = failures(result)
+    for name, sentence in SENTENCES.items():
+        assert sentence in said[name], said[name]
+        assert said[name].count("there is no ") < 2
+        assert not any(word in said[name] for word in ("Traceback", "traceback", "During handling", "pytest_plugin.py"))
+    assert "ValueError: before" in said["test_that_fails_before_it_checks"]
+    assert "checked nothing" not in said["test_that_fails_before_it_checks"]
+    assert not (project_with_all.path / "netscope.lock").exists()
+
+
+LOCKED = """
+import pytest
+from models import Net
+
+def test_by_the_fixture(netscope_check):
+    netscope_check(Net(), lock=True)
+
+@pytest.mark.netscope("models.py:Net", lock=True, name="by name")
+def test_by_the_marker():
+    pass
+
+@pytest.mark.parametrize("width", [3, 4])
+def test_of_each_width(netscope_check, width):
+    netscope_check(Net(width), lock=True)
+"""
+
+ENTRIES = [
+    "by name",
+    "test_locked.py::test_by_the_fixture",
+    "test_locked.py::test_of_each_width[3]",
+    "test_locked.py::test_of_each_width[4]",
+]
+
+
+def entries(project):
+    return json.loads((project.path / "netscope.lock").read_text(encoding="utf-8"))["models"]
+
+
+def test_the_lock_file_is_written_when_asked_and_then_compared_with(project):
+    project.makepyfile(test_locked=LOCKED)
+    result = project.runpytest_inprocess()
+    result.assert_outcomes(failed=4)
+    result.stdout.fnmatch_lines(["*as the lock file says, and that says nothing about it*"])
+    assert not (project.path / "netscope.lock").exists()
+
+    project.runpytest_inprocess("--netscope-update").assert_outcomes(passed=4)
+    assert sorted(entries(project)) == ENTRIES
+    assert [entries(project)[name]["metrics"]["params"] for name in ENTRIES[-2:]] == [23, 30]
+    project.runpytest_inprocess().assert_outcomes(passed=4)
+
+    project.makepyfile(models=NET.replace("(width, 2)", "(width, 5)"))
+    before = entries(project)
+    result = project.runpytest_inprocess("-k", "fixture")
+    result.assert_outcomes(failed=1, deselected=3)
+    result.stdout.fnmatch_lines(["*since the lock file: *1 layer changed; +12 params*", "*out 2 → 5*"])
+    assert entries(project) == before
+
+
+def test_other_entries_of_the_lock_file_are_kept(project):
+    project.makepyfile(test_locked=LOCKED)
+    project.runpytest_inprocess("--netscope-update", "-k", "marker").assert_outcomes(passed=1, deselected=3)
+    project.runpytest_inprocess("--netscope-update", "-k", "fixture").assert_outcomes(passed=1, deselected=3)
+    assert sorted(entries(project)) == ENTRIES[:2]
+
+
+def test_a_test_that_fails_otherwise_does_not_keep_its_architecture_from_being_written(project):
+    project.makepyfile("def test_x(netscope_check): netscope_check('lenet5', lock=True, params=1)")
+    project.runpytest_inprocess("--netscope-update").assert_outcomes(failed=1)
+    assert len(entries(project)) == 1
+
+
+def test_a_damaged_lock_file_is_one_sentence(project):
+    project.makepyfile(test_locked=LOCKED)
+    (project.path / "netscope.lock").write_text("<<<<<<< HEAD\n", encoding="utf-8")
+    result = project.runpytest_inprocess("-k", "fixture")
+    result.assert_outcomes(failed=1, deselected=3)
+    result.stdout.fnmatch_lines(["netscope: *netscope.lock is damaged*"])
+
+
+def test_two_architectures_of_one_name_cannot_be_written(project):
+    project.makepyfile(
+        """
+        def test_x(netscope_check):
+            netscope_check("lenet5", lock=True)
+            netscope_check("lenet5", lock=True, batch_size=2)
+        """
+    )
+    result = project.runpytest_inprocess("--netscope-update")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["netscope: the lock file cannot have two architectures of the name *::test_x'*"])
+
+
+def test_a_lock_file_that_cannot_be_written_is_one_sentence(project, monkeypatch):
+    def refuse(*_):
+        raise OutputError("netscope.lock: Read-only file system")
+
+    monkeypatch.setattr(netscope.api, "update_lock", refuse)
+    project.makepyfile("def test_x(netscope_check): netscope_check('lenet5', lock=True)")
+    result = project.runpytest_inprocess("--netscope-update")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*netscope: netscope.lock: Read-only file system"])
+    assert "INTERNALERROR" not in result.stdout.str()
+
+
+SAVED = """
+import pytest
+
+@pytest.mark.parametrize("number", range(4))
+def test_saved(netscope_check, number):
+    netscope_check("lenet5.json", lock=True)
+"""
+
+
+def test_the_workers_of_xdist_write_one_lock_file(project):
+    """Of a saved summary, which the workers can check without torch."""
+    (project.path / "lenet5.json").write_text(netscope.summarize("lenet5").to_json(), encoding="utf-8")
+    project.makepyfile(SAVED)
+    arguments = ("-n", "2", "-p", "no:cacheprovider")
+    project.runpytest_subprocess(*arguments, "--netscope-update").assert_outcomes(passed=4)
+    name = "test_the_workers_of_xdist_write_one_lock_file.py::test_saved"
+    assert sorted(entries(project)) == [f"{name}[{number}]" for number in range(4)]
+    project.runpytest_subprocess(*arguments).assert_outcomes(passed=4)
+
+
+def test_a_run_that_does_not_use_it_imports_next_to_nothing(pytester):
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_modules():
+            loaded = {name for name in sys.modules if name.split(".")[0] in ("netscope", "torch", "msgspec", "rich")}
+            assert loaded <= {"netscope", "netscope.display", "netscope.pytest_plugin"}
+        """
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    finished = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout
+
+
+def test_the_how_tos_example_passes(project):
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "continuous-integration.md"
+    (example,) = re.findall(r'```python title="test_\w+\.py"\n(.+?)```', page.read_text(encoding="utf-8"), re.DOTALL)
+    project.makepyfile(example)
+    project.runpytest_inprocess().assert_outcomes(passed=3)
