@@ -68,37 +68,99 @@ def _is_view(op: TracedOp, trace: Trace) -> bool:
 
 
 def computations(trace: Trace) -> tuple[str, ...]:
-    """For each module, two fingerprints: of the sizes that its own forward ops were given, and of what they did.
+    """For each module, two fingerprints: of the sizes that it was given, and of what it did with them.
 
-    ``""`` where it ran none. Of two modules with equal first and other second fingerprints, the one does not compute
-    what the other does: they differ in an op or in one of its arguments, such as a number of heads. An op in place is
-    the same as one that is not.
+    ``""`` where it was not called. Of two modules with equal first and other second fingerprints, the one does not
+    compute what the other does: they differ in an op, in one of its arguments, such as a number of heads, in which
+    tensor is which operand, or in what they return. A tensor is known by where it comes from: an input, a parameter, an
+    earlier op, or one of the calls that the module made; so names are not in it. An op in place is the same as one that
+    is not.
     """
-    given: list[Any] = [None] * len(trace.modules)
-    done: list[Any] = [None] * len(trace.modules)
-    made: list[set[int]] = [set() for _ in trace.modules]
-    for op in trace.ops[: trace.first_backward_op]:
-        module = trace.calls[op.call].module
-        if given[module] is None:
-            given[module], done[module] = blake2b(digest_size=6), blake2b(digest_size=6)
+    reader = _Reader(trace)
+    for position, op in enumerate(trace.ops[: trace.first_backward_op]):
+        reader.read(position, op)
+    return reader.fingerprints()
+
+
+class _Reader:
+    """Reads a trace's ops in order, and tells each in terms of the module that ran it."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._given = [blake2b(digest_size=6) for _ in trace.modules]
+        self._done = [blake2b(digest_size=6) for _ in trace.modules]
+        self._made_by: dict[int, int] = {}
+        self._made_here: dict[tuple[int, int], int] = {}
+        self._own_ops = [0] * len(trace.calls)
+        self._calls_made: list[list[int]] = [[] for _ in trace.calls]
+        self._rank_of_call = [0] * len(trace.calls)
+        for number, call in enumerate(trace.calls):
+            if call.caller is not None:
+                self._rank_of_call[number] = len(self._calls_made[call.caller])
+                self._calls_made[call.caller].append(number)
+        self._own_tensors = [
+            {trace.tensors[item.tensor].storage: item.name for item in (*module.parameters, *module.buffers)
+             if item.tensor is not None}
+            for module in trace.modules
+        ]  # fmt: skip
+
+    def read(self, position: int, op: TracedOp) -> None:
+        """Takes down what the op did, and to what."""
+        module = self._trace.calls[op.call].module
         for tensor in op.reads:
-            if tensor not in made[module]:
-                given[module].update(repr(_sized(TensorRef(tensor=tensor), trace)).encode())
-        made[module].update(op.writes)
-        did = (op.name.removesuffix("_"), _sized(op.args, trace), _sized(op.kwargs, trace))
-        done[module].update(repr(did).encode())
-    return tuple(
-        f"{sizes.hexdigest()}-{ops.hexdigest()}" if sizes else "" for sizes, ops in zip(given, done, strict=True)
-    )
+            if (op.call, tensor) not in self._made_here:
+                self._given[module].update(repr(self._sized(tensor)).encode())
+        told = (op.name.removesuffix("_"), self._told(op.args, op.call), self._told(op.kwargs, op.call))
+        self._done[module].update(repr(told).encode())
+        for tensor in op.writes:
+            self._made_here[op.call, tensor] = self._own_ops[op.call]
+        if not _is_view(op, self._trace):
+            self._made_by.update((self._trace.tensors[tensor].storage, position) for tensor in op.writes)
+        self._own_ops[op.call] += 1
 
+    def fingerprints(self) -> tuple[str, ...]:
+        """Those of every module, with whom each called in turn and what it returned."""
+        called = set()
+        for number, call in enumerate(self._trace.calls):
+            called.add(call.module)
+            children = [self._trace.calls[made].module for made in self._calls_made[number]]
+            first_seen = {child: rank for rank, child in enumerate(dict.fromkeys(children))}
+            returned = [self._source(tensor, number) for tensor in call.outputs]
+            self._given[call.module].update(f"calls {len(children)}".encode())
+            self._done[call.module].update(repr(([first_seen[child] for child in children], returned)).encode())
+        return tuple(
+            f"{given.hexdigest()}-{done.hexdigest()}" if module in called else ""
+            for module, (given, done) in enumerate(zip(self._given, self._done, strict=True))
+        )
 
-def _sized(value: Any, trace: Trace) -> Any:
-    """An op's arguments with each tensor as its shape and dtype."""
-    if isinstance(value, TensorRef):
-        tensor = trace.tensors[value.tensor]
-        return (tensor.shape, tensor.dtype)
-    if isinstance(value, tuple):
-        return tuple(_sized(item, trace) for item in value)
-    if isinstance(value, dict):
-        return {name: _sized(item, trace) for name, item in value.items()}
-    return value
+    def _sized(self, tensor: int) -> Any:
+        return (self._trace.tensors[tensor].shape, self._trace.tensors[tensor].dtype)
+
+    def _told(self, value: Any, call: int) -> Any:
+        """An op's arguments with each tensor as where it comes from, its shape and dtype."""
+        if isinstance(value, TensorRef):
+            return (self._source(value.tensor, call), self._sized(value.tensor))
+        if isinstance(value, tuple):
+            return tuple(self._told(item, call) for item in value)
+        if isinstance(value, dict):
+            return {name: self._told(item, call) for name, item in value.items()}
+        return value
+
+    def _source(self, tensor: int, call: int) -> Any:
+        """Where a tensor comes from, as the module sees it in this call."""
+        here = self._made_here.get((call, tensor))
+        if here is not None:
+            return ("op", here)
+        storage = self._trace.tensors[tensor].storage
+        running = self._trace.calls[call]
+        name = self._own_tensors[running.module].get(storage)
+        if name is not None:
+            return ("own", name)
+        maker = self._made_by.get(storage)
+        if maker is not None and running.ops[0] <= maker < running.ops[1]:
+            made_in: int | None = self._trace.ops[maker].call
+            while made_in is not None and self._trace.calls[made_in].caller != call:
+                made_in = self._trace.calls[made_in].caller
+            return ("call", self._rank_of_call[made_in]) if made_in is not None else ("op",)
+        given = [self._trace.tensors[item].storage for item in running.inputs]
+        return ("input", given.index(storage)) if storage in given else ("elsewhere",)

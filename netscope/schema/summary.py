@@ -116,8 +116,8 @@ class LayerRow:
         notes: what a reader should know, such as ``"never ran"``.
         tensors: its own parameters, then its own buffers.
         reads_from: who made what its own ops read: paths, ``""`` for the root, ``"<x>"`` for the input ``x``.
-        computation: two fingerprints, ``"sizes-ops"``: of the sizes that its own forward ops were given, and of these
-            ops with their arguments; ``""`` if it ran none.
+        computation: two fingerprints, ``"sizes-ops"``: of the sizes that it was given, and of its own forward ops with
+            their arguments, of whom it called and what it returned; ``""`` if it was not called.
     """
 
     path: str

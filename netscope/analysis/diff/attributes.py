@@ -11,14 +11,10 @@ from netscope.schema import AttributeChange, InputSpec, LayerRow, LayerTensor, S
 def in_common(before: Summary, after: Summary) -> tuple[Summary, Summary]:
     """Both summaries with what only one of them tells left out, so that they can be compared.
 
-    A lock file knows no tensors and no ops; ops are comparable between equal versions of torch on the same device only.
+    Ops are comparable between equal versions of torch on the same kind of device only.
     """
     sides = (before, after)
-    cleared: dict[str, Any] = {}
-    if not all(any(row.tensors for row in side.rows) for side in sides):
-        cleared["tensors"] = ()
-    if not all(any(row.reads_from for row in side.rows) for side in sides):
-        cleared["reads_from"] = ()
+    cleared: dict[str, Any] = {field: () for field in ("tensors", "reads_from", "ops") if not _both_tell(sides, field)}
     if not have_same_ops(before, after):
         cleared |= {"ops": (), "computation": ""}
     if not cleared:
@@ -27,10 +23,29 @@ def in_common(before: Summary, after: Summary) -> tuple[Summary, Summary]:
     return first, second
 
 
+def _both_tell(sides: Sequence[Summary], field: str) -> bool:
+    return all(any(getattr(row, field) for row in side.rows) for side in sides)
+
+
+def not_compared(before: Summary, after: Summary) -> Iterator[str]:
+    """What could not be compared, and why; nothing that neither side has, such as ops where nothing ran."""
+    torch, other = before.versions.get("torch"), after.versions.get("torch")
+    if torch != other:
+        yield f"traced with torch {torch or 'unknown'} and {other or 'unknown'}: the ops of layers are not compared"
+    elif before.traced_on != after.traced_on:
+        yield f"traced on {before.traced_on} and on {after.traced_on}: the ops of layers are not compared"
+    elif before.mode != after.mode:
+        yield f"traced in {before.mode} and in {after.mode} mode: the ops of layers are not compared"
+    for field, what in (("tensors", "tensors"), ("reads_from", "wiring"), ("computation", "computations")):
+        told = [any(getattr(row, field) for row in side.rows) for side in (before, after)]
+        if told[0] != told[1]:
+            yield f"only one side tells the layers' {what}: they are not compared"
+
+
 def have_same_ops(before: Summary, after: Summary) -> bool:
     """Whether the same layer would have run the same ops on both sides."""
     return (
-        all(any(row.ops for row in side.rows) for side in (before, after))
+        _both_tell((before, after), "computation")
         and before.versions.get("torch") == after.versions.get("torch")
         and (before.traced_on, before.mode) == (after.traced_on, after.mode)
     )
@@ -48,8 +63,16 @@ class Wiring:
             for i, j in partners.items()
             if i not in moved and bool(before.rows[i].reads_from) == bool(after.rows[j].reads_from)
         }
+        self._partners = {before.rows[i].path: after.rows[j].path for i, j in partners.items()}
         self._named_before = {before.rows[i].path: j for i, j in named.items()} | _places_of_inputs(before.inputs)
         self._named_after = {after.rows[j].path: j for j in named.values()} | _places_of_inputs(after.inputs)
+
+    def are_shared_alike(self, before: str | None, after: str | None) -> bool:
+        """Whether two tensors are shared with tensors that stand for each other, or both with none."""
+        if before is None or after is None:
+            return before is after
+        (path, _, name), (other_path, _, other) = before.rpartition("."), after.rpartition(".")
+        return name == other and self._partners.get(path, other_path) == other_path
 
     def differs(self, before: LayerRow, after: LayerRow) -> bool:
         """Whether one reads what the other cannot be reading, not even through what was added, removed or moved."""
@@ -85,17 +108,19 @@ def differences(before: LayerRow, after: LayerRow, *, is_leaf: bool, wiring: Wir
     A module that only holds others is the sum of these: its class and hyperparameters describe them, and count
     only where it also does something else itself.
     """
-    own = [*_of_tensors(before, after), *_of_ops(before, after)]
-    described = list(_of_description(before, after))
+    own = [*_of_tensors(before, after, wiring), *_of_ops(before, after)]
+    described = list(descriptions(before, after))
     found = [*described, *(own if not described else _unexplained(own))] if is_leaf or own else []
-    if is_leaf and before.calls != after.calls:
+    if before.calls != after.calls and (is_leaf or told_ops(before.ops) or told_ops(after.ops)):
         found.append(AttributeChange(name="calls", before=before.calls, after=after.calls))
     if wiring.differs(before, after):
+        found = [change for change in found if change.name != "computation"]
         found.append(AttributeChange(name="reads_from", before=before.reads_from, after=after.reads_from))
     return tuple(found)
 
 
-def _of_description(before: LayerRow, after: LayerRow) -> Iterator[AttributeChange]:
+def descriptions(before: LayerRow, after: LayerRow) -> Iterator[AttributeChange]:
+    """What differs in class and hyperparameters."""
     if before.type_name != after.type_name:
         yield AttributeChange(name="type", before=before.type_name, after=after.type_name)
     values, others = dict(told_hyperparameters(before)), dict(told_hyperparameters(after))
@@ -105,15 +130,17 @@ def _of_description(before: LayerRow, after: LayerRow) -> Iterator[AttributeChan
             yield AttributeChange(name=name, before=values.get(name), after=others.get(name))
 
 
-def _of_tensors(before: LayerRow, after: LayerRow) -> Iterator[AttributeChange]:
+def _of_tensors(before: LayerRow, after: LayerRow, wiring: Wiring) -> Iterator[AttributeChange]:
     if not before.tensors and not after.tensors and before.own_params != after.own_params:
         yield AttributeChange(name="own_params", before=before.own_params, after=after.own_params)
     tensors, others = ({tensor.name: tensor for tensor in row.tensors} for row in (before, after))
     for name in dict.fromkeys((*tensors, *others)):
-        yield from _of_tensor(name, tensors.get(name), others.get(name))
+        yield from _of_tensor(name, tensors.get(name), others.get(name), wiring)
 
 
-def _of_tensor(name: str, before: LayerTensor | None, after: LayerTensor | None) -> Iterator[AttributeChange]:
+def _of_tensor(
+    name: str, before: LayerTensor | None, after: LayerTensor | None, wiring: Wiring
+) -> Iterator[AttributeChange]:
     shape, other = before.shape if before else None, after.shape if after else None
     if shape != other or before is None or after is None:
         yield AttributeChange(name=name, before=shape, after=other)
@@ -123,7 +150,7 @@ def _of_tensor(name: str, before: LayerTensor | None, after: LayerTensor | None)
         yield AttributeChange(name=f"{name}.dtype", before=before.dtype, after=after.dtype)
     if before.trainable != after.trainable:
         yield AttributeChange(name=f"{name}.requires_grad", before=before.trainable, after=after.trainable)
-    if (before.shared_with is None) != (after.shared_with is None):
+    if not wiring.are_shared_alike(before.shared_with, after.shared_with):
         yield AttributeChange(name=f"{name}.shared_with", before=before.shared_with, after=after.shared_with)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from netscope.analysis.diff.alignment import aligned
-from netscope.analysis.diff.attributes import Wiring, differences, have_same_ops, in_common
+from netscope.analysis.diff.attributes import Wiring, descriptions, differences, in_common, not_compared
 from netscope.analysis.diff.ignoring import without
 from netscope.analysis.diff.layers import LayerTree
 from netscope.schema import (
@@ -31,14 +31,14 @@ def diff(before: Summary, after: Summary, ignored: Collection[Ignorable] = ()) -
     return ModelDiff(
         before=ComparedModel.of(before),
         after=ComparedModel.of(after),
-        changes=tuple(_changes(before, after)),
+        changes=_with_unexplained(list(_changes(before, after))),
         delta=Delta(
             params=others.params - totals.params,
             trainable_params=others.trainable_params - totals.trainable_params,
             flops=others.flops - totals.flops,
         ),
         ignored=tuple(sorted(set(ignored))),
-        remarks=tuple(_remarks(before, after)),
+        remarks=tuple(not_compared(before, after)),
     )
 
 
@@ -64,6 +64,32 @@ def _changes(before: Summary, after: Summary) -> Iterator[LayerChange]:
         yield LayerChange(kind="removed", before=before.rows[i], after=None)
 
 
+def _with_unexplained(changes: list[LayerChange]) -> tuple[LayerChange, ...]:
+    """The changes with those of modules that hold others, compute something, and differ in a hyperparameter alone.
+
+    Mostly such a hyperparameter describes what differs below, and is no change of its own.
+    """
+    different = [change for change in changes if change.kind != "same"]
+    return tuple(
+        LayerChange(kind="changed", before=change.before, after=change.after, attributes=told)
+        if (told := _hyperparameters_alone(change)) and not any(_is_below(other, change) for other in different)
+        else change
+        for change in changes
+    )
+
+
+def _hyperparameters_alone(change: LayerChange) -> tuple[AttributeChange, ...]:
+    before, after = change.before, change.after
+    if change.kind != "same" or before is None or after is None or not (before.ops or before.tensors):
+        return ()
+    return tuple(item for item in descriptions(before, after) if item.name != "type")
+
+
+def _is_below(change: LayerChange, holder: LayerChange) -> bool:
+    pairs = ((change.before, holder.before), (change.after, holder.after))
+    return any(row and top and (not top.path or row.path.startswith(f"{top.path}.")) for row, top in pairs)
+
+
 class _Compared:
     """Two architectures, aligned, by what both tell."""
 
@@ -80,13 +106,3 @@ class _Compared:
             # That it now reads from others is what moving means.
             return "moved", tuple(change for change in found if change.name != "reads_from")
         return "changed" if found else "same", found
-
-
-def _remarks(before: Summary, after: Summary) -> Iterator[str]:
-    if have_same_ops(before, after):
-        return
-    torch, other = before.versions.get("torch"), after.versions.get("torch")
-    if torch != other:
-        yield f"traced with torch {torch or 'unknown'} and {other or 'unknown'}: the ops of layers are not compared"
-    elif before.traced_on != after.traced_on:
-        yield f"traced on {before.traced_on} and on {after.traced_on}: the ops of layers are not compared"

@@ -1,11 +1,12 @@
 """A summary without what a comparison leaves out."""
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import accumulate
 from math import prod
 
-from netscope.analysis.diff.layers import family
+from netscope.analysis.diff.layers import family, told_ops
 from netscope.schema import Ignorable, LayerRow, LayerTensor, Summary
 
 _WITHOUT_BIAS = {"aten.addmm": "aten.mm", "aten.baddbmm": "aten.bmm", "aten.addmv": "aten.mv"}
@@ -23,12 +24,12 @@ def without(summary: Summary, ignored: Collection[Ignorable]) -> Summary:
 
 
 def _without_dropout(summary: Summary) -> Summary:
-    """Layers that drop at random are childless and have nothing; whoever read from one reads what it read."""
+    """Without layers that drop at random; whoever read from one reads what it read."""
     holders = {row.path.rpartition(".")[0] for row in summary.rows if row.path}
     dropped = {
         row.path: row.reads_from
         for row in summary.rows
-        if family(row) == "dropout" and row.path not in holders and row.path and not row.tensors
+        if family(row) == "dropout" and row.path not in holders and row.path and _does_nothing(row, summary.mode)
     }
 
     def sources(paths: Iterable[str]) -> Iterable[str]:
@@ -36,11 +37,22 @@ def _without_dropout(summary: Summary) -> Summary:
             yield from sources(dropped[path]) if path in dropped else (path,)
 
     rows = tuple(
-        replace(row, reads_from=tuple(dict.fromkeys(sources(row.reads_from))))
+        replace(
+            row,
+            reads_from=tuple(dict.fromkeys(sources(row.reads_from))),
+            hyperparameters={name: value for name, value in row.hyperparameters.items() if "dropout" not in name},
+        )
         for row in summary.rows
         if row.path not in dropped
     )
     return replace(summary, rows=rows)
+
+
+def _does_nothing(row: LayerRow, mode: str) -> bool:
+    """Whether it has no weights, and computes nothing outside of training, whatever it is called."""
+    return (
+        not row.tensors and row.input_shapes[:1] == row.output_shapes[:1] and (mode == "train" or not told_ops(row.ops))
+    )
 
 
 def _without_biases(summary: Summary) -> Summary:
@@ -55,7 +67,7 @@ def _without_biases(summary: Summary) -> Summary:
             hyperparameters={name: value for name, value in row.hyperparameters.items() if name != "bias"},
             tensors=tuple(tensor for tensor in row.tensors if not _is_bias(tensor)),
             ops=tuple(replace(op, op=_WITHOUT_BIAS.get(op.op, op.op)) for op in row.ops),
-            computation="",
+            computation="" if any(map(_is_bias, row.tensors)) else row.computation,
             params=row.params - inside[row.path][0],
             trainable_params=row.trainable_params - inside[row.path][1],
             own_params=row.own_params - own[row.path][0],
@@ -81,4 +93,5 @@ def _biases(row: LayerRow) -> tuple[int, int]:
 
 
 def _is_bias(tensor: LayerTensor) -> bool:
-    return not tensor.is_buffer and "bias" in tensor.name
+    """Whether it is what nn's layers call one: ``bias``, ``in_proj_bias``, ``bias_hh_l0``, ``bias_k``."""
+    return not tensor.is_buffer and bool(re.fullmatch(r"(\w+_)?bias(_(k|v|[ih]h_l\d+(_reverse)?))?", tensor.name))
