@@ -1,15 +1,17 @@
 """Rules and a summary → how each rule came out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from shlex import quote
 
 from netscope.analysis.diff import diff
 from netscope.analysis.figures import METRICS, Metric
-from netscope.analysis.locking import locked, unlocked
+from netscope.analysis.locking import comparable, locked, unlocked
 from netscope.errors import did_you_mean
 from netscope.schema import (
     COUNTING_VERSION,
+    PYTEST_SEPARATOR,
     CheckRequest,
     Contribution,
     Figure,
@@ -56,16 +58,24 @@ def judged(request: CheckRequest, summary: Summary, entry: LockEntry) -> ModelCh
         location=request.location,
         results=tuple(results),
         against_lock=against_lock,
-        remarks=summary.remarks,
+        remarks=(*summary.remarks, *_remarks(request, summary, entry)),
     )
+
+
+def _remarks(request: CheckRequest, summary: Summary, entry: LockEntry) -> Iterator[str]:
+    then = entry.model
+    if request.lock and then is not None and then.torch != summary.versions.get("torch", ""):
+        now = summary.versions.get("torch", "none")
+        yield f"the lock is of torch {then.torch or 'unknown'}, this is {now}: what the ops compute is not compared"
 
 
 def _results(rule: Rule, request: CheckRequest, summary: Summary, entry: LockEntry) -> Iterator[RuleResult]:
     metric = METRICS[rule.metric]
+    unfit = _unfit(summary, request, entry)
     if rule.pattern is None:
         reason = _unknown(metric, is_lower_bound=summary.is_lower_bound, ops=summary)
         previous = _locked_figure(rule, entry)
-        yield _judge(rule, request, "", metric.of_summary(summary), previous, summary.rows, reason)
+        yield _judge(rule, request, "", metric.of_summary(summary), previous, summary.rows, reason, unfit)
         return
     rows = [row for row in summary.rows if row.path and fnmatchcase(row.path, rule.pattern)]
     if not rows:
@@ -82,7 +92,7 @@ def _results(rule: Rule, request: CheckRequest, summary: Summary, entry: LockEnt
         known = before.get(row.path)
         previous = metric.of_row(known) if known is not None and rule.metric != "memory" else None
         inside = [other for other in summary.rows if other is row or other.path.startswith(f"{row.path}.")]
-        yield _judge(rule, request, row.path, metric.of_row(row), previous, inside, reason)
+        yield _judge(rule, request, row.path, metric.of_row(row), previous, inside, reason, unfit)
 
 
 def _unknown(metric: Metric, *, is_lower_bound: bool, ops: Summary) -> str:
@@ -91,6 +101,30 @@ def _unknown(metric: Metric, *, is_lower_bound: bool, ops: Summary) -> str:
         return ""
     named = ", ".join(op.op for op in ops.uncounted_ops)
     return f"the {metric.title} are a lower bound, because there is no formula for {named}"
+
+
+def _unfit(summary: Summary, request: CheckRequest, entry: LockEntry) -> str:
+    """Why the lock's figures say nothing about these; empty if they do."""
+    if entry.model is None:
+        return ""
+    if entry.counting != COUNTING_VERSION:
+        return _other_convention(entry)
+    now = locked(summary, request.model)
+    for what, then, this in (("inputs", entry.model.inputs, now.inputs), ("mode", entry.model.mode, now.mode)):
+        if then != this:
+            return f"the lock was written for the {what} {_words(then)}, and this is for {_words(this)}"
+    return ""
+
+
+def _words(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else ", ".join(value) or "none"
+
+
+def _other_convention(entry: LockEntry) -> str:
+    return (
+        f"the lock file's figures follow version {entry.counting} of the counting convention, and these follow "
+        f"{COUNTING_VERSION}"
+    )
 
 
 def _locked_figure(rule: Rule, entry: LockEntry) -> Figure | None:
@@ -103,8 +137,9 @@ def _judge(
     path: str,
     actual: Figure | None,
     previous: Figure | None,
-    rows: "list[LayerRow] | tuple[LayerRow, ...]",
+    rows: Sequence[LayerRow],
     reason: str,
+    unfit: str,
 ) -> RuleResult:
     title = METRICS[rule.metric].title
     if reason or actual is None:
@@ -112,6 +147,8 @@ def _judge(
         return replace(_error(rule, path, message, "it cannot be checked, which is no pass"), status="failed")
     limit = rule.limit
     if rule.bound == "max_increase":
+        if unfit:
+            return _error(rule, path, unfit, f"write the lock: {update_command(request)}")
         if not isinstance(previous, int):
             remedy = f"write the lock: {update_command(request)}"
             return _error(rule, path, f"the lock file has no {title} of this to compare with", remedy)
@@ -159,10 +196,12 @@ def _verdict(rule: Rule, title: str, actual: Figure, limit: Figure | None, previ
 
 
 def _exact(figure: Figure | None) -> str:
+    if figure is None:
+        return "none"
     return "×".join(map(str, figure)) if isinstance(figure, tuple) else f"{figure:,}"
 
 
-def _heaviest(rule: Rule, rows: "list[LayerRow] | tuple[LayerRow, ...]") -> tuple[Contribution, ...]:
+def _heaviest(rule: Rule, rows: Sequence[LayerRow]) -> tuple[Contribution, ...]:
     own = METRICS[rule.metric].own
     if own is None:
         return ()
@@ -181,28 +220,32 @@ def _remedy(rule: Rule, request: CheckRequest, actual: Figure) -> str:
 
 
 def update_command(request: CheckRequest) -> str:
-    """What writes the lock file's entry of this check."""
-    return f"netscope check {request.name} --update"
+    """What writes the lock file's entry of this check, or of this test."""
+    if PYTEST_SEPARATOR in request.name:
+        return f"pytest --netscope-update {quote(request.name)}"
+    return f"netscope check {quote(request.name)} --update"
 
 
 def _against_lock(request: CheckRequest, summary: Summary, entry: LockEntry) -> tuple[RuleResult, ModelDiff | None]:
     """Whether the architecture is exactly as the lock file says; if it is not, also what differs."""
-    rule = Rule(metric="architecture", bound="lock", limit=None, text="netscope.lock", location=request.location)
+    rule = Rule(
+        metric="architecture",
+        bound="lock",
+        limit=None,
+        text="netscope.lock",
+        location=request.lock_location or request.location,
+    )
     remedy = f"to accept it: {update_command(request)}"
     if entry.model is None:
         message = "it is to be as the lock file says, and that says nothing about it"
         return _error(rule, "", message, f"write the lock: {update_command(request)}"), None
     if entry.counting != COUNTING_VERSION:
-        message = (
-            f"the lock file's figures follow version {entry.counting} of the counting convention, and these follow "
-            f"{COUNTING_VERSION}"
-        )
-        return _error(rule, "", message, remedy), None
-    now = locked(summary, request.model)
-    if now == entry.model:
+        return _error(rule, "", _other_convention(entry), remedy), None
+    before, now = comparable(entry.model, locked(summary, request.model))
+    if now == before:
         return RuleResult(rule=rule, path="", actual=None, limit=None, status="passed"), None
-    difference = diff(unlocked(entry.model, summary), unlocked(now, summary))
-    message = _difference(entry.model, now, difference)
+    difference = diff(unlocked(before, summary), unlocked(now, summary))
+    message = _difference(before, now, difference)
     failed = RuleResult(rule=rule, path="", actual=None, limit=None, status="failed", message=message, remedy=remedy)
     return failed, None if difference.is_same else difference
 
@@ -215,9 +258,14 @@ def _difference(before: LockedModel, after: LockedModel, difference: ModelDiff) 
         changed = sum(1 for change in difference.changes if change.kind != "same")
         rows = f"{changed} module{'' if changed == 1 else 's'} changed" if changed else "names or shapes changed"
         return f"the architecture is not as in the lock file: {', '.join((rows, *figures))}".replace("-", "−")
-    for field in ("model", "inputs", "mode", "metrics"):
-        if getattr(before, field) != getattr(after, field):
-            return f"the {field} is not as in the lock file: {getattr(before, field)} → {getattr(after, field)}"
+    if before.model != after.model:
+        return f"the model is not the lock file's: {before.model} → {after.model}"
+    if before.inputs != after.inputs:
+        return f"the inputs are not the lock file's: {_words(before.inputs)} → {_words(after.inputs)}"
+    for name in before.metrics.keys() | after.metrics.keys():
+        then, now = before.metrics.get(name), after.metrics.get(name)
+        if then != now:
+            return f"{name} is not as in the lock file: {_exact(then)} → {_exact(now)}"
     return "the layers' own fields are not as in the lock file"
 
 

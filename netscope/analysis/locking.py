@@ -28,6 +28,8 @@ def locked(summary: Summary, model: str) -> LockedModel:
         model=model,
         inputs=tuple(f"{item.name}={'x'.join(map(str, item.shape))}:{item.dtype}" for item in summary.inputs),
         mode=summary.mode,
+        traced_on=summary.traced_on,
+        torch=summary.versions.get("torch", ""),
         metrics={
             name: figure
             for name, metric in METRICS.items()
@@ -48,7 +50,27 @@ def _layer(row: LayerRow) -> LockedLayer:
         trainable=row.own_trainable_params,
         flops=row.own_flops,
         bytes=row.own_memory.weights,
+        tensors=row.tensors,
+        reads_from=row.reads_from,
+        computation=row.computation,
     )
+
+
+def comparable(model: LockedModel, other: LockedModel) -> tuple[LockedModel, LockedModel]:
+    """Both without what only an equal version of torch, on the same kind of device, makes comparable."""
+    if (model.torch, model.traced_on) == (other.torch, other.traced_on):
+        return model, other
+    first, second = (
+        replace(
+            side,
+            torch="",
+            traced_on="",
+            metrics={name: figure for name, figure in side.metrics.items() if name != "memory"},
+            layers=tuple(replace(layer, computation="") for layer in side.layers),
+        )
+        for side in (model, other)
+    )
+    return first, second
 
 
 def unlocked(model: LockedModel, like: Summary) -> Summary:
@@ -92,6 +114,8 @@ def unlocked(model: LockedModel, like: Summary) -> Summary:
         ),
         uncounted_ops=like.uncounted_ops if "flops" not in model.metrics and like.traced_on != NOWHERE else (),
         mode=model.mode,
+        traced_on=model.traced_on,
+        versions={"torch": model.torch},
         peak_memory=None,
     )
 
@@ -120,6 +144,9 @@ def _row(layer: LockedLayer) -> LayerRow:
         ops=(),
         backward_ops=(),
         notes=(),
+        tensors=layer.tensors,
+        reads_from=layer.reads_from,
+        computation=layer.computation,
     )
 
 

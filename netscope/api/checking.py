@@ -12,8 +12,8 @@ from netscope.api.isolation import Worker, WorkerError
 from netscope.api.revisions import checked_out
 from netscope.errors import NetscopeError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import (
-    COUNTING_VERSION,
     FLOP_CONVENTION,
+    PYTEST_SEPARATOR,
     CheckReport,
     CheckRequest,
     Location,
@@ -54,6 +54,8 @@ def check(
         ConfigError: a rule is not understood; or there is none, so that nothing could fail.
         NetscopeError: one of its kinds; those of ``summarize``.
     """
+    if not isinstance(rules or {}, Mapping):
+        raise UsageError(f"rules are a dict like {{'params': {{'max': '26M'}}}}, not {rules!r}")
     found = config.rules_from_table(rules or {}, layers)
     if not found:
         raise UsageError("there is no rule, so this check could not fail: give one, like {'params': {'max': '26M'}}")
@@ -84,6 +86,8 @@ def check_for_test(
     """
     rest = dict(given)
     inputs, layers, lock = rest.pop("input", None), rest.pop("layers", None), rest.pop("lock", False)
+    if not isinstance(lock, bool):
+        raise UsageError(f"lock has to be True or False, not {lock!r}")
     name = rest.pop("name", name)
     options = {key: rest.pop(key) for key in config.OPTIONS if key in rest}
     location = Location(file="", line=None, key=name)
@@ -106,7 +110,7 @@ def update_lock(folder: Path, updates: Mapping[str, LockedModel]) -> None:
         OutputError: it cannot be written.
     """
     path = folder / config.LOCK_NAME
-    config.write_lock(path, config.Lock(models=config.read_lock(path).models | dict(updates)))
+    config.write_lock(path, config.merged(config.read_lock(path), updates))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,16 +274,8 @@ def _compared(outcome: ModelCheck, request: CheckRequest, summary: Summary, summ
 
 
 def _update(path: Path, lock: config.Lock, updates: dict[str, LockedModel], plan: CheckPlan) -> None:
-    """Writes the new entries; of a whole project also leaves out those that no check has any more."""
-    kept = {
-        name: model
-        for name, model in lock.models.items()
-        if not plan.is_whole or any(request.name == name for request in plan.requests)
-    }
-    if lock.counting != COUNTING_VERSION and set(kept) - set(updates):
-        raise UsageError(
-            f"{path}: its figures follow another counting convention, so all have to be written at once: "
-            f"netscope check --update"
-        )
-    if updates or kept != lock.models:
-        config.write_lock(path, config.Lock(models=kept | updates))
+    """Writes the new entries; of a whole project also leaves out those that no check and no test has any more."""
+    checks = {request.name for request in plan.requests}
+    gone = {name for name in lock.models if plan.is_whole and name not in checks and PYTEST_SEPARATOR not in name}
+    if updates or gone:
+        config.write_lock(path, config.merged(lock, updates, gone))

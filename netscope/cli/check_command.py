@@ -80,6 +80,8 @@ def check(
         ("--output-shape", "output_shape", "equal", output_shape),
         ("--layer-count", "layer_count", "equal", layer_count),
     ]
+    if against is not None and not against.strip():
+        raise UsageError("--against names no revision: is the variable empty that it comes from?")
     given = [(option, metric, bound, limit) for option, metric, bound, limit in rules if limit is not None]
     options = {"batch_size": batch_size, "device": None if device == "auto" else device}
     how = {"update": update, "against": against or "", "timeout_s": timeout}

@@ -1,7 +1,7 @@
 """What a project says about its architectures: checks in its TOML file, and the lock file. No torch."""
 
 from netscope.config.checks import OPTIONS, find_checks, request_from_options, rules_from_table
-from netscope.config.lockfile import LOCK_NAME, Lock, lock_text, read_lock, read_lock_text, write_lock
+from netscope.config.lockfile import LOCK_NAME, Lock, lock_text, merged, read_lock, read_lock_text, write_lock
 
 __all__ = [
     "LOCK_NAME",
@@ -9,6 +9,7 @@ __all__ = [
     "Lock",
     "find_checks",
     "lock_text",
+    "merged",
     "read_lock",
     "read_lock_text",
     "request_from_options",

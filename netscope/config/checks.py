@@ -120,6 +120,7 @@ def _request(file: ProjectFile, name: str) -> CheckRequest:
         rules=tuple(rules),
         lock=lock,
         location=at(()),
+        lock_location=at(("lock",)) if lock else None,
     )
 
 
@@ -158,6 +159,8 @@ def _layer_rules(layers: Any, at: Any) -> Iterator[Rule]:
     for pattern, inner in layers.items():
         if not isinstance(inner, dict):
             raise _wrong(at(("layers", pattern)), f"this has to be a table of rules, not {inner!r}")
+        if not inner:
+            raise _wrong(at(("layers", pattern)), f"this has no rule, so it could not fail; {_known(METRIC_UNITS)}")
         yield from _rules(inner, ("layers", pattern), pattern, at)
 
 

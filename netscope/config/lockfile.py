@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from netscope.schema import COUNTING_VERSION, LockedModel
 
 LOCK_NAME = "netscope.lock"
 LOCK_VERSION = 1
+
+_INPUT = re.compile(r"[^=]*=(-?\d+(x-?\d+)*)?:\w+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +58,40 @@ def read_lock_text(text: str | bytes, where: str = LOCK_NAME) -> Lock:
     """
     try:
         found = msgspec.json.decode(text, type=_Written)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{where} is damaged ({error}): write it again with netscope check --update") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _damaged(where, str(error)) from error
+    if not all(_is_whole(model) for model in found.models.values()):
+        raise _damaged(where, "a model without a root, or a figure below zero")
     if found.netscope_lock != LOCK_VERSION:
         raise ConfigError(
-            f"{where} is of version {found.netscope_lock}, and this netscope reads {LOCK_VERSION}: write it again with "
-            f"netscope check --update"
+            f"{where} is of version {found.netscope_lock}, and this netscope reads {LOCK_VERSION}: delete it, and "
+            f"write it again with netscope check --update"
         )
     return Lock(counting=found.counting, models=found.models)
+
+
+def _damaged(where: str, how: str) -> ConfigError:
+    return ConfigError(f"{where} is damaged ({how}): delete it, and write it again with netscope check --update")
+
+
+def _is_whole(model: LockedModel) -> bool:
+    figures = [min(layer.calls, layer.params, layer.trainable, layer.flops, layer.bytes) for layer in model.layers]
+    return bool(figures) and min(figures) >= 0 and all(map(_INPUT.fullmatch, model.inputs))
+
+
+def merged(lock: Lock, updates: Mapping[str, LockedModel], gone: Container[str] = ()) -> Lock:
+    """``lock`` with new entries, and without those that are gone.
+
+    Raises:
+        ConfigError: entries that stay follow another counting convention than new ones do.
+    """
+    kept = {name: model for name, model in lock.models.items() if name not in gone and name not in updates}
+    if kept and lock.counting != COUNTING_VERSION:
+        raise ConfigError(
+            f"{LOCK_NAME}: its figures follow another counting convention, and would no longer be told from new ones: "
+            f"delete it, and write all of it again with netscope check --update and pytest --netscope-update"
+        )
+    return Lock(models=kept | dict(updates))
 
 
 def write_lock(path: Path, lock: Lock) -> None:

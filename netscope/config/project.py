@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from netscope.errors import ConfigError
+from netscope.errors import ConfigError, did_you_mean
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,12 +59,12 @@ def find_project_file(start: Path) -> ProjectFile | None:
         ConfigError: a file on the way is no TOML.
     """
     for folder in (start.resolve(), *start.resolve().parents):
-        for name in NAMES:
-            path = folder / name
-            if path.is_file():
-                found = read_project_file(path)
-                if found.checks:
-                    return found
+        files = [read_project_file(folder / name) for name in NAMES if (folder / name).is_file()]
+        with_checks = [file for file in files if file.checks]
+        if len(with_checks) > 1:
+            raise ConfigError(f"{folder}: both {' and '.join(NAMES)} have checks: put them into one of them")
+        if with_checks:
+            return with_checks[0]
         if (folder / ".git").exists():
             break
     return None
@@ -77,15 +77,20 @@ def read_project_file(path: Path) -> ProjectFile:
         ConfigError: it cannot be read, is no TOML, or its checks are no tables.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, and of integers and nests without end
         raise ConfigError(f"{path}: {error}") from error
+    _check_names(path, text, document)
     sections: tuple[tuple[str, ...], ...] = (("tool", "netscope", "check"),)
     if path.name != "pyproject.toml":
         sections = (("check",), *sections)
+    if sum(_inside(document, section) is not None for section in sections) > 1:
+        raise ConfigError(
+            f"{path}: it has checks both under [check] and under [tool.netscope.check]: put them together"
+        )
     for section in sections:
         checks = _inside(document, section)
         if checks is None:
@@ -95,6 +100,24 @@ def read_project_file(path: Path) -> ProjectFile:
             raise ConfigError(f"{found.shown}:{found.line_of(())}: {'.'.join(section)} has to be a table of checks")
         return found
     return ProjectFile(path=path, text=text, section=sections[0], checks={})
+
+
+def _check_names(path: Path, text: str, document: dict[str, Any]) -> None:
+    """Checks that a section is not called otherwise than it has to be.
+
+    Raises:
+        ConfigError: there is a table that netscope does not know where all are netscope's.
+    """
+    known: dict[tuple[str, ...], tuple[str, ...]] = {("tool", "netscope"): ("check",)}
+    if path.name == "netscope.toml":
+        known[()] = ("check", "tool")
+    for section, names in known.items():
+        table = _inside(document, section)
+        for name in table if isinstance(table, dict) else ():
+            if name not in names:
+                keys = (*section, name)
+                where = f"{path.name}:{_line_of(text, keys) or 1}: {'.'.join(keys)}"
+                raise ConfigError(f"{where}: there is no such section{did_you_mean(name, names)}; there is {names[0]}")
 
 
 def _inside(document: Any, keys: Sequence[str]) -> Any:
@@ -112,7 +135,7 @@ def _line_of(text: str, keys: Sequence[str]) -> int:
     The parser says nothing about lines, but the start of a document is a document as well: the value is given by the
     lines that the shortest start that knows it has more than the longest one that does not.
     """
-    lines = text.splitlines()
+    lines = text.split("\n")
 
     def knows(count: int) -> bool:
         """Whether the first lines do; within a value that goes over several, those up to its end."""
@@ -128,7 +151,7 @@ def _line_of(text: str, keys: Sequence[str]) -> int:
 
 def _documents(text: str, count: int) -> Iterator[Any]:
     """The shortest start of at least ``count`` lines that is a document."""
-    total = len(text.splitlines())
+    total = len(text.split("\n"))
     found = (_document(text, longer) for longer in range(count, total + 1))
     yield from islice((document for document in found if document is not None), 1)
 
@@ -137,6 +160,6 @@ def _documents(text: str, count: int) -> Iterator[Any]:
 def _document(text: str, count: int) -> Any:
     """What the first ``count`` lines say; None if they are no document."""
     try:
-        return tomllib.loads("\n".join(text.splitlines()[:count]))
+        return tomllib.loads("\n".join(text.split("\n")[:count]))
     except tomllib.TOMLDecodeError:
         return None

@@ -1,13 +1,18 @@
 """Exact numbers as people write them: ``26M``, ``2.3G``, ``300MB``, ``1%``."""
 
 import re
-from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
 Unit = Literal["count", "bytes", "shape"]
 
-_NUMBER = re.compile(r"(?P<number>\d[\d_,]*(?:\.\d+)?)\s*(?P<suffix>[A-Za-z]*)")
-_PERCENT = re.compile(r"(?P<number>\d+(?:\.\d{1,2})?)\s*%")
+_NUMBER = re.compile(
+    r"(?P<number>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:_[0-9]+)*(?P<fraction>\.[0-9]+)?)\s*(?P<suffix>[A-Za-z]*)"
+)
+LONGEST = 100
+"""Digits: more are no number that anyone counts to."""
+
+_PERCENT = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,2})?)\s*%")
 _COUNTS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12, "p": 10**15}
 _BYTES = {
     "": 1,
@@ -35,10 +40,11 @@ def parse_quantity(value: object, unit: Unit) -> int:
     example = "300MB or 300MiB" if unit == "bytes" else "26_000_000 or 26M"
     found = _NUMBER.fullmatch(value.strip()) if isinstance(value, str) else None
     factor = (_BYTES if unit == "bytes" else _COUNTS).get(found["suffix"].lower()) if found else None
-    if found is None or factor is None:
+    with_commas = found is not None and "," in found["number"]
+    if found is None or factor is None or len(found["number"]) > LONGEST or (with_commas and found["suffix"]):
         raise ValueError(f"{value!r} is no whole number; write it like {example}")
-    exact = Decimal(re.sub("[_,]", "", found["number"])) * factor
-    if exact != exact.to_integral_value():
+    exact = Fraction(re.sub("[_,]", "", found["number"])) * factor
+    if exact.denominator != 1:
         raise ValueError(f"{value!r} is no whole number; write it like {example}")
     return int(exact)
 
@@ -59,4 +65,4 @@ def parse_shape(value: object) -> tuple[int, ...]:
 def parse_percent(value: object) -> int | None:
     """Hundredths of a per cent: 100 for ``"1%"``; None if it is no percentage."""
     found = _PERCENT.fullmatch(value.strip()) if isinstance(value, str) else None
-    return int(Decimal(found["number"]) * 100) if found else None
+    return int(Fraction(found["number"]) * 100) if found else None

@@ -2,6 +2,7 @@
 
 from netscope.schema.check import (
     METRIC_UNITS,
+    PYTEST_SEPARATOR,
     Bound,
     CheckReport,
     CheckRequest,
@@ -68,6 +69,7 @@ __all__ = [
     "NEVER_RAN",
     "NOWHERE",
     "OUTPUTS_DIFFER",
+    "PYTEST_SEPARATOR",
     "RAGGED",
     "SCHEMA_VERSION",
     "UNKNOWN_FORWARD",

@@ -8,6 +8,7 @@ from typing import Literal
 from netscope.display import Displayed
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.diff import ModelDiff
+from netscope.schema.summary import LayerTensor
 from netscope.schema.trace import PlainValue, Shape
 
 Bound = Literal["equal", "max", "min", "warn", "max_increase", "lock"]
@@ -30,6 +31,10 @@ METRIC_UNITS: Mapping[str, Literal["count", "bytes", "shape"]] = MappingProxyTyp
 """What rules are about. ``memory`` is the peak of the forward pass, of a step of training all that is kept;
 ``layer_count`` the modules without others below them.
 """
+
+
+PYTEST_SEPARATOR = "::"
+"""What the names of tests have in them, and so their entries in the lock file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,7 @@ class CheckRequest:
         rules: what has to hold.
         lock: whether it has to be as the lock file says.
         location: where the check stands.
+        lock_location: where ``lock`` does.
     """
 
     name: str
@@ -94,6 +100,7 @@ class CheckRequest:
     rules: tuple[Rule, ...]
     lock: bool = False
     location: Location
+    lock_location: Location | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +238,9 @@ class LockedLayer:
     trainable: int
     flops: int
     bytes: int
+    tensors: tuple[LayerTensor, ...]
+    reads_from: tuple[str, ...]
+    computation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +251,8 @@ class LockedModel:
         model: the architecture, as it was asked for.
         inputs: what it was run on, ``"x=1x3x224x224:float32"``.
         mode: ``"eval"`` or ``"train"``.
+        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``.
+        torch: its version: ``computation`` of the layers is comparable between equal ones only.
         metrics: the figures of the whole by ``METRIC_UNITS``; those that are not exact are left out.
         layers: in order of execution, a module before its children.
     """
@@ -248,5 +260,7 @@ class LockedModel:
     model: str
     inputs: tuple[str, ...]
     mode: str
+    traced_on: str
+    torch: str
     metrics: dict[str, Figure]
     layers: tuple[LockedLayer, ...]

@@ -26,7 +26,7 @@ def from_json(kind: type[Result], text: str | bytes) -> Result:
     """
     try:
         header = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SavedResultError(f"this is not a saved netscope result: {error}") from error
     if not isinstance(header, dict) or "schema_version" not in header:
         raise SavedResultError("this JSON is not a saved netscope result: it has no 'schema_version'")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from netscope.display import Displayed
-from netscope.errors import MissingExtraError
+from netscope.errors import MissingExtraError, SavedResultError
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.memory import MemoryUse, PeakMemory
 from netscope.schema.trace import InputSpec, PlainValue, Shape
@@ -263,7 +263,10 @@ class Summary(Displayed):
         Raises:
             SavedResultError: the text is not one.
         """
-        return from_json(cls, text)
+        summary = from_json(cls, text)
+        if not summary.rows or any(row.own_params < 0 or row.own_flops < 0 for row in summary.rows):
+            raise SavedResultError("this Summary is damaged: it has no rows, or figures below zero")
+        return summary
 
     def to_dataframe(self) -> "pd.DataFrame":
         """One row per module, the fields of ``LayerRow`` as columns, indexed by path.

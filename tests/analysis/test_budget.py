@@ -209,6 +209,50 @@ def test_a_lock_of_another_counting_convention_is_no_pass(alexnet):
     assert "version 0 of the counting convention" in result.message
 
 
+def test_an_increase_over_figures_of_another_convention_or_input_is_no_pass(alexnet):
+    (result,) = results_of(alexnet, {"params": {"max_increase": "1%"}}, entry=entry_of(alexnet, counting=0))
+    assert (result.status, result.passed) == ("error", False)
+    two = netscope.summarize("alexnet-paper", batch_size=2)
+    (result,) = results_of(alexnet, {"flops": {"max_increase": "1%"}}, entry=entry_of(two))
+    assert result.status == "error"
+    assert "the lock was written for the inputs x=2x3x224x224:float32" in result.message
+
+
+def test_the_lock_sees_what_no_figure_shows():
+    class Ends(nn.Module):
+        def __init__(self, end):
+            super().__init__()
+            self.fc = nn.Linear(4, 4)
+            self.__dict__["end"] = end
+
+        def forward(self, x):
+            return self.end(self.fc(x), x)
+
+    ends = [lambda y, x: y.relu() + x, lambda y, x: y.tanh() - x, lambda y, x: x - y.relu(), lambda y, x: x + y]
+    summaries = [netscope.summarize(Ends(end), (1, 4)) for end in ends]
+    for summary in summaries:
+        for other in summaries:
+            check = judged(request_with(lock=True), other, entry_of(summary))
+            assert check.passed == (other is summary)
+
+
+def test_a_lock_of_another_torch_is_compared_without_what_ops_compute(alexnet):
+    model = locked(alexnet, "alexnet-paper")
+    layers = tuple(replace(layer, computation="x-y") for layer in model.layers)
+    older = LockEntry(model=replace(model, torch="1.0", layers=layers))
+    check = judged(request_with(lock=True), alexnet, older)
+    assert check.passed
+    assert "the lock is of torch 1.0" in check.remarks[0]
+    assert not judged(request_with(lock=True), netscope.summarize("alexnet-tv"), older).passed
+
+
+def test_a_tests_entry_is_accepted_by_pytest(alexnet):
+    request = replace(request_with(lock=True), name="tests/test_x.py::test_it[a b]")
+    assert judged(request, alexnet, LockEntry(model=None)).results[0].remedy == (
+        "write the lock: pytest --netscope-update 'tests/test_x.py::test_it[a b]'"
+    )
+
+
 def test_a_missing_lock_is_no_pass(alexnet):
     (result,) = results_of(alexnet, lock=True)
     assert (result.status, result.passed) == ("error", False)

@@ -5,6 +5,7 @@ import itertools
 from collections import Counter, OrderedDict
 from dataclasses import replace
 
+import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -172,6 +173,101 @@ def test_a_skip_from_elsewhere_is_seen_although_every_layer_is_the_same():
     result = netscope.diff(Skip(far=False), Skip(far=True), (1, 4))
     assert attributes(result) == {"": {"reads_from": (("c", "b"), ("c", "a"))}}
     assert not result.delta
+
+
+class TwoBranches(nn.Module):
+    """Two layers and what becomes of them; the fingerprints alone tell most of these apart."""
+
+    ENDS = (
+        "a - b",
+        "b - a",
+        "a",
+        "b",
+        "(a, b)",
+        "(b, a)",
+        "a.relu() - b",
+        "a - b.relu()",
+        "norm",
+        "a @ self.left @ self.right",
+        "a @ self.right @ self.left",
+        "torch.cat([a, b])",
+        "torch.cat([b, a])",
+        "a + a",
+        "a + b",
+    )
+
+    def __init__(self, end):
+        super().__init__()
+        self.a, self.b, self.norm = nn.Linear(4, 4), nn.Linear(4, 4), nn.LayerNorm(4)
+        self.left, self.right = nn.Parameter(torch.zeros(4, 4)), nn.Parameter(torch.zeros(4, 4))
+        self.__dict__["chosen"] = end
+
+    def forward(self, x):
+        a = self.a(x)
+        known = {"a": a, "b": self.b(x), "norm": self.norm(a), "self": self, "torch": torch}
+        return eval(self.chosen, known)  # noqa: S307 - one of ours
+
+
+def test_which_operand_is_which_and_what_is_returned_is_seen():
+    summaries = [netscope.summarize(TwoBranches(end), (2, 4)) for end in TwoBranches.ENDS]
+    for end, summary in zip(TwoBranches.ENDS, summaries, strict=True):
+        assert netscope.diff(summary, netscope.summarize(TwoBranches(end), (2, 4))).is_same
+        assert [netscope.diff(summary, other).is_same for other in summaries] == [
+            other is summary for other in summaries
+        ]
+
+
+def test_a_tie_to_another_layer_is_seen():
+    class Tied(nn.Module):
+        def __init__(self, to):
+            super().__init__()
+            self.a, self.b, self.head = nn.Embedding(9, 4), nn.Embedding(9, 4), nn.Linear(4, 9, bias=False)
+            self.head.weight = getattr(self, to).weight
+
+        def forward(self, ids):
+            return self.head(self.a(ids) + self.b(ids))
+
+    result = netscope.diff(Tied("a"), Tied("b"), "1x5:int64")
+    assert attributes(result) == {"head": {"weight.shared_with": ("a.weight", "b.weight")}}
+
+
+def test_an_argument_that_explains_nothing_below_is_a_change():
+    class Scaled(nn.Module):
+        def __init__(self, factor):
+            super().__init__()
+            self.fc, self.factor = nn.Linear(4, 4), factor
+            self.register_buffer("scale", torch.tensor(float(factor)))
+
+        def forward(self, x):
+            return self.fc(x) * self.scale
+
+    assert attributes(netscope.diff(Scaled(2), Scaled(3), (1, 4))) == {"": {"factor": (2, 3)}}
+
+
+def test_what_only_one_side_tells_is_said_not_to_be_compared():
+    step = netscope.summarize("lenet5", mode="train")
+    assert netscope.diff(step, "lenet5").remarks == (
+        "traced in train and in eval mode: the ops of layers are not compared",
+    )
+    rows = tuple(replace(row, tensors=()) for row in step.rows)
+    remarks = netscope.diff(step, replace(step, rows=rows)).remarks
+    assert remarks == ("only one side tells the layers' tensors: they are not compared",)
+
+
+def test_only_what_does_nothing_is_ignored_as_dropout():
+    class DropLast(nn.Module):
+        def forward(self, x):
+            return x.flip(0) * 2
+
+    result = netscope.diff(nn.Sequential(DropLast()), nn.Sequential(nn.Identity()), (2, 4), ignore=["names", "dropout"])
+    assert not result.is_same
+    recurrent = (nn.LSTM(4, 4, num_layers=2, dropout=rate) for rate in (0.0, 0.5))
+    assert netscope.diff(*recurrent, (5, 1, 4), ignore=["dropout"]).is_same
+
+
+def test_without_biases_a_computation_is_still_compared():
+    result = netscope.diff(vit(), vit(num_heads=8), (1, 3, 64, 64), ignore=["bias"])
+    assert len(attributes(result)) == 3
 
 
 def test_inputs_in_another_role_are_seen_but_not_under_another_name():

@@ -1,11 +1,13 @@
 """The project's checks: every rule with its line, and every mistake with its file, line and key."""
 
+from dataclasses import replace
+
 import pytest
 
-from netscope.config import find_checks, read_lock, rules_from_table, write_lock
+from netscope.config import find_checks, merged, read_lock, rules_from_table, write_lock
 from netscope.config.lockfile import Lock, lock_text
 from netscope.errors import ConfigError, OutputError
-from netscope.schema import LockedLayer, LockedModel
+from netscope.schema import COUNTING_VERSION, LockedLayer, LockedModel
 
 PROJECT = """\
 [project]
@@ -57,11 +59,37 @@ def test_every_rule_knows_its_line(project):
 
 
 @pytest.mark.parametrize("section", ["check", "tool.netscope.check"])
-def test_a_file_of_netscopes_own_goes_before_the_projects(project, section):
-    project(PROJECT)
+def test_a_file_of_netscopes_own_needs_no_prefix(project, section):
     folder = project(f"[{section}.x]\nmodel = 'lenet5'\nparams = 1\n", "netscope.toml")
     path, (only,) = find_checks(folder)
-    assert (path.name, only.name) == ("netscope.toml", "x")
+    assert (path.name, only.name, only.location.line) == ("netscope.toml", "x", 1)
+
+
+def test_checks_in_two_files_are_told_instead_of_one_being_left_out(project):
+    project(PROJECT)
+    folder = project("[check.x]\nmodel = 'lenet5'\nparams = 1\n", "netscope.toml")
+    with pytest.raises(ConfigError, match=r"both netscope.toml and pyproject.toml have checks"):
+        find_checks(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[chekc.b]\nmodel = 'a'\n", r"netscope.toml:1: chekc: there is no such section; did you mean check"),
+        ("[tool.netscope.chek.b]\nmodel = 'a'\n", r"netscope.toml:1: tool.netscope.chek: there is no such section"),
+        ("[check.a]\n[tool.netscope.check.b]\n", r"both under \[check\] and under \[tool.netscope.check\]"),
+        ("a = " + "[" * 2000, r"netscope.toml: "),
+        ("a = " + "9" * 5000, r"netscope.toml: "),
+    ],
+)
+def test_a_section_that_nobody_would_read_is_told(project, text, message):
+    with pytest.raises(ConfigError, match=message):
+        find_checks(project(text, "netscope.toml"))
+
+
+def test_a_byte_order_mark_and_odd_line_separators_change_nothing(project):
+    folder = project("\ufeff# a\u2028b\x85c\r\n" + PROJECT.replace("\n", "\r\n"))
+    assert [rule.location.line for rule in find_checks(folder)[1][0].rules] == [8, 9, 9, 10, 17]
 
 
 def test_the_file_is_found_from_below(project):
@@ -95,6 +123,7 @@ MISTAKES = {
     X + "layers = 3\n": r"toml:3: .*layers: layers has to be a table",
     X + "\n\n[tool.netscope.check.x.layers.'a.*']\nparas = 1\n": r"toml:6: .*a\.\*\.paras: there is no metric 'paras'",
     X + "layers.a = 3\n": r"toml:3: .*layers\.a: this has to be a table of rules",
+    X + "layers.a = {}\n": r"toml:3: .*layers\.a: this has no rule",
     "[tool.netscope]\ncheck = 3\n": r"toml:2: tool.netscope.check has to be a table of checks",
     "[tool.netscope.check]\nx = 3\n": r"toml:2: .*check\.x: a check is a table",
     "[tool\n": r"pyproject.toml: .*line 1",
@@ -130,10 +159,18 @@ def test_rules_from_python_are_read_as_strictly():
 def locked_model(name="m", params=3):
     layer = LockedLayer(
         path="层", type="Linear", hyperparameters={"bias": None, "size": (1, 2)}, calls=1, outputs=((1, 2),),
-        params=params, trainable=params, flops=2**70, bytes=12,
+        params=params, trainable=params, flops=2**60, bytes=12, tensors=(), reads_from=("<x>",), computation="a-b",
     )  # fmt: skip
     metrics = {"params": params, "output_shape": (1, 2)}
-    return LockedModel(model=name, inputs=("x=1x2:float32",), mode="eval", metrics=metrics, layers=(layer, layer))
+    return LockedModel(
+        model=name,
+        inputs=("x=1x2:float32",),
+        mode="eval",
+        traced_on="meta",
+        torch="2.6.0",
+        metrics=metrics,
+        layers=(layer, layer),
+    )
 
 
 def test_the_lock_file_comes_back_as_it_was(tmp_path):
@@ -152,6 +189,34 @@ def test_the_lock_file_has_its_models_by_name_and_a_line_for_each_layer():
 
 def test_no_lock_file_is_an_empty_one(tmp_path):
     assert read_lock(tmp_path / "netscope.lock") == Lock(models={})
+
+
+def test_new_entries_take_the_place_of_old_ones_and_what_is_gone_goes():
+    lock = Lock(models={"a": locked_model("old"), "b": locked_model(), "c": locked_model()})
+    result = merged(lock, {"a": locked_model("new")}, gone={"c"})
+    assert {name: model.model for name, model in result.models.items()} == {"a": "new", "b": "m"}
+
+
+def test_entries_of_two_counting_conventions_are_not_mixed():
+    old = Lock(counting=0, models={"a": locked_model(), "b": locked_model()})
+    with pytest.raises(ConfigError, match="another counting convention"):
+        merged(old, {"a": locked_model()})
+    assert merged(old, {"a": locked_model(), "b": locked_model()}).counting == COUNTING_VERSION
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layers": ()},
+        {"inputs": ("x=foo:float32",)},
+        {"layers": (replace(locked_model().layers[0], params=-5),)},
+    ],
+)
+def test_a_lock_file_edited_into_nonsense_is_damaged(tmp_path, change):
+    model = locked_model()
+    write_lock(tmp_path / "netscope.lock", Lock(models={"a": replace(model, **change)}))
+    with pytest.raises(ConfigError, match=r"netscope.lock is damaged"):
+        read_lock(tmp_path / "netscope.lock")
 
 
 @pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\n", "{}", '{"netscope_lock": 1, "counting": "1", "models": {}}'])

@@ -248,11 +248,9 @@ def test_the_workers_of_xdist_write_one_lock_file(project):
     """Of a saved summary, which the workers can check without torch."""
     (project.path / "lenet5.json").write_text(netscope.summarize("lenet5").to_json(), encoding="utf-8")
     project.makepyfile(SAVED)
-    arguments = ("-n", "2", "-p", "no:cacheprovider")
-    project.runpytest_subprocess(*arguments, "--netscope-update").assert_outcomes(passed=4)
+    project.runpytest_subprocess("-n", "2", "--netscope-update").assert_outcomes(passed=4)
     name = "test_the_workers_of_xdist_write_one_lock_file.py::test_saved"
     assert sorted(entries(project)) == [f"{name}[{number}]" for number in range(4)]
-    project.runpytest_subprocess(*arguments).assert_outcomes(passed=4)
 
 
 def test_a_run_that_does_not_use_it_imports_next_to_nothing(pytester):

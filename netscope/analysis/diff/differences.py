@@ -70,12 +70,15 @@ def _with_unexplained(changes: list[LayerChange]) -> tuple[LayerChange, ...]:
     Mostly such a hyperparameter describes what differs below, and is no change of its own.
     """
     different = [change for change in changes if change.kind != "same"]
-    return tuple(
-        LayerChange(kind="changed", before=change.before, after=change.after, attributes=told)
-        if (told := _hyperparameters_alone(change)) and not any(_is_below(other, change) for other in different)
-        else change
-        for change in changes
-    )
+    told: list[LayerChange] = []
+    for change in reversed(changes):
+        attributes = _hyperparameters_alone(change)
+        if attributes and not any(_is_below(other, change) for other in different):
+            told.append(LayerChange(kind="changed", before=change.before, after=change.after, attributes=attributes))
+            different.append(told[-1])
+        else:
+            told.append(change)
+    return tuple(reversed(told))
 
 
 def _hyperparameters_alone(change: LayerChange) -> tuple[AttributeChange, ...]:
