@@ -63,6 +63,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         yield
         return
     given = dict(marker.kwargs)
+    if len(marker.args) > 1:
+        pytest.fail(f"netscope: the marker takes one model, and the rest by name, not {marker.args!r}", pytrace=False)
     model = marker.args[0] if marker.args else given.pop("model", None)
     item.stash[_CHECKED] = []
     if model is not None:

@@ -46,13 +46,14 @@ def diff(
         SavedResultError: the file holds no summary.
         UsageError: inputs or options were given for a saved summary, or there is nothing of that name to ignore.
     """
-    for name in ignore:
+    ignored = ignore.split(",") if isinstance(ignore, str) else ignore
+    for name in ignored:
         if name not in IGNORABLE:
             raise UsageError(
                 f"there is no {name!r} to ignore{did_you_mean(name, IGNORABLE)}; there are {', '.join(IGNORABLE)}"
             )
     sides = summaries_of(before, after, inputs, inputs_before=inputs_before, inputs_after=inputs_after, **options)
-    return analysis.diff(*sides, cast("Collection[Ignorable]", tuple(ignore)))
+    return analysis.diff(*sides, cast("Collection[Ignorable]", tuple(ignored)))
 
 
 def weights_map(

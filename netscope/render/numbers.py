@@ -58,13 +58,17 @@ def share(part: int, whole: int) -> str:
 
 
 def change(delta: int, whole: int) -> str:
-    """``delta`` as a share of what there was, with its sign: ``−2.05%``; empty where there was nothing."""
+    """``delta`` as a share of what there was, with its sign: ``−2.05%``; empty where there was nothing.
+
+    What is not nothing is never shown as 0.00 %: ``+0.003%``.
+    """
     if not delta or not whole:
         return ""
     percent = 100 * delta / whole
     text = f"{percent:+.2f}" if abs(percent) < _TENFOLD else f"{percent:+,.0f}"
-    sign = text[0].replace("-", "−")
-    return f"{sign}{text[1:]}%" if float(text.replace(",", "")) else f"{sign}<0.01%"
+    if not float(text.replace(",", "")):
+        text = f"{percent:+.1g}"
+    return f"{text}%".replace("-", "−")
 
 
 def signed_scaled(value: int) -> str:

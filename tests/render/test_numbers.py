@@ -50,3 +50,19 @@ def test_count_signed_and_shape():
     assert numbers.count(62_378_344) == "62,378,344"
     assert (numbers.signed(1_024), numbers.signed(-1_024), numbers.signed(0)) == ("+1,024", "−1,024", "0")
     assert (numbers.shape((1, 3, 224, 224)), numbers.shape(())) == ("1×3×224×224", "scalar")
+
+
+@pytest.mark.parametrize(
+    ("delta", "whole", "text"),
+    [
+        (-1_277_504, 62_378_344, "−2.05%"),
+        (1, 3, "+33.33%"),
+        (28_670_016_448, 2_270_512_192, "+1,263%"),
+        (1, 1_000_000, "+0.0001%"),
+        (-38, 1_000_000, "−0.004%"),
+        (0, 5, ""),
+        (5, 0, ""),
+    ],
+)
+def test_a_change_is_a_share_of_what_there_was_and_never_rounded_to_nothing(delta, whole, text):
+    assert numbers.change(delta, whole) == text
