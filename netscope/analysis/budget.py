@@ -11,6 +11,7 @@ from netscope.analysis.locking import comparable, locked, unlocked
 from netscope.errors import did_you_mean
 from netscope.schema import (
     COUNTING_VERSION,
+    NAMED_BY_TEST,
     PYTEST_SEPARATOR,
     CheckRequest,
     Contribution,
@@ -221,6 +222,8 @@ def _remedy(rule: Rule, request: CheckRequest, actual: Figure) -> str:
 
 def update_command(request: CheckRequest) -> str:
     """What writes the lock file's entry of this check, or of this test."""
+    if request.name.startswith(NAMED_BY_TEST):
+        return "pytest --netscope-update"
     if PYTEST_SEPARATOR in request.name:
         return f"pytest --netscope-update {quote(request.name)}"
     return f"netscope check {quote(request.name)} --update"

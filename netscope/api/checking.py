@@ -13,6 +13,7 @@ from netscope.api.revisions import checked_out
 from netscope.errors import NetscopeError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import (
     FLOP_CONVENTION,
+    NAMED_BY_TEST,
     PYTEST_SEPARATOR,
     CheckReport,
     CheckRequest,
@@ -88,7 +89,7 @@ def check_for_test(
     inputs, layers, lock = rest.pop("input", None), rest.pop("layers", None), rest.pop("lock", False)
     if not isinstance(lock, bool):
         raise UsageError(f"lock has to be True or False, not {lock!r}")
-    name = rest.pop("name", name)
+    name = f"{NAMED_BY_TEST}{rest.pop('name')}" if "name" in rest else name
     options = {key: rest.pop(key) for key in config.OPTIONS if key in rest}
     location = Location(file="", line=None, key=name)
     rules = config.rules_from_table(rest, layers)

@@ -16,6 +16,10 @@ TIMEOUT_S = 600.0
 _LIMIT = "N"
 
 
+_ROOT_OF = {"github": "GITHUB_WORKSPACE", "gitlab": "CI_PROJECT_DIR"}
+"""Format → the variable with the repository's folder, from which its service reckons files."""
+
+
 def _limit(name: str, text: str) -> Any:
     return typer.Option(name, metavar=_LIMIT, help=text, rich_help_panel="Rules for an architecture by itself")
 
@@ -96,11 +100,21 @@ def check(
     )
     with working("checking") as progress:
         report = api.run_checks(plan, lambda name: progress(f"checking {name}"))
+    if format_name in _ROOT_OF:
+        report = report.with_files_below(_from_root(_ROOT_OF[format_name]))
     if format_name == "github":
         _write_job_summary(render(report, "markdown"))
     write_result(report, format_name, output)
     if report.exit_code:
         raise typer.Exit(report.exit_code)
+
+
+def _from_root(variable: str) -> str:
+    """The folder that we are in, from the repository's; ``""`` if that is the same, or not known."""
+    root = os.environ.get(variable)
+    here = Path.cwd()
+    inside = root and here.is_relative_to(Path(root).resolve())
+    return here.relative_to(Path(root).resolve()).as_posix().removeprefix(".") if root and inside else ""
 
 
 def _write_job_summary(markdown: str) -> None:

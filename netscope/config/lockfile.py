@@ -102,12 +102,13 @@ def write_lock(path: Path, lock: Lock) -> None:
     """
     draft = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        draft.write_text(lock_text(lock), encoding="utf-8")
-        draft.replace(path)
+        try:
+            draft.write_text(lock_text(lock), encoding="utf-8")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def lock_text(lock: Lock) -> str:

@@ -150,7 +150,7 @@ def _told(node: Node) -> str:
         differs = f", {attributes_text(change.attributes)}" if change.attributes else ""
         return f"from {node.was or 'another place'}{differs}"
     if change.kind in ("added", "removed"):
-        return layer_text(change)
+        return layer_text(change) + (", what it held stayed" if node.is_dissolved else "")
     if node.children or not node.is_same:
         return ""
     return "(equal)" if node.is_quiet else "(same layers)" if node.hidden else ""

@@ -24,6 +24,7 @@ class Node:
         hidden: whether something below it is not shown.
         is_same: whether neither it nor anything below it, shown or not, is of another kind than the same.
         is_quiet: whether nothing differs in it or below it but names and shapes.
+        is_dissolved: whether it was removed, and something that was below it was not.
         is_whole: whether it was added, removed or moved with everything below it.
         holds_renamed: whether something below it stands under another name.
     """
@@ -39,6 +40,7 @@ class Node:
     hidden: bool = False
     is_same: bool = False
     is_quiet: bool = False
+    is_dissolved: bool = False
     is_whole: bool = False
     holds_renamed: bool = False
 
@@ -55,8 +57,10 @@ def trees_of(diff: ModelDiff) -> list[Node]:
     before = {node.change.before.path: node for node in nodes if node.change.before is not None}
     after = {node.change.after.path: node for node in nodes if node.change.after is not None}
     roots: list[Node] = []
+    still_needed = _above_what_stayed(diff)
     for node in nodes:
         path = node.change.row.path
+        node.is_dissolved = node.change.kind == "removed" and path in still_needed
         parent = (before if node.change.after is None else after).get(_above(path)) if path else None
         (roots if parent is None else parent.children).append(node)
     for root in roots:
@@ -73,6 +77,16 @@ def _node(change: LayerChange, *, with_names: bool) -> Node:
     return Node(change=change, label=row.name or row.type_name, was=was or "")
 
 
+def _above_what_stayed(diff: ModelDiff) -> set[str]:
+    """Paths before of all modules that held one which is still there."""
+    found: set[str] = set()
+    for change in diff.changes:
+        path = change.before.path if change.before and change.after else ""
+        while path and (path := _above(path)) not in found:
+            found.add(path)
+    return found
+
+
 def _above(path: str) -> str:
     return path.rpartition(".")[0]
 
@@ -83,9 +97,8 @@ def _settle(node: Node) -> None:
         _settle(child)
     kind = node.change.kind
     node.is_same = kind == "same" and all(child.is_same for child in node.children)
-    node.is_whole = kind in ("added", "removed", "moved") and all(
-        child.is_whole and child.change.kind == kind for child in node.children
-    )
+    is_whole = all(child.is_whole and child.change.kind == kind for child in node.children)
+    node.is_whole = kind in ("added", "removed", "moved") and is_whole and not node.is_dissolved
     node.holds_renamed = any(child.is_renamed or child.holds_renamed for child in node.children)
     node.params, node.flops = _figures(node, "params"), _figures(node, "flops")
     node.is_quiet = (

@@ -2,6 +2,7 @@
 
 from netscope.schema.check import (
     METRIC_UNITS,
+    NAMED_BY_TEST,
     PYTEST_SEPARATOR,
     Bound,
     CheckReport,
@@ -66,6 +67,7 @@ __all__ = [
     "COUNTING_VERSION",
     "FLOP_CONVENTION",
     "METRIC_UNITS",
+    "NAMED_BY_TEST",
     "NEVER_RAN",
     "NOWHERE",
     "OUTPUTS_DIFFER",

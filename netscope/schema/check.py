@@ -1,7 +1,7 @@
 """What ``netscope check`` is asked and what it answers: rules, and how each came out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -35,6 +35,9 @@ METRIC_UNITS: Mapping[str, Literal["count", "bytes", "shape"]] = MappingProxyTyp
 
 PYTEST_SEPARATOR = "::"
 """What the names of tests have in them, and so their entries in the lock file."""
+
+NAMED_BY_TEST = f"pytest{PYTEST_SEPARATOR}"
+"""What the lock file's entry begins with that a test has given a name of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +213,24 @@ class CheckReport(Displayed):
             yield model.exit_code
             for result in model.results:
                 yield {"failed": 1, "error": 2}.get(result.status, 0)
+
+    def with_files_below(self, folder: str) -> "CheckReport":
+        """The same report with the files of its rules seen from further up, where this is ``folder``."""
+
+        def moved(location: Location) -> Location:
+            is_elsewhere = not location.file or location.file.startswith("/")
+            return location if is_elsewhere else replace(location, file=f"{folder}/{location.file}")
+
+        def with_moved(result: RuleResult) -> RuleResult:
+            return replace(result, rule=replace(result.rule, location=moved(result.rule.location)))
+
+        if not folder:
+            return self
+        models = (
+            replace(model, location=moved(model.location), results=tuple(map(with_moved, model.results)))
+            for model in self.models
+        )
+        return replace(self, models=tuple(models))
 
     def to_json(self) -> str:
         """This report as JSON; ``from_json`` reads it back equal."""

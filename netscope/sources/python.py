@@ -1,8 +1,9 @@
 """Python objects: ``package.module:factory`` and ``path/file.py:factory``."""
 
 import inspect
+import os
 import sys
-from importlib import import_module
+from importlib import import_module, invalidate_caches
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -129,6 +130,29 @@ def _import_module(name: str, text: str) -> ModuleType:
         raise BuildError(f"{text}: importing {name} raised {described(error)}") from error
 
 
+_ROOTS: set[Path] = set()
+"""Folders whose files were imported."""
+
+
+def _make_room(root: Path) -> None:
+    """Puts ``root`` first where modules are looked for, and forgets its names that came from other such folders.
+
+    Two projects may both have a ``models.py`` or a ``helper.py``, and each means its own.
+    """
+    if str(root) in sys.path:
+        sys.path.remove(str(root))
+    sys.path.insert(0, str(root))
+    others = [str(other) + os.sep for other in _ROOTS if other != root]
+    for name, module in list(sys.modules.items()):
+        top = name.partition(".")[0]
+        is_here = (root / f"{top}.py").is_file() or (root / top).is_dir()
+        file = getattr(module, "__file__", None) or ""
+        if is_here and file.startswith(tuple(others)) and not file.startswith(str(root) + os.sep):
+            del sys.modules[name]
+    _ROOTS.add(root)
+    invalidate_caches()
+
+
 def _import_file(path: Path, text: str) -> ModuleType:
     """The file as a module; within a package (an ``__init__.py`` beside it) under its name there.
 
@@ -141,8 +165,7 @@ def _import_file(path: Path, text: str) -> ModuleType:
     root, parts = path.parent, [path.stem]
     while (root / "__init__.py").is_file():
         root, parts = root.parent, [root.name, *parts]
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    _make_room(root)
     name = ".".join(parts)
     try:
         if len(parts) > 1:

@@ -194,3 +194,11 @@ def test_the_format_goes_by_the_files_suffix(project):
 def test_whoever_checks_imports_no_torch_himself(project, no_torch):
     project(GOOD.replace("lock = true", ""))
     no_torch("from netscope.cli.app import run; assert run(['check']) == 0")
+
+
+def test_the_services_are_told_the_file_from_the_repositorys_root(project, monkeypatch, capsys):
+    folder = project(GOOD.replace("242", "241").replace("lock = true", ""))
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(folder.parent))
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    assert run(["check", "--format", "github"]) == 1
+    assert f"file={folder.name}/netscope.toml,line=5" in capsys.readouterr().out

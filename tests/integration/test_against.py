@@ -212,7 +212,7 @@ def test_without_git_it_says_so(project, monkeypatch, capsys, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals to a group of processes")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_an_interrupt_leaves_no_process_and_no_file(new_repository, tmp_path, number):
     repository = new_repository()
     reached = tmp_path / "reached"

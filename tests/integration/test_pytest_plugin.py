@@ -158,7 +158,7 @@ def test_of_each_width(netscope_check, width):
 """
 
 ENTRIES = [
-    "by name",
+    "pytest::by name",
     "test_locked.py::test_by_the_fixture",
     "test_locked.py::test_of_each_width[3]",
     "test_locked.py::test_of_each_width[4]",
@@ -244,6 +244,7 @@ def test_saved(netscope_check, number):
 """
 
 
+@pytest.mark.slow
 def test_the_workers_of_xdist_write_one_lock_file(project):
     """Of a saved summary, which the workers can check without torch."""
     (project.path / "lenet5.json").write_text(netscope.summarize("lenet5").to_json(), encoding="utf-8")

@@ -16,7 +16,7 @@ from netscope.render.diff import diff_document
 from netscope.render.differences import attributes_text, sentence
 from netscope.schema import AttributeChange, InputSpec, ModelDiff, OpCount
 
-from .conftest import layer, summary_of
+from .conftest import layer, linear, summary_of
 
 SUFFIX = {"table": "txt", "json": "json", "csv": "csv", "markdown": "md"}
 HOSTILE = "<script>alert(1)</script>|`x`[bold red]\x1b[31m"
@@ -336,3 +336,12 @@ def test_what_cannot_be_shown_is_refused(diff, case):
     view, message = WRONG[case]
     with pytest.raises(UsageError, match=message):
         render(diff, view=view)
+
+
+def test_a_container_that_was_dissolved_took_nothing_with_it():
+    body = layer("body", "Sequential", 1, params=20, flops=32)
+    nested = summary_of([layer("", "Net", 0), body, linear("body.fc", 2), linear("head", 1)])
+    flat = summary_of([layer("", "Net", 0), linear("fc", 1), linear("head", 1)])
+    (row,) = [line for line in render(analysis.diff(nested, flat)).splitlines() if line.startswith("-")]
+    assert "Sequential, what it held stayed" in row
+    assert not re.search(r"\b20\b", row)

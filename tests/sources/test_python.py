@@ -185,3 +185,21 @@ def test_a_module_can_say_itself_what_it_takes(folder):
         + dedent(NET).replace("super().__init__()", "super().__init__(); self.example_input_array = torch.zeros(7, 3)")
     )
     assert netscope.summarize("lightning.py:Net").inputs[0].shape == (7, 3)
+
+
+def test_two_projects_may_have_modules_of_the_same_name(tmp_path):
+    for width, folder in ((2, "a"), (3, "b")):
+        package = tmp_path / folder / "net"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("", encoding="utf-8")
+        (package / "width.py").write_text(f"WIDTH = {width}", encoding="utf-8")
+        source = "from torch import nn\nfrom net.width import WIDTH\ndef net(): return nn.Linear(WIDTH, WIDTH)\n"
+        (package / "models.py").write_text(source, encoding="utf-8")
+        (tmp_path / folder / "helper.py").write_text(f"WIDTH = {width}", encoding="utf-8")
+        lone = source.replace("net.width", "helper")
+        (tmp_path / folder / "lone.py").write_text(lone, encoding="utf-8")
+    for name in ("net/models.py", "lone.py"):
+        first, second = (
+            netscope.summarize(f"{tmp_path}/{folder}/{name}:net", (1, width)) for folder, width in (("a", 2), ("b", 3))
+        )
+        assert (first.totals.params, second.totals.params) == (6, 12)
