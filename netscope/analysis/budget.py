@@ -72,10 +72,11 @@ def _remarks(request: CheckRequest, summary: Summary, entry: LockEntry) -> Itera
 
 def _results(rule: Rule, request: CheckRequest, summary: Summary, entry: LockEntry) -> Iterator[RuleResult]:
     metric = METRICS[rule.metric]
-    unfit = _unfit(summary, request, entry)
+    then = entry.model if rule.bound == "max_increase" else None
+    unfit = _unfit(summary, request, entry) if then else ""
     if rule.pattern is None:
         reason = _unknown(metric, is_lower_bound=summary.is_lower_bound, ops=summary)
-        previous = _locked_figure(rule, entry)
+        previous = then.metrics.get(rule.metric) if then else None
         yield _judge(rule, request, "", metric.of_summary(summary), previous, summary.rows, reason, unfit)
         return
     rows = [row for row in summary.rows if row.path and fnmatchcase(row.path, rule.pattern)]
@@ -87,13 +88,12 @@ def _results(rule: Rule, request: CheckRequest, summary: Summary, entry: LockEnt
     if metric.of_row is None:
         yield _error(rule, "", f"modules have no {rule.metric}", "give this rule for the whole")
         return
-    before = {row.path: row for row in unlocked(entry.model, summary).rows} if entry.model else {}
+    before = {row.path: row for row in unlocked(then, summary).rows} if then else {}
     for row in rows:
         reason = _unknown(metric, is_lower_bound=row.is_lower_bound, ops=summary)
         known = before.get(row.path)
         previous = metric.of_row(known) if known is not None and rule.metric != "memory" else None
-        inside = [other for other in summary.rows if other is row or other.path.startswith(f"{row.path}.")]
-        yield _judge(rule, request, row.path, metric.of_row(row), previous, inside, reason, unfit)
+        yield _judge(rule, request, row.path, metric.of_row(row), previous, summary.rows, reason, unfit)
 
 
 def _unknown(metric: Metric, *, is_lower_bound: bool, ops: Summary) -> str:
@@ -128,10 +128,6 @@ def _other_convention(entry: LockEntry) -> str:
     )
 
 
-def _locked_figure(rule: Rule, entry: LockEntry) -> Figure | None:
-    return entry.model.metrics.get(rule.metric) if entry.model else None
-
-
 def _judge(
     rule: Rule,
     request: CheckRequest,
@@ -164,7 +160,7 @@ def _judge(
         limit=limit,
         status=status,
         message=_verdict(rule, title, actual, limit, previous),
-        heaviest=_heaviest(rule, rows),
+        heaviest=_heaviest(rule, path, rows),
         remedy=_remedy(rule, request, actual),
     )
 
@@ -202,11 +198,12 @@ def _exact(figure: Figure | None) -> str:
     return "×".join(map(str, figure)) if isinstance(figure, tuple) else f"{figure:,}"
 
 
-def _heaviest(rule: Rule, rows: Sequence[LayerRow]) -> tuple[Contribution, ...]:
+def _heaviest(rule: Rule, path: str, rows: Sequence[LayerRow]) -> tuple[Contribution, ...]:
     own = METRICS[rule.metric].own
     if own is None:
         return ()
-    found = sorted(((own(row), row.path) for row in rows), key=lambda pair: (-pair[0], pair[1]))
+    inside = (row for row in rows if not path or f"{row.path}.".startswith(f"{path}."))
+    found = sorted(((own(row), row.path) for row in inside), key=lambda pair: (-pair[0], pair[1]))
     return tuple(Contribution(path=path, figure=figure) for figure, path in found[:HEAVIEST] if figure)
 
 

@@ -9,7 +9,7 @@ from netscope.render import numbers
 from netscope.render.diff_tree import Node, cut, folded, only_changed, own_figures, trees_of, walked
 from netscope.render.differences import attributes_text, layer_text, sentence, total_text
 from netscope.render.document import Column, Document, NameCell, Row, Style
-from netscope.schema import ComparedModel, LayerChange, ModelDiff, Shape
+from netscope.schema import LayerChange, ModelDiff
 
 DIFF_SORTS = ("order", "delta", "params", "flops")
 
@@ -158,14 +158,8 @@ def _told(node: Node) -> str:
 
 def _output(change: LayerChange) -> str:
     """``1×96×55×55 → 1×64×55×55``; one shape where it is the same."""
-    shapes = [_shapes(side.output_shapes) for side in (change.before, change.after) if side]
+    shapes = [numbers.shapes(side.output_shapes) for side in (change.before, change.after) if side]
     return " → ".join(dict.fromkeys(filter(None, shapes)))
-
-
-def _shapes(shapes: tuple[Shape, ...]) -> str:
-    if not shapes:
-        return ""
-    return numbers.shape(shapes[0]) + (f" +{len(shapes) - 1}" if len(shapes) > 1 else "")
 
 
 def _flat_rows(diff: ModelDiff, view: DiffView) -> Iterator[Row]:
@@ -255,13 +249,9 @@ def _exact_row(change: LayerChange) -> Row:
 
 
 def _heading(diff: ModelDiff) -> Iterator[str]:
-    yield f"{diff.before.title} → {diff.after.title}: {sentence(diff)}."
-    inputs, others = _inputs(diff.before), _inputs(diff.after)
+    yield f"{diff.before.architecture.title} → {diff.after.architecture.title}: {sentence(diff)}."
+    inputs, others = numbers.inputs(diff.before.inputs), numbers.inputs(diff.after.inputs)
     yield f"input {inputs}" if inputs == others else f"input {inputs} → {others}"
-
-
-def _inputs(side: ComparedModel) -> str:
-    return ", ".join(f"{item.name} {numbers.shape(item.shape)} {item.dtype}" for item in side.inputs) or "none"
 
 
 def _facts(diff: ModelDiff) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from netscope.schema import RAGGED, OpCount
+from netscope.schema import RAGGED, InputSpec, OpCount, Shape
 
 NOTHING = "·"
 _BLOCKS = " ▏▎▍▌▋▊▉█"
@@ -91,3 +91,13 @@ def calls(ops: Sequence[OpCount]) -> str:
 def shape(sizes: Sequence[int]) -> str:
     """``1×3×224×224``; a scalar is ``scalar``, a ragged axis ``*``."""
     return "×".join("*" if size == RAGGED else str(size) for size in sizes) or "scalar"
+
+
+def shapes(several: Sequence[Shape]) -> str:
+    """The first of several shapes, with how many more there are; empty for none."""
+    return shape(several[0]) + (f" +{len(several) - 1}" if len(several) > 1 else "") if several else ""
+
+
+def inputs(given: Sequence[InputSpec]) -> str:
+    """``x 1×3×224×224 float32``, ``none``."""
+    return ", ".join(f"{item.name} {shape(item.shape)} {item.dtype}" for item in given) or "none"

@@ -266,17 +266,15 @@ def _op_row(op: OpCount, below: NameCell, keys: tuple[str, ...], summary: Summar
 
 def _heading(summary: Summary) -> tuple[str, ...]:
     architecture = summary.architecture
-    options = ",".join(f"{key}={value}" for key, value in architecture.options.items())
-    title = [architecture.name + (f"@{options}" if options else ""), architecture.source]
+    title = [architecture.title, architecture.source]
     typed = architecture.spec.partition("@")[0].rpartition("/")[2]
     resolved = "" if architecture.name.endswith(typed) else f"  ({typed} → {architecture.name})"
-    inputs = ", ".join(f"{item.name} {numbers.shape(item.shape)} {item.dtype}" for item in summary.inputs)
     return (
         "  ·  ".join(title) + resolved,
         *filter(None, (architecture.description,)),
         "weights alone"
         if summary.traced_on == NOWHERE
-        else f"input {inputs or 'none'}  ·  traced on {summary.traced_on}  ·  {summary.mode} mode",
+        else f"input {numbers.inputs(summary.inputs)}  ·  traced on {summary.traced_on}  ·  {summary.mode} mode",
     )
 
 

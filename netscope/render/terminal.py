@@ -185,10 +185,8 @@ def cell_text(column: Column, value: Any) -> str:
 
 
 def _shapes(value: Any) -> str:
-    """The first of several shapes, with how many more there are; words as they are."""
-    if isinstance(value, str):
-        return value
-    return numbers.shape(value[0]) + (f" +{len(value) - 1}" if len(value) > 1 else "")
+    """Words as they are."""
+    return value if isinstance(value, str) else numbers.shapes(value)
 
 
 def _print_facts(console: Console, document: Document) -> None:

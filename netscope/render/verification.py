@@ -21,12 +21,11 @@ def verification_document(verification: Verification) -> Document:
         ),
         style="strong",
     )
-    inputs = ", ".join(f"{item.name} {numbers.shape(item.shape)} {item.dtype}" for item in verification.inputs)
     return Document(
         result=verification,
         heading=(
             f"{verification.architecture.name}  ·  {verification.architecture.source}",
-            f"input {inputs}  ·  1 MAC = 2 FLOPs",
+            f"input {numbers.inputs(verification.inputs)}  ·  1 MAC = 2 FLOPs",
         ),
         columns=(
             Column(key="peer", title="Counted by", kind="name"),

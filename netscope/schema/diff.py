@@ -155,12 +155,6 @@ class ComparedModel:
             versions=summary.versions,
         )
 
-    @property
-    def title(self) -> str:
-        """Its name with its options: ``"vgg16@num_classes=10"``."""
-        options = ",".join(f"{key}={value}" for key, value in self.architecture.options.items())
-        return self.architecture.name + (f"@{options}" if options else "")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ModelDiff(Displayed):

@@ -49,6 +49,12 @@ class Architecture:
     options: dict[str, PlainValue]
     description: str
 
+    @property
+    def title(self) -> str:
+        """Its name with its options: ``"vgg16@num_classes=10"``."""
+        options = ",".join(f"{key}={value}" for key, value in self.options.items())
+        return self.name + (f"@{options}" if options else "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpCount:
