@@ -17,10 +17,9 @@ def _end(number: int, _frame: FrameType | None) -> None:
     one is shown again, the other removed.
     """
     # Which may not be imported yet, or only in part.
-    output = sys.modules.get("netscope.cli.output")
-    for draft in getattr(output, "DRAFTS", ()):
+    for draft in getattr(sys.modules.get("netscope.files"), "DRAFTS", ()):
         draft.unlink(missing_ok=True)
-    spinning = getattr(output, "SPINNING", None)
+    spinning = getattr(sys.modules.get("netscope.cli.output"), "SPINNING", None)
     if spinning is not None and spinning.is_set():
         os.write(2, SHOW_CURSOR)
     os._exit(128 + number)

@@ -11,15 +11,13 @@ from threading import Event, Timer
 from typing import Any, TextIO
 
 from netscope.errors import OutputError
+from netscope.files import write_whole
 from netscope.render import FORMATS, Canvas, DiffView, View, render
 
 SPINNER_AFTER_S = 1.0
 
 STDOUT = Path("-")
 """What ``-o -`` names."""
-
-DRAFTS: list[Path] = []
-"""Output files that are being written under another name; whoever ends the process removes them."""
 
 SPINNING = Event()
 """Set while the cursor is hidden."""
@@ -126,21 +124,8 @@ def write_text(path: Path, text: str, option: str) -> None:
     try:
         if _is_special(path):
             path.write_text(text, encoding="utf-8")
-            return
-        target = path.resolve()
-        draft = target.parent / f".netscope-{os.getpid()}-{os.urandom(4).hex()}"
-        DRAFTS.append(draft)
-        try:
-            with draft.open("x", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            if target.exists():
-                draft.chmod(target.stat().st_mode & 0o777)
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
-            DRAFTS.remove(draft)
+        else:
+            write_whole(path, text)
     except OSError as error:
         raise OutputError(f"{option} {path}: {error.strerror or error}") from error
 

@@ -1,7 +1,6 @@
 """``netscope.lock``: what the architectures were when someone last said so. JSON with one line for each module."""
 
 import json
-import os
 import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from netscope.errors import ConfigError, OutputError
+from netscope.files import write_whole
 from netscope.schema import COUNTING_VERSION, LockedModel
 
 LOCK_NAME = "netscope.lock"
@@ -100,13 +100,8 @@ def write_lock(path: Path, lock: Lock) -> None:
     Raises:
         OutputError: it cannot be written; what was there before is still there.
     """
-    draft = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        try:
-            draft.write_text(lock_text(lock), encoding="utf-8")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_whole(path, lock_text(lock))
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
 
