@@ -207,7 +207,7 @@ class Recorder(TorchDispatchMode):
         if torch_compat.runs_others(func):
             return func(*self._listening(args), **self._listening(kwargs))
         try:
-            result = func(*args, **kwargs)
+            result = torch_compat.run_op(func, args, kwargs)
         except BaseException:
             self._origin_of_failure = self._origins.of_current_node()
             raise
