@@ -84,3 +84,11 @@ class DeviceError(NetscopeError):
 
 class ConfigError(UsageError):
     """The project's file says something that netscope does not understand; the message names file, line and key."""
+
+
+class MeasuringError(NetscopeError):
+    """A step that was to be measured raised."""
+
+
+class OutOfMemoryError(DeviceError):
+    """The device's memory does not suffice for what was to be measured."""

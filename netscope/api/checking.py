@@ -251,7 +251,12 @@ def judged_with(
 def _in_worker(folder: Path, timeout_s: float | None, cleanup: ExitStack) -> SummaryMaker:
     worker = Worker(folder)
     cleanup.callback(worker.close)
-    return lambda request: worker.summary(request.model, request.inputs, dict(request.options), timeout_s)
+
+    def summary_of_request(request: CheckRequest) -> Summary:
+        arguments = (request.model, request.inputs, request.options)
+        return Summary.from_json(worker.answer("summary", arguments, timeout_s=timeout_s))
+
+    return summary_of_request
 
 
 def _failed(request: CheckRequest, error: NetscopeError) -> ModelCheck:

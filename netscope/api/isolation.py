@@ -1,178 +1,211 @@
-"""Summaries made in a process of their own, so that a model that crashes or hangs takes nothing else with it."""
+"""Work in a process of its own, so that a model that crashes or hangs takes nothing else with it.
+
+The process is started as a command rather than by ``multiprocessing``, whose children import the caller's script again.
+Questions and answers are lines of JSON.
+"""
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
-import warnings
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from multiprocessing import connection, get_context, parent_process
-from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from netscope.errors import NetscopeError, described
-from netscope.schema import Summary
+import msgspec
 
-LONGEST_MESSAGE = 1000
+from netscope.errors import NetscopeError
+
+QUESTION = "question.json"
+FAILURE = "failure.json"
+"""What processes that work together find and leave in the folder that they share."""
 
 _LOOK_AFTER_S = 1.0
+_START = "import sys; sys.path[:] = {path!r}; from netscope.api.worker import {serve}; {serve}({arguments})"
 
 
 class WorkerError(NetscopeError):
-    """The worker could not make a summary.
+    """The worker has no answer.
 
     Attributes:
         exit_code: what the command line exits with: that of the error in the worker, 3 if it crashed or hung.
+        killed_by: the signal that ended the worker, ``"SIGKILL"``; None if none did.
     """
 
-    def __init__(self, message: str, exit_code: int = 3) -> None:
+    def __init__(self, message: str, exit_code: int = 3, killed_by: str | None = None) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.killed_by = killed_by
 
 
 class Worker:
-    """A process that imports torch once and makes one summary after another.
+    """A process that imports torch once and does one task after another.
 
-    One that crashes, or takes too long and is killed, is replaced for the next summary. What it started, such as the
+    One that crashes, or takes too long and is killed, is replaced for the next task. What it started, such as the
     processes that load data, is killed with it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, nproc: int = 1) -> None:
         """Starts no process yet.
 
         Args:
             folder: where its architectures' files and modules are looked for.
+            nproc: of how many processes the worker consists, which torchrun starts and which do each task together.
         """
         self._folder = folder
-        self._process: Any = None
-        self._connection: Connection | None = None
+        self._nproc = nproc
+        self._process: subprocess.Popen[bytes] | None = None
+        self._shared: TemporaryDirectory[str] | None = None
+        self._lines: SimpleQueue[bytes] = SimpleQueue()
 
-    def summary(self, model: str, inputs: tuple[str, ...], options: dict[str, Any], timeout_s: float | None) -> Summary:
-        """The summary of ``model``.
+    def answer(
+        self,
+        task: str,
+        arguments: Sequence[Any],
+        *,
+        timeout_s: float | None = None,
+        tell: Callable[[Any], None] = lambda _: None,
+    ) -> Any:
+        """What the task answers, as plain data.
 
         Args:
-            model: an architecture's name.
-            inputs: as ``--input`` takes them; empty for its own.
-            options: the others of ``summarize``.
+            task: a key of ``worker.TASKS``.
+            arguments: plain data.
             timeout_s: after which it is given up, in seconds; None for never.
+            tell: is given what the task tells on the way.
 
         Raises:
             WorkerError: it failed, crashed, or took too long.
         """
-        line = self._started()
+        question = {"task": task, "arguments": arguments}
+        process = self._started(question)
+        end = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         try:
-            line.send((model, inputs, options))
-            if not self._answers(line, timeout_s):
-                self.close()
-                raise WorkerError(f"it took longer than {timeout_s:g} s (--timeout) and was stopped")
-            answer, exit_code = line.recv()
-        except (EOFError, OSError) as error:
-            raise WorkerError(self._cause_of_death()) from error
-        if exit_code:
-            raise WorkerError(answer, exit_code)
-        return Summary.from_json(answer)
-
-    def _started(self) -> Connection:
-        if self._connection is None or not self._process.is_alive():
+            if self._nproc == 1:
+                self._send(question)
+            while True:
+                message = msgspec.json.decode(self._line(process, end))
+                if "told" not in message:
+                    break
+                tell(message["told"])
+        except TimeoutError as error:
             self.close()
-            context = get_context("spawn")
-            self._connection, theirs = context.Pipe()
-            self._process = context.Process(target=_serve, args=(theirs, str(self._folder)), daemon=True)
-            self._process.start()
-            theirs.close()
-        return self._connection
+            raise WorkerError(f"it took longer than {timeout_s:g} s (--timeout) and was stopped") from error
+        except (EOFError, OSError) as error:
+            raise self._death(process) from error
+        if "error" in message:
+            raise WorkerError(message["error"], message["exit_code"])
+        return message["answer"]
 
-    def _answers(self, line: Connection, timeout_s: float | None) -> bool:
-        """Whether there is an answer within the time.
+    def stop(self) -> None:
+        """Asks the task that is being done to come to an end; one that measures answers with what it has."""
+        with suppress(OSError):
+            self._send({"stop": True})
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(msgspec.json.encode(message) + b"\n")
+            self._process.stdin.flush()
+
+    def _started(self, question: dict[str, Any]) -> "subprocess.Popen[bytes]":
+        if self._nproc > 1:
+            return self._launched(question)
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            return self._opened((), "serve", repr(str(self._folder)))
+        return self._process
+
+    def _launched(self, question: dict[str, Any]) -> "subprocess.Popen[bytes]":
+        """Several processes, started by torch's own launcher for this one question, which they find in a file."""
+        self.close()
+        self._shared = TemporaryDirectory(prefix="netscope-")
+        path = Path(self._shared.name, QUESTION)
+        path.write_bytes(msgspec.json.encode(question))
+        options = ("--standalone", "--nproc-per-node", str(self._nproc), "--no-python")
+        launcher = (sys.executable, "-m", "torch.distributed.run", *options)
+        return self._opened(launcher, "serve_in_group", f"{str(self._folder)!r}, {str(path)!r}")
+
+    def _opened(self, launcher: tuple[str, ...], serve: str, arguments: str) -> "subprocess.Popen[bytes]":
+        self._lines = SimpleQueue()
+        code = _START.format(path=sys.path, serve=serve, arguments=arguments)
+        self._process = subprocess.Popen(  # noqa: S603 - our own code
+            [*launcher, sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        threading.Thread(target=_read, args=(self._process, self._lines), daemon=True).start()
+        return self._process
+
+    def _line(self, process: "subprocess.Popen[bytes]", end: float) -> bytes:
+        """The next line.
 
         Raises:
-            EOFError: the process is dead. What it forked may still hold its end of the line, which then never ends.
+            TimeoutError: there is none before ``end``.
+            EOFError: the process is dead. What it forked may still hold its end of the pipe, which then never ends.
         """
-        end = float("inf") if timeout_s is None else time.monotonic() + timeout_s
-        while not line.poll(max(0, min(_LOOK_AFTER_S, end - time.monotonic()))):
-            if time.monotonic() >= end:
-                return False
-            if not self._process.is_alive() and not line.poll():
+        while True:
+            was_alive = process.poll() is None
+            try:
+                line = self._lines.get(timeout=max(0, min(_LOOK_AFTER_S, end - time.monotonic())))
+            except Empty:
+                if time.monotonic() >= end:
+                    raise TimeoutError from None
+                if not was_alive:
+                    raise EOFError from None
+                continue
+            if not line:
                 raise EOFError
-        return True
+            return line
 
-    def _cause_of_death(self) -> str:
-        self._process.join(5)
-        code = self._process.exitcode
+    def _death(self, process: "subprocess.Popen[bytes]") -> WorkerError:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        code = process.returncode
+        failure = self._failure_in_group()
         self.close()
+        if failure is not None:
+            return failure
         if code is None or code >= 0:
-            return f"its process ended with exit code {code} in the middle of it"
+            return WorkerError(f"its process ended with exit code {code} in the middle of it")
         name = signal.Signals(-code).name
         hint = ", as when memory runs out" if name == "SIGKILL" else ""
-        return f"its process was killed by {name}{hint}"
+        return WorkerError(f"its process was killed by {name}{hint}", killed_by=name)
+
+    def _failure_in_group(self) -> WorkerError | None:
+        """What one of several processes left behind, before the launcher ended the others."""
+        with suppress(OSError):
+            if self._shared is not None:
+                left = msgspec.json.decode(Path(self._shared.name, FAILURE).read_bytes())
+                return WorkerError(left["error"], left["exit_code"], left["killed_by"])
+        return None
 
     def close(self) -> None:
         """Ends the process."""
-        if self._process is not None:
-            _kill_group(self._process.pid)
-            self._process.kill()
-            self._process.join()
-        if self._connection is not None:
-            self._connection.close()
-        self._process = self._connection = None
-
-
-def _kill_group(leader: int) -> None:
-    """Kills what is left of the worker's group, if the system knows such and the worker has come to lead one."""
-    with suppress(AttributeError, OSError):
-        os.killpg(leader, signal.SIGKILL)
-
-
-def _serve(line: Connection, folder: str) -> None:
-    """In the worker: answers with a summary's JSON, or with a sentence and its exit code, until nobody asks."""
-    with suppress(AttributeError, OSError):
-        os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.dup2(2, 1)
-    # A package may be installed from another checkout than this folder's: here, this folder's is meant.
-    sys.path[:0] = [folder, *(str(source) for source in [Path(folder, "src")] if source.is_dir())]
-    warnings.simplefilter("ignore")
-    path, process = tuple(sys.path), os.getpid()
-    while True:
-        os.chdir(folder)
-        sys.path[:] = path
-        try:
-            model, inputs, options = line.recv()
-        except (EOFError, OSError):
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            shared.cleanup()
+        process, self._process = self._process, None
+        if process is None:
             return
-        answer = _answer(model, inputs, options)
-        if os.getpid() != process:
-            os._exit(0)  # the model forked, and its other half answers
-        line.send(answer)
+        with suppress(AttributeError, OSError):  # systems without groups, and one that is gone
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
 
 
-def _answer(model: str, inputs: tuple[str, ...], options: dict[str, Any]) -> tuple[str, int]:
-    from netscope.api.comparison import summary_of
-    from netscope.schema.inputs import parse_inputs
-
-    try:
-        return summary_of(model, parse_inputs(inputs) if inputs else None, options).to_json(), 0
-    except NetscopeError as error:
-        return _shortened(str(error)), error.exit_code
-    except KeyboardInterrupt as error:
-        return f"it raised {described(error)}", 3
-    except Exception as error:  # noqa: BLE001 - our own mistake, but the other models' checks are none of it
-        return _shortened(f"this is a mistake in netscope: unexpected {described(error)}"), 3
-
-
-def _shortened(sentence: str) -> str:
-    return sentence if len(sentence) <= LONGEST_MESSAGE else f"{sentence[:LONGEST_MESSAGE]} …"
-
-
-def _end_with_parent() -> None:
-    """Ends the worker, and what it started, when whoever started it has ended, however that was."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        if hasattr(os, "getpgrp") and os.getpgrp() == os.getpid():
-            _kill_group(os.getpid())
-        os._exit(1)
+def _read(process: "subprocess.Popen[bytes]", lines: "SimpleQueue[bytes]") -> None:
+    """Hands on what the process says, then an empty line."""
+    with suppress(OSError, ValueError):  # closed under us
+        for line in process.stdout or ():
+            lines.put(line)
+    lines.put(b"")

@@ -1,0 +1,193 @@
+"""The other side of ``isolation``: what a worker process does with what it is asked."""
+
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from types import MappingProxyType
+from typing import Any, BinaryIO
+
+import msgspec
+
+from netscope.api.isolation import FAILURE
+from netscope.errors import NetscopeError, OutOfMemoryError, described
+
+LONGEST_MESSAGE = 1000
+
+Teller = Callable[[Any], None]
+
+
+def _summary(_tell: Teller, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
+    """The JSON of ``summarize``."""
+    from netscope.api.comparison import summary_of
+    from netscope.schema.inputs import parse_inputs
+
+    return summary_of(model, parse_inputs(inputs) if inputs else None, options).to_json()
+
+
+STOPPED = threading.Event()
+"""Set once whoever asked wants no more than what there is."""
+
+
+def _bench_device(_tell: Teller, config: Any, command: str) -> Any:
+    """As ``survey_device``."""
+    from netscope.api.benchmark.survey import survey_device
+    from netscope.schema import BenchConfig
+
+    return survey_device(msgspec.convert(config, BenchConfig), command)
+
+
+def _bench_survey(_tell: Teller, model: str, config: Any, with_summary: bool) -> Any:
+    """As ``survey``."""
+    from netscope.api.benchmark.survey import survey
+    from netscope.schema import BenchConfig
+
+    return survey(model, msgspec.convert(config, BenchConfig), with_summary=with_summary)
+
+
+def _bench_measure(tell: Teller, request: Any) -> Any:
+    """As ``measure_request``; ``{"oom": …}`` where memory does not suffice."""
+    from netscope.api.benchmark.groups import measure_request
+    from netscope.schema import BenchRequest
+
+    try:
+        return measure_request(msgspec.convert(request, BenchRequest), tell, STOPPED.is_set)
+    except OutOfMemoryError as error:
+        return {"oom": _shortened(str(error))}
+
+
+def _bench_fits(_tell: Teller, request: Any) -> Any:
+    """As ``fits``; False where memory does not suffice."""
+    from netscope.api.benchmark.groups import fits
+    from netscope.schema import BenchRequest
+
+    try:
+        return fits(msgspec.convert(request, BenchRequest))
+    except OutOfMemoryError:
+        return False
+
+
+def _bench_selftest(tell: Teller, config: Any) -> Any:
+    """As ``self_test_here``."""
+    from netscope.api.benchmark.selftest import self_test_here
+    from netscope.schema import BenchConfig
+
+    return self_test_here(msgspec.convert(config, BenchConfig), tell)
+
+
+TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {
+        "summary": _summary,
+        "bench_device": _bench_device,
+        "bench_survey": _bench_survey,
+        "bench_measure": _bench_measure,
+        "bench_fits": _bench_fits,
+        "bench_selftest": _bench_selftest,
+    }
+)
+"""Each is given a function that tells something on the way, then the arguments; it answers with plain data."""
+
+
+def serve(folder: str) -> None:
+    """Does one task after another until nobody asks any more, or whoever asked is gone.
+
+    Args:
+        folder: where files and modules are looked for.
+    """
+    asked: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    say = _prepared(folder, asked)
+    path, process = tuple(sys.path), os.getpid()
+    while True:
+        os.chdir(folder)
+        sys.path[:] = path
+        question = asked.get()
+        message = _answered(question, lambda told: say({"told": told}))
+        if os.getpid() != process:
+            os._exit(0)  # the model forked, and its other half answers
+        say(message)
+
+
+def serve_in_group(folder: str, path: str) -> None:
+    """Does one task together with the other processes that torchrun started; the first of them answers.
+
+    Args:
+        folder: where files and modules are looked for.
+        path: of the file with the question; what goes wrong in another process is left beside it.
+    """
+    is_first = os.environ["RANK"] == "0"
+    question = msgspec.json.decode(Path(path).read_bytes())
+    if not is_first:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    say = _prepared(folder, SimpleQueue(), listens=is_first)
+    os.chdir(folder)
+    message = _answered(question, lambda told: say({"told": told}) if is_first else None)
+    if is_first:
+        say(message)
+        return
+    answer = message.get("answer")
+    if "error" in message or isinstance(answer, dict):
+        out_of_memory = isinstance(answer, dict)
+        left = {
+            "error": answer["oom"] if isinstance(answer, dict) else message["error"],
+            "exit_code": 3 if out_of_memory else message["exit_code"],
+            "killed_by": "SIGKILL" if out_of_memory else None,
+        }
+        Path(path).with_name(FAILURE).write_bytes(msgspec.json.encode(left))
+        os._exit(1)
+
+
+def _prepared(
+    folder: str, asked: "SimpleQueue[dict[str, Any]]", *, listens: bool = True
+) -> Callable[[dict[str, Any]], None]:
+    """Makes this process a worker; returns how it answers. Nothing else that it prints comes among the answers."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if listens:
+        questions = os.fdopen(os.dup(0), "rb")
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        threading.Thread(target=_listen, args=(questions, asked), daemon=True).start()
+    # A package may be installed from another checkout than this folder's: here, this folder's is meant.
+    sys.path[:0] = [folder, *(str(source) for source in [Path(folder, "src")] if source.is_dir())]
+    warnings.simplefilter("ignore")
+
+    def say(message: dict[str, Any]) -> None:
+        answers.write(msgspec.json.encode(message) + b"\n")
+        answers.flush()
+
+    return say
+
+
+def _listen(questions: BinaryIO, asked: "SimpleQueue[dict[str, Any]]") -> None:
+    """Hands on what is asked; ends the process, and what it started, when whoever asked is gone, however that was."""
+    for line in questions:
+        question = msgspec.json.decode(line)
+        if "stop" in question:
+            STOPPED.set()
+        else:
+            asked.put(question)
+    with suppress(AttributeError, OSError):
+        if os.getpgrp() == os.getpid():
+            os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(1)
+
+
+def _answered(question: dict[str, Any], tell: Teller) -> dict[str, Any]:
+    try:
+        return {"answer": TASKS[question["task"]](tell, *question["arguments"])}
+    except NetscopeError as error:
+        return {"error": _shortened(str(error)), "exit_code": error.exit_code}
+    except KeyboardInterrupt as error:
+        return {"error": f"it raised {described(error)}", "exit_code": 3}
+    except Exception as error:  # noqa: BLE001 - our own mistake, but the other tasks are none of it
+        text = f"this is a mistake in netscope: unexpected {described(error)}"
+        return {"error": _shortened(text), "exit_code": 3}
+
+
+def _shortened(sentence: str) -> str:
+    return sentence if len(sentence) <= LONGEST_MESSAGE else f"{sentence[:LONGEST_MESSAGE]} …"
