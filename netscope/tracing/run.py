@@ -1,15 +1,14 @@
 """An ``nn.Module`` and its inputs → ``Trace``, on one device."""
 
-import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from netscope.errors import DeviceError, NetscopeError, TracingError
+from netscope.machine import available_memory_bytes
 from netscope.schema import LayerFailure, Trace
 from netscope.schema.inputs import ForwardInputs
 from netscope.tracing import torch_compat
@@ -118,24 +117,9 @@ def check_memory(needed_bytes: int, what: str) -> None:
     Raises:
         DeviceError: less memory is available than ``needed_bytes``.
     """
-    available = _available_bytes()
+    available = available_memory_bytes()
     if available is not None and needed_bytes > available:
         raise DeviceError(
             f"{what} needs {needed_bytes / 2**30:,.1f} GiB for its weights on the CPU, "
             f"where {available / 2**30:,.1f} GiB are available; only meta needs none"
         )
-
-
-def _available_bytes() -> int | None:
-    """Memory that can be had without swapping, where the system tells."""
-    try:
-        with Path("/proc/meminfo").open(encoding="ascii") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
