@@ -1,21 +1,28 @@
 """Traces and results → results. Data in, data out; no torch."""
 
 from netscope.analysis.budget import LockEntry, judged
+from netscope.analysis.datasheets import datasheet_of
 from netscope.analysis.diagnosis import diagnose, mixed_dtypes
 from netscope.analysis.diff import diff, weights_map
 from netscope.analysis.locking import locked
 from netscope.analysis.summary import summarise, without_forward
+from netscope.analysis.timing import with_times
+from netscope.analysis.traffic import bytes_moved, table_rows
 from netscope.analysis.verification import compare
 
 __all__ = [
     "LockEntry",
+    "bytes_moved",
     "compare",
+    "datasheet_of",
     "diagnose",
     "diff",
     "judged",
     "locked",
     "mixed_dtypes",
     "summarise",
+    "table_rows",
     "weights_map",
+    "with_times",
     "without_forward",
 ]

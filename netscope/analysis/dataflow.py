@@ -12,20 +12,21 @@ def reads_from(trace: Trace) -> tuple[tuple[str, ...], ...]:
     What a module reads is what its own ops read. Views are seen through; a module that only passes on what it was
     given, such as a dropout in eval mode, reads that and stands behind it. What it made itself is left out.
     """
-    made_by = dict(_made_by_inputs(trace))
+    made_by = dict(made_by_inputs(trace))
     sources: list[dict[str, None]] = [{} for _ in trace.modules]
     relays = _relays(trace)
     forward_ops = trace.ops[: trace.first_backward_op]
     for position in range(len(forward_ops) + 1):
         for module, reads, writes in relays.get(position, ()):
             _flow(trace, module, reads, writes, made_by, sources)
-        if position < len(forward_ops) and not _is_view(forward_ops[position], trace):
+        if position < len(forward_ops) and not is_view(forward_ops[position], trace):
             op = forward_ops[position]
             _flow(trace, trace.calls[op.call].module, op.reads, op.writes, made_by, sources)
     return tuple(tuple(found) for found in sources)
 
 
-def _made_by_inputs(trace: Trace) -> list[tuple[int, str]]:
+def made_by_inputs(trace: Trace) -> list[tuple[int, str]]:
+    """The storage of each tensor that the root was given, and the parameter that took it: ``"<x>"``."""
     given = trace.calls[0].inputs
     names = [item.name for item in trace.inputs] if len(trace.inputs) == len(given) else ["input"] * len(given)
     return [(trace.tensors[tensor].storage, f"<{name}>") for tensor, name in zip(given, names, strict=True)]
@@ -34,7 +35,7 @@ def _made_by_inputs(trace: Trace) -> list[tuple[int, str]]:
 def _relays(trace: Trace) -> dict[int, list[tuple[int, tuple[int, ...], tuple[int, ...]]]]:
     """By the op before which they returned: calls of childless modules that computed nothing, as an op would read."""
     parents = {module.parent for module in trace.modules}
-    busy = {op.call for op in trace.ops[: trace.first_backward_op] if not _is_view(op, trace)}
+    busy = {op.call for op in trace.ops[: trace.first_backward_op] if not is_view(op, trace)}
     relays: dict[int, list[tuple[int, tuple[int, ...], tuple[int, ...]]]] = {}
     for number, call in enumerate(trace.calls):
         if call.module not in parents and number not in busy:
@@ -59,7 +60,7 @@ def _flow(
         made_by[trace.tensors[tensor].storage] = path
 
 
-def _is_view(op: TracedOp, trace: Trace) -> bool:
+def is_view(op: TracedOp, trace: Trace) -> bool:
     """Whether all that it returned lies in what it read, and it changed none of it."""
     if op.name.endswith("_") or op.overload == "out" or not op.writes:
         return False
@@ -114,7 +115,7 @@ class _Reader:
         self._done[module].update(repr(told).encode())
         for tensor in op.writes:
             self._made_here[op.call, tensor] = self._own_ops[op.call]
-        if not _is_view(op, self._trace):
+        if not is_view(op, self._trace):
             self._made_by.update((self._trace.tensors[tensor].storage, position) for tensor in op.writes)
         self._own_ops[op.call] += 1
 

@@ -156,7 +156,7 @@ def trace_where_possible(subject: "Subject", device: str, mode: str, what: str) 
     if device == "cpu":
         check_memory()
     try:
-        return _trace_explained(subject, "meta" if device == "auto" else device, mode)
+        return trace_explained(subject, "meta" if device == "auto" else device, mode)
     except UntrainableError:
         raise
     except TracingError as error:
@@ -169,10 +169,10 @@ def trace_where_possible(subject: "Subject", device: str, mode: str, what: str) 
         f"traced on the CPU with {values}, because meta cannot run it ({_first_sentence(reason)}); "
         f"what depends on values may cost more or less with others"
     )
-    return _trace_explained(subject, "cpu", mode, remarks=(remark,))
+    return trace_explained(subject, "cpu", mode, remarks=(remark,))
 
 
-def _trace_explained(subject: "Subject", device: str, mode: str, remarks: tuple[str, ...] = ()) -> Trace:
+def trace_explained(subject: "Subject", device: str, mode: str, remarks: tuple[str, ...] = ()) -> Trace:
     """The trace on ``device``, or the arithmetic of why the inputs do not fit."""
     from netscope import tracing
 

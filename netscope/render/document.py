@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 Kind = Literal[
     "name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar",
-    "delta", "delta-flops", "change", "figure",
+    "delta", "delta-flops", "change", "figure", "rate", "seconds", "fraction", "raw",
 ]  # fmt: skip
-RIGHT: tuple[Kind, ...] = ("count", "flops", "bytes", "share", "delta", "delta-flops", "change", "figure")
+RIGHT: tuple[Kind, ...] = (
+    "count", "flops", "bytes", "share", "delta", "delta-flops", "change", "figure", "rate", "seconds", "fraction",
+)  # fmt: skip
 """What is aligned on the right."""
 
 INEXACT: tuple[Kind, ...] = ("share", "bar", "change")

@@ -1,6 +1,7 @@
 """How numbers and shapes are shown. Exact integers come in; rounding happens here and nowhere else."""
 
 from collections.abc import Sequence
+from math import log10
 
 from netscope.schema import RAGGED, InputSpec, OpCount, Shape
 
@@ -8,6 +9,7 @@ NOTHING = "·"
 _BLOCKS = " ▏▎▍▌▋▊▉█"
 _THOUSAND = 1000
 _KIBI = 1024
+_LEAST_PERCENT = 0.005
 _TENFOLD = 1000
 """Per cent from which on decimals say nothing."""
 
@@ -27,7 +29,7 @@ def signed(value: int) -> str:
     return f"{value:+,}".replace("-", "−") if value else "0"
 
 
-def scaled(value: int) -> str:
+def scaled(value: float) -> str:
     """With three decimals and a decimal prefix: ``2.271 G``; below a thousand as it is."""
     amount = float(value)
     for prefix in ("", "K", "M", "G", "T", "P", "E"):
@@ -35,7 +37,7 @@ def scaled(value: int) -> str:
         if abs(round(amount, 3)) < _THOUSAND or prefix == "E":
             break
         amount /= _THOUSAND
-    return f"{amount:.3f} {prefix}" if prefix else f"{value}"
+    return f"{amount:.3f} {prefix}" if prefix else f"{value:g}"
 
 
 def size(value: int) -> str:
@@ -48,7 +50,7 @@ def size(value: int) -> str:
     return f"{value} B" if unit == "B" else f"{amount:,.2f} {unit}"
 
 
-def share(part: int, whole: int) -> str:
+def share(part: float, whole: float) -> str:
     """In per cent with one decimal; what is not nothing is never shown as 0.0 %."""
     if not part or not whole:
         return ""
@@ -76,7 +78,33 @@ def signed_scaled(value: int) -> str:
     return f"{'+' if value > 0 else '−'}{scaled(abs(value))}" if value else "0"
 
 
-def bar(part: int, whole: int, width: int) -> str:
+def rate(value: float) -> str:
+    """With four significant digits: ``12,345``, ``123.4``, ``1.234``."""
+    if value <= 0:
+        return f"{value:g}"
+    decimals = max(3 - int(log10(value)), 0) if value >= 1 else 4
+    return f"{value:,.{decimals}f}"
+
+
+def seconds(value: float) -> str:
+    """With three significant digits in the unit that fits: ``12.3 ms``, ``456 µs``, ``1.23 s``."""
+    for unit, size_s in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= size_s or unit == "µs":
+            amount = value / size_s
+            break
+    decimals = max(2 - int(log10(amount)), 0) if amount >= 1 else 2
+    return f"{amount:,.{decimals}f} {unit}"
+
+
+def fraction(value: float) -> str:
+    """A share in per cent: ``42.3%``; below one with two decimals; what is not nothing never as 0.00 %."""
+    percent = 100 * value
+    if 0 < percent < _LEAST_PERCENT:
+        return "<0.01%"
+    return f"{percent:.2f}%" if percent < 1 else f"{percent:,.1f}%"
+
+
+def bar(part: float, whole: float, width: int) -> str:
     """``part / whole`` of ``width`` blocks, in eighths of a block."""
     eighths = round(8 * width * part / whole) if whole else 0
     full, rest = divmod(eighths, 8)

@@ -61,6 +61,10 @@ def _bounded(row: LayerRow, figure: int) -> int | AtLeast:
     return AtLeast(value=figure) if row.is_lower_bound else figure
 
 
+def _of_all_time(row: LayerRow, summary: Summary) -> tuple[float, float]:
+    return row.time_s or 0.0, summary.rows[0].time_s or 0.0
+
+
 COLUMNS: dict[str, _SummaryColumn] = {
     "type": _SummaryColumn(
         title="Type",
@@ -94,6 +98,13 @@ COLUMNS: dict[str, _SummaryColumn] = {
     "optimizer-state": _SummaryColumn(title="Optimizer", kind="bytes", value=lambda row, _: row.memory.optimizer_state),
     "activations": _SummaryColumn(title="Activations", kind="bytes", value=lambda row, _: row.memory.activations),
     "memory": _SummaryColumn(title="Memory", kind="bytes", value=lambda row, _: row.memory.total),
+    "time": _SummaryColumn(title="Time", kind="seconds", value=lambda row, _: row.time_s),
+    "own-time": _SummaryColumn(title="Own time", kind="seconds", value=lambda row, _: row.own_time_s),
+    "time-share": _SummaryColumn(title="", kind="share", value=_of_all_time),
+    "time-bar": _SummaryColumn(title="", kind="bar", value=_of_all_time),
+    "flop-rate": _SummaryColumn(
+        title="FLOP/s", kind="flops", value=lambda row, _: row.flops / row.time_s if row.time_s and row.flops else None
+    ),
     "calls": _SummaryColumn(title="Calls", kind="count", value=lambda row, _: row.calls),
 }
 """Every column that ``--columns`` can name; the layer's own name always stands first."""

@@ -180,6 +180,9 @@ def cell_text(column: Column, value: Any) -> str:
         "delta": numbers.signed,
         "delta-flops": numbers.signed_scaled,
         "figure": numbers.figure,
+        "rate": numbers.rate,
+        "seconds": numbers.seconds,
+        "fraction": numbers.fraction,
     }
     return shown.get(column.kind, str)(value)
 

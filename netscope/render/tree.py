@@ -112,6 +112,8 @@ def _run(nodes: Sequence[Node]) -> Node:
         own_backward_flops=sum(row.own_backward_flops for row in rows),
         memory=sum((row.memory for row in rows), start=MemoryUse()),
         own_memory=sum((row.own_memory for row in rows), start=MemoryUse()),
+        time_s=None if first.row.time_s is None else sum(row.time_s or 0.0 for row in rows),
+        own_time_s=None if first.row.own_time_s is None else sum(row.own_time_s or 0.0 for row in rows),
     )
     return Node(
         row=summed,

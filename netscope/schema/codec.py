@@ -1,5 +1,6 @@
 """Results to JSON and back: exact integers, tuples for arrays, the schema's version at the top."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,9 +13,15 @@ SCHEMA_VERSION = 1
 Result = TypeVar("Result")
 
 
-def to_json(result: Any) -> str:
-    """The result as indented JSON, its field names as keys, ``schema_version`` and ``kind`` first."""
-    fields = {"schema_version": SCHEMA_VERSION, "kind": type(result).__name__, **msgspec.to_builtins(result)}
+def to_json(result: Any, derived: Mapping[str, Any] | None = None) -> str:
+    """The result as indented JSON, its field names as keys, ``schema_version`` and ``kind`` first.
+
+    Args:
+        result: one of our types.
+        derived: what programs would have to reckon from the fields; it is not read back.
+    """
+    header = {"schema_version": SCHEMA_VERSION, "kind": type(result).__name__}
+    fields = {**header, **(derived or {}), **msgspec.to_builtins(result)}
     return msgspec.json.format(msgspec.json.encode(fields), indent=2).decode()
 
 

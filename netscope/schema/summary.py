@@ -124,6 +124,8 @@ class LayerRow:
         reads_from: who made what its own ops read: paths, ``""`` for the root, ``"<x>"`` for the input ``x``.
         computation: two fingerprints, ``"sizes-ops"``: of the sizes that it was given, and of its own forward ops with
             their arguments, of whom it called and what it returned; ``""`` if it was not called.
+        time_s: measured time of its calls in a forward pass, its children's included; None if it was not measured.
+        own_time_s: the same without its children's.
     """
 
     path: str
@@ -150,6 +152,8 @@ class LayerRow:
     tensors: tuple[LayerTensor, ...] = ()
     reads_from: tuple[str, ...] = ()
     computation: str = ""
+    time_s: float | None = None
+    own_time_s: float | None = None
 
     @property
     def name(self) -> str:

@@ -1,9 +1,11 @@
 """An ``nn.Module`` and inputs → ``Trace``. Imports torch."""
 
-from netscope.tracing.inputs import parameters_text, required_parameters
+from netscope.tracing.inputs import parameters_text, requested, required_parameters, varied_tensors_for
 from netscope.tracing.peers import peer_tallies
 from netscope.tracing.run import ForwardError, Subject, check_memory, trace, weight_bytes
+from netscope.tracing.tensors import tensors_in
 from netscope.tracing.torch_compat import undisturbed
+from netscope.tracing.twin import twin_of
 
 __all__ = [
     "ForwardError",
@@ -11,8 +13,12 @@ __all__ = [
     "check_memory",
     "parameters_text",
     "peer_tallies",
+    "requested",
     "required_parameters",
+    "tensors_in",
     "trace",
+    "twin_of",
     "undisturbed",
+    "varied_tensors_for",
     "weight_bytes",
 ]

@@ -1,7 +1,7 @@
 """Requested inputs to tensors on a device, checked against the parameters of ``forward``."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -13,21 +13,25 @@ from netscope.schema.inputs import ForwardInputs, TensorRequest
 from netscope.tracing import torch_compat
 from netscope.tracing.tensors import dtype_name
 
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
-def tensors_for(model: nn.Module, inputs: ForwardInputs, device: str, dtype: str | None = None) -> ForwardInputs:
+
+def tensors_for(
+    model: nn.Module, inputs: ForwardInputs, device: str, dtype: str | None = None, seed: int = 0
+) -> ForwardInputs:
     """``inputs`` with a tensor on ``device`` for every request, and the given tensors moved there.
 
     With ``dtype`` all that are floating have it.
 
-    Floating tensors are standard normal (from a generator of their own, so that no one's sequence is disturbed),
-    integers are zeros, which index any table, and booleans are true. On meta nothing is filled.
+    Floating tensors are standard normal (from a generator of their own with ``seed``, so that no one's sequence is
+    disturbed), integers are zeros, which index any table, and booleans are true. On meta nothing is filled.
 
     Raises:
         InputError: ``forward`` does not take these arguments.
     """
     check_arguments(model, inputs)
     default = _floating_dtype(model)
-    generator = None if device == "meta" else torch.Generator(device).manual_seed(0)
+    generator = None if device == "meta" else torch.Generator(device).manual_seed(seed)
 
     def made(leaf: Any) -> Any:
         tensor = in_its_own_dtype(leaf)
@@ -50,6 +54,37 @@ def tensors_for(model: nn.Module, inputs: ForwardInputs, device: str, dtype: str
         return torch.full(leaf.shape, asked is torch.bool, dtype=asked, device=device)
 
     return inputs.mapped(made)
+
+
+def varied_tensors_for(model: nn.Module, inputs: ForwardInputs, rows: Mapping[str, int], seed: int) -> ForwardInputs:
+    """As ``tensors_for`` on the CPU, but integers that index tables are random, so that steps differ as in use.
+
+    Args:
+        model: that takes them.
+        inputs: what was requested.
+        rows: of the smallest table that each input indexes, by the input's name. Other integers are ones.
+        seed: of all values.
+
+    Raises:
+        InputError: ``forward`` does not take these arguments.
+    """
+    made = tensors_for(model, inputs, "cpu", seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    requested = [isinstance(leaf, TensorRequest) for leaf in _leaves(inputs)]
+    drawn = {id(leaf) for leaf, is_ours in zip(_leaves(made), requested, strict=True) if is_ours}
+    for name, tensor in _named_tensors(_arguments(model, made)):
+        if id(tensor) in drawn and tensor.dtype in _INTEGERS:
+            if name in rows:
+                tensor.random_(0, rows[name], generator=generator)
+            else:
+                tensor.fill_(1)
+    return made
+
+
+def _leaves(inputs: ForwardInputs) -> list[Any]:
+    leaves: list[Any] = []
+    inputs.mapped(leaves.append)
+    return leaves
 
 
 def check_arguments(model: nn.Module, inputs: ForwardInputs) -> None:
@@ -123,19 +158,27 @@ def _floating_dtype(model: nn.Module) -> torch.dtype:
 
 def input_specs(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...]:
     """The tensors among ``inputs``, each under the parameter that takes it: ``images[0]``."""
-    parameters = _forward_parameters(model)
-    arguments: dict[str, Any]
-    if parameters is None:
-        arguments = {str(position): value for position, value in enumerate(inputs.args)} | dict(inputs.kwargs)
-    else:
-        arguments = dict(parameters.bind(*inputs.args, **inputs.kwargs).arguments)
-        for item in parameters.parameters.values():
-            if item.kind is item.VAR_KEYWORD:
-                arguments |= arguments.pop(item.name, {})
     return tuple(
         InputSpec(name=name, shape=tuple(tensor.shape), dtype=dtype_name(tensor.dtype))
-        for name, tensor in _named_tensors(arguments)
+        for name, tensor in _named_tensors(_arguments(model, inputs))
     )
+
+
+def requested(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...]:
+    """The tensors that ``inputs`` ask for, as ``input_specs`` tells them, without any being filled."""
+    return input_specs(model, tensors_for(model, inputs, "meta"))
+
+
+def _arguments(model: nn.Module, inputs: ForwardInputs) -> dict[str, Any]:
+    """By the parameters of ``forward`` that take them."""
+    parameters = _forward_parameters(model)
+    if parameters is None:
+        return {str(position): value for position, value in enumerate(inputs.args)} | dict(inputs.kwargs)
+    arguments: dict[str, Any] = dict(parameters.bind(*inputs.args, **inputs.kwargs).arguments)
+    for item in parameters.parameters.values():
+        if item.kind is item.VAR_KEYWORD:
+            arguments |= arguments.pop(item.name, {})
+    return arguments
 
 
 def _named_tensors(arguments: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
