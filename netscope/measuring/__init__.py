@@ -1,0 +1,22 @@
+"""Architectures that run → how fast, by blocks of steps. Imports torch."""
+
+from netscope.measuring.environment import environment
+from netscope.measuring.precision import device_of, usual_device
+from netscope.measuring.runner import Progress
+from netscope.measuring.selftest import self_test
+from netscope.measuring.session import Measured, Session, Wishes, run_session, run_steps
+from netscope.measuring.step import Subject
+
+__all__ = [
+    "Measured",
+    "Progress",
+    "Session",
+    "Subject",
+    "Wishes",
+    "device_of",
+    "environment",
+    "run_session",
+    "run_steps",
+    "self_test",
+    "usual_device",
+]

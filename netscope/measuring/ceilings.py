@@ -1,0 +1,65 @@
+"""What a device achieves at most: a large matrix product, and a large copy, measured on the spot."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from netscope.measuring.precision import matmul_dtype
+from netscope.measuring.runner import Clock
+from netscope.schema import BenchConfig, Ceilings
+
+LARGEST = {"cuda": 8192, "cpu": 2048}
+"""Side of the square operands, unless the device is so slow that it would take too long."""
+
+SMALLEST = 256
+COPIED_BYTES = {"cuda": 2**30, "cpu": 2**27}
+"""Several times any cache."""
+
+MOST_S = 0.5
+_FEWEST = 5
+
+
+def ceilings(config: BenchConfig, device: torch.device, clock: Clock) -> Ceilings:
+    """The best of several tries of each, in the precision of ``config``.
+
+    The best, since a ceiling is what can be reached at all.
+    """
+    with torch.inference_mode():
+        return Ceilings(matmul_flops=_matmul_flops(config, device, clock), copy_bytes=_copy_bytes(device, clock))
+
+
+def _matmul_flops(config: BenchConfig, device: torch.device, clock: Clock) -> float:
+    best, side = 0.0, SMALLEST
+    while side <= LARGEST[device.type]:
+        left = torch.randn(side, side, device=device).to(matmul_dtype(config))
+        out = torch.empty_like(left)
+        seconds, spent = _best(partial(torch.mm, left, left, out=out), clock)
+        best = max(best, 2 * side**3 / seconds)
+        if 8 * spent > _FEWEST * MOST_S:  # the next is eight times as much
+            break
+        side *= 2
+    return best
+
+
+def _copy_bytes(device: torch.device, clock: Clock) -> float:
+    source = torch.randn(COPIED_BYTES[device.type] // 4, device=device)
+    target = torch.empty_like(source)
+    seconds, _ = _best(lambda: target.copy_(source), clock)
+    return 2 * COPIED_BYTES[device.type] / seconds
+
+
+def _best(run: Callable[[], object], clock: Clock) -> tuple[float, float]:
+    """Seconds of the fastest of at least five runs, after one that does not count; and of all together."""
+    run()
+    clock.synchronize()
+    times: list[float] = []
+    begin = clock.now()
+    while len(times) < _FEWEST or clock.now() - begin < MOST_S / 5:
+        start = clock.now()
+        mark = clock.mark()
+        run()
+        end = clock.mark()
+        clock.synchronize()
+        times.append(clock.between(mark, end) or clock.now() - start)
+    return min(times), clock.now() - begin

@@ -1,0 +1,243 @@
+"""Subjects that are compared, in one process and one configuration → what was measured of each."""
+
+import gc
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import median
+from typing import Any
+
+import torch
+
+from netscope.errors import MeasuringError, NetscopeError, OutOfMemoryError, described
+from netscope.measuring import torch_compat
+from netscope.measuring.ceilings import ceilings
+from netscope.measuring.clock import clock_of
+from netscope.measuring.feed import HostFeed
+from netscope.measuring.layers import LayerTimes, layer_times
+from netscope.measuring.memory import PeakMemory, within_memory
+from netscope.measuring.precision import device_of, set_up
+from netscope.measuring.runner import (
+    Clock,
+    Progress,
+    Rules,
+    Watch,
+    Work,
+    measure,
+    measure_block,
+    synchronisation_s,
+    warm_up,
+)
+from netscope.measuring.step import Prepared, Subject, grad_mode, prepare
+from netscope.measuring.team import DistributedTeam, joined
+from netscope.measuring.telemetry import Sampler
+from netscope.schema import BenchConfig, Block, Ceilings, Telemetry, WarmUp
+
+_COPY_BLOCKS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What was measured of one subject; the attributes are those of ``BenchResult``."""
+
+    work: str
+    warm_up: WarmUp
+    blocks: tuple[Block, ...]
+    local_blocks: tuple[Block, ...]
+    peak_memory_bytes: tuple[int, ...]
+    copy_s: float | None
+    resident_step_s: float | None
+    layers: LayerTimes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What was measured of all of them, and of the device meanwhile."""
+
+    measured: tuple[Measured, ...]
+    sync_s: float
+    ceilings: Ceilings
+    telemetry: Telemetry | None
+    foreign_load: float | None
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What else a session is asked for.
+
+    Attributes:
+        layers: whether each module is timed.
+        steps_per_block: of each subject, where blocks have to be as long as in another process.
+        tell: is told how far it has come.
+        stopped: whether someone wants it to end.
+    """
+
+    layers: bool = False
+    steps_per_block: tuple[int, ...] = ()
+    tell: Callable[[Progress], None] = lambda _: None
+    stopped: Callable[[], bool] = lambda: False
+
+
+def run_session(subjects: Sequence[Subject], config: BenchConfig, wishes: Wishes) -> Session:
+    """Measures the subjects in turns.
+
+    Raises:
+        DeviceError: there is no such device, or it has not the number format.
+        OutOfMemoryError: memory does not suffice for all of them together.
+        MeasuringError: a step raised.
+        UntrainableError: there is nothing to differentiate.
+    """
+    device = device_of(config)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        device = torch.device("cuda", torch.cuda.current_device())
+    clock, limits = clock_of(device), _limits(device)
+    with joined(device) as team, limits, set_up(config), grad_mode(config):
+        rules = Rules(precision=config.precision, max_time_s=config.max_time_s, synchronised=config.synchronised)
+        watch = Watch(team=team, tell=wishes.tell, stopped=wishes.stopped)
+        sync_s = team.agreed(synchronisation_s(clock))
+        ready = [_ready(subject, config, device, _Measuring(clock, rules, watch, sync_s)) for subject in subjects]
+        for item, steps in zip(ready, wishes.steps_per_block, strict=False):
+            item.prepared.work.steps_per_block = steps
+        sampler = Sampler(device)
+        whats = " and ".join(subject.what for subject in subjects)
+        series = _explained(whats, lambda: _measure(ready, config, clock, rules, watch))
+        telemetry, foreign_load = sampler.telemetry(), sampler.foreign_load()
+        interrupted = wishes.stopped()
+        measured = tuple(
+            Measured(
+                work=item.prepared.description(config),
+                warm_up=item.warm_up,
+                blocks=series[number],
+                local_blocks=series[len(ready) + number] if len(series) > len(ready) else (),
+                peak_memory_bytes=item.peak_memory_bytes,
+                copy_s=item.copy_s,
+                resident_step_s=item.resident_step_s,
+                layers=layer_times(item.prepared.model, item.prepared.work.step, clock) if wishes.layers else None,
+            )
+            for number, item in enumerate(ready)
+        )
+        ready.clear()
+        _free(device)
+        found = ceilings(config, device, clock)
+    return Session(
+        measured=measured,
+        sync_s=sync_s,
+        ceilings=found,
+        telemetry=telemetry,
+        foreign_load=foreign_load if config.nproc == 1 else None,
+        interrupted=interrupted,
+    )
+
+
+def run_steps(subject: Subject, config: BenchConfig, steps: int) -> None:
+    """Runs a few steps and measures nothing.
+
+    Raises:
+        NetscopeError: as ``run_session``.
+    """
+    device = device_of(config)
+    with _limits(device), set_up(config), grad_mode(config):
+
+        def run() -> None:
+            prepared = prepare(subject, config, device)
+            for _ in range(steps):
+                prepared.work.step()
+            clock_of(device).synchronize()
+
+        _explained(subject.what, run)
+
+
+def _limits(device: torch.device) -> AbstractContextManager[Any]:
+    return within_memory() if device.type == "cpu" else nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class _Measuring:
+    """What measuring one thing takes."""
+
+    clock: Clock
+    rules: Rules
+    watch: Watch
+    sync_s: float
+
+
+@dataclass(slots=True, kw_only=True)
+class _Ready:
+    """A subject that has been warmed up."""
+
+    prepared: Prepared
+    warm_up: WarmUp
+    peak_memory_bytes: tuple[int, ...]
+    copy_s: float | None
+    resident_step_s: float | None
+
+
+def _ready(subject: Subject, config: BenchConfig, device: torch.device, how: _Measuring) -> _Ready:
+    peak = PeakMemory(device)
+
+    def warmed() -> tuple[Prepared, WarmUp]:
+        prepared = prepare(subject, config, device)
+        return prepared, warm_up(prepared.work, how.clock, how.rules, how.sync_s, how.watch)
+
+    prepared, warmth = _explained(subject.what, warmed)
+    found = peak.bytes()
+    team = how.watch.team
+    everyone = team.collected(found) if isinstance(team, DistributedTeam) else [found]
+    copy_s, resident_step_s = _transfer(prepared, config, how.clock)
+    return _Ready(
+        prepared=prepared,
+        warm_up=warmth,
+        peak_memory_bytes=tuple(value for value in everyone if value is not None),
+        copy_s=copy_s,
+        resident_step_s=resident_step_s,
+    )
+
+
+def _transfer(prepared: Prepared, config: BenchConfig, clock: Clock) -> tuple[float | None, float | None]:
+    """Seconds of copying a step's inputs by itself, and of a step without it; None for resident inputs."""
+    feed = prepared.feed
+    if config.data != "host" or not isinstance(feed, HostFeed):
+        return None, None
+    steps = prepared.work.steps_per_block
+    copies = Work(step=feed.copy, steps_per_block=steps)
+    copy_s = median(measure_block(copies, clock, 0.0).step_s for _ in range(_COPY_BLOCKS))
+    with feed.held():
+        resident_step_s = median(measure_block(prepared.work, clock, 0.0).step_s for _ in range(_COPY_BLOCKS))
+    return copy_s, resident_step_s
+
+
+def _measure(
+    ready: Sequence[_Ready], config: BenchConfig, clock: Clock, rules: Rules, watch: Watch
+) -> tuple[tuple[Block, ...], ...]:
+    """The blocks of each; in several processes that train, then those of each without exchanging gradients."""
+    works = [item.prepared.work for item in ready]
+    if config.parallel is not None and config.mode == "train" and config.nproc > 1:
+        works = [
+            replace(
+                item.prepared.work, before_block=partial(torch_compat.exchange_gradients, item.prepared.model, wanted)
+            )
+            for wanted in (True, False)
+            for item in ready
+        ]
+    return measure(works, clock, rules, watch)
+
+
+def _explained(what: str, run: Callable[[], Any]) -> Any:
+    """What ``run`` returns, or why it cannot, in one sentence."""
+    try:
+        return run()
+    except NetscopeError:
+        raise
+    except (Exception, SystemExit) as error:
+        if torch_compat.is_out_of_memory(error):
+            raise OutOfMemoryError(f"{what} needs more memory than there is: {described(error)}") from error
+        raise MeasuringError(f"a step of {what} failed: {described(error)}") from error
+
+
+def _free(device: torch.device) -> None:
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

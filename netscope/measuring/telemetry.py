@@ -1,0 +1,111 @@
+"""The GPU's state while something is measured, sampled by another process; and what others did on the CPU."""
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryFile
+from typing import IO, Any
+
+import torch
+
+from netscope.nvml import Gpu
+from netscope.schema import Span, Telemetry
+
+_TICKS = 100
+"""Of ``/proc/stat`` in a second (proc(5)), on every Linux."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFacts:
+    """What NVML says of a GPU once and for all."""
+
+    driver: str
+    limits: dict[str, float]
+
+
+def device_facts(device: torch.device) -> DeviceFacts | None:
+    """What NVML says; None where it is not installed or does not answer."""
+    try:
+        gpu = Gpu(_uuid(device))
+        return DeviceFacts(driver=gpu.driver(), limits=gpu.limits())
+    except Exception:  # noqa: BLE001 - NVML's errors are of a package that need not be there
+        return None
+
+
+def _uuid(device: torch.device) -> str:
+    return f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+
+
+class Sampler:
+    """Samples from when it is made until it is asked for them; on a CPU, and without NVML, there are none."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._samples: IO[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._cpu_before = _cpu_seconds()
+        if device.type == "cuda" and device_facts(device) is not None:
+            # A file, which never fills up and has nobody wait as a pipe does.
+            self._samples = TemporaryFile()  # noqa: SIM115 - open as long as this is
+            command = [sys.executable, "-m", "netscope.nvml", _uuid(device)]
+            self._process = subprocess.Popen(  # noqa: S603 - our own code
+                command, stdout=self._samples, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+            )
+
+    def telemetry(self) -> Telemetry | None:
+        """What was sampled; ends the sampling."""
+        if self._process is None or self._samples is None:
+            return None
+        self._process.kill()
+        self._process.wait()
+        self._samples.seek(0)
+        samples = []
+        for line in self._samples:
+            with suppress(ValueError):  # the last one, if it was cut off
+                samples.append(json.loads(line))
+        self._samples.close()
+        return summarised(samples)
+
+    def foreign_load(self) -> float | None:
+        """Cores' worth of work that other processes did on this machine since it was made; None where unknown."""
+        before, after = self._cpu_before, _cpu_seconds()
+        if before is None or after is None:
+            return None
+        wall = after[2] - before[2]
+        return max((after[0] - before[0]) - (after[1] - before[1]), 0.0) / wall if wall else None
+
+
+def summarised(samples: list[dict[str, Any]]) -> Telemetry | None:
+    """The samples' ranges; None for no samples."""
+    if not samples:
+        return None
+
+    def span(key: str) -> Span:
+        values = [float(sample[key]) for sample in samples]
+        return Span(low=min(values), median=median(values), high=max(values))
+
+    return Telemetry(
+        samples=len(samples),
+        sm_clock_mhz=span("sm_clock_mhz"),
+        memory_clock_mhz=span("memory_clock_mhz"),
+        power_w=span("power_w"),
+        temperature_c=span("temperature_c"),
+        throttle_reasons=tuple(sorted({reason for sample in samples for reason in sample["reasons"]})),
+        # One of them is ours. Their numbers are the host's, which a container does not know, so they are counted.
+        foreign_processes=max(max(sample["processes"] for sample in samples) - 1, 0),
+    )
+
+
+def _cpu_seconds() -> tuple[float, float, float] | None:
+    """Seconds of work of all processes on this machine, of this one, and on the wall; None where unknown."""
+    try:
+        with Path("/proc/stat").open(encoding="ascii") as lines:
+            # user, nice, system, idle, iowait, irq, softirq, steal: proc(5)
+            fields = [int(field) for field in lines.readline().split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    return (sum(fields) - fields[3] - fields[4]) / _TICKS, time.process_time(), time.perf_counter()
