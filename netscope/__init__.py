@@ -14,13 +14,24 @@ from typing import TYPE_CHECKING, Any
 from netscope.display import set_renderer
 
 if TYPE_CHECKING:
-    from netscope.api import check, diff, list_architectures, summarize, trace, verify, weights_map
+    from netscope.api import bench, check, diff, list_architectures, summarize, trace, verify, weights_map
     from netscope.errors import NetscopeError
-    from netscope.schema import CheckReport, Listing, ModelDiff, Summary, TensorSpec, Trace, Verification, WeightsMap
+    from netscope.schema import (
+        BenchReport,
+        CheckReport,
+        Listing,
+        ModelDiff,
+        Summary,
+        TensorSpec,
+        Trace,
+        Verification,
+        WeightsMap,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BenchReport",
     "CheckReport",
     "Listing",
     "ModelDiff",
@@ -31,6 +42,7 @@ __all__ = [
     "Verification",
     "WeightsMap",
     "__version__",
+    "bench",
     "check",
     "diff",
     "list_architectures",
@@ -41,6 +53,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "bench": "netscope.api",
     "check": "netscope.api",
     "diff": "netscope.api",
     "list_architectures": "netscope.api",
@@ -49,6 +62,7 @@ _HOMES = {
     "verify": "netscope.api",
     "weights_map": "netscope.api",
     "NetscopeError": "netscope.errors",
+    "BenchReport": "netscope.schema",
     "CheckReport": "netscope.schema",
     "Listing": "netscope.schema",
     "ModelDiff": "netscope.schema",

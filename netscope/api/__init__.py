@@ -1,5 +1,6 @@
 """The use cases: what the command line does, for Python."""
 
+from netscope.api.benchmark import bench
 from netscope.api.checking import CheckPlan, check, check_for_test, plan_by_itself, plan_checks, run_checks, update_lock
 from netscope.api.comparison import diff, summaries_of, summary_of, weights_map
 from netscope.api.listing import list_architectures
@@ -8,6 +9,7 @@ from netscope.api.verification import verify
 
 __all__ = [
     "CheckPlan",
+    "bench",
     "check",
     "check_for_test",
     "diff",

@@ -50,15 +50,17 @@ class Worker:
     processes that load data, is killed with it.
     """
 
-    def __init__(self, folder: Path, nproc: int = 1) -> None:
+    def __init__(self, folder: Path, nproc: int = 1, threads: int | None = None) -> None:
         """Starts no process yet.
 
         Args:
             folder: where its architectures' files and modules are looked for.
             nproc: of how many processes the worker consists, which torchrun starts and which do each task together.
+            threads: of each of several processes; None for one.
         """
         self._folder = folder
         self._nproc = nproc
+        self._threads = threads or 1
         self._process: subprocess.Popen[bytes] | None = None
         self._shared: TemporaryDirectory[str] | None = None
         self._lines: SimpleQueue[bytes] = SimpleQueue()
@@ -138,6 +140,8 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
+            # Without a number torchrun sets it to 1, and says so at length.
+            env={**os.environ, "OMP_NUM_THREADS": str(self._threads)} if launcher else None,
         )
         threading.Thread(target=_read, args=(self._process, self._lines), daemon=True).start()
         return self._process

@@ -1,5 +1,6 @@
 """The other side of ``isolation``: what a worker process does with what it is asked."""
 
+import logging
 import os
 import signal
 import sys
@@ -155,6 +156,7 @@ def _prepared(
     # A package may be installed from another checkout than this folder's: here, this folder's is meant.
     sys.path[:0] = [folder, *(str(source) for source in [Path(folder, "src")] if source.is_dir())]
     warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
 
     def say(message: dict[str, Any]) -> None:
         answers.write(msgspec.json.encode(message) + b"\n")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import netscope
-from netscope.cli import check_command, diff_command, list_command, summary_command, verify_command
+from netscope.cli import bench_command, check_command, diff_command, list_command, summary_command, verify_command
 from netscope.cli.output import encodable
 from netscope.errors import NetscopeError
 from netscope.render import printable
@@ -38,6 +38,12 @@ app.command(
     short_help="Budgets and the lock file, for CI.",
     epilog="Example: netscope check resnet50 --max-params 26M",
 )(check_command.check)
+app.command(
+    "bench",
+    cls=bench_command.BenchCommand,
+    short_help="Throughput, latency, memory and utilisation.",
+    epilog="Example: netscope bench alexnet-paper alexnet-tv --batch-size 1,32 --mode train",
+)(bench_command.bench)
 app.command(
     "list", short_help="The architectures that can be loaded by name.", epilog="Example: netscope list 'resnet*'"
 )(list_command.list_architectures)

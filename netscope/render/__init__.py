@@ -1,5 +1,6 @@
 """Results → ``Document`` → text. No torch."""
 
+from netscope.render.bench import bench_line
 from netscope.render.diff import DiffView, check_diff_view
 from netscope.render.document import Canvas, Document, printable
 from netscope.render.formats import CHECK_FORMATS, FORMATS, as_text, check_format, render
@@ -14,6 +15,7 @@ __all__ = [
     "Document",
     "View",
     "as_text",
+    "bench_line",
     "check_diff_view",
     "check_format",
     "check_view",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from netscope.errors import UsageError
+from netscope.render.bench import bench_document, self_test_document
 from netscope.render.check import check_document
 from netscope.render.comma_separated import render_csv
 from netscope.render.continuous_integration import render_github, render_gitlab, render_junit
@@ -14,7 +15,7 @@ from netscope.render.markdown import render_markdown
 from netscope.render.summary import View, summary_document
 from netscope.render.terminal import render_terminal
 from netscope.render.verification import verification_document
-from netscope.schema import CheckReport, Listing, ModelDiff, Summary, Verification
+from netscope.schema import BenchReport, CheckReport, Listing, ModelDiff, SelfTest, Summary, Verification
 
 Renderer = Callable[[Document, Canvas], str]
 
@@ -52,7 +53,8 @@ def render(
     """``result`` in one of ``FORMATS``.
 
     Args:
-        result: a ``Summary``, ``ModelDiff``, ``CheckReport``, ``Listing`` or ``Verification``.
+        result: a ``Summary``, ``ModelDiff``, ``CheckReport``, ``BenchReport``, ``SelfTest``, ``Listing`` or
+            ``Verification``.
         format_name: a key of ``FORMATS``, or of ``CHECK_FORMATS`` for a ``CheckReport``.
         view: which part of a summary or of a diff is shown.
         canvas: what a table is drawn on; by default as wide as it gets, without colour.
@@ -82,7 +84,7 @@ def check_format(format_name: str, more: Collection[str] = ()) -> None:
         raise UsageError(f"there is no format {format_name!r}; the formats are {', '.join(names)}")
 
 
-def _document(result: Any, view: View | DiffView | None, format_name: str) -> Document:
+def _document(result: Any, view: View | DiffView | None, format_name: str) -> Document:  # noqa: PLR0911 - a table
     exact = format_name in _EXACT
     if isinstance(result, Summary):
         return summary_document(result, view if isinstance(view, View) else View(), exact=exact)
@@ -95,6 +97,10 @@ def _document(result: Any, view: View | DiffView | None, format_name: str) -> Do
         return listing_document(result)
     if isinstance(result, Verification):
         return verification_document(result)
+    if isinstance(result, BenchReport):
+        return bench_document(result, exact=exact)
+    if isinstance(result, SelfTest):
+        return self_test_document(result)
     raise UsageError(f"netscope cannot show a {type(result).__name__}")
 
 

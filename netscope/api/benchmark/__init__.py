@@ -1,0 +1,23 @@
+"""``bench``: what is measured, in which processes, and what it is compared with."""
+
+from netscope.api.benchmark.plan import COMPILE_MODES, BenchPlan, Options, percent, plan_bench
+from netscope.api.benchmark.run import BenchRun, Watcher, bench
+from netscope.api.benchmark.saved import read_report
+from netscope.api.benchmark.selftest import self_test
+from netscope.launched import group_size, in_group, rank
+
+__all__ = [
+    "COMPILE_MODES",
+    "BenchPlan",
+    "BenchRun",
+    "Options",
+    "Watcher",
+    "bench",
+    "group_size",
+    "in_group",
+    "percent",
+    "plan_bench",
+    "rank",
+    "read_report",
+    "self_test",
+]

@@ -1,0 +1,353 @@
+"""A plan → results, as they come."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from netscope.api.benchmark.alternation import measured_alternately
+from netscope.api.benchmark.groups import Told
+from netscope.api.benchmark.places import Elsewhere, Here, Place
+from netscope.api.benchmark.plan import BenchPlan, Options, check_plan, percent, plan_bench
+from netscope.api.benchmark.saved import check_comparable, check_measured, compared_with, read_report
+from netscope.errors import DeviceError, MeasuringError, NetscopeError, OutOfMemoryError, UsageError, did_you_mean
+from netscope.schema import (
+    Architecture,
+    BenchConfig,
+    BenchEnvironment,
+    BenchReport,
+    BenchRequest,
+    BenchResult,
+    Comparison,
+    Surveyed,
+)
+from netscope.schema.bench import Outcome
+from netscope.statistics import compare_pairs, corrected
+
+_FEWEST_TURNS = 4
+"""Of a comparison: two means of two turns each."""
+
+_LARGEST_TRIED = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watcher:
+    """Who is told while a plan is carried out.
+
+    Attributes:
+        doing: what is being done, in words.
+        told: how far a measurement has come.
+        measured: the report so far, whenever a result has been added.
+    """
+
+    doing: Callable[[str], None] = lambda _: None
+    told: Callable[[Told], None] = lambda _: None
+    measured: Callable[[BenchReport], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Architectures that are compared."""
+
+    config: BenchConfig
+    models: tuple[Any, ...]
+    surveyed: tuple[Surveyed, ...]
+
+
+class BenchRun:
+    """One run of a plan. It can be stopped; what it has measured so far is in ``report``."""
+
+    def __init__(self, plan: BenchPlan, watcher: Watcher | None = None) -> None:
+        """Does nothing yet.
+
+        Args:
+            plan: what to measure.
+            watcher: who is told.
+        """
+        self._plan = plan
+        self._watcher = watcher or Watcher()
+        self._place: Place = (
+            Elsewhere(Path.cwd(), self._watcher.told)
+            if plan.by_name and not plan.in_this_process
+            else Here(plan.inputs, self._watcher.told)
+        )
+        self._environment: BenchEnvironment | None = None
+        self._is_stopped = False
+        self.report = BenchReport(results=(), slower_limit=plan.slower_limit)
+
+    def stop(self) -> None:
+        """Ends with what has been measured, as soon as that can be."""
+        self._is_stopped = True
+        self._place.stop()
+
+    def close(self) -> None:
+        """Leaves no process running."""
+        self._place.close()
+
+    def go(self) -> BenchReport:
+        """Measures everything; returns the report.
+
+        Raises:
+            NetscopeError: one of its kinds, if a question was wrong, the device is not to be had, or the only thing
+                that was asked for would not run.
+        """
+        try:
+            for group in self._surveyed():
+                if self._is_stopped:
+                    break
+                self._add(group)
+        finally:
+            self.close()
+        results = self.report.results
+        if len(results) == 1 and results[0].outcome == "failed":
+            raise MeasuringError(results[0].message)
+        return self.report
+
+    def _surveyed(self) -> Iterator[_Group]:
+        """The groups, once everything is known that can be known before measuring."""
+        plan = self._plan
+        self._watcher.doing("looking at the device")
+        device, self._environment = self._place.survey_device(plan.configs[0], plan.command)
+        configs = tuple(replace(config, device=device) for config in plan.configs)
+        check_plan(replace(plan, configs=configs))
+        for config in configs[1:]:
+            self._place.survey_device(config, plan.command)
+        if plan.before is not None and not plan.force:
+            check_comparable(plan.before, self._environment)
+        groups = []
+        for config in configs:
+            found = [(model, self._known(model, config)) for model in plan.models]
+            pairs = [(model, surveyed) for model, surveyed in found if surveyed is not None]
+            parts = [[pair] for pair in pairs] if plan.largest_batch else [pairs]
+            groups += [
+                _Group(config=config, models=tuple(m for m, _ in part), surveyed=tuple(s for _, s in part))
+                for part in parts
+                if part
+            ]
+        if plan.before is not None and not plan.largest_batch:
+            wanted = [(surveyed, group.config) for group in groups for surveyed in group.surveyed]
+            check_measured(plan.before, wanted, all_of_them=plan.slower_limit is not None)
+        for group in groups:
+            yield self._with_largest_batch(group) if plan.largest_batch else group
+
+    def _known(self, model: Any, config: BenchConfig) -> Surveyed | None:
+        """What is known of a model; None, and a result that says why, if it cannot be run and others can."""
+        self._watcher.doing(f"tracing {_name(model)}")
+        try:
+            return self._place.survey(model, config, with_summary=self._plan.layers)
+        except NetscopeError as error:
+            if error.exit_code != MeasuringError.exit_code or isinstance(error, DeviceError):
+                raise
+            self._fail(_name(model), config, error)
+            return None
+
+    def _with_largest_batch(self, group: _Group) -> _Group:
+        """The group with the largest batch that fits: doubled until one does not, then halved towards it."""
+        ((model,), (surveyed,)) = group.models, group.surveyed
+
+        def fits(size: int) -> bool:
+            self._watcher.doing(f"{_name(model)}: trying a batch of {size:,}")
+            config = replace(group.config, batch_size=size)
+            return self._place.fits(
+                BenchRequest(surveyed=(surveyed,), config=config, command=self._plan.command), [model]
+            )
+
+        size, too_large = 1, None
+        while not self._is_stopped and size <= _LARGEST_TRIED:
+            if not fits(size):
+                too_large = size
+                break
+            size *= 2
+        size = max(size // 2, 1)
+        while not self._is_stopped and too_large is not None and too_large - size > 1:
+            middle = (size + too_large) // 2
+            if fits(middle):
+                size = middle
+            else:
+                too_large = middle
+        config = replace(group.config, batch_size=size)
+        found = self._place.survey(model, config, with_summary=self._plan.layers)
+        remark = (
+            f"a batch of {size:,} is the largest that fits" if too_large else f"larger batches than {size:,} may fit"
+        )
+        return _Group(config=config, models=group.models, surveyed=(replace(found, remarks=(*found.remarks, remark)),))
+
+    def _add(self, group: _Group) -> None:
+        """Measures a group and adds its results."""
+        request = BenchRequest(surveyed=group.surveyed, config=group.config, command=self._plan.command)
+        self._watcher.doing(f"{' and '.join(map(_name, group.models))} · {told_config(group.config)}")
+        try:
+            results = self._place.measure(request, group.models)
+        except OutOfMemoryError as error:
+            if len(group.models) > 1:
+                self._add_alternately(group, request)
+            else:
+                self._fail(_name(group.models[0]), group.config, error, group.surveyed[0])
+            return
+        except NetscopeError as error:
+            if error.exit_code != MeasuringError.exit_code:
+                raise
+            if len(group.models) > 1:
+                self._add_one_by_one(group)
+            else:
+                self._fail(_name(group.models[0]), group.config, error, group.surveyed[0])
+            return
+        start = len(self.report.results)
+        turns = {start + number: result.step_times for number, result in enumerate(results)}
+        self._extend(results, _comparisons(turns, in_turns=True))
+
+    def _add_alternately(self, group: _Group, request: BenchRequest) -> None:
+        empty = self._empty(group.surveyed[0].architecture, group.config)
+        try:
+            found = measured_alternately(request, group.models, self._place, empty, lambda: self._is_stopped)
+        except OutOfMemoryError:
+            raise
+        except NetscopeError:
+            self._add_one_by_one(group)
+            return
+        start = len(self.report.results)
+        turns = {start + position: times for position, times in found.turns.items()}
+        self._extend(found.results, _comparisons(turns, in_turns=False))
+
+    def _add_one_by_one(self, group: _Group) -> None:
+        """One of them fails: finds out which, and measures those that do not."""
+        kept = []
+        for model, surveyed in zip(group.models, group.surveyed, strict=True):
+            request = BenchRequest(surveyed=(surveyed,), config=group.config, command=self._plan.command)
+            try:
+                self._place.fits(request, [model])
+            except NetscopeError as error:
+                self._fail(_name(model), group.config, error, surveyed)
+            else:
+                kept.append((model, surveyed))
+        if len(kept) == len(group.models):
+            raise MeasuringError(
+                f"{' and '.join(map(_name, group.models))} run by themselves and not in one process: "
+                f"measure them one at a time"
+            )
+        if kept:
+            self._add(_Group(config=group.config, models=tuple(m for m, _ in kept), surveyed=tuple(s for _, s in kept)))
+
+    def _fail(self, name: str, config: BenchConfig, error: NetscopeError, surveyed: Surveyed | None = None) -> None:
+        """Adds a result that says why there is no figure."""
+        architecture = surveyed.architecture if surveyed else _unresolved(name)
+        outcome: Outcome = "oom" if isinstance(error, OutOfMemoryError) else "failed"
+        empty = self._empty(architecture, config)
+        inputs = surveyed.inputs if surveyed else ()
+        self._extend((replace(empty, outcome=outcome, message=str(error), inputs=inputs),), ())
+
+    def _empty(self, architecture: Any, config: BenchConfig) -> BenchResult:
+        if self._environment is None:
+            raise MeasuringError("nothing is known of the device yet")
+        return BenchResult(
+            architecture=architecture, inputs=(), config=config, environment=self._environment, outcome="failed"
+        )
+
+    def _extend(self, results: Sequence[BenchResult], comparisons: Sequence[Comparison]) -> None:
+        self.report = replace(
+            self.report,
+            results=(*self.report.results, *results),
+            comparisons=(*self.report.comparisons, *comparisons),
+        )
+        if self._plan.before is not None:
+            self.report = compared_with(self._plan.before, replace(self.report, remarks=()))
+        self._watcher.measured(self.report)
+
+
+def _comparisons(turns: dict[int, tuple[float, ...]], *, in_turns: bool) -> tuple[Comparison, ...]:
+    """All pairs of a group, each at the level that it may have among so many."""
+    pairs = [
+        (first, second)
+        for first, second in combinations(turns, 2)
+        if min(len(turns[first]), len(turns[second])) >= _FEWEST_TURNS
+    ]
+    found = corrected([compare_pairs(turns[first], turns[second]) for first, second in pairs])
+    return tuple(
+        Comparison(first=first, second=second, difference=difference, in_turns=in_turns)
+        for (first, second), difference in zip(pairs, found, strict=True)
+    )
+
+
+def told_config(config: BenchConfig) -> str:
+    """A configuration in a few words."""
+    batch = f"batch {config.batch_size:,}" if config.batch_size else "its own batch"
+    processes = f" · {config.nproc} processes" if config.nproc > 1 else ""
+    return f"{batch} · {config.dtype} · {config.mode} · {config.device}{processes}"
+
+
+def _unresolved(name: str) -> Architecture:
+    return Architecture(spec=name, source="", name=name, options={}, description="")
+
+
+def _name(model: Any) -> str:
+    return model if isinstance(model, str) else type(model).__name__
+
+
+def bench(
+    models: Any = (),
+    inputs: Any = None,
+    *,
+    layers: bool = False,
+    compare: "BenchReport | str | Path | None" = None,
+    force: bool = False,
+    fail_if_slower: float | str | None = None,
+    **options: Any,
+) -> BenchReport:
+    """How fast architectures run, and how surely that is known.
+
+    Names are measured in processes of their own, modules in this one; a module comes back as it was.
+
+    Args:
+        models: an architecture's name, a module, or several; AlexNet by default.
+        inputs: as for ``summarize``.
+        layers: whether the time of each module is measured as well, of one architecture in one configuration.
+        compare: an earlier report, or the JSON file of one.
+        force: whether to compare with it although it comes from another environment.
+        fail_if_slower: how much longer than then makes ``exit_code`` 1, as a share or ``"5%"``.
+        options: ``batch_size`` (a number, several, or ``"auto"`` for the largest that fits), ``seq_len``, ``device``
+            (``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``), ``dtype`` (``"fp32"``, ``"tf32"``, ``"bf16"``,
+            ``"fp16"``), ``mode`` (``"infer"``, ``"train"``), ``cast``, ``channels_last``, ``compile`` (a mode of
+            ``torch.compile``), ``cuda_graph``, ``data`` (``"resident"``, ``"host"``), ``optimizer``, ``latency``,
+            ``nproc``, ``parallel`` (``"ddp"``, ``"fsdp"``), ``threads``, ``seed``, ``precision`` (0.005 or
+            ``"0.5%"``), ``max_time_s``. Batch sizes, dtypes, modes and numbers of processes may be several.
+
+    Returns:
+        The report; ``print`` shows it.
+
+    Raises:
+        UsageError: an option has no such value, or two of them do not go together.
+        NetscopeError: another of its kinds; those of ``summarize``.
+    """
+    several = models if isinstance(models, (list, tuple)) else [models]
+    texts, objects = _as_texts(inputs)
+    known = {item.name for item in fields(Options)} - {"inputs"}
+    for name in options:
+        if name not in known:
+            raise UsageError(f"bench has no option {name!r}{did_you_mean(name, known)}")
+    before = compare if compare is None or isinstance(compare, BenchReport) else read_report(Path(compare))
+    limit = percent(fail_if_slower, "fail_if_slower") if isinstance(fail_if_slower, str) else fail_if_slower
+    plan = plan_bench(
+        several,
+        Options(inputs=texts, **options),
+        inputs=objects,
+        layers=layers,
+        before=before,
+        force=force,
+        slower_limit=limit,
+    )
+    return BenchRun(plan).go()
+
+
+def _as_texts(inputs: Any) -> tuple[tuple[str, ...], Any]:
+    """Inputs as the command line would have them, or as they are where they cannot be written."""
+    if inputs is None:
+        return (), None
+    if isinstance(inputs, str):
+        return (inputs,), None
+    if isinstance(inputs, (list, tuple)) and inputs:
+        if all(isinstance(item, str) for item in inputs):
+            return tuple(inputs), None
+        if all(type(item) is int for item in inputs):
+            return ("x".join(map(str, inputs)),), None
+    return (), inputs

@@ -1,0 +1,114 @@
+"""What is known before anything is measured: the device, and each architecture's inputs, FLOPs and bytes."""
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from netscope import analysis
+from netscope.api.subjects import Sizes, check_runs, resolve, sizes_of, subject_of, trace_explained
+from netscope.errors import InputError, NetscopeError, UntrainableError
+from netscope.flops import flops_per_op
+from netscope.schema import BenchConfig, BenchEnvironment, InputSpec, Surveyed
+from netscope.schema.inputs import parse_inputs
+
+if TYPE_CHECKING:
+    from netscope.measuring import Subject
+
+_TRACED_AS = {"bf16": "bfloat16", "fp16": "float16"}
+_MEMBER = re.compile(r"\[\d+\]$")
+
+
+def survey_device(config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
+    """The device that is meant, and the environment.
+
+    Raises:
+        DeviceError: there is none, or it has not the number format.
+    """
+    from netscope import __version__, measuring
+
+    name = measuring.usual_device() if config.device == "auto" else config.device
+    device = measuring.device_of(replace(config, device=name))
+    return name, measuring.environment(device, {"netscope": __version__}, command)
+
+
+def survey(model: Any, config: BenchConfig, inputs: Any = None, *, with_summary: bool = False) -> Surveyed:
+    """What ``model`` is, and what a step of it costs by our own count.
+
+    Args:
+        model: a name or a module.
+        config: how it will be measured.
+        inputs: what it is run on where ``config`` cannot say it.
+        with_summary: whether the summary of all layers is wanted.
+
+    Raises:
+        NetscopeError: one of its kinds, if it is clear by now that it cannot be run.
+    """
+    from netscope import __version__, tracing
+
+    sizes = _sizes(config, inputs)
+    remarks: tuple[str, ...] = ()
+    with tracing.undisturbed():
+        resolved = resolve(model)
+        check_runs(resolved)
+        subject = subject_of(resolved, sizes, _TRACED_AS.get(config.dtype))
+        try:
+            recorded = trace_explained(subject, "meta", "train" if config.mode == "train" else "eval")
+        except (InputError, UntrainableError):
+            raise
+        except NetscopeError as error:
+            recorded = None
+            remarks = (f"its FLOPs are not known, since it could not be traced without weights: {error}",)
+            module = subject.build("meta")
+            given = tracing.requested(module, subject.inputs(module))
+    summary = None if recorded is None else analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture)
+    specs = given if recorded is None else recorded.inputs
+    return Surveyed(
+        spec=resolved.architecture.spec,
+        architecture=resolved.architecture,
+        inputs=specs,
+        samples=config.batch_size or _samples(specs),
+        flops=None if summary is None else summary.totals.step_flops,
+        is_lower_bound=summary is not None and summary.is_lower_bound,
+        bytes_moved=None if recorded is None else analysis.bytes_moved(recorded),
+        table_rows={} if recorded is None else analysis.table_rows(recorded),
+        versions={"netscope": __version__, **resolved.versions},
+        remarks=remarks,
+        summary=summary if with_summary else None,
+    )
+
+
+def _samples(inputs: tuple[InputSpec, ...]) -> int:
+    """In a step: members of a list of pictures, or else the first size of the first input."""
+    if not inputs:
+        return 1
+    if _MEMBER.search(inputs[0].name):
+        stem = _MEMBER.sub("", inputs[0].name)
+        return sum(1 for item in inputs if _MEMBER.sub("", item.name) == stem)
+    return inputs[0].shape[0] if inputs[0].shape else 1
+
+
+def _sizes(config: BenchConfig, inputs: Any) -> Sizes:
+    if inputs is None and config.inputs:
+        inputs = parse_inputs(config.inputs)
+    return sizes_of(inputs, config.batch_size, config.seq_len)
+
+
+def measured_subject(model: Any, surveyed: Surveyed, config: BenchConfig, inputs: Any = None) -> "Subject":
+    """What is run to measure ``model``: a module of ours, or a twin of the caller's, on inputs that vary."""
+    from netscope import measuring, tracing
+
+    resolved = resolve(model)
+    subject = subject_of(resolved, _sizes(config, inputs))
+
+    def build() -> Any:
+        module = subject.build("cpu")
+        return tracing.twin_of(module, "cpu") if resolved.lent else module
+
+    return measuring.Subject(
+        what=surveyed.spec,
+        build=build,
+        batch=lambda module, number: tracing.varied_tensors_for(
+            module, subject.inputs(module), surveyed.table_rows, config.seed + number
+        ),
+        tensors_in=tracing.tensors_in,
+    )
