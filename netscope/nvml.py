@@ -47,10 +47,6 @@ class Gpu:
         self._nvml.nvmlInit()
         self._handle = self._nvml.nvmlDeviceGetHandleByUUID(uuid)
 
-    def driver(self) -> str:
-        """The driver's version."""
-        return _text(self._nvml.nvmlSystemGetDriverVersion())
-
     def limits(self) -> dict[str, float]:
         """What it may draw, and how high its clocks go; as far as NVML tells."""
         nvml, handle = self._nvml, self._handle
@@ -59,27 +55,48 @@ class Gpu:
             "max_sm_clock_mhz": lambda: nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_SM),
             "max_memory_clock_mhz": lambda: nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_MEM),
         }
-        found: dict[str, float] = {}
-        for name, ask in asked.items():
-            with suppress(nvml.NVMLError):
-                found[name] = float(ask())
-        return found
+        told = {name: self._told(ask) for name, ask in asked.items()}
+        return {name: float(value) for name, value in told.items() if value is not None}
 
     def sample(self) -> dict[str, Any]:
-        """Clocks, power, temperature, why it is held back, and how many processes compute on it, now."""
+        """Clocks, power, temperature, why it is held back, and how many processes compute on it, now.
+
+        What this GPU or its driver does not tell is None.
+        """
         nvml, handle = self._nvml, self._handle
-        ask_reasons = getattr(
-            nvml, "nvmlDeviceGetCurrentClocksEventReasons", nvml.nvmlDeviceGetCurrentClocksThrottleReasons
-        )
-        reasons = ask_reasons(handle)
+        reasons = self._told(lambda: nvml.nvmlDeviceGetCurrentClocksEventReasons(handle))
+        if reasons is None:  # drivers before 535 have it by its older name
+            reasons = self._told(lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
+        power = self._told(lambda: nvml.nvmlDeviceGetPowerUsage(handle))
+        processes = self._told(lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
         return {
-            "sm_clock_mhz": nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM),
-            "memory_clock_mhz": nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM),
-            "power_w": nvml.nvmlDeviceGetPowerUsage(handle) / 1000,
-            "temperature_c": nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU),
-            "reasons": [name for name, bit in REASONS.items() if reasons & bit],
-            "processes": len(nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
+            "sm_clock_mhz": self._told(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
+            "memory_clock_mhz": self._told(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
+            "power_w": None if power is None else power / 1000,
+            "temperature_c": self._told(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
+            "reasons": [name for name, bit in REASONS.items() if (reasons or 0) & bit],
+            "processes": None if processes is None else len(processes),
         }
+
+    def _told(self, ask: Callable[[], Any]) -> Any:
+        """What NVML answers; None if it cannot, or the installed binding does not know the question."""
+        with suppress(self._nvml.NVMLError, AttributeError):
+            return ask()
+        return None
+
+
+def driver_version() -> str:
+    """Of the GPUs' driver.
+
+    Raises:
+        ImportError: the extra is not installed.
+        Exception: NVML's own, if it does not run here.
+    """
+    import pynvml
+
+    nvml: Any = pynvml
+    nvml.nvmlInit()
+    return _text(nvml.nvmlSystemGetDriverVersion())
 
 
 def _text(value: Any) -> str:

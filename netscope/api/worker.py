@@ -129,9 +129,9 @@ def serve_in_group(folder: str, path: str) -> None:
     message = _answered(question, lambda told: say({"told": told}) if is_first else None)
     if is_first:
         say(message)
-        return
     answer = message.get("answer")
-    if "error" in message or isinstance(answer, dict):
+    has_failed = "error" in message or isinstance(answer, dict)
+    if has_failed and not is_first:
         out_of_memory = isinstance(answer, dict)
         left = {
             "error": answer["oom"] if isinstance(answer, dict) else message["error"],
@@ -139,7 +139,8 @@ def serve_in_group(folder: str, path: str) -> None:
             "killed_by": "SIGKILL" if out_of_memory else None,
         }
         Path(path).with_name(FAILURE).write_bytes(msgspec.json.encode(left))
-        os._exit(1)
+    if has_failed:
+        os._exit(1)  # without waiting for the others, which may wait for us
 
 
 def _prepared(

@@ -18,6 +18,8 @@ COPIED_BYTES = {"cuda": 2**30, "cpu": 2**27}
 
 MOST_S = 0.5
 _FEWEST = 5
+_RUNS = 3
+"""In a row, so that what the first one waits for weighs little."""
 
 
 def ceilings(config: BenchConfig, device: torch.device, clock: Clock) -> Ceilings:
@@ -50,7 +52,7 @@ def _copy_bytes(device: torch.device, clock: Clock) -> float:
 
 
 def _best(run: Callable[[], object], clock: Clock) -> tuple[float, float]:
-    """Seconds of the fastest of at least five runs, after one that does not count; and of all together."""
+    """Seconds of a run in the fastest of at least five rows, after one that does not count; and of all together."""
     run()
     clock.synchronize()
     times: list[float] = []
@@ -58,8 +60,9 @@ def _best(run: Callable[[], object], clock: Clock) -> tuple[float, float]:
     while len(times) < _FEWEST or clock.now() - begin < MOST_S / 5:
         start = clock.now()
         mark = clock.mark()
-        run()
+        for _ in range(_RUNS):
+            run()
         end = clock.mark()
         clock.synchronize()
-        times.append(clock.between(mark, end) or clock.now() - start)
+        times.append((clock.between(mark, end) or clock.now() - start) / _RUNS)
     return min(times), clock.now() - begin

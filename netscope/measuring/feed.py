@@ -34,33 +34,37 @@ class ResidentFeed:
 
 
 class HostFeed:
-    """Inputs in pinned memory of the host, copied one step ahead on a stream beside the one that computes."""
+    """Inputs in pinned memory of the host, copied one step ahead on a stream beside the one that computes.
+
+    There are two places on the device. While a step reads one of them, the next step's inputs are copied to the other,
+    as soon as the step before has done with it.
+    """
 
     def __init__(self, batches: Sequence[ForwardInputs], device: torch.device) -> None:
         self._batches = [batch.mapped(_pinned) for batch in batches]
         self._device = device
         self._stream = torch.cuda.Stream(device)
-        self._position = 0
+        self._places = [batches[0].mapped(_moved(device)) for _ in range(2)]
+        self._copied = [torch.cuda.Event() for _ in self._places]
+        self._position, self._slot = -1, 0
         self._is_held = False
-        self._ahead = self._copied()
+        self._copy_to(0)
 
     def next(self) -> tuple[int, ForwardInputs]:
-        """The one that was copied meanwhile; and starts copying the one after it."""
-        if self._is_held:
-            return self._position, self._ahead
-        current = torch.cuda.current_stream(self._device)
-        current.wait_stream(self._stream)
-        position, batch = self._position, self._ahead
-        # Keeps the allocator from giving their memory away while the computing stream still reads them.
-        batch.mapped(lambda leaf: leaf.record_stream(current) if isinstance(leaf, Tensor) else None)
-        self._position = (position + 1) % len(self._batches)
-        self._ahead = self._copied()
-        return position, batch
+        """The inputs that were copied meanwhile; and starts copying those after them."""
+        slot, position = self._slot, self._position
+        if not self._is_held:
+            # All steps so far have been issued, so behind this point the other place is read no more.
+            self._stream.wait_stream(torch.cuda.current_stream(self._device))
+            self._slot = 1 - slot
+            self._copy_to(self._slot)
+        torch.cuda.current_stream(self._device).wait_event(self._copied[slot])
+        return position, self._places[slot]
 
     def copy(self) -> None:
         """Copies one step's inputs and does nothing with them."""
-        self._position = (self._position + 1) % len(self._batches)
-        self._ahead = self._copied()
+        self._slot = 1 - self._slot
+        self._copy_to(self._slot)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -71,9 +75,19 @@ class HostFeed:
         finally:
             self._is_held = False
 
-    def _copied(self) -> ForwardInputs:
+    def _copy_to(self, slot: int) -> None:
+        self._position = (self._position + 1) % len(self._batches)
         with torch.cuda.stream(self._stream):
-            return self._batches[self._position].mapped(_moved(self._device))
+            pairs = zip(_tensors(self._places[slot]), _tensors(self._batches[self._position]), strict=True)
+            for there, here in pairs:
+                there.copy_(here, non_blocking=True)
+            self._copied[slot].record(self._stream)
+
+
+def _tensors(inputs: ForwardInputs) -> list[Tensor]:
+    found: list[Tensor] = []
+    inputs.mapped(lambda leaf: found.append(leaf) if isinstance(leaf, Tensor) else None)
+    return found
 
 
 def _moved(device: torch.device) -> Callable[[Any], Any]:

@@ -1,8 +1,8 @@
 """Subjects that are compared, in one process and one configuration → what was measured of each."""
 
 import gc
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
@@ -48,6 +48,7 @@ class Measured:
     peak_memory_bytes: tuple[int, ...]
     copy_s: float | None
     resident_step_s: float | None
+    waits: bool
     layers: LayerTimes | None
 
 
@@ -57,7 +58,7 @@ class Session:
 
     measured: tuple[Measured, ...]
     sync_s: float
-    ceilings: Ceilings
+    ceilings: Ceilings | None
     telemetry: Telemetry | None
     foreign_load: float | None
     interrupted: bool
@@ -90,17 +91,15 @@ def run_session(subjects: Sequence[Subject], config: BenchConfig, wishes: Wishes
         UntrainableError: there is nothing to differentiate.
     """
     device = device_of(config)
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-        device = torch.device("cuda", torch.cuda.current_device())
-    clock, limits = clock_of(device), _limits(device)
-    with joined(device) as team, limits, set_up(config), grad_mode(config):
+    clock = clock_of(device)
+    with on_device(device), joined(device) as team, set_up(config), grad_mode(config):
+        torch_compat.forget_compiled()
         rules = Rules(precision=config.precision, max_time_s=config.max_time_s, synchronised=config.synchronised)
         watch = Watch(team=team, tell=wishes.tell, stopped=wishes.stopped)
         sync_s = team.agreed(synchronisation_s(clock))
         ready = [_ready(subject, config, device, _Measuring(clock, rules, watch, sync_s)) for subject in subjects]
-        for item, steps in zip(ready, wishes.steps_per_block, strict=False):
-            item.prepared.work.steps_per_block = steps
+        for number, steps in enumerate(wishes.steps_per_block):
+            ready[number].prepared.work.steps_per_block = steps
         sampler = Sampler(device)
         whats = " and ".join(subject.what for subject in subjects)
         series = _explained(whats, lambda: _measure(ready, config, clock, rules, watch))
@@ -115,13 +114,14 @@ def run_session(subjects: Sequence[Subject], config: BenchConfig, wishes: Wishes
                 peak_memory_bytes=item.peak_memory_bytes,
                 copy_s=item.copy_s,
                 resident_step_s=item.resident_step_s,
+                waits=item.waits,
                 layers=layer_times(item.prepared.model, item.prepared.work.step, clock) if wishes.layers else None,
             )
             for number, item in enumerate(ready)
         )
         ready.clear()
         _free(device)
-        found = ceilings(config, device, clock)
+        found = _ceilings(config, device, clock)
     return Session(
         measured=measured,
         sync_s=sync_s,
@@ -139,7 +139,7 @@ def run_steps(subject: Subject, config: BenchConfig, steps: int) -> None:
         NetscopeError: as ``run_session``.
     """
     device = device_of(config)
-    with _limits(device), set_up(config), grad_mode(config):
+    with on_device(device), joined(device) as team, set_up(config), grad_mode(config):
 
         def run() -> None:
             prepared = prepare(subject, config, device)
@@ -148,10 +148,19 @@ def run_steps(subject: Subject, config: BenchConfig, steps: int) -> None:
             clock_of(device).synchronize()
 
         _explained(subject.what, run)
+        team.gather()
 
 
-def _limits(device: torch.device) -> AbstractContextManager[Any]:
-    return within_memory() if device.type == "cpu" else nullcontext()
+@contextmanager
+def on_device(device: torch.device) -> Iterator[None]:
+    """Makes it the one that is meant where none is named, and lets the CPU's memory end where the machine's does."""
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.mm(torch.ones(8, 8, device=device), torch.ones(8, 8, device=device))  # the libraries' own memory
+            yield
+    else:
+        with within_memory():
+            yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +182,7 @@ class _Ready:
     peak_memory_bytes: tuple[int, ...]
     copy_s: float | None
     resident_step_s: float | None
+    waits: bool
 
 
 def _ready(subject: Subject, config: BenchConfig, device: torch.device, how: _Measuring) -> _Ready:
@@ -187,12 +197,15 @@ def _ready(subject: Subject, config: BenchConfig, device: torch.device, how: _Me
     team = how.watch.team
     everyone = team.collected(found) if isinstance(team, DistributedTeam) else [found]
     copy_s, resident_step_s = _transfer(prepared, config, how.clock)
+    with torch_compat.waits_noted(device) as waits:
+        prepared.work.step()
     return _Ready(
         prepared=prepared,
         warm_up=warmth,
         peak_memory_bytes=tuple(value for value in everyone if value is not None),
         copy_s=copy_s,
         resident_step_s=resident_step_s,
+        waits=bool(waits),
     )
 
 
@@ -212,9 +225,10 @@ def _transfer(prepared: Prepared, config: BenchConfig, clock: Clock) -> tuple[fl
 def _measure(
     ready: Sequence[_Ready], config: BenchConfig, clock: Clock, rules: Rules, watch: Watch
 ) -> tuple[tuple[Block, ...], ...]:
-    """The blocks of each; in several processes that train, then those of each without exchanging gradients."""
+    """The blocks of each; under data parallelism then those of each without exchanging gradients."""
     works = [item.prepared.work for item in ready]
-    if config.parallel is not None and config.mode == "train" and config.nproc > 1:
+    # Without exchanging, FSDP would keep whole gradients, and its optimizer would have none to work on.
+    if config.parallel == "ddp" and config.mode == "train" and config.nproc > 1:
         works = [
             replace(
                 item.prepared.work, before_block=partial(torch_compat.exchange_gradients, item.prepared.model, wanted)
@@ -237,7 +251,18 @@ def _explained(what: str, run: Callable[[], Any]) -> Any:
         raise MeasuringError(f"a step of {what} failed: {described(error)}") from error
 
 
+def _ceilings(config: BenchConfig, device: torch.device, clock: Clock) -> Ceilings | None:
+    """None where not even these fit into memory."""
+    try:
+        return ceilings(config, device, clock)
+    except RuntimeError as error:
+        if torch_compat.is_out_of_memory(error):
+            return None
+        raise
+
+
 def _free(device: torch.device) -> None:
+    torch_compat.forget_compiled()
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

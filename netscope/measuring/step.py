@@ -87,7 +87,6 @@ def prepare(subject: Subject, config: BenchConfig, device: torch.device) -> Prep
     model = subject.build()
     batches = [subject.batch(model, number) for number in range(ROTATED)]
     dtype = cast_dtype(config)
-    model.to(device)
     if dtype is not None:
         model._apply(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
         batches = [batch.mapped(lambda leaf: _cast(leaf, dtype)) for batch in batches]
@@ -97,13 +96,15 @@ def prepare(subject: Subject, config: BenchConfig, device: torch.device) -> Prep
             batch.mapped(lambda leaf: torch_compat.channels_last(leaf) if isinstance(leaf, Tensor) else leaf)
             for batch in batches
         ]
+    if not _is_sharded(config):  # which moves the parameters itself, so that no process holds all of them
+        model.to(device)
     model.train(config.mode == "train")
     feed: Feed = HostFeed(batches, device) if config.data == "host" else ResidentFeed(batches, device)
     model = _parallel(model, config, device)
     loss = Loss(subject.tensors_in, subject.what, config.seed) if config.mode == "train" else None
     forward: Callable[..., Any] = model
     if config.compile is not None:
-        forward = torch.compile(model, mode=config.compile)
+        forward = torch_compat.compiled(model, config.compile)
     step = _training_step(model, forward, feed, loss, config) if loss else _inference_step(forward, feed, config)
     if config.cuda_graph:
         step = _Replayed(step, device)
@@ -126,11 +127,15 @@ def _cast(leaf: Any, dtype: torch.dtype) -> Any:
     return leaf.to(dtype) if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
 
 
+def _is_sharded(config: BenchConfig) -> bool:
+    return config.parallel == "fsdp" and config.mode == "train"
+
+
 def _parallel(model: nn.Module, config: BenchConfig, device: torch.device) -> nn.Module:
     if config.parallel is None or config.mode == "infer":
         return model  # of inference, each process does its own
-    if config.parallel == "fsdp":
-        return torch_compat.sharded(model)
+    if _is_sharded(config):
+        return torch_compat.sharded(model, device)
     return nn.parallel.DistributedDataParallel(model, device_ids=[device.index] if device.type == "cuda" else None)
 
 
@@ -196,8 +201,14 @@ class _Replayed:
         pool = None
         for _ in range(ROTATED):
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=pool):
-                self._step()
+            try:
+                with torch.cuda.graph(graph, pool=pool):
+                    self._step()
+            except Exception as error:  # noqa: BLE001 - whatever a step raises while it is captured
+                # What ends the capture fails as well then, hides the reason, and leaves its stream behind.
+                torch.cuda.set_stream(current)
+                reason = error.__context__ if isinstance(error.__context__, Exception) else error
+                raise reason from None
             pool = graph.pool()
             self._graphs.append(graph)
 

@@ -29,7 +29,8 @@ class DistributedTeam:
 
     def gather(self) -> None:
         """Waits until all are here."""
-        dist.barrier(group=self._hosts)
+        with torch.inference_mode(mode=False):  # not barrier(), which some versions run on the device
+            dist.all_reduce(torch.zeros(1), group=self._hosts)
 
     def slowest(self, block: Block) -> Block:
         """The block with the longest times of any process."""
@@ -66,8 +67,7 @@ def joined(device: torch.device) -> Iterator[Team]:
         # torch 2.6 wants the device named for NCCL, so that its barriers need not guess.
         more: dict[str, Any] = {"device_id": device} if device.type == "cuda" else {}
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE, **more)
-    try:
-        yield DistributedTeam()
-    finally:
-        if began:
-            dist.destroy_process_group()
+    yield DistributedTeam()
+    # Not after an error: whoever is left would wait there for a process that does not come.
+    if began:
+        dist.destroy_process_group()

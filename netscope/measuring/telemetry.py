@@ -1,6 +1,7 @@
 """The GPU's state while something is measured, sampled by another process; and what others did on the CPU."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,28 +14,25 @@ from typing import IO, Any
 
 import torch
 
-from netscope.nvml import Gpu
+from netscope.nvml import Gpu, driver_version
 from netscope.schema import Span, Telemetry
-
-_TICKS = 100
-"""Of ``/proc/stat`` in a second (proc(5)), on every Linux."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceFacts:
     """What NVML says of a GPU once and for all."""
 
-    driver: str
+    driver: str | None
     limits: dict[str, float]
 
 
-def device_facts(device: torch.device) -> DeviceFacts | None:
-    """What NVML says; None where it is not installed or does not answer."""
-    try:
-        gpu = Gpu(_uuid(device))
-        return DeviceFacts(driver=gpu.driver(), limits=gpu.limits())
-    except Exception:  # noqa: BLE001 - NVML's errors are of a package that need not be there
-        return None
+def device_facts(device: torch.device) -> DeviceFacts:
+    """What NVML says; nothing where it is not installed, does not answer, or knows no such GPU, as of a part of one."""
+    driver, limits = None, {}
+    with suppress(Exception):  # NVML's errors are of a package that need not be there
+        driver = driver_version()
+        limits = Gpu(_uuid(device)).limits()
+    return DeviceFacts(driver=driver, limits=limits)
 
 
 def _uuid(device: torch.device) -> str:
@@ -48,7 +46,7 @@ class Sampler:
         self._samples: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._cpu_before = _cpu_seconds()
-        if device.type == "cuda" and device_facts(device) is not None:
+        if device.type == "cuda" and device_facts(device).driver is not None:
             # A file, which never fills up and has nobody wait as a pipe does.
             self._samples = TemporaryFile()  # noqa: SIM115 - open as long as this is
             command = [sys.executable, "-m", "netscope.nvml", _uuid(device)]
@@ -84,9 +82,11 @@ def summarised(samples: list[dict[str, Any]]) -> Telemetry | None:
     if not samples:
         return None
 
-    def span(key: str) -> Span:
-        values = [float(sample[key]) for sample in samples]
-        return Span(low=min(values), median=median(values), high=max(values))
+    def span(key: str) -> Span | None:
+        values = [float(sample[key]) for sample in samples if sample[key] is not None]
+        return Span(low=min(values), median=median(values), high=max(values)) if values else None
+
+    processes = [sample["processes"] for sample in samples if sample["processes"] is not None]
 
     return Telemetry(
         samples=len(samples),
@@ -96,7 +96,7 @@ def summarised(samples: list[dict[str, Any]]) -> Telemetry | None:
         temperature_c=span("temperature_c"),
         throttle_reasons=tuple(sorted({reason for sample in samples for reason in sample["reasons"]})),
         # One of them is ours. Their numbers are the host's, which a container does not know, so they are counted.
-        foreign_processes=max(max(sample["processes"] for sample in samples) - 1, 0),
+        foreign_processes=max(max(processes) - 1, 0) if processes else None,
     )
 
 
@@ -108,4 +108,4 @@ def _cpu_seconds() -> tuple[float, float, float] | None:
             fields = [int(field) for field in lines.readline().split()[1:9]]
     except (OSError, ValueError):
         return None
-    return (sum(fields) - fields[3] - fields[4]) / _TICKS, time.process_time(), time.perf_counter()
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK"), time.process_time(), time.perf_counter()

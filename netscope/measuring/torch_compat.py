@@ -1,25 +1,33 @@
 """What measuring needs of torch that is private or differs between versions, each behind one name."""
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+_MOST_COMPILED = 256
+
 
 @contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
-    """Lets matrix products and convolutions of float32 round their operands to TF32, or not."""
-    name = "tf32" if allowed else "ieee"
-    cuda: Any = torch.backends.cuda.matmul
-    cudnn: Any = torch.backends.cudnn
-    if hasattr(cuda, "fp32_precision"):  # from torch 2.9 on, where mixing it with the older switches is an error
-        places, attribute, value = (cuda, cudnn.conv, cudnn.rnn), "fp32_precision", name
-    else:
-        places, attribute, value = (cuda, cudnn), "allow_tf32", allowed  # type: ignore[assignment]
-    before = [getattr(place, attribute) for place in places]
+    """Lets matrix products and convolutions of float32 round their operands to TF32, or not.
+
+    torch 2.9 brought switches of another kind (``fp32_precision``), after whose use reading the old ones raises an
+    error; torch's own code and models read these, so they are what is set, unless a caller has used the new ones.
+    """
+    places: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    attribute, value = "allow_tf32", allowed
+    try:
+        before = [getattr(place, attribute) for place in places]
+    except RuntimeError:
+        places = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)  # type: ignore[attr-defined]
+        attribute, value = "fp32_precision", "tf32" if allowed else "ieee"  # type: ignore[assignment]
+        before = [getattr(place, attribute) for place in places]
     for place in places:
         setattr(place, attribute, value)
     try:
@@ -39,7 +47,41 @@ def compile_s() -> float:
     """Seconds that torch's compiler has taken in this process so far, its back end included."""
     utils: Any = sys.modules.get("torch._dynamo.utils")
     times = getattr(utils, "compilation_time_metrics", {}) if utils is not None else {}
-    return float(sum(times.get("_compile.compile_inner", ())))
+    # The backward graph is compiled when it is first needed, outside of the forward graph's time.
+    parts = ("_compile.compile_inner", "compile_fx.<locals>.bw_compiler")
+    return float(sum(sum(times.get(part, ())) for part in parts))
+
+
+def compiled(model: nn.Module, mode: str) -> Any:
+    """The model compiled for exactly the sizes that it meets, however many are compiled in this process."""
+    config: Any = import_module("torch._dynamo.config")
+    for name in ("recompile_limit", "cache_size_limit"):  # the one until torch 2.6 is the other's alias later
+        if hasattr(config, name):
+            setattr(config, name, max(getattr(config, name), _MOST_COMPILED))
+            break
+    return torch.compile(model, mode=mode, dynamic=False)
+
+
+def forget_compiled() -> None:
+    """Drops what was compiled, and with it the memory that its graphs hold."""
+    if "torch._dynamo" in sys.modules:
+        torch._dynamo.reset()
+
+
+@contextmanager
+def waits_noted(device: torch.device) -> Iterator[list[Any]]:
+    """Yields a list that has an entry for each time that the host waits for the GPU while it lasts."""
+    if device.type != "cuda":
+        yield []
+        return
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
+            yield noted
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -47,33 +89,42 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error)
-    signs = ("can't allocate memory", "not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    signs = (
+        "can't allocate memory", "not enough memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
+        "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_NOT_INITIALIZED",
+    )  # fmt: skip
     return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
 
 
-def sharded(model: nn.Module) -> nn.Module:
-    """The model with the parameters of each of its larger parts, and the rest of its own, spread over the processes.
+def sharded(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model with its parameters spread over the processes; moves them to the device as it goes.
 
-    What is spread together is gathered together: the children of its lists of blocks, as torch's documentation has it.
+    What is spread together is gathered together: the children of lists of blocks, the innermost first, as torch's
+    documentation has it; and the rest. A block that shares a parameter with what is outside of it belongs to the rest.
     """
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import FSDPModule, fully_shard
 
+    mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
+    owners: dict[int, set[int]] = {}
     for module in model.modules():
-        if isinstance(module, (nn.ModuleList, nn.Sequential)):
-            for child in module:
-                if sum(1 for _ in child.parameters()) > 1 and not isinstance(child, (nn.ModuleList, nn.Sequential)):
-                    fully_shard(child)
-    fully_shard(model)
+        for parameter in module._parameters.values():
+            owners.setdefault(id(parameter), set()).add(id(module))
+    for module in reversed(list(model.modules())):
+        for child in module.children() if isinstance(module, (nn.ModuleList, nn.Sequential)) else ():
+            inside = {id(part) for part in child.modules()}
+            parameters = [id(parameter) for parameter in child.parameters()]
+            is_block = len(parameters) > 1 and not isinstance(child, (nn.ModuleList, nn.Sequential, FSDPModule))
+            if is_block and all(owners[parameter] <= inside for parameter in parameters):
+                fully_shard(child, mesh=mesh)
+    fully_shard(model, mesh=mesh)
     return model
 
 
 def exchange_gradients(model: nn.Module, wanted: bool) -> None:
-    """Switches on or off whether a step exchanges its gradients with the other processes."""
+    """Switches on or off whether a step of ``DistributedDataParallel`` exchanges its gradients."""
     wrapped: Any = model
-    if hasattr(wrapped, "set_requires_gradient_sync"):
-        wrapped.set_requires_gradient_sync(wanted)
-    elif hasattr(wrapped, "require_backward_grad_sync"):
-        wrapped.require_backward_grad_sync = wanted
+    wrapped.require_backward_grad_sync = wanted
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -257,6 +257,8 @@ def _facts(report: BenchReport) -> Iterator[tuple[str, str]]:
     for result in results:
         yield from _facts_of(result, _label(result, report))
     yield from _ceilings(report)
+    if any(result.is_measured and result.config.is_cuda and result.telemetry is None for result in results):
+        yield "Note", "clocks, power and temperature were not sampled: pip install 'netscope[gpu]' adds what asks NVML"
     for remark in report.remarks:
         yield "Note", remark
 
@@ -322,10 +324,10 @@ def _facts_of(result: BenchResult, label: str) -> Iterator[tuple[str, str]]:
                 f"{', '.join(map(numbers.size, result.peak_memory_bytes))}"
             ),
         )
+    if result.waits:
+        yield label, "a step waits for the GPU itself, so whether host or GPU bounds it cannot be told"
     if result.telemetry is not None:
         yield label, _telemetry(result)
-    elif result.config.is_cuda:
-        yield label, "clocks, power and temperature were not sampled: pip install 'netscope[gpu]' adds what asks NVML"
     for remark in result.remarks:
         yield label, remark
 
@@ -361,12 +363,14 @@ def _telemetry(result: BenchResult) -> str:
     found = result.telemetry
     if found is None:
         return ""
-    parts = [
-        f"SM clock {found.sm_clock_mhz.low:.0f}–{found.sm_clock_mhz.high:.0f} MHz",
-        f"{found.power_w.median:.0f} W",
-        f"{found.temperature_c.high:.0f} °C at most",
-        f"held back by {', '.join(found.throttle_reasons)}" if found.throttle_reasons else "not held back",
-    ]
+    parts = []
+    if found.sm_clock_mhz is not None:
+        parts.append(f"SM clock {found.sm_clock_mhz.low:.0f}–{found.sm_clock_mhz.high:.0f} MHz")
+    if found.power_w is not None:
+        parts.append(f"{found.power_w.median:.0f} W")
+    if found.temperature_c is not None:
+        parts.append(f"{found.temperature_c.high:.0f} °C at most")
+    parts.append(f"held back by {', '.join(found.throttle_reasons)}" if found.throttle_reasons else "not held back")
     if found.foreign_processes:
         parts.append(f"{found.foreign_processes} other process{'es' if found.foreign_processes > 1 else ''} on the GPU")
     return ", ".join(parts)
@@ -395,20 +399,22 @@ def verdict(comparison: Comparison, report: BenchReport) -> str:
     where = _label(pair[0], report).removeprefix(first)
     at = f" at{where}" if where else ""
     found = comparison.difference
-    ratio, low, high = found.ratio, found.low, found.high
-    if ratio < 1:
-        first, second, ratio, low, high = second, first, 1 / ratio, 1 / high, 1 / low
     level = f" (at {100 * found.level:.4g}%, one of several comparisons)" if found.level != _USUAL_LEVEL else ""
     if found.verdict == "equivalent":
         return f"{first} and {second} are equivalent within 1%{at}{level}"
     if found.verdict == "inconclusive":
-        return f"{first} and {second}: inconclusive, a ratio between {low:.3g} and {high:.3g}{at}{level}"
-    digits = 3 if (high - low) / 2 < _FINE else 2
-    return f"{first} is {ratio:.{digits}f} ± {(high - low) / 2:.{digits}f} times faster than {second}{at}{level}"
+        took = f"{second} takes {found.low:.3g} to {found.high:.3g} times as long"
+        return f"{first} and {second}: inconclusive, {took}{at}{level}"
+    ratio, low, high = found.ratio, found.low, found.high
+    if found.verdict == "slower":
+        first, second, ratio, low, high = second, first, 1 / ratio, 1 / high, 1 / low
+    half_width = (high - low) / 2
+    digits = next((digits for digits in (2, 3) if half_width >= _HALF * 10**-digits), 4)
+    return f"{first} is {ratio:.{digits}f} ± {half_width:.{digits}f} times faster than {second}{at}{level}"
 
 
 _USUAL_LEVEL = 0.95
-_FINE = 0.005
+_HALF = 0.5
 
 
 def saved_verdict(saved: SavedComparison, report: BenchReport) -> str:

@@ -80,20 +80,20 @@ def signed_scaled(value: int) -> str:
 
 def rate(value: float) -> str:
     """With four significant digits: ``12,345``, ``123.4``, ``1.234``."""
-    if value <= 0:
-        return f"{value:g}"
-    decimals = max(3 - int(log10(value)), 0) if value >= 1 else 4
-    return f"{value:,.{decimals}f}"
+    return f"{value:,.{_decimals(value, 4)}f}"
 
 
 def seconds(value: float) -> str:
     """With three significant digits in the unit that fits: ``12.3 ms``, ``456 µs``, ``1.23 s``."""
-    for unit, size_s in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if value >= size_s or unit == "µs":
-            amount = value / size_s
-            break
-    decimals = max(2 - int(log10(amount)), 0) if amount >= 1 else 2
-    return f"{amount:,.{decimals}f} {unit}"
+    value = float(f"{value:.3g}")
+    unit, unit_s = next((item for item in (("s", 1.0), ("ms", 1e-3)) if value >= item[1]), ("µs", 1e-6))
+    return f"{value / unit_s:,.{_decimals(value / unit_s, 3)}f} {unit}"
+
+
+def _decimals(value: float, digits: int) -> int:
+    """How many show so many significant digits, once the value is rounded to these; of less than one as of one."""
+    rounded = float(f"{value:.{digits}g}")
+    return max(digits - 1 - int(log10(rounded)), 0) if rounded >= 1 else digits - 1
 
 
 def fraction(value: float) -> str:

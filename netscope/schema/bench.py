@@ -1,6 +1,6 @@
 """What ``netscope bench`` answers: how fast architectures run, how surely that is known, and what bounds it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, Literal
@@ -165,7 +165,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telemetry:
-    """What NVML said of the GPU during the blocks, asked from another process.
+    """What NVML said of the GPU during the blocks, asked from another process; None for what it does not tell.
 
     Attributes:
         samples: how many.
@@ -178,12 +178,12 @@ class Telemetry:
     """
 
     samples: int
-    sm_clock_mhz: Span
-    memory_clock_mhz: Span
-    power_w: Span
-    temperature_c: Span
+    sm_clock_mhz: Span | None
+    memory_clock_mhz: Span | None
+    power_w: Span | None
+    temperature_c: Span | None
     throttle_reasons: tuple[str, ...]
-    foreign_processes: int
+    foreign_processes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,7 +344,8 @@ class BenchResult:
         peak_memory_bytes: the most that it needed, of each process; empty where the system does not tell.
         copy_s: copying one step's inputs to the device by itself; None if they are resident.
         resident_step_s: a step without that copy; None likewise.
-        local_blocks: the same steps without exchanging gradients, measured in turns; empty in one process.
+        waits: whether a step itself waits for the GPU, as a gradient scaler does to look at a value.
+        local_blocks: the same steps without exchanging gradients, measured in turns; of ``ddp`` alone.
         telemetry: of the GPU; None on a CPU, and without NVML.
         foreign_load: cores' worth of work that others did on this machine meanwhile; None where it cannot be told.
         interrupted: whether it was stopped before it was done.
@@ -372,6 +373,7 @@ class BenchResult:
     peak_memory_bytes: tuple[int, ...] = ()
     copy_s: float | None = None
     resident_step_s: float | None = None
+    waits: bool = False
     local_blocks: tuple[Block, ...] = ()
     telemetry: Telemetry | None = None
     foreign_load: float | None = None
@@ -428,10 +430,15 @@ class BenchResult:
         return abs(found.change) > least and not found.low <= 0 <= found.high
 
     @property
-    def bound(self) -> Bound:
-        """What keeps it from being faster."""
+    def bound(self) -> Bound | None:
+        """What keeps it from being faster.
+
+        None where each step waits for the GPU itself: then the host takes as long as the device, whichever is slower.
+        """
         if self.copy_s is not None and self.resident_step_s is not None and self.copy_s > self.resident_step_s:
             return "input"
+        if self.waits:
+            return None
         return bound_of(self.blocks, is_cuda=self.config.is_cuda)
 
     @property
@@ -579,13 +586,6 @@ class BenchReport(Displayed):
         """Samples per second of each process as a share of what one process by itself does."""
         alone = self.alone(result) if result.is_measured and result.config.nproc > 1 else None
         return None if alone is None else result.throughput / result.config.nproc / alone.throughput
-
-    def of_same_work(self) -> Iterator[tuple[int, ...]]:
-        """Positions of the results that share a configuration, where several do."""
-        groups: dict[BenchConfig, list[int]] = {}
-        for position, result in enumerate(self.results):
-            groups.setdefault(result.config, []).append(position)
-        yield from (tuple(group) for group in groups.values() if len(group) > 1)
 
     def to_json(self) -> str:
         """This report as JSON; ``from_json`` reads it back equal.

@@ -1,6 +1,7 @@
 """The loop under a fake clock: what it waits for, in which order, and when it stops. And how often it is right."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 
@@ -147,7 +148,7 @@ def test_it_stops_once_it_is_sure_twice_in_a_row():
     (blocks,) = measure([work], clock, RULES, watch)
     seen = [found[0] for found in dict.fromkeys(filter(None, estimates))]
     assert [is_enough(estimate, 0.005) for estimate in seen[-2:]] == [True, True]
-    assert not any(is_enough(a, 0.005) and is_enough(b, 0.005) for a, b in zip(seen, seen[1:-1], strict=False))
+    assert not any(is_enough(a, 0.005) and is_enough(b, 0.005) for a, b in pairwise(seen[:-1]))
     assert len(blocks) > 12
 
 

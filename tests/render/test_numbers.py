@@ -66,3 +66,28 @@ def test_count_signed_and_shape():
 )
 def test_a_change_is_a_share_of_what_there_was_and_never_rounded_to_nothing(delta, whole, text):
     assert numbers.change(delta, whole) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(12345.6, "12,346"), (9999.96, "10,000"), (123.44, "123.4"), (99.996, "100.0"), (1.2344, "1.234"), (0.1, "0.100"),
+     (0.0, "0.000")],
+)  # fmt: skip
+def test_rates_have_four_digits(value, text):
+    assert numbers.rate(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1234.0, "1,230 s"), (1.234, "1.23 s"), (0.99999, "1.00 s"), (0.0123, "12.3 ms"), (0.00999999, "10.0 ms"),
+     (0.000456, "456 µs"), (0.0000012, "1.20 µs"), (2e-8, "0.02 µs")],
+)  # fmt: skip
+def test_seconds_have_three_digits_and_the_unit_that_fits(value, text):
+    assert numbers.seconds(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.423, "42.3%"), (0.0052, "0.52%"), (0.00001, "<0.01%"), (0.0, "0.00%"), (1.5, "150.0%")]
+)
+def test_fractions(value, text):
+    assert numbers.fraction(value) == text

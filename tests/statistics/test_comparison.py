@@ -12,9 +12,7 @@ def noisy(mean, count, share, seed):
 
 
 def difference(low, high, p_value=0.001, freedom=20):
-    return Difference(
-        ratio=(low * high) ** 0.5, low=low, high=high, level=0.95, p_value=p_value, freedom=freedom
-    )
+    return Difference(ratio=(low * high) ** 0.5, low=low, high=high, level=0.95, p_value=p_value, freedom=freedom)
 
 
 @pytest.mark.parametrize(

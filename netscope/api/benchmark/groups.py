@@ -92,6 +92,7 @@ def _result(request: BenchRequest, surveyed: Surveyed, measured: "Measured", ses
         peak_memory_bytes=measured.peak_memory_bytes,
         copy_s=measured.copy_s,
         resident_step_s=measured.resident_step_s,
+        waits=measured.waits,
         local_blocks=measured.local_blocks,
         telemetry=session.telemetry,
         foreign_load=session.foreign_load,
@@ -104,9 +105,9 @@ def _result(request: BenchRequest, surveyed: Surveyed, measured: "Measured", ses
     )
 
 
-def _with_datasheet(ceilings: Ceilings, device: str, dtype: str) -> Ceilings:
+def _with_datasheet(ceilings: Ceilings | None, device: str, dtype: str) -> Ceilings | None:
     sheet = analysis.datasheet_of(device)
-    if sheet is None:
+    if sheet is None or ceilings is None:
         return ceilings
     return replace(
         ceilings,

@@ -206,6 +206,8 @@ def _check_layers(plan: BenchPlan) -> None:
     if len(plan.models) * len(plan.configs) > 1:
         raise UsageError("the layers are those of one architecture in one configuration")
     config = plan.configs[0]
+    if config.nproc > 1:
+        raise UsageError("the layers are timed in one process")
     if config.compile is not None or config.cuda_graph:
         raise UsageError("a compiled or captured step has no modules any more whose time could be taken")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from netscope.api.benchmark.alternation import measured_alternately
 from netscope.api.benchmark.groups import Told
+from netscope.api.benchmark.largest_batch import largest_batch
 from netscope.api.benchmark.places import Elsewhere, Here, Place
 from netscope.api.benchmark.plan import BenchPlan, Options, check_plan, percent, plan_bench
 from netscope.api.benchmark.saved import check_comparable, check_measured, compared_with, read_report
@@ -27,8 +28,6 @@ from netscope.statistics import compare_pairs, corrected
 
 _FEWEST_TURNS = 4
 """Of a comparison: two means of two turns each."""
-
-_LARGEST_TRIED = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +128,9 @@ class BenchRun:
             wanted = [(surveyed, group.config) for group in groups for surveyed in group.surveyed]
             check_measured(plan.before, wanted, all_of_them=plan.slower_limit is not None)
         for group in groups:
-            yield self._with_largest_batch(group) if plan.largest_batch else group
+            settled = self._with_largest_batch(group) if plan.largest_batch else group
+            if settled is not None:
+                yield settled
 
     def _known(self, model: Any, config: BenchConfig) -> Surveyed | None:
         """What is known of a model; None, and a result that says why, if it cannot be run and others can."""
@@ -142,8 +143,8 @@ class BenchRun:
             self._fail(_name(model), config, error)
             return None
 
-    def _with_largest_batch(self, group: _Group) -> _Group:
-        """The group with the largest batch that fits: doubled until one does not, then halved towards it."""
+    def _with_largest_batch(self, group: _Group) -> _Group | None:
+        """The group with the largest batch that fits; None, and a result that says why, if none runs."""
         ((model,), (surveyed,)) = group.models, group.surveyed
 
         def fits(size: int) -> bool:
@@ -153,25 +154,15 @@ class BenchRun:
                 BenchRequest(surveyed=(surveyed,), config=config, command=self._plan.command), [model]
             )
 
-        size, too_large = 1, None
-        while not self._is_stopped and size <= _LARGEST_TRIED:
-            if not fits(size):
-                too_large = size
-                break
-            size *= 2
-        size = max(size // 2, 1)
-        while not self._is_stopped and too_large is not None and too_large - size > 1:
-            middle = (size + too_large) // 2
-            if fits(middle):
-                size = middle
-            else:
-                too_large = middle
-        config = replace(group.config, batch_size=size)
+        try:
+            largest = largest_batch(fits, lambda: self._is_stopped)
+        except NetscopeError as error:
+            self._fail(_name(model), group.config, error, surveyed)
+            return None
+        config = replace(group.config, batch_size=largest.size)
         found = self._place.survey(model, config, with_summary=self._plan.layers)
-        remark = (
-            f"a batch of {size:,} is the largest that fits" if too_large else f"larger batches than {size:,} may fit"
-        )
-        return _Group(config=config, models=group.models, surveyed=(replace(found, remarks=(*found.remarks, remark)),))
+        found = replace(found, remarks=(*found.remarks, largest.remark))
+        return _Group(config=config, models=group.models, surveyed=(found,))
 
     def _add(self, group: _Group) -> None:
         """Measures a group and adds its results."""

@@ -40,7 +40,7 @@ def self_test_here(config: BenchConfig, tell: Callable[[Any], None]) -> SelfTest
 
     name, environment = survey_device(config, "")
     sheet = analysis.datasheet_of(environment.device)
-    checks = measuring.self_test(
-        replace(config, device=name), None if sheet is None else sheet.peak_flops(config.dtype), tell
-    )
+    # One thread, so that what else runs on the machine disturbs least.
+    config = replace(config, device=name, threads=1 if name == "cpu" else None)
+    checks = measuring.self_test(config, None if sheet is None else sheet.peak_flops(config.dtype), tell)
     return SelfTest(checks=checks, environment=environment)

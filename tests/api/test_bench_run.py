@@ -1,0 +1,255 @@
+"""How a plan is carried out, on a place that only pretends to measure."""
+
+from dataclasses import replace
+
+import pytest
+
+from netscope.api.benchmark import BenchRun, Options, Watcher, plan_bench
+from netscope.api.benchmark.alternation import TURNS
+from netscope.api.benchmark.largest_batch import LARGEST_TRIED, largest_batch
+from netscope.errors import DeviceError, MeasuringError, OutOfMemoryError, UnknownNameError, UsageError
+from netscope.schema import BenchReport, Surveyed
+from tests.benchmarks import ENVIRONMENT, architecture, blocks, result
+
+
+class Pretended:
+    """Measures by a table: the time of each architecture's step, the batch that fits, and what goes wrong."""
+
+    def __init__(self, steps, *, together=True, fits=10**9, errors=None):
+        self.steps, self.together, self.largest, self.errors = steps, together, fits, errors or {}
+        self.tried, self.requests, self.stopped, self.closed = [], [], False, False
+
+    def survey_device(self, config, _command):
+        return ("cpu" if config.device == "auto" else config.device), ENVIRONMENT
+
+    def survey(self, model, config, **_):
+        if model not in self.steps and model not in self.errors:
+            raise UnknownNameError(f"there is no architecture {model!r}")
+        if isinstance(self.errors.get(model), MeasuringError) and "survey" in str(self.errors[model]):
+            raise self.errors[model]
+        return Surveyed(
+            spec=model, architecture=architecture(model), inputs=(), samples=config.batch_size or 1, flops=10**9,
+            is_lower_bound=False, bytes_moved=10**8, table_rows={}, versions={}, remarks=(), summary=None,
+        )  # fmt: skip
+
+    def measure(self, request, _models):
+        names = [item.spec for item in request.surveyed]
+        self.requests.append(names)
+        for name in names:
+            if name in self.errors:
+                raise self.errors[name]
+        if len(names) > 1 and not self.together:
+            raise OutOfMemoryError("not together")
+        return tuple(
+            result(name, config=request.config, samples=1, blocks=blocks(self.steps[name], noise=0.001 * (1 + number)))
+            for number, name in enumerate(names)
+        )
+
+    def fits(self, request, _models):
+        self.tried.append(request.config.batch_size)
+        name = request.surveyed[0].spec
+        if name in self.errors:
+            raise self.errors[name]
+        return (request.config.batch_size or 1) <= self.largest
+
+    def stop(self):
+        self.stopped = True
+
+    def close(self):
+        self.closed = True
+
+
+def run(place, *models, watcher=None, options=None, **how):
+    started = BenchRun(plan_bench(models, Options(**(options or {})), **how), watcher)
+    started._place = place
+    report = started.go()
+    assert place.closed
+    return report
+
+
+def test_architectures_of_a_configuration_are_measured_together_and_compared():
+    place = Pretended({"a": 0.01, "b": 0.0142})
+    report = run(place, "a", "b", options={"batch_size": "1,8"})
+    assert place.requests == [["a", "b"], ["a", "b"]]
+    assert [(result.architecture.name, result.config.batch_size) for result in report.results] == [
+        ("a", 1), ("b", 1), ("a", 8), ("b", 8)
+    ]  # fmt: skip
+    assert [(item.first, item.second, item.in_turns) for item in report.comparisons] == [(0, 1, True), (2, 3, True)]
+    assert report.comparisons[0].difference.ratio == pytest.approx(1.42, rel=0.01)
+    assert report.comparisons[0].difference.verdict == "faster"
+
+
+def test_more_than_two_are_compared_pair_by_pair_with_holms_levels():
+    report = run(Pretended({"a": 0.01, "b": 0.012, "c": 0.014}), "a", "b", "c")
+    assert {(item.first, item.second) for item in report.comparisons} == {(0, 1), (0, 2), (1, 2)}
+    levels = sorted(item.difference.level for item in report.comparisons)
+    assert levels == pytest.approx([0.95, 1 - 0.05 / 2, 1 - 0.05 / 3])
+
+
+def test_what_does_not_fit_together_alternates_between_processes():
+    place = Pretended({"a": 0.01, "b": 0.02}, together=False)
+    report = run(place, "a", "b", options={"max_time_s": 8})
+    assert place.requests[0] == ["a", "b"]
+    assert "".join(name for (name,) in place.requests[1:]) == "abba" * (TURNS // 2)
+    assert [len(result.blocks) for result in report.results] == [20 * TURNS] * 2
+    assert all(result.config.max_time_s == 8 for result in report.results)
+    starts = [block.start_s for block in report.results[0].blocks]
+    assert starts == sorted(starts)
+    (comparison,) = report.comparisons
+    assert not comparison.in_turns
+    assert comparison.difference.ratio == pytest.approx(2, rel=0.01)
+
+
+def test_what_fits_nowhere_is_a_row_that_says_so():
+    report = run(Pretended({"a": 0.01}, errors={"b": OutOfMemoryError("b is too large")}), "a", "b")
+    assert [(result.architecture.name, result.outcome) for result in report.results] == [
+        ("a", "measured"),
+        ("b", "oom"),
+    ]
+    assert report.results[1].message == "b is too large"
+    assert report.exit_code == 0
+
+
+def test_out_of_memory_alone_is_an_answer_with_code_3():
+    report = run(Pretended({}, errors={"b": OutOfMemoryError("b is too large")}), "b")
+    assert [result.outcome for result in report.results] == ["oom"]
+    assert report.exit_code == 3
+
+
+@pytest.mark.parametrize("largest", [1, 2, 3, 37, 64, 1000])
+def test_auto_finds_the_largest_batch_that_fits(largest):
+    place = Pretended({"a": 0.01}, fits=largest)
+    report = run(place, "a", options={"batch_size": "auto"})
+    (found,) = report.results
+    assert found.config.batch_size == largest
+    assert largest in place.tried
+    assert largest + 1 in place.tried
+    assert len(place.tried) == len(set(place.tried))
+
+
+def test_auto_is_for_each_architecture_by_itself():
+    place = Pretended({"a": 0.01, "b": 0.01}, fits=5)
+    run(place, "a", "b", options={"batch_size": "auto"})
+    assert place.requests == [["a"], ["b"]]
+
+
+def test_not_even_a_batch_of_one():
+    assert largest_batch(lambda _size: False, lambda: False).remark == "not even a batch of 1 fits"
+
+
+def test_another_failure_of_a_larger_batch_ends_the_search_and_is_told():
+    def fits(size):
+        if size > 5:
+            raise MeasuringError("an index overflows")
+        return True
+
+    found = largest_batch(fits, lambda: False)
+    assert found.size == 5
+    assert found.remark.endswith("a batch of 6 fails for another reason: an index overflows")
+
+
+def test_a_batch_of_one_that_fails_is_a_failure():
+    place = Pretended({"a": 0.01}, errors={"a": MeasuringError("a step of a failed")})
+    with pytest.raises(MeasuringError, match="a step of a failed"):
+        run(place, "a", options={"batch_size": "auto"})
+    assert place.requests == []
+
+
+def test_what_fits_without_end_is_not_tried_for_ever():
+    found = largest_batch(lambda _size: True, lambda: False)
+    assert found.size == LARGEST_TRIED
+    assert "may fit" in found.remark
+
+
+def test_one_that_fails_leaves_the_others():
+    errors = {"b": MeasuringError("a step of b failed: ValueError: no")}
+    report = run(Pretended({"a": 0.01, "c": 0.02}, errors=errors), "a", "b", "c")
+    outcomes = {result.architecture.name: result.outcome for result in report.results}
+    assert outcomes == {"a": "measured", "b": "failed", "c": "measured"}
+    assert len(report.comparisons) == 1
+    assert report.exit_code == 3
+
+
+def test_one_that_cannot_even_be_traced_leaves_the_others():
+    errors = {"b": MeasuringError("survey: b cannot be trained")}
+    report = run(Pretended({"a": 0.01}, errors=errors), "a", "b")
+    assert [(result.architecture.name, result.outcome) for result in report.results] == [
+        ("b", "failed"),
+        ("a", "measured"),
+    ]
+
+
+def test_the_only_one_that_fails_is_an_error():
+    with pytest.raises(MeasuringError, match="a step of b failed"):
+        run(Pretended({}, errors={"b": MeasuringError("a step of b failed")}), "b")
+
+
+def test_a_wrong_name_ends_it_before_anything_is_measured():
+    place = Pretended({"a": 0.01})
+    with pytest.raises(UnknownNameError, match="nope"):
+        run(place, "a", "nope")
+    assert place.requests == []
+    assert place.closed
+
+
+def test_a_device_that_is_not_there_ends_it():
+    place = Pretended({"a": 0.01})
+    place.survey_device = lambda *_: (_ for _ in ()).throw(DeviceError("no device"))
+    with pytest.raises(DeviceError, match="no device"):
+        run(place, "a")
+
+
+def test_every_result_is_handed_on_as_soon_as_it_is_there():
+    seen = []
+    watcher = Watcher(measured=lambda report: seen.append(len(report.results)))
+    run(Pretended({"a": 0.01, "b": 0.02}), "a", "b", watcher=watcher, options={"batch_size": "1,2,4"})
+    assert seen == [2, 4, 6]
+
+
+def test_stopping_ends_with_what_there_is():
+    place = Pretended({"a": 0.01})
+    started = BenchRun(
+        plan_bench(("a",), Options(batch_size="1,2,4")), Watcher(measured=lambda _report: started.stop())
+    )
+    started._place = place
+    assert len(started.go().results) == 1
+    assert place.stopped
+
+
+def earlier(step_s, **changes):
+    environment = replace(ENVIRONMENT, **changes)
+    plan = plan_bench(("a",), Options())
+    config = replace(plan.configs[0], device="cpu")
+    made = result("a", config=config, environment=environment, inputs=(), samples=1, blocks=blocks(step_s))
+    return BenchReport(results=(made,))
+
+
+class Measures(Pretended):
+    def measure(self, request, models):
+        return tuple(replace(item, inputs=()) for item in super().measure(request, models))
+
+
+def test_a_run_stands_beside_an_earlier_one():
+    report = run(Measures({"a": 0.011}), "a", before=earlier(0.01), slower_limit=0.05)
+    (saved,) = report.saved
+    assert 1 / saved.difference.ratio == pytest.approx(1.1, rel=0.01)
+    assert report.exit_code == 1
+
+
+def test_another_environment_says_nothing_unless_forced():
+    place = Measures({"a": 0.01})
+    with pytest.raises(UsageError, match=r"another environment \(threads 1 → 8\).*--force"):
+        run(place, "a", before=earlier(0.01, threads=1))
+    assert place.requests == []
+    assert run(Measures({"a": 0.01}), "a", before=earlier(0.01, threads=1), force=True).saved
+
+
+def test_what_the_earlier_run_has_not_measured_fails_before_measuring():
+    place = Measures({"b": 0.01})
+    with pytest.raises(UsageError, match="has not measured b like this"):
+        run(place, "b", before=earlier(0.01))
+    place = Measures({"a": 0.01, "b": 0.01})
+    with pytest.raises(UsageError, match="has not measured b like this"):
+        run(place, "a", "b", before=earlier(0.01), slower_limit=0.05)
+    report = run(Measures({"a": 0.01, "b": 0.01}), "a", "b", before=earlier(0.01))
+    assert report.remarks == ("the earlier run has not measured b like this",)

@@ -1,0 +1,101 @@
+"""The benchmark's checks of itself, on clocks that are sound and on clocks that are not."""
+
+import pytest
+import torch
+
+from netscope.measuring import selftest
+from netscope.measuring.runner import Work
+from netscope.schema import BenchConfig
+from tests.measuring.simulation import FakeClock
+
+CHECKS = (
+    selftest._bare_loop,
+    selftest._same_against_same,
+    selftest._twice_the_steps,
+    selftest._host_sleep,
+    selftest._device_delay,
+)
+
+
+class Ticking(FakeClock):
+    """Moves a little each time it is looked at, so that whoever waits for it does not wait for ever."""
+
+    def now(self):
+        self.time += 2e-5
+        self.computed += 2e-5
+        return super().now()
+
+
+def outcomes(clock, monkeypatch, *, device="cpu", sleeps=True):
+    step_s = 0.007 if device == "cpu" else 0.002
+
+    def sleep(seconds):
+        if sleeps:
+            clock.time += seconds
+
+    def step():
+        clock.run(step_s, issued=0.0005 if clock.has_device else None)
+
+    monkeypatch.setattr(selftest.time, "sleep", sleep)
+    monkeypatch.setattr(selftest.torch_compat, "delay_device", lambda cycles: clock.run(cycles / 2e9, issued=1e-5))
+    bench = selftest._Bench(
+        BenchConfig(device=device), torch.device("cpu"), clock, Work(step=step, steps_per_block=8), 0.0
+    )
+    return [check(bench) for check in CHECKS]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_sound_clock_passes(device, monkeypatch):
+    found = outcomes(Ticking(has_device=device == "cuda"), monkeypatch, device=device)
+    assert [check.passed for check in found] == [True] * 5, found
+
+
+def failed(clock, monkeypatch, **how):
+    return [number for number, check in enumerate(outcomes(clock, monkeypatch, **how)) if not check.passed]
+
+
+def test_a_sleep_that_is_not_seen_is_noticed(monkeypatch):
+    assert failed(Ticking(), monkeypatch, sleeps=False) == [3]
+
+
+def test_a_device_that_is_not_waited_for_is_noticed(monkeypatch):
+    class Hasty(Ticking):
+        def synchronize(self):
+            pass
+
+    assert 4 in failed(Hasty(has_device=True), monkeypatch, device="cuda")
+
+
+def test_events_that_tell_another_time_are_noticed(monkeypatch):
+    class Twice(Ticking):
+        def between(self, start, end):
+            return 2 * (end - start)
+
+    assert 4 in failed(Twice(has_device=True), monkeypatch, device="cuda")
+
+
+def test_a_cost_at_the_ends_of_a_block_is_noticed(monkeypatch):
+    class Lingering(Ticking):
+        def busy(self):
+            self.time += 0.004  # within the time of the block
+            return super().busy()
+
+        def mark(self):
+            self.time += 0.004
+            return super().mark()
+
+    assert 0 in failed(Lingering(), monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("matmul_flops", "peak", "passed"),
+    [(5e10, None, True), (1e15, None, False), (5e14, 1e15, True), (1.2e15, 1e15, False)],
+)
+def test_a_matrix_product_lies_in_its_band(matmul_flops, peak, passed, monkeypatch):
+    class Found:
+        pass
+
+    Found.matmul_flops = matmul_flops
+    monkeypatch.setattr(selftest, "ceilings", lambda *_: Found)
+    bench = selftest._Bench(BenchConfig(device="cpu"), torch.device("cpu"), FakeClock(), Work(step=int), 0.0)
+    assert selftest._matrix_product(bench, peak).passed is passed

@@ -1,0 +1,222 @@
+"""Hand-made reports in every format, and what stands below the table."""
+
+from dataclasses import replace
+
+import pytest
+
+from netscope.render import Canvas, render
+from netscope.render.bench import saved_verdict, verdict
+from netscope.schema import (
+    BenchConfig,
+    BenchReport,
+    Comparison,
+    LayerOverhead,
+    SavedComparison,
+    SelfTest,
+    SelfTestCheck,
+    Span,
+    Telemetry,
+    WarmUp,
+)
+from netscope.statistics import Difference, compare_pairs, compare_series
+from tests.benchmarks import ENVIRONMENT, block, blocks, result
+from tests.render.conftest import linear, summary_of
+
+TELEMETRY = Telemetry(
+    samples=40,
+    sm_clock_mhz=Span(low=1410.0, median=1755.0, high=1980.0),
+    memory_clock_mhz=Span(low=2619.0, median=2619.0, high=2619.0),
+    power_w=Span(low=310.0, median=640.5, high=699.0),
+    temperature_c=Span(low=40.0, median=61.0, high=64.0),
+    throttle_reasons=("sw_power_cap",),
+    foreign_processes=1,
+)
+
+
+def reported():
+    """Two that were compared, one of them unsure, and one that did not fit."""
+    first = result("alexnet-paper", telemetry=TELEMETRY)
+    second = result(
+        "alexnet-tv",
+        blocks=blocks(0.007, noise=0.05),
+        warm_up=WarmUp(first_step_s=21.5, compile_s=20.25, steps=90, seconds=33.0, settled=False),
+        remarks=("a batch of 32 is the largest that fits",),
+    )
+    third = result(
+        "vit_b_16", outcome="oom", blocks=(), work="", message="vit_b_16 needs more memory than there is", warm_up=None,
+        samples=0,
+    )  # fmt: skip
+    comparison = Comparison(
+        first=0, second=1, difference=compare_pairs(first.step_times, second.step_times), in_turns=True
+    )
+    return BenchReport(results=(first, second, third), comparisons=(comparison,))
+
+
+@pytest.mark.parametrize(
+    ("name", "width"), [("bench.txt", None), ("bench-80.txt", 80), ("bench-100.txt", 100), ("bench-160.txt", 160)]
+)
+def test_a_report_as_a_table(name, width, golden):
+    golden(name, render(reported(), canvas=Canvas(width=width)))
+
+
+@pytest.mark.parametrize(("format_name", "suffix"), [("csv", "csv"), ("markdown", "md"), ("json", "json")])
+def test_a_report_in_other_formats(format_name, suffix, golden):
+    golden(f"bench.{suffix}", render(reported(), format_name))
+
+
+def test_a_sweep_has_columns_for_what_differs(golden):
+    configs = [
+        BenchConfig(device="cpu", mode="train", dtype=dtype, batch_size=size, optimizer="sgd")
+        for dtype in ("fp32", "bf16")
+        for size in (8, 64)
+    ]
+    results = tuple(
+        result("toy", config=config, samples=config.batch_size, blocks=blocks(0.001 * config.batch_size, device=False))
+        for config in configs
+    )
+    golden("bench-sweep.txt", render(BenchReport(results=results), canvas=Canvas(width=100)))
+
+
+def test_scaling_has_its_efficiency(golden):
+    one = BenchConfig(device="cuda", mode="train", batch_size=32, optimizer="sgd")
+    results = [result("toy", config=one, blocks=blocks(0.010))]
+    for nproc, step_s in ((2, 0.0105), (4, 0.0125)):
+        results.append(
+            result(
+                "toy",
+                config=replace(one, nproc=nproc, parallel="ddp"),
+                samples=32 * nproc,
+                blocks=blocks(step_s),
+                local_blocks=blocks(0.010),
+                peak_memory_bytes=(2**30,) * nproc,
+            )
+        )
+    golden("bench-scaling.txt", render(BenchReport(results=tuple(results)), canvas=Canvas(width=120)))
+
+
+def test_layers_have_their_times_in_the_tree(toy, golden):
+    rows = [replace(row, time_s=0.006 / (1 + row.depth), own_time_s=0.0005) for row in toy.rows]
+    made = result(
+        "toy",
+        layers=summary_of(rows),
+        layer_overhead=LayerOverhead(events=14, bare_step_s=0.010, timed_step_s=0.0105),
+    )
+    golden("bench-layers.txt", render(BenchReport(results=(made,)), canvas=Canvas(width=120)))
+
+
+def test_runs_of_identical_layers_are_folded_with_their_times_summed():
+    rows = [replace(summary_of([linear("", 0)]).rows[0], time_s=0.006, own_time_s=0.0)]
+    rows += [replace(linear(str(number), 1), time_s=0.002, own_time_s=0.002) for number in range(3)]
+    made = result(layers=summary_of(rows), layer_overhead=LayerOverhead(events=8, bare_step_s=0.01, timed_step_s=0.01))
+    text = render(BenchReport(results=(made,)))
+    assert "0 … 2 ×3" in text
+    assert "6.00 ms  100.0%" in text.partition("0 … 2 ×3")[2].partition("\n")[0]
+
+
+def test_latency_percentiles_and_those_that_are_missing():
+    config = replace(result().config, synchronised=True)
+    latencies = tuple(0.001 + 0.00001 * number for number in range(10))
+    text = render(BenchReport(results=(result(config=config, blocks=blocks(latencies=latencies)),)))
+    assert "every step waited for" in text
+    assert "latency p50 1.05 ms, p90 1.09 ms, p95 1.09 ms" in text
+    assert "a percentile is shown where ten steps or more lie beyond it" in text
+
+
+def test_transfers_are_told_beside_the_step():
+    config = replace(result().config, data="host")
+    text = render(BenchReport(results=(result(config=config, copy_s=0.02, resident_step_s=0.01),)))
+    assert "copying the inputs takes 20.0 ms, a step without it 10.0 ms" in text
+    assert "  input" in text
+
+
+def test_more_than_the_device_can_do_is_our_mistake_and_said():
+    text = render(BenchReport(results=(result(flops=10**13),)))
+    assert "101.1% of what the device does cannot be: this is a mistake in netscope" not in text
+    assert "142.9% of what the device does cannot be: this is a mistake in netscope" in text
+    assert "mistake" not in render(BenchReport(results=(result(),)))
+
+
+def test_without_nvml_it_is_said_what_adds_it():
+    assert "pip install 'netscope[gpu]'" in render(BenchReport(results=(result(),)))
+    cpu = result(config=BenchConfig(device="cpu"), blocks=blocks(device=False))
+    assert "netscope[gpu]" not in render(BenchReport(results=(cpu,)))
+
+
+def test_a_drift_is_labelled():
+    text = render(BenchReport(results=(result(blocks=blocks(count=60, drift=0.05, noise=0.0005)),)))
+    assert "drifting: a step's time changed by +" in text
+
+
+def test_others_work_is_told_where_it_is_noticeable():
+    assert "other processes kept 1.5 cores busy" in render(BenchReport(results=(result(foreign_load=1.5),)))
+    assert "other processes" not in render(BenchReport(results=(result(foreign_load=0.01),)))
+
+
+def difference(low, high, level=0.95):
+    return Difference(ratio=(low * high) ** 0.5, low=low, high=high, level=level, p_value=0.01, freedom=20)
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (difference(1.41, 1.43), "a is 1.42 ± 0.01 times faster than b"),
+        (difference(1.0505, 1.0525), "a is 1.051 ± 0.001 times faster than b"),
+        (difference(1.05009, 1.05011), "a is 1.0501 ± 0.0000 times faster than b"),
+        (difference(0.5, 0.52), "b is 1.96 ± 0.04 times faster than a"),
+        (difference(0.995, 1.004), "a and b are equivalent within 1%"),
+        (difference(0.9, 1.2), "a and b: inconclusive, b takes 0.9 to 1.2 times as long"),
+        (difference(1.41, 1.43, 0.975), "a is 1.42 ± 0.01 times faster than b (at 97.5%, one of several comparisons)"),
+    ],
+)
+def test_a_verdict_in_words(found, text):
+    report = BenchReport(results=(result("a"), result("b")))
+    assert verdict(Comparison(first=0, second=1, difference=found, in_turns=True), report) == text
+
+
+def test_a_verdict_names_the_configuration_where_there_are_several():
+    eight = BenchConfig(device="cuda", batch_size=8)
+    results = (result("a"), result("b"), result("a", config=eight), result("b", config=eight))
+    report = BenchReport(results=results)
+    comparison = Comparison(first=2, second=3, difference=difference(1.41, 1.43), in_turns=True)
+    assert verdict(comparison, report) == "a is 1.42 ± 0.01 times faster than b at batch 8 fp32"
+
+
+@pytest.mark.parametrize(
+    ("step_s", "limit", "text"),
+    [
+        (0.011, None, "toy: 3,200 → 2,909 samples/s, −9.1 ± 0.1%: slower"),
+        (0.011, 0.05, "toy: 3,200 → 2,909 samples/s, −9.1 ± 0.1%: slower, which is more than 5.0%"),
+        (0.010, 0.05, "toy: 3,200 → 3,200 samples/s, +0.0 ± 0.1%: the same within 1%"),
+        (0.008, 0.05, "toy: 3,200 → 4,000 samples/s, +25.0 ± 0.1%: faster"),
+    ],
+)
+def test_how_it_stands_to_an_earlier_run(step_s, limit, text):
+    now, before = result(blocks=blocks(step_s, noise=0.001)), result(blocks=blocks(noise=0.001))
+    saved = SavedComparison(
+        result=0,
+        throughput_before=before.throughput,
+        difference=compare_series(now.step_times, before.step_times),
+    )
+    report = BenchReport(results=(now,), saved=(saved,), slower_limit=limit)
+    assert saved_verdict(saved, report) == text
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_self_test(width, golden):
+    checks = (
+        SelfTestCheck(name="a bare timing loop", expected="1 within 1%", measured="0.9974 ± 0.0030", passed=True),
+        SelfTestCheck(name="a sleep of 5 ms", expected="bound: host", measured="bound: CPU", passed=False),
+    )
+    made = SelfTest(checks=checks, environment=ENVIRONMENT)
+    assert made.exit_code == 1
+    golden(f"selftest-{width}.txt", render(made, canvas=Canvas(width=width)))
+
+
+def test_names_are_never_markup():
+    text = render(BenchReport(results=(result("[red]evil\x1b[31m"),)), canvas=Canvas(width=100))
+    assert "[red]evil\\x1b[31m" in text
+
+
+def test_an_unsure_result_has_its_interval_in_words():
+    text = render(BenchReport(results=(result(blocks=(block(0.01), block(0.011))),)))
+    assert "not converged to ± 0.50%" in text
