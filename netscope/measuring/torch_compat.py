@@ -103,20 +103,23 @@ def sharded(model: nn.Module, device: torch.device) -> nn.Module:
     documentation has it; and the rest. A block that shares a parameter with what is outside of it belongs to the rest.
     """
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import FSDPModule, fully_shard
+    from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
     owners: dict[int, set[int]] = {}
     for module in model.modules():
         for parameter in module._parameters.values():
             owners.setdefault(id(parameter), set()).add(id(module))
+    blocks: dict[nn.Module, None] = {}
     for module in reversed(list(model.modules())):
         for child in module.children() if isinstance(module, (nn.ModuleList, nn.Sequential)) else ():
             inside = {id(part) for part in child.modules()}
             parameters = [id(parameter) for parameter in child.parameters()]
-            is_block = len(parameters) > 1 and not isinstance(child, (nn.ModuleList, nn.Sequential, FSDPModule))
-            if is_block and all(owners[parameter] <= inside for parameter in parameters):
-                fully_shard(child, mesh=mesh)
+            is_whole = len(parameters) > 1 and not isinstance(child, (nn.ModuleList, nn.Sequential))
+            if is_whole and all(owners[parameter] <= inside for parameter in parameters):
+                blocks[child] = None
+    for block in blocks:
+        fully_shard(block, mesh=mesh)
     fully_shard(model, mesh=mesh)
     return model
 
