@@ -25,6 +25,8 @@ RESULTS = (
     schema.ModelDiff,
     schema.WeightsMap,
     schema.CheckReport,
+    schema.BenchReport,
+    schema.SelfTest,
     schema.Listing,
     schema.Verification,
 )

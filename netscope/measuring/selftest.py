@@ -110,7 +110,7 @@ def _subject() -> Subject:
             nn.Flatten(), nn.Linear(64 * 8 * 8, 256), nn.ReLU(), nn.Linear(256, 10),
         )  # fmt: skip
 
-    def batch(_module: nn.Module, number: int) -> ForwardInputs:
+    def batch(_module: nn.Module, number: int, _device: torch.device) -> ForwardInputs:
         generator = torch.Generator().manual_seed(number)
         return ForwardInputs(args=(torch.randn(8, 3, 32, 32, generator=generator),), kwargs={})
 

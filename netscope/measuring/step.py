@@ -24,13 +24,13 @@ class Subject:
     Attributes:
         what: its name, for errors.
         build: gives the module with real weights, somewhere; it is ours to change.
-        batch: the inputs of that number of the rotation, on the CPU.
+        batch: the inputs of that number of the rotation, on that device.
         tensors_in: finds the tensors in whatever a model returns.
     """
 
     what: str
     build: Callable[[], nn.Module]
-    batch: Callable[[nn.Module, int], ForwardInputs]
+    batch: Callable[[nn.Module, int, torch.device], ForwardInputs]
     tensors_in: Callable[[Any], Iterable[Tensor]]
 
 
@@ -85,7 +85,9 @@ def prepare(subject: Subject, config: BenchConfig, device: torch.device) -> Prep
     """
     torch.manual_seed(config.seed)
     model = subject.build()
-    batches = [subject.batch(model, number) for number in range(ROTATED)]
+    # On the device itself, of whose memory there may be more than of the host's.
+    made_on = torch.device("cpu") if config.data == "host" else device
+    batches = [subject.batch(model, number, made_on) for number in range(ROTATED)]
     dtype = cast_dtype(config)
     if dtype is not None:
         model._apply(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)

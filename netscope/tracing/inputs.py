@@ -56,20 +56,23 @@ def tensors_for(
     return inputs.mapped(made)
 
 
-def varied_tensors_for(model: nn.Module, inputs: ForwardInputs, rows: Mapping[str, int], seed: int) -> ForwardInputs:
-    """As ``tensors_for`` on the CPU, but integers that index tables are random, so that steps differ as in use.
+def varied_tensors_for(
+    model: nn.Module, inputs: ForwardInputs, rows: Mapping[str, int], seed: int, device: str = "cpu"
+) -> ForwardInputs:
+    """As ``tensors_for``, but integers that index tables are random, so that steps differ as in use.
 
     Args:
         model: that takes them.
         inputs: what was requested.
         rows: of the smallest table that each input indexes, by the input's name. Other integers are ones.
         seed: of all values.
+        device: where they are made.
 
     Raises:
         InputError: ``forward`` does not take these arguments.
     """
-    made = tensors_for(model, inputs, "cpu", seed=seed)
-    generator = torch.Generator().manual_seed(seed)
+    made = tensors_for(model, inputs, device, seed=seed)
+    generator = torch.Generator(device).manual_seed(seed)
     requested = [isinstance(leaf, TensorRequest) for leaf in _leaves(inputs)]
     drawn = {id(leaf) for leaf, is_ours in zip(_leaves(made), requested, strict=True) if is_ours}
     for name, tensor in _named_tensors(_arguments(model, made)):

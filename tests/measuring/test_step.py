@@ -42,7 +42,7 @@ def spied(inner, shape, **config):
     """The spy, and the step in this configuration, after six of them."""
     spy = Spy(inner)
 
-    def batch(_module, number):
+    def batch(_module, number, _device):
         return ForwardInputs(args=(torch.randn(shape, generator=torch.Generator().manual_seed(number)),), kwargs={})
 
     subject = Subject(what="Spy", build=lambda: spy, batch=batch, tensors_in=tensors_in)
@@ -204,7 +204,7 @@ def failing(error):
     return Subject(
         what="Fails",
         build=lambda: Fails(2, 2),
-        batch=lambda _module, _number: ForwardInputs(args=(torch.ones(1, 2),), kwargs={}),
+        batch=lambda _module, _number, _device: ForwardInputs(args=(torch.ones(1, 2),), kwargs={}),
         tensors_in=tensors_in,
     )
 

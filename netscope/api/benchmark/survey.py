@@ -107,8 +107,8 @@ def measured_subject(model: Any, surveyed: Surveyed, config: BenchConfig, inputs
     return measuring.Subject(
         what=surveyed.spec,
         build=build,
-        batch=lambda module, number: tracing.varied_tensors_for(
-            module, subject.inputs(module), surveyed.table_rows, config.seed + number
+        batch=lambda module, number, device: tracing.varied_tensors_for(
+            module, subject.inputs(module), surveyed.table_rows, config.seed + number, str(device)
         ),
         tensors_in=tracing.tensors_in,
     )
