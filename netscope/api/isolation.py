@@ -34,13 +34,13 @@ class WorkerError(NetscopeError):
 
     Attributes:
         exit_code: what the command line exits with: that of the error in the worker, 3 if it crashed or hung.
-        killed_by: the signal that ended the worker, ``"SIGKILL"``; None if none did.
+        out_of_memory: whether that was for want of memory, or the worker was killed as it is then.
     """
 
-    def __init__(self, message: str, exit_code: int = 3, killed_by: str | None = None) -> None:
+    def __init__(self, message: str, exit_code: int = 3, *, out_of_memory: bool = False) -> None:
         super().__init__(message)
         self.exit_code = exit_code
-        self.killed_by = killed_by
+        self.out_of_memory = out_of_memory
 
 
 class Worker:
@@ -101,7 +101,8 @@ class Worker:
         except (EOFError, OSError) as error:
             raise self._death(process) from error
         if "error" in message:
-            raise WorkerError(message["error"], message["exit_code"])
+            # Where another of several processes failed, what the first one says is only that it is gone.
+            raise self._failure_in_group() or WorkerError(message["error"], message["exit_code"])
         return message["answer"]
 
     def stop(self) -> None:
@@ -140,7 +141,9 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            # Without a number torchrun sets it to 1, and says so at length.
+            # What torchrun says of processes that fail is long, and what they say of themselves comes by other ways.
+            stderr=subprocess.DEVNULL if launcher else None,
+            # Without a number torchrun sets it to 1.
             env={**os.environ, "OMP_NUM_THREADS": str(self._threads)} if launcher else None,
         )
         threading.Thread(target=_read, args=(self._process, self._lines), daemon=True).start()
@@ -178,15 +181,16 @@ class Worker:
         if code is None or code >= 0:
             return WorkerError(f"its process ended with exit code {code} in the middle of it")
         name = signal.Signals(-code).name
-        hint = ", as when memory runs out" if name == "SIGKILL" else ""
-        return WorkerError(f"its process was killed by {name}{hint}", killed_by=name)
+        is_killed = -code == signal.SIGKILL
+        hint = ", as when memory runs out" if is_killed else ""
+        return WorkerError(f"its process was killed by {name}{hint}", out_of_memory=is_killed)
 
     def _failure_in_group(self) -> WorkerError | None:
         """What one of several processes left behind, before the launcher ended the others."""
         with suppress(OSError):
             if self._shared is not None:
                 left = msgspec.json.decode(Path(self._shared.name, FAILURE).read_bytes())
-                return WorkerError(left["error"], left["exit_code"], left["killed_by"])
+                return WorkerError(left["error"], left["exit_code"], out_of_memory=left["out_of_memory"])
         return None
 
     def close(self) -> None:

@@ -130,17 +130,17 @@ def serve_in_group(folder: str, path: str) -> None:
     if is_first:
         say(message)
     answer = message.get("answer")
-    has_failed = "error" in message or isinstance(answer, dict)
-    if has_failed and not is_first:
-        out_of_memory = isinstance(answer, dict)
+    out_of_memory = answer is False or isinstance(answer, dict)
+    if not out_of_memory and "error" not in message:
+        return
+    if not is_first:
         left = {
-            "error": answer["oom"] if isinstance(answer, dict) else message["error"],
-            "exit_code": 3 if out_of_memory else message["exit_code"],
-            "killed_by": "SIGKILL" if out_of_memory else None,
+            "error": message.get("error") or (answer or {}).get("oom", ""),
+            "exit_code": message.get("exit_code", 3),
+            "out_of_memory": out_of_memory,
         }
         Path(path).with_name(FAILURE).write_bytes(msgspec.json.encode(left))
-    if has_failed:
-        os._exit(1)  # without waiting for the others, which may wait for us
+    os._exit(1)  # without waiting for the others, which may wait for us
 
 
 def _prepared(

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from netscope.measuring import torch_compat
 from netscope.measuring.feed import ROTATED, Feed, HostFeed, ResidentFeed
@@ -76,8 +77,9 @@ class Prepared:
         return "; ".join(parts)
 
 
+@torch.inference_mode(mode=False)
 def prepare(subject: Subject, config: BenchConfig, device: torch.device) -> Prepared:
-    """The subject on the device, as configured.
+    """The subject on the device, as configured; built with gradients, as anyone would, also where steps have none.
 
     Raises:
         NetscopeError: it cannot be built, or not be trained.
@@ -88,6 +90,9 @@ def prepare(subject: Subject, config: BenchConfig, device: torch.device) -> Prep
     # On the device itself, of whose memory there may be more than of the host's.
     made_on = torch.device("cpu") if config.data == "host" else device
     batches = [subject.batch(model, number, made_on) for number in range(ROTATED)]
+    if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+        with torch.no_grad():  # they learn their shapes
+            model.to(made_on)(*batches[0].args, **batches[0].kwargs)
     dtype = cast_dtype(config)
     if dtype is not None:
         model._apply(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)

@@ -1,6 +1,6 @@
 """Results → ``Document`` → text. No torch."""
 
-from netscope.render.bench import bench_line
+from netscope.render.bench_facts import bench_line
 from netscope.render.diff import DiffView, check_diff_view
 from netscope.render.document import Canvas, Document, printable
 from netscope.render.formats import CHECK_FORMATS, FORMATS, as_text, check_format, render

@@ -331,3 +331,23 @@ def test_a_run_is_compared_with_an_earlier_one():
     assert code == 2
     assert "--force compares all the same" in err
     assert run(["bench", "lenet5", "-b", "4", "--compare", "old.json"]) == 2
+
+
+@pytest.mark.slow
+def test_one_of_several_processes_that_fails_is_named(folder):
+    (folder / "uneven.py").write_text(
+        "import os, torch\nfrom torch import nn\n"
+        "class Uneven(nn.Linear):\n"
+        "    def __init__(self, error='memory'): super().__init__(8, 8); self.error = error\n"
+        "    def forward(self, x):\n"
+        "        if not x.is_meta and os.environ.get('RANK') == '1':\n"
+        "            raise torch.OutOfMemoryError('out of memory') if self.error == 'memory' else ValueError('not I')\n"
+        "        return super().forward(x)\n"
+    )
+    how = ("-i", "2x8", "--mode", "train", "--nproc", "2", "--device", "cpu", *SHORT)
+    finished = bench("uneven.py:Uneven", *how)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "2 processes  oom: uneven.py:Uneven needs more memory than there is" in finished.stdout
+    finished = bench("uneven.py:Uneven@error=value", *how)
+    assert (finished.returncode, finished.stderr) == (3, "")
+    assert "2 processes  failed: a step of uneven.py:Uneven@error=value failed: ValueError: not I" in finished.stdout

@@ -58,6 +58,7 @@ def test_inference_is_in_eval_mode_and_without_gradients():
     spy, prepared, config = spied(nn.Linear(4, 3), (2, 4))
     assert all(not seen["training"] and seen["inference"] and seen["autocast"] is None for seen in spy.seen)
     assert "eval mode and inference_mode" in prepared.description(config)
+    assert not spy.inner.weight.is_inference()
 
 
 def test_inputs_rotate_and_none_is_zero():
@@ -194,6 +195,14 @@ def test_torch_is_set_back_afterwards():
         assert torch.get_num_threads() == 1
         assert not torch.backends.cudnn.allow_tf32
     assert settings() == before
+
+
+def test_lazy_modules_learn_their_shapes_first():
+    inner = nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d())
+    _, prepared, _ = spied(inner, (4, 5), mode="train", dtype="bf16", cast=True)
+    assert inner[0].weight.shape == (3, 5)
+    assert inner[0].weight.grad is not None
+    assert prepared.model.inner is inner
 
 
 def failing(error):

@@ -76,7 +76,7 @@ class Elsewhere:
         try:
             answer = self._measuring.answer(task, (request,), tell=self._tell)
         except WorkerError as error:
-            if error.killed_by == "SIGKILL":
+            if error.out_of_memory:
                 raise OutOfMemoryError(str(error)) from error
             raise
         finally:

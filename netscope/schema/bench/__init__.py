@@ -1,0 +1,36 @@
+"""What ``netscope bench`` answers: how fast architectures run, how surely that is known, and what bounds it."""
+
+from netscope.schema.bench.blocks import FEWEST_BLOCKS, Block, Bound, WarmUp, bound_of, is_enough
+from netscope.schema.bench.config import BenchConfig, BenchRequest, Mode, Parallelism, Placement, Precision, Surveyed
+from netscope.schema.bench.environment import BenchEnvironment, Ceilings, Span, Telemetry
+from netscope.schema.bench.report import BenchReport, Comparison, SavedComparison, SelfTest, SelfTestCheck
+from netscope.schema.bench.result import PERCENTILES, BenchResult, LayerOverhead, Outcome
+
+__all__ = [
+    "FEWEST_BLOCKS",
+    "PERCENTILES",
+    "BenchConfig",
+    "BenchEnvironment",
+    "BenchReport",
+    "BenchRequest",
+    "BenchResult",
+    "Block",
+    "Bound",
+    "Ceilings",
+    "Comparison",
+    "LayerOverhead",
+    "Mode",
+    "Outcome",
+    "Parallelism",
+    "Placement",
+    "Precision",
+    "SavedComparison",
+    "SelfTest",
+    "SelfTestCheck",
+    "Span",
+    "Surveyed",
+    "Telemetry",
+    "WarmUp",
+    "bound_of",
+    "is_enough",
+]
