@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from netscope import analysis
+from netscope.api.reading import read_saved
 from netscope.api.subjects import is_saved
 from netscope.api.summaries import summarize
-from netscope.errors import SavedResultError, UnknownNameError, UsageError, did_you_mean
+from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Ignorable, ModelDiff, Summary, WeightsMap
 
 if TYPE_CHECKING:
@@ -100,12 +101,4 @@ def summary_of(
     given = [name for name, value in (options or {}).items() if value not in (None, "auto", "eval")]
     if inputs is not None or given:
         raise UsageError(f"{subject} is a saved summary, which cannot be run on other inputs or otherwise")
-    path = Path(cast("str", subject))
-    try:
-        return Summary.from_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise UnknownNameError(f"there is no file {str(path)!r}") from error
-    except OSError as error:
-        raise SavedResultError(f"{path}: {error.strerror or error}") from error
-    except SavedResultError as error:
-        raise SavedResultError(f"{path}: {error}") from error
+    return read_saved(Summary, Path(cast("str", subject)))

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from threading import Event
@@ -10,10 +11,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from netscope.cli.bench_display import displayed, stoppable
+from netscope.cli.bench_display import Display, displayed, stoppable
 from netscope.cli.options import DebugOption, FormatOption, InputOption, OutputOption, SeqLenOption
 from netscope.cli.output import STDOUT, check_output, encodable, working, write_result
-from netscope.errors import OutputError
+from netscope.errors import NetscopeError, OutputError, UsageError
 from netscope.render import check_format, render
 from netscope.schema import BenchReport
 
@@ -114,8 +115,11 @@ def bench(
     format_name = check_output(output, format_name)
     check_format(format_name)
     from netscope.api import benchmark
+    from netscope.api.reading import read_saved
 
     if selftest:
+        if architectures:
+            raise UsageError("the self-test has a network of its own, and takes no architecture")
         _self_test(device, dtype, format_name, output)
         return
     in_group = benchmark.in_group()
@@ -145,21 +149,22 @@ def bench(
         options,
         layers=layers,
         command=shlex.join(["netscope", *sys.argv[1:]]),
-        before=None if compare is None else benchmark.read_report(compare),
+        before=None if compare is None else read_saved(BenchReport, compare),
         force=force,
         slower_limit=None if fail_if_slower is None else benchmark.percent(fail_if_slower, "--fail-if-slower"),
         in_this_process=in_group,
     )
     if not in_group:
         _run(plan, _Writer(format_name, output))
-        return
-    # torchrun has started us and others: what models print stays out of the data, and the first process has the word.
-    with working("measuring"):
-        report = benchmark.BenchRun(plan).go()
-    if benchmark.rank() == 0:
-        write_result(report, format_name, output)
-    if report.exit_code:
-        raise typer.Exit(report.exit_code)
+    elif benchmark.rank() == 0:
+        # torchrun has started us and others, of which the first has the word; what models print stays out of the data.
+        writer = _Writer(format_name, output, streams=False)
+        with working("measuring"):
+            outcome = _measured(plan, writer, Display())
+        _finish(outcome, writer)
+    else:
+        with working("measuring"):
+            benchmark.BenchRun(plan).go()
 
 
 def _self_test(device: str, dtype: str, format_name: str, output: Path | None) -> None:
@@ -175,16 +180,17 @@ def _self_test(device: str, dtype: str, format_name: str, output: Path | None) -
 class _Writer:
     """Writes every result as soon as there is one: a file anew each time, and the lines of CSV one by one."""
 
-    def __init__(self, format_name: str, output: Path | None) -> None:
+    def __init__(self, format_name: str, output: Path | None, *, streams: bool = True) -> None:
         self._format_name = format_name
         self._output = None if output == STDOUT else output
+        self._streams = streams and format_name == "csv"
         self._lines_written = 0
 
     def so_far(self, report: BenchReport) -> None:
         """Writes what is new."""
         if self._output is not None:
             write_result(report, self._format_name, self._output)
-        elif self._format_name == "csv":
+        elif self._streams:
             lines = render(report, "csv").splitlines(keepends=True)
             sys.stdout.write(encodable("".join(lines[self._lines_written :]), sys.stdout))
             sys.stdout.flush()
@@ -192,40 +198,62 @@ class _Writer:
 
     def at_the_end(self, report: BenchReport) -> None:
         """Writes what cannot be written before; also where there is a file, so that nobody looks at an empty screen."""
-        if self._output is None and self._format_name != "csv":
+        if self._output is None and not self._streams:
             write_result(report, self._format_name, None)
 
 
 def _run(plan: Any, writer: _Writer) -> None:
-    """Measures, shows how far it has come, and ends early with what there is if that is asked for."""
+    """Measures, and shows how far it has come."""
+    with displayed() as display:
+        outcome = _measured(plan, writer, display)
+    _finish(outcome, writer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How measuring ended: with what, whether someone stopped it, and what went wrong."""
+
+    report: BenchReport
+    is_stopped: bool
+    failure: NetscopeError | None
+
+
+def _measured(plan: Any, writer: _Writer, display: Display) -> _Outcome:
+    """Measures, and ends early with what there is if that is asked for."""
     from netscope.api import benchmark
 
     is_stopped = Event()
-    with displayed() as display:
 
-        def measured(report: BenchReport) -> None:
-            display.measured(report)
-            writer.so_far(report)
+    def measured(report: BenchReport) -> None:
+        display.measured(report)
+        writer.so_far(report)
 
-        def stop() -> None:
-            is_stopped.set()
-            display.stopping()
-            run.stop()
+    def stop() -> None:
+        is_stopped.set()
+        display.stopping()
+        run.stop()
 
-        run = benchmark.BenchRun(plan, benchmark.Watcher(doing=display.doing, told=display.told, measured=measured))
-        failure: OutputError | None = None
-        try:
-            with stoppable(stop):
-                run.go()
-        except KeyboardInterrupt:
-            is_stopped.set()
-        except OutputError as error:
-            failure = error
+    run = benchmark.BenchRun(plan, benchmark.Watcher(doing=display.doing, told=display.told, measured=measured))
+    failure: NetscopeError | None = None
+    try:
+        with stoppable(stop):
+            run.go()
+    except KeyboardInterrupt:
+        is_stopped.set()
+    except NetscopeError as error:
+        failure = error
+    return _Outcome(run.report, is_stopped.is_set(), failure)
+
+
+def _finish(outcome: _Outcome, writer: _Writer) -> None:
+    """Writes the rest, and ends as the command has to. What has been measured is not lost, whatever went wrong."""
+    report, failure = outcome.report, outcome.failure
+    if isinstance(failure, OutputError) and report.results:
+        write_result(report, "table", None)
+    elif (failure is None and report.results) or any(result.is_measured for result in report.results):
+        writer.at_the_end(report)
     if failure is not None:
-        # What the file did not take is not lost.
-        write_result(run.report, "table", None)
         raise failure
-    if run.report.results:
-        writer.at_the_end(run.report)
-    if is_stopped.is_set() or run.report.exit_code:
-        raise typer.Exit(INTERRUPTED if is_stopped.is_set() else run.report.exit_code)
+    code = INTERRUPTED if outcome.is_stopped else report.exit_code
+    if code:
+        raise typer.Exit(code)

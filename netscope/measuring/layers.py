@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from netscope.measuring import torch_compat
 from netscope.measuring.runner import Clock
 from netscope.schema import LayerOverhead
 
@@ -49,6 +50,8 @@ class _Recorder:
     running: list[_Call] = field(default_factory=list)
 
     def enter(self, module: nn.Module, _arguments: Any) -> None:
+        if torch_compat.in_backward():
+            return  # a checkpoint runs it again
         paths = self.places[id(module)]
         above = self.running[-1].path if self.running else ""
         path = next((path for path in paths if path.rpartition(".")[0] == above), paths[0])
@@ -57,6 +60,8 @@ class _Recorder:
         self.running.append(call)
 
     def leave(self, _module: nn.Module, _arguments: Any, _result: Any) -> None:
+        if torch_compat.in_backward() or not self.running:
+            return
         call = self.running.pop()
         call.end, call.host_end = self.clock.mark(), self.clock.now()
 
@@ -114,7 +119,7 @@ def _step_s(step: Callable[[], None], clock: Clock) -> float:
 def _hooked(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
     modules = {id(module): module for module in model.modules() if not isinstance(module, torch.jit.ScriptModule)}
     handles = [module.register_forward_pre_hook(recorder.enter) for module in modules.values()]
-    handles += [module.register_forward_hook(recorder.leave) for module in modules.values()]
+    handles += [module.register_forward_hook(recorder.leave, always_call=True) for module in modules.values()]
     try:
         yield
     finally:

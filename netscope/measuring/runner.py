@@ -279,6 +279,7 @@ def measure(works: Sequence[Work], clock: Clock, rules: Rules, watch: Watch) -> 
     blocks: list[list[Block]] = [[] for _ in works]
     origin = clock.now()
     due, hits, rounds = FEWEST_BLOCKS, 0, 0
+    estimates: tuple[Estimate, ...] = ()
     while True:
         turn = range(len(works)) if rounds % 2 == 0 else reversed(range(len(works)))
         for position in turn:
@@ -292,7 +293,7 @@ def measure(works: Sequence[Work], clock: Clock, rules: Rules, watch: Watch) -> 
             is_precise = all(is_enough(estimate, rules.precision) for estimate in estimates)
             hits = hits + 1 if is_precise else 0
             is_enough_now = hits == _HITS
-            watch.tell(Progress(phase="measuring", blocks=rounds, estimates=estimates))
+        watch.tell(Progress(phase="measuring", blocks=rounds, estimates=estimates))
         is_late = clock.now() - origin >= rules.max_time_s * len(works)
         is_over = is_enough_now or (rounds >= _FEWEST_ROUNDS and (is_late or watch.stopped()))
         if watch.team.agreed(is_over):

@@ -92,8 +92,8 @@ def run_session(subjects: Sequence[Subject], config: BenchConfig, wishes: Wishes
     """
     device = device_of(config)
     clock = clock_of(device)
-    with on_device(device), joined(device) as team, set_up(config), grad_mode(config):
-        torch_compat.forget_compiled()
+    compiling = torch_compat.compiling(config.compile is not None)
+    with on_device(device), joined(device) as team, set_up(config), compiling, grad_mode(config):
         rules = Rules(precision=config.precision, max_time_s=config.max_time_s, synchronised=config.synchronised)
         watch = Watch(team=team, tell=wishes.tell, stopped=wishes.stopped)
         sync_s = team.agreed(synchronisation_s(clock))
@@ -120,7 +120,7 @@ def run_session(subjects: Sequence[Subject], config: BenchConfig, wishes: Wishes
             for number, item in enumerate(ready)
         )
         ready.clear()
-        _free(device)
+        _free(config, device)
         found = _ceilings(config, device, clock)
     return Session(
         measured=measured,
@@ -261,8 +261,9 @@ def _ceilings(config: BenchConfig, device: torch.device, clock: Clock) -> Ceilin
         raise
 
 
-def _free(device: torch.device) -> None:
-    torch_compat.forget_compiled()
+def _free(config: BenchConfig, device: torch.device) -> None:
+    if config.compile is not None:
+        torch_compat.forget_compiled()
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -72,8 +72,9 @@ class Prepared:
             if config.data == "host"
             else f"{ROTATED} random inputs in rotation, already on the device"
         )
-        if config.parallel is not None:
-            parts.append(f"{config.parallel} over {config.nproc} process{'es' if config.nproc > 1 else ''}")
+        if config.nproc > 1:
+            together = f"{config.parallel} over {config.nproc} processes"
+            parts.append(together if config.mode == "train" else f"{config.nproc} processes, each by itself")
         return "; ".join(parts)
 
 
@@ -111,7 +112,7 @@ def prepare(subject: Subject, config: BenchConfig, device: torch.device) -> Prep
     loss = Loss(subject.tensors_in, subject.what, config.seed) if config.mode == "train" else None
     forward: Callable[..., Any] = model
     if config.compile is not None:
-        forward = torch_compat.compiled(model, config.compile)
+        forward = torch.compile(model, mode=config.compile, dynamic=False)  # for exactly the sizes that it meets
     step = _training_step(model, forward, feed, loss, config) if loss else _inference_step(forward, feed, config)
     if config.cuda_graph:
         step = _Replayed(step, device)

@@ -52,20 +52,27 @@ def compile_s() -> float:
     return float(sum(sum(times.get(part, ())) for part in parts))
 
 
-def compiled(model: nn.Module, mode: str) -> Any:
-    """The model compiled for exactly the sizes that it meets, however many are compiled in this process."""
+@contextmanager
+def compiling(wanted: bool) -> Iterator[None]:
+    """Has the compiler compile however many models, forgetting what it compiled before, and that afterwards."""
+    if not wanted:
+        yield
+        return
     config: Any = import_module("torch._dynamo.config")
-    for name in ("recompile_limit", "cache_size_limit"):  # the one until torch 2.6 is the other's alias later
-        if hasattr(config, name):
-            setattr(config, name, max(getattr(config, name), _MOST_COMPILED))
-            break
-    return torch.compile(model, mode=mode, dynamic=False)
+    name = "recompile_limit" if hasattr(config, "recompile_limit") else "cache_size_limit"  # until torch 2.6
+    before = getattr(config, name)
+    setattr(config, name, max(before, _MOST_COMPILED))
+    forget_compiled()
+    try:
+        yield
+    finally:
+        forget_compiled()
+        setattr(config, name, before)
 
 
 def forget_compiled() -> None:
     """Drops what was compiled, and with it the memory that its graphs hold."""
-    if "torch._dynamo" in sys.modules:
-        torch._dynamo.reset()
+    import_module("torch._dynamo").reset()
 
 
 @contextmanager
@@ -138,6 +145,11 @@ def has_bfloat16(device: torch.device) -> bool:
 def has_tf32(device: torch.device) -> bool:
     """Whether the GPU's matrix units take TF32."""
     return torch.cuda.get_device_capability(device) >= (8, 0) and not torch.version.hip
+
+
+def in_backward() -> bool:
+    """Whether a backward pass is running in this thread."""
+    return torch._C._current_autograd_node() is not None
 
 
 def delay_device(cycles: int) -> None:

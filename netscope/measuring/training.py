@@ -81,7 +81,8 @@ class Loss:
         if outputs[0] is self._own_loss(result):
             self.description = "the model's own loss"
             return outputs[0].sum()
-        if batch not in self._targets:
+        known = self._targets.get(batch)
+        if known is None or [target.shape for target in known] != [_target_shape(output) for output in outputs]:
             self._targets[batch] = self._made(outputs, batch)
         pairs = zip(outputs, self._targets[batch], strict=True)
         losses = [_distance(output, target) for output, target in pairs]
@@ -119,6 +120,10 @@ class Loss:
 
 def _are_scores(output: Tensor) -> bool:
     return output.dim() == CLASSES and output.shape[1] > 1 and not output.is_complex()
+
+
+def _target_shape(output: Tensor) -> torch.Size:
+    return output.shape[:1] if _are_scores(output) else output.shape
 
 
 def _distance(output: Tensor, target: Tensor) -> Tensor:

@@ -214,6 +214,8 @@ def saved_verdict(saved: SavedComparison, report: BenchReport) -> str:
     was = f"{numbers.rate(saved.throughput_before)} → {numbers.rate(result.throughput)} samples/s"
     change = 100 * (found.ratio - 1)
     signed = f"{change:+.1f} ± {100 * found.half_width:.1f}%".replace("-", "−")
-    word = {"faster": "faster", "slower": "slower", "equivalent": "the same within 1%", "inconclusive": "inconclusive"}
-    fails = f", which is more than {numbers.fraction(report.slower_limit or 0.0)}" if saved in report.too_slow else ""
-    return f"{label}: {was}, {signed}: {word[found.verdict]}{fails}"
+    if saved in report.too_slow:
+        longer, limit = numbers.fraction(1 / found.ratio - 1), numbers.fraction(report.slower_limit or 0.0)
+        return f"{label}: {was}, {signed}: a step takes {longer} longer, more than {limit}"
+    word = "the same within 1%" if found.verdict == "equivalent" else found.verdict
+    return f"{label}: {was}, {signed}: {word}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import sqrt
+from math import ceil, sqrt
 from statistics import median
 
 from netscope.statistics.student import NORMAL_90, NORMAL_975, t_quantile
@@ -150,4 +150,4 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     beyond = round(len(values) * (1 - share), 9)
     if beyond < _BEYOND_PERCENTILE:
         return None
-    return sorted(values)[int(len(values) - beyond)]
+    return sorted(values)[ceil(len(values) - beyond) - 1]

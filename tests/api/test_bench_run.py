@@ -148,6 +148,15 @@ def test_another_failure_of_a_larger_batch_ends_the_search_and_is_told():
     assert found.remark.endswith("a batch of 6 fails for another reason: an index overflows")
 
 
+def test_a_batch_of_one_may_fail_where_two_run():
+    def fits(size):
+        if size == 1:
+            raise MeasuringError("Expected more than 1 value per channel when training")
+        return size <= 11
+
+    assert largest_batch(fits, lambda: False).size == 11
+
+
 def test_a_batch_of_one_that_fails_is_a_failure():
     place = Pretended({"a": 0.01}, errors={"a": MeasuringError("a step of a failed")})
     with pytest.raises(MeasuringError, match="a step of a failed"):
@@ -168,6 +177,19 @@ def test_one_that_fails_leaves_the_others():
     assert outcomes == {"a": "measured", "b": "failed", "c": "measured"}
     assert len(report.comparisons) == 1
     assert report.exit_code == 3
+
+
+def test_what_fails_after_a_while_and_not_at_once_is_found_by_measuring_each():
+    class Later(Pretended):
+        def fits(self, *_):
+            return True
+
+    place = Later({"a": 0.01}, errors={"b": MeasuringError("a step of b failed")})
+    report = run(place, "a", "b")
+    assert [(result.architecture.name, result.outcome) for result in report.results] == [
+        ("a", "measured"), ("b", "failed")
+    ]  # fmt: skip
+    assert place.requests == [["a", "b"], ["a"], ["b"]]
 
 
 def test_one_that_cannot_even_be_traced_leaves_the_others():
@@ -242,6 +264,25 @@ def test_another_environment_says_nothing_unless_forced():
         run(place, "a", before=earlier(0.01, threads=1))
     assert place.requests == []
     assert run(Measures({"a": 0.01}), "a", before=earlier(0.01, threads=1), force=True).saved
+
+
+def test_the_versions_of_a_source_and_the_threads_that_were_asked_for_are_the_same_ones_again():
+    class Versioned(Measures):
+        def survey(self, *arguments, **how):
+            return replace(super().survey(*arguments, **how), versions={"torchvision": "0.26.0"})
+
+    versions = {**ENVIRONMENT.versions, "torchvision": "0.26.0"}
+    assert run(Versioned({"a": 0.01}), "a", before=earlier(0.01, versions=versions)).saved
+    with pytest.raises(UsageError, match=r"torchvision 0\.25\.0 → 0\.26\.0"):
+        run(Versioned({"a": 0.01}), "a", before=earlier(0.01, versions={**versions, "torchvision": "0.25.0"}))
+    before = earlier(0.01, threads=1)
+    before = replace(before, results=(replace(before.results[0], config=replace(before.results[0].config, threads=1)),))
+    assert run(Measures({"a": 0.01}), "a", before=before, options={"threads": 1}).saved
+
+
+def test_what_runs_out_of_memory_now_is_no_pass():
+    place = Measures({"a": 0.01}, errors={"a": OutOfMemoryError("too large now")})
+    assert run(place, "a", before=earlier(0.01), slower_limit=0.05).exit_code == 3
 
 
 def test_what_the_earlier_run_has_not_measured_fails_before_measuring():

@@ -83,6 +83,7 @@ QUESTIONS = {
     "unknown device": (("lenet5", "--device", "tpu"), 2, "there is no device 'tpu'"),
     "compile mode": (("lenet5", "--compile", "max-autotun"), 2, "did you mean max-autotune"),
     "missing folder": (("lenet5", "-o", "no/x.json"), 2, "there is no folder"),
+    "self-test": (("lenet5", "--selftest"), 2, "takes no architecture"),
     "format": (("lenet5", "-f", "yaml"), 2, "there is no format 'yaml'"),
     "no earlier run": (("lenet5", "--compare", "no.json"), 2, "there is no file 'no.json'"),
     "not a report": (("lenet5", "--compare", "my.py"), 2, "this is not a saved netscope result"),
@@ -109,7 +110,7 @@ def test_a_wrong_question_is_one_sentence(name):
     "arguments", [("--device", "cuda"), ("--nproc", "2", "--device", "cuda"), ("--selftest", "--device", "cuda")]
 )
 def test_without_a_gpu(arguments):
-    code, out, err = ask("bench", "lenet5", *arguments)
+    code, out, err = ask("bench", *arguments)
     assert (code, out) == (3, "")
     assert err == "netscope: torch sees no CUDA device here; --device cpu measures on the CPU\n"
 
@@ -143,10 +144,30 @@ def test_memory_that_does_not_suffice_is_a_row():
     rows = [line.split() for line in finished.stdout.splitlines() if line.startswith("my.py:Greedy ")]
     assert rows[0][1] == "4"
     assert rows[1][-1] == "oom"
-    assert "oom: my.py:Greedy needs more memory than there is" in finished.stdout
+    assert "oom: my.py:Greedy needs more memory than there is" in " ".join(finished.stdout.split())
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+@pytest.mark.usefixtures("folder")
+def test_what_has_been_measured_is_shown_whatever_goes_wrong_later():
+    finished = bench("my.py:Greedy", "-i", "2x8", "--mode", "infer,train", *SHORT, "-f", "csv")
+    assert finished.returncode == 0
+    Path("late.py").write_text(
+        "from torch import nn\n"
+        "class Late(nn.Linear):\n"
+        "    def __init__(self): super().__init__(8, 8); self.calls = 0\n"
+        "    def forward(self, x):\n"
+        "        self.calls += not x.is_meta\n"
+        "        if self.training and self.calls > 20: raise ValueError('late')\n"
+        "        return super().forward(x)\n"
+    )
+    finished = bench("late.py:Late", "my.py:Greedy", "-i", "2x8", "--mode", "infer,train", *SHORT)
+    assert finished.returncode == 3
+    assert finished.stdout.count("failed: a step of late.py:Late failed: ValueError: late") == 1
+    assert len([line for line in finished.stdout.splitlines() if line.startswith("my.py:Greedy ")]) >= 2
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the limit")
 @pytest.mark.usefixtures("folder")
 def test_an_allocation_that_the_machine_cannot_serve_is_a_row():
@@ -352,7 +373,8 @@ def test_one_of_several_processes_that_fails_is_named(folder):
     how = ("-i", "2x8", "--mode", "train", "--nproc", "2", "--device", "cpu", *SHORT)
     finished = bench("uneven.py:Uneven", *how)
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert "2 processes  oom: uneven.py:Uneven needs more memory than there is" in finished.stdout
+    assert "2 processes oom: uneven.py:Uneven needs more memory than there is" in " ".join(finished.stdout.split())
     finished = bench("uneven.py:Uneven@error=value", *how)
     assert (finished.returncode, finished.stderr) == (3, "")
-    assert "2 processes  failed: a step of uneven.py:Uneven@error=value failed: ValueError: not I" in finished.stdout
+    told = "2 processes failed: a step of uneven.py:Uneven@error=value failed: ValueError: not I"
+    assert told in " ".join(finished.stdout.split())

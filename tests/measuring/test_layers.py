@@ -2,6 +2,7 @@ import time
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import netscope
 from netscope.measuring.clock import HostClock
@@ -58,6 +59,23 @@ def test_what_it_costs_is_told():
     assert found.overhead.events == 8  # two for each of four calls
     assert found.overhead.bare_step_s >= 0.008
     assert found.overhead.per_event_s >= 0
+
+
+class Checkpointed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+
+    def forward(self, x):
+        return checkpoint(self.block, x, use_reentrant=False).sum()
+
+
+def test_what_a_checkpoint_runs_again_is_no_call_of_the_forward_pass():
+    model = Checkpointed()
+    found = layer_times(model, lambda: model(torch.ones(2, 4)).backward(), HostClock())
+    assert found.overhead.events == 2 * 5
+    assert all(0 < seconds < 1 for seconds in found.seconds.values())
+    assert found.seconds["block"] >= found.seconds["block.0"]
 
 
 def test_no_hook_is_left():

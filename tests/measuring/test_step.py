@@ -135,6 +135,19 @@ def test_all_differentiable_outputs_have_a_loss():
     assert [len(targets) for targets in prepared.loss._targets.values()] == [3] * ROTATED
 
 
+class Growing(nn.Linear):
+    """Its output has a row more each time, as detectors' proposals do."""
+
+    def forward(self, x):
+        self.calls = getattr(self, "calls", 0) + 1
+        return super().forward(x.repeat(self.calls, 1))
+
+
+def test_targets_follow_an_output_whose_shape_varies():
+    _, prepared, _ = spied(Growing(4, 3), (1, 4), mode="train")
+    assert {len(targets[0]) for targets in prepared.loss._targets.values()} == {3, 4, 5, 6}
+
+
 class Detached(nn.Linear):
     def forward(self, x):
         return super().forward(x).argmax(1)

@@ -118,7 +118,7 @@ def test_latency_percentiles_and_those_that_are_missing():
     latencies = tuple(0.001 + 0.00001 * number for number in range(10))
     text = render(BenchReport(results=(result(config=config, blocks=blocks(latencies=latencies)),)))
     assert "every step waited for" in text
-    assert "latency p50 1.05 ms, p90 1.09 ms, p95 1.09 ms" in text
+    assert "latency p50 1.04 ms, p90 1.08 ms, p95 1.09 ms" in text
     assert "a percentile is shown where ten steps or more lie beyond it" in text
 
 
@@ -185,7 +185,7 @@ def test_a_verdict_names_the_configuration_where_there_are_several():
     ("step_s", "limit", "text"),
     [
         (0.011, None, "toy: 3,200 → 2,909 samples/s, −9.1 ± 0.1%: slower"),
-        (0.011, 0.05, "toy: 3,200 → 2,909 samples/s, −9.1 ± 0.1%: slower, which is more than 5.0%"),
+        (0.011, 0.05, "toy: 3,200 → 2,909 samples/s, −9.1 ± 0.1%: a step takes 10.0% longer, more than 5.0%"),
         (0.010, 0.05, "toy: 3,200 → 3,200 samples/s, +0.0 ± 0.1%: the same within 1%"),
         (0.008, 0.05, "toy: 3,200 → 4,000 samples/s, +25.0 ± 0.1%: faster"),
     ],

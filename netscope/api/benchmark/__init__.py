@@ -3,7 +3,6 @@
 from netscope.api.benchmark.call import bench
 from netscope.api.benchmark.plan import COMPILE_MODES, BenchPlan, Options, percent, plan_bench
 from netscope.api.benchmark.run import BenchRun, Watcher
-from netscope.api.benchmark.saved import read_report
 from netscope.api.benchmark.selftest import self_test
 from netscope.launched import group_size, in_group, rank
 
@@ -19,6 +18,5 @@ __all__ = [
     "percent",
     "plan_bench",
     "rank",
-    "read_report",
     "self_test",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from netscope.api.benchmark.plan import Options, percent, plan_bench
 from netscope.api.benchmark.run import BenchRun
-from netscope.api.benchmark.saved import read_report
+from netscope.api.reading import read_saved
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import BenchReport
 
@@ -52,7 +52,7 @@ def bench(
     for name in options:
         if name not in known:
             raise UsageError(f"bench has no option {name!r}{did_you_mean(name, known)}")
-    before = compare if compare is None or isinstance(compare, BenchReport) else read_report(Path(compare))
+    before = compare if compare is None or isinstance(compare, BenchReport) else read_saved(BenchReport, Path(compare))
     limit = percent(fail_if_slower, "fail_if_slower") if isinstance(fail_if_slower, str) else fail_if_slower
     plan = plan_bench(
         several,

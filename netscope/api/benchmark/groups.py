@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
 from netscope.api.benchmark.survey import measured_subject
-from netscope.schema import BenchRequest, BenchResult, Ceilings, Surveyed
+from netscope.schema import BenchConfig, BenchEnvironment, BenchRequest, BenchResult, Ceilings, Surveyed
 
 if TYPE_CHECKING:
     from netscope.measuring import Measured, Progress, Session, Subject
@@ -71,8 +71,7 @@ def _result(request: BenchRequest, surveyed: Surveyed, measured: "Measured", ses
 
     config = request.config
     environment = measuring.environment(measuring.device_of(config), surveyed.versions, request.command)
-    if config.threads is not None:
-        environment = replace(environment, threads=config.threads)
+    environment = environment_of(environment, surveyed, config)
     return BenchResult(
         architecture=surveyed.architecture,
         inputs=surveyed.inputs,
@@ -102,6 +101,17 @@ def _result(request: BenchRequest, surveyed: Surveyed, measured: "Measured", ses
         if surveyed.summary is None or measured.layers is None
         else analysis.with_times(surveyed.summary, measured.layers.seconds),
         layer_overhead=None if measured.layers is None else measured.layers.overhead,
+    )
+
+
+def environment_of(environment: BenchEnvironment, surveyed: Surveyed, config: BenchConfig) -> BenchEnvironment:
+    """The environment with what an architecture and its configuration add to the device's."""
+    ours = {"OMP_NUM_THREADS"} if config.nproc > 1 else set()  # which we set there ourselves
+    return replace(
+        environment,
+        versions={**surveyed.versions, **environment.versions},
+        threads=config.threads or environment.threads,
+        variables={name: value for name, value in environment.variables.items() if name not in ours},
     )
 
 

@@ -29,20 +29,29 @@ def largest_batch(fits: Callable[[int], bool], is_stopped: Callable[[], bool]) -
         is_stopped: whether someone wants it to end.
 
     Raises:
-        NetscopeError: not even a batch of one runs, for another reason than memory.
+        NetscopeError: neither a batch of one nor of two runs, for another reason than memory. A batch of one may not,
+            as under batch normalisation.
     """
-    size, too_large, remark = 0, 0, ""
-    while not is_stopped() and too_large - size != 1 and size < LARGEST_TRIED:
-        tried = (size + too_large) // 2 if too_large else max(2 * size, 1)
+    size, too_large, remark = _smallest(fits), 0, ""
+    while not is_stopped() and 0 < size < LARGEST_TRIED and too_large - size != 1:
+        tried = (size + too_large) // 2 if too_large else 2 * size
         try:
             it_fits = fits(tried)
         except NetscopeError as error:
-            if tried == 1:
-                raise
             it_fits, remark = False, f"; a batch of {tried:,} fails for another reason: {error}"
         size, too_large = (tried, too_large) if it_fits else (size, tried)
-    if too_large - size == 1:
-        found = f"a batch of {size:,} is the largest that fits" if size else "not even a batch of 1 fits"
+    if not size:
+        found = "not even a batch of 1 fits"
+    elif too_large - size == 1:
+        found = f"a batch of {size:,} is the largest that fits"
     else:
         found = f"larger batches than {size:,} may fit"
     return LargestBatch(size=max(size, 1), remark=found + remark)
+
+
+def _smallest(fits: Callable[[int], bool]) -> int:
+    """The smallest batch that runs; 0 if memory does not even suffice for one."""
+    try:
+        return int(fits(1))
+    except NetscopeError:
+        return 2 if fits(2) else 0

@@ -22,6 +22,7 @@ COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
+_SEEDS = 2**63
 _NARROWEST, _WIDEST = 0.0001, 0.5
 
 
@@ -119,26 +120,16 @@ def plan_bench(models: Sequence[Any], options: Options, **how: Any) -> BenchPlan
 
 def _base(options: Options, processes: Sequence[int]) -> BenchConfig:
     """What all configurations have in common."""
-    if not _DEVICE.fullmatch(options.device):
-        raise UsageError(
-            f"there is no device {options.device!r}; the devices are auto, cpu, cuda and cuda:0, cuda:1, …"
-        )
-    if options.compile is not None:
-        _chosen("compile mode", [options.compile], COMPILE_MODES)
-    _chosen("place for data", [options.data], get_args(Placement))
-    if options.parallel is not None:
-        _chosen("way to run in parallel", [options.parallel], get_args(Parallelism))
-    if options.optimizer is not None:
-        _chosen("optimizer", [options.optimizer], tuple(STATES_PER_PARAMETER))
-    for what, value in (("number of threads", options.threads), ("sequence length", options.seq_len)):
-        if value is not None:
-            _whole(what, value)
+    _check_names(options)
+    _check_numbers(options)
+    if options.parallel is not None and max(processes) == 1 and not in_group():
+        raise UsageError(f"{options.parallel} takes several processes: say how many with --nproc")
+    if options.cast and not {"bf16", "fp16"} & set(_values(options.dtype)):
+        raise UsageError("--cast is to bf16 or fp16: name one with --dtype")
     threads = options.threads
     if threads is None and max(processes) > 1 and options.device != "cuda":
         # Each process gets its share of the cores, and the one that scaling is held against no more than that.
         threads = max(1, cores() // max(processes))
-    if not 0 < options.max_time_s < float("inf"):
-        raise UsageError(f"the longest time must be more than 0 s, not {options.max_time_s:g}")
     return BenchConfig(
         device=options.device,
         inputs=tuple(options.inputs),
@@ -154,6 +145,30 @@ def _base(options: Options, processes: Sequence[int]) -> BenchConfig:
         precision=_precision(options.precision),
         max_time_s=float(options.max_time_s),
     )
+
+
+def _check_names(options: Options) -> None:
+    if not _DEVICE.fullmatch(options.device):
+        raise UsageError(
+            f"there is no device {options.device!r}; the devices are auto, cpu, cuda and cuda:0, cuda:1, …"
+        )
+    for what, value, known in (
+        ("compile mode", options.compile, COMPILE_MODES),
+        ("place for data", options.data, get_args(Placement)),
+        ("way to run in parallel", options.parallel, get_args(Parallelism)),
+        ("optimizer", options.optimizer, tuple(STATES_PER_PARAMETER)),
+    ):
+        if value is not None:
+            _chosen(what, [value], known)
+
+
+def _check_numbers(options: Options) -> None:
+    for what, value in (("number of threads", options.threads), ("sequence length", options.seq_len)):
+        _whole(what, value)
+    if type(options.seed) is not int or not 0 <= options.seed < _SEEDS:
+        raise UsageError(f"the seed must be a whole number from 0 to 2^63 - 1, not {options.seed!r}")
+    if not 0 < options.max_time_s < float("inf"):
+        raise UsageError(f"the longest time must be more than 0 s, not {options.max_time_s:g}")
 
 
 def _settled(config: BenchConfig, nproc: int, options: Options) -> BenchConfig:

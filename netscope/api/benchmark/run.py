@@ -13,6 +13,7 @@ from netscope.api.benchmark.places import Elsewhere, Here, Place
 from netscope.api.benchmark.plan import BenchPlan, check_plan
 from netscope.api.benchmark.saved import check_comparable, check_measured, compared_with
 from netscope.errors import DeviceError, MeasuringError, NetscopeError, OutOfMemoryError
+from netscope.launched import in_group
 from netscope.schema import (
     Architecture,
     BenchConfig,
@@ -112,9 +113,7 @@ class BenchRun:
         check_plan(replace(plan, configs=configs))
         for config in configs[1:]:
             self._place.survey_device(config, plan.command)
-        if plan.before is not None and not plan.force:
-            check_comparable(plan.before, self._environment)
-        groups = []
+        groups: list[_Group] = []
         for config in configs:
             found = [(model, self._known(model, config)) for model in plan.models]
             pairs = [(model, surveyed) for model, surveyed in found if surveyed is not None]
@@ -124,13 +123,25 @@ class BenchRun:
                 for part in parts
                 if part
             ]
-        if plan.before is not None and not plan.largest_batch:
-            wanted = [(surveyed, group.config) for group in groups for surveyed in group.surveyed]
-            check_measured(plan.before, wanted, all_of_them=plan.slower_limit is not None)
+        if not plan.largest_batch:
+            self._check_earlier(groups)
+            yield from groups
+            return
         for group in groups:
-            settled = self._with_largest_batch(group) if plan.largest_batch else group
+            settled = self._with_largest_batch(group)
             if settled is not None:
+                self._check_earlier([settled])
                 yield settled
+
+    def _check_earlier(self, groups: Sequence[_Group]) -> None:
+        """Checks that these can be set beside the earlier run, if there is one."""
+        before, environment = self._plan.before, self._environment
+        if before is None or environment is None:
+            return
+        wanted = [(surveyed, group.config) for group in groups for surveyed in group.surveyed]
+        check_measured(before, wanted, all_of_them=self._plan.slower_limit is not None)
+        if not self._plan.force:
+            check_comparable(before, wanted, environment)
 
     def _known(self, model: Any, config: BenchConfig) -> Surveyed | None:
         """What is known of a model; None, and a result that says why, if it cannot be run and others can."""
@@ -170,19 +181,18 @@ class BenchRun:
         self._watcher.doing(f"{' and '.join(map(_name, group.models))} · {told_config(group.config)}")
         try:
             results = self._place.measure(request, group.models)
-        except OutOfMemoryError as error:
-            if len(group.models) > 1:
-                self._add_alternately(group, request)
-            else:
-                self._fail(_name(group.models[0]), group.config, error, group.surveyed[0])
-            return
         except NetscopeError as error:
             if error.exit_code != MeasuringError.exit_code:
                 raise
-            if len(group.models) > 1:
-                self._add_one_by_one(group)
-            else:
+            if in_group():
                 self._fail(_name(group.models[0]), group.config, error, group.surveyed[0])
+                raise  # the other processes are not where this one is, and could not go on with it
+            if len(group.models) == 1:
+                self._fail(_name(group.models[0]), group.config, error, group.surveyed[0])
+            elif isinstance(error, OutOfMemoryError):
+                self._add_alternately(group, request)
+            else:
+                self._add_one_by_one(group)
             return
         start = len(self.report.results)
         turns = {start + number: result.step_times for number, result in enumerate(results)}
@@ -212,13 +222,10 @@ class BenchRun:
                 self._fail(_name(model), group.config, error, surveyed)
             else:
                 kept.append((model, surveyed))
-        if len(kept) == len(group.models):
-            raise MeasuringError(
-                f"{' and '.join(map(_name, group.models))} run by themselves and not in one process: "
-                f"measure them one at a time"
-            )
-        if kept:
-            self._add(_Group(config=group.config, models=tuple(m for m, _ in kept), surveyed=tuple(s for _, s in kept)))
+        # Where each runs by itself for a while, each is measured by itself; whichever fails then is known.
+        parts = [[pair] for pair in kept] if len(kept) == len(group.models) else [kept]
+        for part in filter(None, parts):
+            self._add(_Group(config=group.config, models=tuple(m for m, _ in part), surveyed=tuple(s for _, s in part)))
 
     def _fail(self, name: str, config: BenchConfig, error: NetscopeError, surveyed: Surveyed | None = None) -> None:
         """Adds a result that says why there is no figure."""

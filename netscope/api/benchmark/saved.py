@@ -2,9 +2,9 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from netscope.errors import SavedResultError, UnknownNameError, UsageError
+from netscope.api.benchmark.groups import environment_of
+from netscope.errors import UsageError
 from netscope.schema import (
     Architecture,
     BenchConfig,
@@ -17,42 +17,10 @@ from netscope.schema import (
 )
 from netscope.statistics import compare_series
 
-
-def read_report(path: Path) -> BenchReport:
-    """The report that ``netscope bench -o FILE.json`` wrote.
-
-    Raises:
-        UnknownNameError: there is no such file.
-        SavedResultError: it holds no such report.
-    """
-    try:
-        return BenchReport.from_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise UnknownNameError(f"there is no file {str(path)!r}") from error
-    except OSError as error:
-        raise SavedResultError(f"{path}: {error.strerror or error}") from error
-    except SavedResultError as error:
-        raise SavedResultError(f"{path}: {error}") from error
+Wanted = Sequence[tuple[Surveyed, BenchConfig]]
 
 
-def check_comparable(before: BenchReport, environment: BenchEnvironment) -> None:
-    """Checks that what was measured then says something about now.
-
-    Raises:
-        UsageError: it was measured elsewhere, or with other versions.
-    """
-    earlier = next((result.environment for result in before.results if result.is_measured), None)
-    if earlier is None:
-        raise UsageError("the earlier run measured nothing, so there is nothing to compare with")
-    different = environment.differences(earlier)
-    if different:
-        raise UsageError(
-            f"the earlier run was made in another environment ({'; '.join(different)}), so a difference would say "
-            f"nothing about the code; --force compares all the same"
-        )
-
-
-def check_measured(before: BenchReport, wanted: Sequence[tuple[Surveyed, BenchConfig]], *, all_of_them: bool) -> None:
+def check_measured(before: BenchReport, wanted: Wanted, *, all_of_them: bool) -> None:
     """Checks, before anything is measured, that the earlier run has measured the like.
 
     Args:
@@ -63,15 +31,37 @@ def check_measured(before: BenchReport, wanted: Sequence[tuple[Surveyed, BenchCo
     Raises:
         UsageError: it has not.
     """
-    keys = {_key(result.architecture, result.inputs, result.config) for result in before.results if result.is_measured}
-    alone = [
-        item.architecture.title for item, config in wanted if _key(item.architecture, item.inputs, config) not in keys
-    ]
+    alone = [item.architecture.title for item, config in wanted if _earlier(before, item, config) is None]
     if alone and (all_of_them or len(alone) == len(wanted)):
         raise UsageError(
             f"the earlier run has not measured {', '.join(dict.fromkeys(alone))} like this (same inputs, batch size, "
             f"mode, dtype and options), so there is nothing to compare with"
         )
+
+
+def check_comparable(before: BenchReport, wanted: Wanted, environment: BenchEnvironment) -> None:
+    """Checks, likewise, that what was measured then says something about now.
+
+    Args:
+        before: the earlier run.
+        wanted: what will be measured.
+        environment: where.
+
+    Raises:
+        UsageError: it was measured elsewhere, or with other versions.
+    """
+    for surveyed, config in wanted:
+        earlier = _earlier(before, surveyed, config)
+        different = (
+            environment_of(environment, surveyed, config).differences(earlier.environment)
+            if earlier is not None
+            else ()
+        )
+        if different:
+            raise UsageError(
+                f"the earlier run was made in another environment ({'; '.join(different)}), so a difference would say "
+                f"nothing about the code; --force compares all the same"
+            )
 
 
 def compared_with(before: BenchReport, report: BenchReport) -> BenchReport:
@@ -80,7 +70,7 @@ def compared_with(before: BenchReport, report: BenchReport) -> BenchReport:
     for position, result in enumerate(report.results):
         if not result.is_measured:
             continue
-        earlier = next((other for other in before.results if _alike(other, result)), None)
+        earlier = _earlier(before, result, result.config)
         if earlier is None:
             alone.append(result.architecture.title)
             continue
@@ -95,9 +85,11 @@ def compared_with(before: BenchReport, report: BenchReport) -> BenchReport:
     return replace(report, saved=tuple(found), remarks=(*report.remarks, *remarks))
 
 
-def _alike(earlier: BenchResult, now: BenchResult) -> bool:
-    keys = {_key(result.architecture, result.inputs, result.config) for result in (earlier, now)}
-    return earlier.is_measured and len(keys) == 1
+def _earlier(before: BenchReport, like: Surveyed | BenchResult, config: BenchConfig) -> BenchResult | None:
+    """The earlier result of the same work; None if there is none."""
+    key = _key(like.architecture, like.inputs, config)
+    same = (item for item in before.results if item.is_measured)
+    return next((item for item in same if _key(item.architecture, item.inputs, item.config) == key), None)
 
 
 def _key(architecture: Architecture, inputs: tuple[InputSpec, ...], config: BenchConfig) -> Hashable:

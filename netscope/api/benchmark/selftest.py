@@ -43,4 +43,4 @@ def self_test_here(config: BenchConfig, tell: Callable[[Any], None]) -> SelfTest
     # One thread, so that what else runs on the machine disturbs least.
     config = replace(config, device=name, threads=1 if name == "cpu" else None)
     checks = measuring.self_test(config, None if sheet is None else sheet.peak_flops(config.dtype), tell)
-    return SelfTest(checks=checks, environment=environment)
+    return SelfTest(checks=checks, environment=replace(environment, threads=config.threads or environment.threads))

@@ -56,6 +56,8 @@ def survey(model: Any, config: BenchConfig, inputs: Any = None, *, with_summary:
         except (InputError, UntrainableError):
             raise
         except NetscopeError as error:
+            if with_summary:
+                raise  # without a trace there are no layers to put times beside
             recorded = None
             remarks = (f"its FLOPs are not known, since it could not be traced without weights: {error}",)
             module = subject.build("meta")

@@ -76,10 +76,13 @@ class BenchReport(Displayed):
     def exit_code(self) -> int:
         """1 if something became slower than may be; 3 if nothing could be measured, or something failed; else 0.
 
-        Running out of memory is an answer, unless it is the only one.
+        Running out of memory is an answer, unless it is the only one, or there should be a figure to hold against the
+        earlier run.
         """
         if self.too_slow:
             return 1
+        if self.slower_limit is not None and len(self.saved) < len(self.results):
+            return 3
         failed = any(result.outcome == "failed" for result in self.results)
         return 3 if failed or not any(result.is_measured for result in self.results) else 0
 
