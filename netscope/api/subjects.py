@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, sources
-from netscope.errors import InputError, TracingError, UntrainableError, UsageError, did_you_mean
+from netscope.errors import InputError, NetscopeError, TracingError, UntrainableError, UsageError, did_you_mean
 from netscope.schema import Trace
 from netscope.schema.inputs import ForwardInputs, as_forward_inputs
 
@@ -162,11 +162,11 @@ def trace_where_possible(subject: "Subject", device: str, mode: str, what: str) 
     except TracingError as error:
         if device != "auto":
             raise
-        reason = error.failure.message if isinstance(error, tracing.ForwardError) else str(error)
+        reason = reason_of(error)
     check_memory()
     values = "random inputs" if subject.lent else "random weights and inputs"
     remark = (
-        f"traced on the CPU with {values}, because meta cannot run it ({_first_sentence(reason)}); "
+        f"traced on the CPU with {values}, because meta cannot run it ({reason}); "
         f"what depends on values may cost more or less with others"
     )
     return trace_explained(subject, "cpu", mode, remarks=(remark,))
@@ -189,7 +189,10 @@ def trace_explained(subject: "Subject", device: str, mode: str, remarks: tuple[s
     return recorded
 
 
-def _first_sentence(text: str) -> str:
-    """Up to the first full stop or line break, without the period; of torch's own excuses, the name of the op."""
+def reason_of(error: NetscopeError) -> str:
+    """Why something could not be traced, up to the first full stop; of torch's own excuses, the name of the op."""
+    from netscope import tracing
+
+    text = error.failure.message if isinstance(error, tracing.ForwardError) else str(error)
     op = re.search(r"register_meta function for (\S+)", text)
     return f"{op[1]} needs values" if op else re.split(r"\.\s|\n", text, maxsplit=1)[0].rstrip(".")

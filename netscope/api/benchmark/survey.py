@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
-from netscope.api.subjects import Sizes, check_runs, resolve, sizes_of, subject_of, trace_explained
+from netscope.api.subjects import Sizes, check_runs, reason_of, resolve, sizes_of, subject_of, trace_explained
 from netscope.errors import InputError, NetscopeError, UntrainableError
 from netscope.flops import flops_per_op
 from netscope.schema import BenchConfig, BenchEnvironment, InputSpec, Surveyed
@@ -59,7 +59,7 @@ def survey(model: Any, config: BenchConfig, inputs: Any = None, *, with_summary:
             if with_summary:
                 raise  # without a trace there are no layers to put times beside
             recorded = None
-            remarks = (f"its FLOPs are not known, since it could not be traced without weights: {error}",)
+            remarks = (f"its FLOPs are not known, since it could not be traced without weights ({reason_of(error)})",)
             module = subject.build("meta")
             given = tracing.requested(module, subject.inputs(module))
     summary = None if recorded is None else analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture)
