@@ -54,7 +54,7 @@ class Display:
         if self._told:
             blocks = f", {self._told['blocks']} blocks" if self._told["blocks"] else ""
             figures = "".join(
-                f" · {numbers.seconds(mean)} ± {numbers.fraction(relative)}"
+                f" · {numbers.seconds(mean)} ± {numbers.margin(relative)}"
                 for mean, relative in zip(self._told["means"], self._told["relatives"], strict=True)
             )
             lines.append(Text(f"  {self._told['phase']}{blocks}{figures}", style="dim"))

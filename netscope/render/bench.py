@@ -42,7 +42,7 @@ COLUMNS: dict[str, _BenchColumn] = {
         title="Processes", kind="count", value=lambda r, _: r.config.nproc, of_any=True, told_once=True
     ),
     "samples-per-second": _BenchColumn(title="Samples/s", kind="rate", value=lambda r, _: r.throughput),
-    "half-width": _BenchColumn(title="±", kind="fraction", value=lambda r, _: r.step_s.relative),
+    "half-width": _BenchColumn(title="±", kind="margin", value=lambda r, _: r.step_s.relative),
     "median": _BenchColumn(title="Median", kind="rate", value=lambda r, _: r.median_throughput, rank=4),
     "step": _BenchColumn(title="Step", kind="seconds", value=lambda r, _: r.step_s.mean, rank=1),
     "flop-rate": _BenchColumn(title="FLOP/s", kind="flops", value=lambda r, _: r.achieved_flops, rank=2),

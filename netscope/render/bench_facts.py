@@ -31,7 +31,7 @@ def bench_line(result: BenchResult, report: BenchReport) -> str:
     """A result in one line, for a display of what has been measured so far."""
     if not result.is_measured:
         return f"{label_of(result, report)}  {result.outcome}"
-    figures = f"{numbers.rate(result.throughput)} samples/s ± {numbers.fraction(result.step_s.relative)}"
+    figures = f"{numbers.rate(result.throughput)} samples/s ± {numbers.margin(result.step_s.relative)}"
     return "  ".join((label_of(result, report), figures, *notes(result)))
 
 
@@ -124,7 +124,7 @@ def _facts_of(result: BenchResult, label: str) -> Iterator[tuple[str, str]]:
 def _how_measured(result: BenchResult) -> Iterator[str]:
     estimate, warm_up = result.step_s, result.warm_up
     if not result.has_converged:
-        yield f"± {numbers.fraction(estimate.relative)}, not converged to ± {numbers.fraction(result.config.precision)}"
+        yield f"± {numbers.margin(estimate.relative)}, not converged to ± {numbers.fraction(result.config.precision)}"
     joined = f", joined in {estimate.batch_size}s" if estimate.batch_size > 1 else ""
     steps = result.blocks[0].steps
     yield f"{len(result.blocks)} blocks of {steps} step{'' if steps == 1 else 's'}{joined}"

@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 Kind = Literal[
     "name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar",
-    "delta", "delta-flops", "change", "figure", "rate", "seconds", "fraction", "raw",
+    "delta", "delta-flops", "change", "figure", "rate", "seconds", "fraction", "margin", "raw",
 ]  # fmt: skip
 RIGHT: tuple[Kind, ...] = (
-    "count", "flops", "bytes", "share", "delta", "delta-flops", "change", "figure", "rate", "seconds", "fraction",
+    "count", "flops", "bytes", "share", "delta", "delta-flops", "change", "figure", "rate", "seconds",
+    "fraction", "margin",
 )  # fmt: skip
 """What is aligned on the right."""
 

@@ -90,6 +90,11 @@ def seconds(value: float) -> str:
     return f"{value / unit_s:,.{_decimals(value / unit_s, 3)}f} {unit}"
 
 
+def margin(value: float) -> str:
+    """The half-width of an interval as a share of what it surrounds; more than all of it says nothing."""
+    return fraction(value) if value <= 1 else ">100%"
+
+
 def _decimals(value: float, digits: int) -> int:
     """How many show so many significant digits, once the value is rounded to these; of less than one as of one."""
     rounded = float(f"{value:.{digits}g}")

@@ -183,6 +183,7 @@ def cell_text(column: Column, value: Any) -> str:
         "rate": numbers.rate,
         "seconds": numbers.seconds,
         "fraction": numbers.fraction,
+        "margin": numbers.margin,
     }
     return shown.get(column.kind, str)(value)
 

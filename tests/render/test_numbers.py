@@ -91,3 +91,10 @@ def test_seconds_have_three_digits_and_the_unit_that_fits(value, text):
 )
 def test_fractions(value, text):
     assert numbers.fraction(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.004, "0.40%"), (1.0, "100.0%"), (13.8, ">100%"), (float("inf"), ">100%")]
+)
+def test_a_margin_of_more_than_all_says_nothing(value, text):
+    assert numbers.margin(value) == text
