@@ -17,8 +17,8 @@ from netscope.cli.output import STDOUT, check_output, encodable, working, write_
 from netscope.errors import NetscopeError, OutputError, UsageError
 from netscope.render import check_format, render
 from netscope.schema import BenchReport
+from netscope.schema.bench import COMPILE_MODES
 
-COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 INTERRUPTED = 130
 
 
@@ -197,7 +197,7 @@ class _Writer:
             self._lines_written = len(lines)
 
     def at_the_end(self, report: BenchReport) -> None:
-        """Writes what cannot be written before; also where there is a file, so that nobody looks at an empty screen."""
+        """Writes to stdout what could not be written there before."""
         if self._output is None and not self._streams:
             write_result(report, self._format_name, None)
 

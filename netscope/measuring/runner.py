@@ -68,6 +68,9 @@ class Team(Protocol):
     def agreed(self, value: Value) -> Value:
         """What the first process says."""
 
+    def collected(self, value: Value) -> list[Value]:
+        """Every process's value, in their order."""
+
 
 class Alone:
     """A single process."""
@@ -82,6 +85,10 @@ class Alone:
     def agreed(self, value: Value) -> Value:
         """The value itself."""
         return value
+
+    def collected(self, value: Value) -> list[Value]:
+        """The value alone."""
+        return [value]
 
 
 ALONE = Alone()
@@ -131,15 +138,11 @@ class Rules:
         precision: half-width of the interval as a share of the mean.
         max_time_s: for each work.
         synchronised: whether each step is waited for, and timed by itself.
-        warm_up_s: the least.
-        warm_up_steps: likewise.
     """
 
     precision: float
     max_time_s: float
     synchronised: bool = False
-    warm_up_s: float = WARM_UP_S
-    warm_up_steps: int = WARM_UP_STEPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +171,7 @@ def synchronisation_s(clock: Clock) -> float:
     return median(costs)
 
 
-def warm_up(work: Work, clock: Clock, rules: Rules, sync_s: float, watch: Watch) -> WarmUp:
+def warm_up(work: Work, clock: Clock, sync_s: float, watch: Watch) -> WarmUp:
     """Runs steps until they have settled, and sizes the blocks.
 
     They have settled after at least ten steps and a second, once nothing is compiled or allocated any more and the
@@ -192,8 +195,8 @@ def warm_up(work: Work, clock: Clock, rules: Rules, sync_s: float, watch: Watch)
         settling = elapsed - first_step_s
         watch.tell(Progress(phase="warming up", blocks=0, estimates=()))
         settled = _has_settled(window)
-        is_long_enough = steps >= rules.warm_up_steps and elapsed >= rules.warm_up_s
-        is_over = is_long_enough and (settled or settling >= rules.warm_up_s + SETTLING_MOST_S)
+        is_long_enough = steps >= WARM_UP_STEPS and elapsed >= WARM_UP_S
+        is_over = is_long_enough and (settled or settling >= WARM_UP_S + SETTLING_MOST_S)
         if watch.team.agreed(is_over or watch.stopped()):
             break
     middle = median(time for time, _ in window[-_WINDOW:])

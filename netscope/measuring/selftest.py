@@ -89,8 +89,7 @@ def self_test(config: BenchConfig, peak_flops: float | None, tell: Callable[[str
     with on_device(device), set_up(config), grad_mode(config):
         sync_s = synchronisation_s(clock)
         prepared = prepare(_subject(), config, device)
-        rules = Rules(precision=config.precision, max_time_s=MOST_S)
-        warm_up(prepared.work, clock, rules, sync_s, Watch())
+        warm_up(prepared.work, clock, sync_s, Watch())
         bench = _Bench(config, device, clock, prepared.work, sync_s)
         checks = []
         for check in (_bare_loop, _same_against_same, _twice_the_steps, _host_sleep, _device_delay):
@@ -114,7 +113,7 @@ def _subject() -> Subject:
         generator = torch.Generator().manual_seed(number)
         return ForwardInputs(args=(torch.randn(8, 3, 32, 32, generator=generator),), kwargs={})
 
-    return Subject(what="the self-test's network", build=build, batch=batch, tensors_in=lambda _: ())
+    return Subject(what="the self-test's network", build=build, batch=batch, differentiable=lambda _: [])
 
 
 def _in_turns(clock: Clock, first: Callable[[], float], second: Callable[[], float]) -> Difference:

@@ -30,7 +30,7 @@ from netscope.measuring.runner import (
     warm_up,
 )
 from netscope.measuring.step import Prepared, Subject, grad_mode, prepare
-from netscope.measuring.team import DistributedTeam, joined
+from netscope.measuring.team import joined
 from netscope.measuring.telemetry import Sampler
 from netscope.schema import BenchConfig, Block, Ceilings, Telemetry, WarmUp
 
@@ -97,7 +97,7 @@ def run_session(subjects: Sequence[Subject], config: BenchConfig, wishes: Wishes
         rules = Rules(precision=config.precision, max_time_s=config.max_time_s, synchronised=config.synchronised)
         watch = Watch(team=team, tell=wishes.tell, stopped=wishes.stopped)
         sync_s = team.agreed(synchronisation_s(clock))
-        ready = [_ready(subject, config, device, _Measuring(clock, rules, watch, sync_s)) for subject in subjects]
+        ready = [_ready(subject, config, device, _Measuring(clock, watch, sync_s)) for subject in subjects]
         for number, steps in enumerate(wishes.steps_per_block):
             ready[number].prepared.work.steps_per_block = steps
         sampler = Sampler(device)
@@ -168,7 +168,6 @@ class _Measuring:
     """What measuring one thing takes."""
 
     clock: Clock
-    rules: Rules
     watch: Watch
     sync_s: float
 
@@ -190,12 +189,11 @@ def _ready(subject: Subject, config: BenchConfig, device: torch.device, how: _Me
 
     def warmed() -> tuple[Prepared, WarmUp]:
         prepared = prepare(subject, config, device)
-        return prepared, warm_up(prepared.work, how.clock, how.rules, how.sync_s, how.watch)
+        return prepared, warm_up(prepared.work, how.clock, how.sync_s, how.watch)
 
     prepared, warmth = _explained(subject.what, warmed)
     found = peak.bytes()
-    team = how.watch.team
-    everyone = team.collected(found) if isinstance(team, DistributedTeam) else [found]
+    everyone = how.watch.team.collected(found)
     copy_s, resident_step_s = _transfer(prepared, config, how.clock)
     with torch_compat.waits_noted(device) as waits:
         prepared.work.step()

@@ -1,6 +1,6 @@
 """A model, a configuration → the step that is measured."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -26,13 +26,13 @@ class Subject:
         what: its name, for errors.
         build: gives the module with real weights, somewhere; it is ours to change.
         batch: the inputs of that number of the rotation, on that device.
-        tensors_in: finds the tensors in whatever a model returns.
+        differentiable: finds what a step differentiates in whatever a model returns; refuses where there is nothing.
     """
 
     what: str
     build: Callable[[], nn.Module]
     batch: Callable[[nn.Module, int, torch.device], ForwardInputs]
-    tensors_in: Callable[[Any], Iterable[Tensor]]
+    differentiable: Callable[[Any], list[Tensor]]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def prepare(subject: Subject, config: BenchConfig, device: torch.device) -> Prep
     model.train(config.mode == "train")
     feed: Feed = HostFeed(batches, device) if config.data == "host" else ResidentFeed(batches, device)
     model = _parallel(model, config, device)
-    loss = Loss(subject.tensors_in, subject.what, config.seed) if config.mode == "train" else None
+    loss = Loss(subject.differentiable, config.seed) if config.mode == "train" else None
     forward: Callable[..., Any] = model
     if config.compile is not None:
         forward = torch.compile(model, mode=config.compile, dynamic=False)  # for exactly the sizes that it meets

@@ -1,6 +1,6 @@
 """A step of training: what its loss is, and which optimizer takes it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -57,16 +57,14 @@ class Loss:
     values by the mean squared error; several outputs' losses are summed. Targets are made when a batch is first met.
     """
 
-    def __init__(self, tensors_in: Callable[[Any], Iterable[Tensor]], what: str, seed: int) -> None:
+    def __init__(self, differentiable: Callable[[Any], list[Tensor]], seed: int) -> None:
         """Makes nothing yet.
 
         Args:
-            tensors_in: finds the tensors in whatever a model returns.
-            what: the architecture's name, for errors.
+            differentiable: finds what a step differentiates in whatever a model returns.
             seed: of the targets.
         """
-        self._tensors_in = tensors_in
-        self._what = what
+        self._differentiable = differentiable
         self._seed = seed
         self._targets: dict[int, list[Tensor]] = {}
         self.description = ""
@@ -78,7 +76,7 @@ class Loss:
             UntrainableError: nothing in it has a gradient.
         """
         outputs = self._differentiable(result)
-        if outputs[0] is self._own_loss(result):
+        if isinstance(result, Mapping) and outputs[0] is result.get("loss"):
             self.description = "the model's own loss"
             return outputs[0].sum()
         known = self._targets.get(batch)
@@ -87,21 +85,6 @@ class Loss:
         pairs = zip(outputs, self._targets[batch], strict=True)
         losses = [_distance(output, target) for output, target in pairs]
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
-
-    def _differentiable(self, result: Any) -> list[Tensor]:
-        own = self._own_loss(result)
-        candidates = self._tensors_in(result) if own is None else [own]
-        found = list({id(output): output for output in candidates if output.requires_grad}.values())
-        if not found:
-            raise UntrainableError(
-                f"{self._what} cannot be trained: none of its outputs depends on a parameter that requires a gradient"
-            )
-        return found
-
-    @staticmethod
-    def _own_loss(result: Any) -> Tensor | None:
-        loss = result.get("loss") if isinstance(result, Mapping) else None
-        return loss if isinstance(loss, Tensor) else None
 
     def _made(self, outputs: list[Tensor], batch: int) -> list[Tensor]:
         generator = torch.Generator().manual_seed(self._seed + batch)

@@ -1,9 +1,9 @@
 """An ``nn.Module`` and inputs → ``Trace``. Imports torch."""
 
+from netscope.tracing.backward import differentiable_outputs
 from netscope.tracing.inputs import parameters_text, requested, required_parameters, varied_tensors_for
 from netscope.tracing.peers import peer_tallies
 from netscope.tracing.run import ForwardError, Subject, check_memory, trace, weight_bytes
-from netscope.tracing.tensors import tensors_in
 from netscope.tracing.torch_compat import undisturbed
 from netscope.tracing.twin import twin_of
 
@@ -11,11 +11,11 @@ __all__ = [
     "ForwardError",
     "Subject",
     "check_memory",
+    "differentiable_outputs",
     "parameters_text",
     "peer_tallies",
     "requested",
     "required_parameters",
-    "tensors_in",
     "trace",
     "twin_of",
     "undisturbed",

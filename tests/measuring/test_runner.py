@@ -94,7 +94,7 @@ def warmed(step_times, **work):
         count += 1
 
     made = Work(step=step, **{name: (lambda change=change: change(count)) for name, change in work.items()})
-    found = warm_up(made, clock, RULES, 0.0, Watch())
+    found = warm_up(made, clock, 0.0, Watch())
     assert found.steps == count
     return found, made
 

@@ -12,7 +12,7 @@ from netscope.measuring.step import grad_mode, prepare
 from netscope.schema import BenchConfig
 from netscope.schema.inputs import ForwardInputs
 from netscope.schema.memory import STATES_PER_PARAMETER
-from netscope.tracing import tensors_in
+from netscope.tracing import differentiable_outputs
 
 CPU = torch.device("cpu")
 
@@ -45,7 +45,10 @@ def spied(inner, shape, **config):
     def batch(_module, number, _device):
         return ForwardInputs(args=(torch.randn(shape, generator=torch.Generator().manual_seed(number)),), kwargs={})
 
-    subject = Subject(what="Spy", build=lambda: spy, batch=batch, tensors_in=tensors_in)
+    def found(result):
+        return differentiable_outputs(result, "Spy")
+
+    subject = Subject(what="Spy", build=lambda: spy, batch=batch, differentiable=found)
     made = BenchConfig(device="cpu", **{"optimizer": "sgd" if config.get("mode") == "train" else None, **config})
     with set_up(made), grad_mode(made):
         prepared = prepare(subject, made, CPU)
@@ -227,7 +230,7 @@ def failing(error):
         what="Fails",
         build=lambda: Fails(2, 2),
         batch=lambda _module, _number, _device: ForwardInputs(args=(torch.ones(1, 2),), kwargs={}),
-        tensors_in=tensors_in,
+        differentiable=lambda result: differentiable_outputs(result, "Fails"),
     )
 
 

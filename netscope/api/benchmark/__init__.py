@@ -1,13 +1,12 @@
 """``bench``: what is measured, in which processes, and what it is compared with."""
 
 from netscope.api.benchmark.call import bench
-from netscope.api.benchmark.plan import COMPILE_MODES, BenchPlan, Options, percent, plan_bench
+from netscope.api.benchmark.plan import BenchPlan, Options, percent, plan_bench
 from netscope.api.benchmark.run import BenchRun, Watcher
 from netscope.api.benchmark.selftest import self_test
 from netscope.launched import group_size, in_group, rank
 
 __all__ = [
-    "COMPILE_MODES",
     "BenchPlan",
     "BenchRun",
     "Options",

@@ -51,8 +51,9 @@ def measure_request(
     )
     with tracing.undisturbed():
         session = measuring.run_session(subjects, config, wishes)
+    environment = measuring.environment(measuring.device_of(config), {}, request.command)
     return tuple(
-        _result(request, item, measured, session)
+        _result(request, item, measured, session, environment_of(environment, item, config))
         for item, measured in zip(request.surveyed, session.measured, strict=True)
     )
 
@@ -66,12 +67,14 @@ def _plain(progress: "Progress") -> Told:
     }
 
 
-def _result(request: BenchRequest, surveyed: Surveyed, measured: "Measured", session: "Session") -> BenchResult:
-    from netscope import measuring
-
+def _result(
+    request: BenchRequest,
+    surveyed: Surveyed,
+    measured: "Measured",
+    session: "Session",
+    environment: BenchEnvironment,
+) -> BenchResult:
     config = request.config
-    environment = measuring.environment(measuring.device_of(config), surveyed.versions, request.command)
-    environment = environment_of(environment, surveyed, config)
     return BenchResult(
         architecture=surveyed.architecture,
         inputs=surveyed.inputs,

@@ -10,15 +10,13 @@ from netscope.errors import UsageError, did_you_mean
 from netscope.launched import in_group
 from netscope.machine import cores
 from netscope.schema import BenchConfig, BenchReport
-from netscope.schema.bench import Mode, Parallelism, Placement, Precision
+from netscope.schema.bench import COMPILE_MODES, Mode, Parallelism, Placement, Precision
 from netscope.schema.inputs import parse_inputs
 from netscope.schema.memory import STATES_PER_PARAMETER
 
 AUTO = "auto"
 USUAL = "alexnet"
 """What is measured if nothing is named."""
-
-COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")

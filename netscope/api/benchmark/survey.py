@@ -112,5 +112,5 @@ def measured_subject(model: Any, surveyed: Surveyed, config: BenchConfig, inputs
         batch=lambda module, number, device: tracing.varied_tensors_for(
             module, subject.inputs(module), surveyed.table_rows, config.seed + number, str(device)
         ),
-        tensors_in=tracing.tensors_in,
+        differentiable=lambda result: tracing.differentiable_outputs(result, surveyed.spec),
     )

@@ -11,6 +11,9 @@ Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 Placement = Literal["resident", "host"]
 Parallelism = Literal["ddp", "fsdp"]
 
+COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
+"""Those of ``torch.compile``, the usual one first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchConfig:
