@@ -2,10 +2,10 @@
 
 from netscope.api.benchmark import bench
 from netscope.api.checking import CheckPlan, check, check_for_test, plan_by_itself, plan_checks, run_checks, update_lock
-from netscope.api.comparison import diff, summaries_of, summary_of, weights_map
+from netscope.api.diffing import diff, summaries_of, summary_of, weights_map
 from netscope.api.listing import list_architectures
-from netscope.api.summaries import summarize, trace
-from netscope.api.verification import verify
+from netscope.api.summarizing import summarize, trace
+from netscope.api.verifying import verify
 
 __all__ = [
     "CheckPlan",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, config
-from netscope.api.comparison import summary_of
+from netscope.api.diffing import summary_of
 from netscope.api.isolation import Worker, WorkerError
 from netscope.api.revisions import checked_out
 from netscope.errors import NetscopeError, UnknownNameError, UsageError, did_you_mean

@@ -25,7 +25,7 @@ Teller = Callable[[Any], None]
 
 def _summary(_tell: Teller, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
     """The JSON of ``summarize``."""
-    from netscope.api.comparison import summary_of
+    from netscope.api.diffing import summary_of
     from netscope.schema.inputs import parse_inputs
 
     return summary_of(model, parse_inputs(inputs) if inputs else None, options).to_json()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from netscope import analysis
 from netscope.api.reading import read_saved
 from netscope.api.subjects import is_saved
-from netscope.api.summaries import summarize
+from netscope.api.summarizing import summarize
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Ignorable, ModelDiff, Summary, WeightsMap
 
