@@ -5,6 +5,7 @@ from netscope.analysis.datasheets import datasheet_of
 from netscope.analysis.diagnosis import diagnose, mixed_dtypes
 from netscope.analysis.diff import diff, weights_map
 from netscope.analysis.locking import locked
+from netscope.analysis.pictures import chain_of, dataflow_of
 from netscope.analysis.summary import summarise, without_forward
 from netscope.analysis.timing import with_times
 from netscope.analysis.traffic import bytes_moved, table_rows
@@ -13,7 +14,9 @@ from netscope.analysis.verification import compare
 __all__ = [
     "LockEntry",
     "bytes_moved",
+    "chain_of",
     "compare",
+    "dataflow_of",
     "datasheet_of",
     "diagnose",
     "diff",

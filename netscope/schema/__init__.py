@@ -50,6 +50,7 @@ from netscope.schema.diff import (
 from netscope.schema.failure import LayerFailure
 from netscope.schema.listing import ListedArchitecture, Listing
 from netscope.schema.memory import MemoryUse, PeakMemory
+from netscope.schema.report import ArchitectureReport, ChainStage, DataflowNode, DiffReport
 from netscope.schema.summary import (
     COUNTING_VERSION,
     FLOP_CONVENTION,
@@ -94,6 +95,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "UNKNOWN_FORWARD",
     "Architecture",
+    "ArchitectureReport",
     "AttributeChange",
     "BenchConfig",
     "BenchEnvironment",
@@ -104,13 +106,16 @@ __all__ = [
     "Bound",
     "Cause",
     "Ceilings",
+    "ChainStage",
     "ChangeKind",
     "CheckReport",
     "CheckRequest",
     "ComparedModel",
     "Comparison",
     "Contribution",
+    "DataflowNode",
     "Delta",
+    "DiffReport",
     "Figure",
     "Ignorable",
     "InputSpec",

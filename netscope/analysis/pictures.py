@@ -1,0 +1,123 @@
+"""What is drawn of an architecture: the chain of its shapes, and its dataflow op by op."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from netscope.analysis.dataflow import is_view, made_by_inputs
+from netscope.schema import ChainStage, DataflowNode, LayerRow, Shape, Summary, Trace
+
+VIEWS = frozenset(
+    f"aten.{name}"
+    for name in (
+        "_unsafe_view", "alias", "detach", "expand", "flatten", "permute", "reshape", "squeeze", "t", "transpose",
+        "unsqueeze", "view",
+    )
+)  # fmt: skip
+"""Ops that only show the same elements otherwise: between two modules they are no step of their own."""
+
+
+def chain_of(summary: Summary) -> tuple[ChainStage, ...]:
+    """The shapes on the way from input to output, each with the successive modules that give it.
+
+    A module is taken apart if its children run one after the other; one that branches, skips or computes something
+    between its children is one step.
+    """
+    stages = [ChainStage(paths=(f"<{item.name}>",), types=("input",), shape=item.shape) for item in summary.inputs[:1]]
+    below = _children(summary.rows)
+    reads = _reads_below(summary.rows, below)
+    for row in _steps(0, summary.rows, below, reads):
+        shape = row.output_shapes[0]
+        last = stages[-1] if stages else None
+        if last is not None and last.shape == shape and last.types != ("input",):
+            stages[-1] = ChainStage(paths=(*last.paths, row.path), types=(*last.types, row.type_name), shape=shape)
+        else:
+            stages.append(ChainStage(paths=(row.path,), types=(row.type_name,), shape=shape))
+    return tuple(stages)
+
+
+def _children(rows: Sequence[LayerRow]) -> list[list[int]]:
+    below: list[list[int]] = [[] for _ in rows]
+    above: list[int] = []
+    for position, row in enumerate(rows):
+        del above[row.depth :]
+        if above:
+            below[above[-1]].append(position)
+        above.append(position)
+    return below
+
+
+def _reads_below(rows: Sequence[LayerRow], below: list[list[int]]) -> list[set[str]]:
+    """For each module, what it and everything below it read."""
+    reads = [set(row.reads_from) for row in rows]
+    for position in reversed(range(len(rows))):
+        for child in below[position]:
+            reads[position] |= reads[child]
+    return reads
+
+
+def _steps(
+    position: int, rows: Sequence[LayerRow], below: list[list[int]], reads: list[set[str]]
+) -> Iterator[LayerRow]:
+    """The module, or else its steps."""
+    children = [child for child in below[position] if any(rows[child].output_shapes) or below[child]]
+    if children and (position == 0 or _is_chain(position, children, rows, reads)):
+        for child in children:
+            yield from _steps(child, rows, below, reads)
+    elif rows[position].output_shapes:
+        yield rows[position]
+
+
+def _is_chain(position: int, children: Sequence[int], rows: Sequence[LayerRow], reads: list[set[str]]) -> bool:
+    """Whether each child reads only what the one before it made, and nothing is computed between them."""
+    row = rows[position]
+    if row.calls > 1 or any(op.op not in VIEWS for op in row.ops):
+        return False
+    for before, child in pairwise(children):
+        near = (rows[before].path, rows[child].path)
+        if not all(source == row.path or any(_is_in(source, path) for path in near) for source in reads[child]):
+            return False
+    return True
+
+
+def _is_in(path: str, above: str) -> bool:
+    return path == above or path.startswith(f"{above}.")
+
+
+def dataflow_of(trace: Trace, flops: Sequence[int | None]) -> tuple[DataflowNode, ...]:
+    """The ops of the forward pass that depend on its inputs, with who reads whom; views are seen through.
+
+    Args:
+        trace: of a forward pass.
+        flops: of each of its ops, None for the uncounted.
+    """
+    nodes: list[DataflowNode] = []
+    made_by: dict[int, int] = {}
+    for storage, name in made_by_inputs(trace):
+        if storage not in made_by:
+            made_by[storage] = len(nodes)
+            shape = _shape_of_storage(trace, storage)
+            nodes.append(DataflowNode(op="", path=name.strip("<>"), shape=shape, flops=0, reads=()))
+    for position, op in enumerate(trace.ops[: trace.first_backward_op]):
+        if is_view(op, trace):
+            continue
+        found = [made_by.get(trace.tensors[tensor].storage) for tensor in op.reads]
+        reads = tuple(dict.fromkeys(maker for maker in found if maker is not None))
+        if not reads or not op.writes:
+            continue
+        for tensor in op.writes:
+            made_by[trace.tensors[tensor].storage] = len(nodes)
+        nodes.append(
+            DataflowNode(
+                op=op.name,
+                path=trace.modules[trace.calls[op.call].module].path,
+                shape=trace.tensors[op.writes[0]].shape,
+                flops=flops[position],
+                reads=reads,
+            )
+        )
+    return tuple(nodes)
+
+
+def _shape_of_storage(trace: Trace, storage: int) -> Shape:
+    given = trace.calls[0].inputs
+    return next(trace.tensors[tensor].shape for tensor in given if trace.tensors[tensor].storage == storage)
