@@ -1,9 +1,11 @@
 """Traces and results → results. Data in, data out; no torch."""
 
 from netscope.analysis.budget import LockEntry, judged
+from netscope.analysis.comparing import compared
 from netscope.analysis.datasheets import datasheet_of
 from netscope.analysis.diagnosis import diagnose, mixed_dtypes
 from netscope.analysis.diff import diff, weights_map
+from netscope.analysis.explanation import derivations, flattened_size, remedy
 from netscope.analysis.locking import locked
 from netscope.analysis.pictures import chain_of, dataflow_of
 from netscope.analysis.summary import summarise, without_forward
@@ -16,13 +18,17 @@ __all__ = [
     "bytes_moved",
     "chain_of",
     "compare",
+    "compared",
     "dataflow_of",
     "datasheet_of",
+    "derivations",
     "diagnose",
     "diff",
+    "flattened_size",
     "judged",
     "locked",
     "mixed_dtypes",
+    "remedy",
     "summarise",
     "table_rows",
     "weights_map",

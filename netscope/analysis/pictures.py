@@ -19,8 +19,7 @@ VIEWS = frozenset(
 def chain_of(summary: Summary) -> tuple[ChainStage, ...]:
     """The shapes on the way from input to output, each with the successive modules that give it.
 
-    A module is taken apart if its children run one after the other; one that branches, skips or computes something
-    between its children is one step.
+    A module is taken apart if its children run one after the other; one that branches or skips is one step.
     """
     stages = [ChainStage(paths=(f"<{item.name}>",), types=("input",), shape=item.shape) for item in summary.inputs[:1]]
     below = _children(summary.rows)
@@ -47,8 +46,15 @@ def _children(rows: Sequence[LayerRow]) -> list[list[int]]:
 
 
 def _reads_below(rows: Sequence[LayerRow], below: list[list[int]]) -> list[set[str]]:
-    """For each module, what it and everything below it read."""
-    reads = [set(row.reads_from) for row in rows]
+    """For each module, what it and everything below it read of what depends on the inputs."""
+    dependent: set[str] = set()
+    size = -1
+    while len(dependent) > size:
+        size = len(dependent)
+        dependent.update(
+            row.path for row in rows if any(source.startswith("<") or source in dependent for source in row.reads_from)
+        )
+    reads = [{source for source in row.reads_from if source.startswith("<") or source in dependent} for row in rows]
     for position in reversed(range(len(rows))):
         for child in below[position]:
             reads[position] |= reads[child]
@@ -68,15 +74,19 @@ def _steps(
 
 
 def _is_chain(position: int, children: Sequence[int], rows: Sequence[LayerRow], reads: list[set[str]]) -> bool:
-    """Whether each child reads only what the one before it made, and nothing is computed between them."""
+    """Whether each child reads only what the one before it made, or the module itself, which skips none of them."""
     row = rows[position]
-    if row.calls > 1 or any(op.op not in VIEWS for op in row.ops):
+    if row.calls > 1:
         return False
     for before, child in pairwise(children):
         near = (rows[before].path, rows[child].path)
         if not all(source == row.path or any(_is_in(source, path) for path in near) for source in reads[child]):
             return False
-    return True
+    # What the module reads itself comes in before its first child, or else it goes past its children.
+    computes = any(op.op not in VIEWS for op in row.ops)
+    first_reads_outside = any(not _is_in(source, row.path) for source in reads[children[0]])
+    reads_outside = any(not _is_in(source, row.path) for source in row.reads_from)
+    return not (computes and first_reads_outside and reads_outside)
 
 
 def _is_in(path: str, above: str) -> bool:

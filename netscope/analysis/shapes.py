@@ -1,10 +1,14 @@
 """The arithmetic behind a convolution's or a pooling's output size."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import ceil, floor
 
 from netscope.schema import PlainValue
+
+RULE = "N = floor((W + P_left + P_right − D·(K − 1) − 1) / S) + 1"
+TRANSPOSED_RULE = "N = (W − 1)·S − P_left − P_right + D·(K − 1) + P_output + 1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,16 +16,89 @@ class SpatialArithmetic:
     """One axis of a convolution or pooling.
 
     Attributes:
-        output: its size after the layer; below 1 if the layer does not fit.
-        text: the formula with the figures put in.
+        size: of the axis before the layer.
+        kernel: its size along the axis.
+        stride: likewise.
+        left: padding before the first position.
+        right: padding behind the last one.
+        dilation: between the kernel's taps.
+        rounds_up: whether a window that is only begun counts (``ceil_mode``).
     """
 
-    output: int
-    text: str
+    size: int
+    kernel: int
+    stride: int
+    left: int
+    right: int
+    dilation: int
+    rounds_up: bool
+
+    @property
+    def span(self) -> int:
+        """Positions from the first tap of the kernel to the last."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    @property
+    def padded(self) -> int:
+        """The size with its padding."""
+        return self.size + self.left + self.right
+
+    @property
+    def quotient(self) -> Fraction:
+        """How many steps of the stride the window can be moved by."""
+        return Fraction(self.padded - self.span, self.stride)
+
+    @property
+    def output(self) -> int:
+        """The size after the layer; below 1 if the layer does not fit."""
+        if not self.rounds_up:
+            return floor(self.quotient) + 1
+        steps = ceil(self.quotient)
+        # No window begins behind the input, in the padding on the right.
+        return steps if steps * self.stride >= self.size + self.left else steps + 1
+
+    @property
+    def text(self) -> str:
+        """The rule of ``torch.nn``'s documentation with the figures put in."""
+        rounding = "ceil" if self.rounds_up else "floor"
+        paddings = f"2·{self.left}" if self.left == self.right else f"{self.left} + {self.right}"
+        steps = f"({self.size} + {paddings} − {self.dilation}·({self.kernel} − 1) − 1) / {self.stride}"
+        return f"{rounding}({steps}) + 1 = {self.output}".replace("-", "−")
+
+    @property
+    def textbook(self) -> str:
+        """As textbooks write it: ``(224 − 11 + 2 + 2)/4 + 1 = 55.25 → 55``."""
+        span = f"({self.dilation}·({self.kernel} − 1) + 1)" if self.dilation > 1 else str(self.kernel)
+        paddings = f" + {self.left} + {self.right}" if self.left or self.right else ""
+        exact = self.quotient + 1
+        rounded = "" if exact == self.output else f" → {self.output}"
+        return f"({self.size} − {span}{paddings})/{self.stride} + 1 = {decimal(exact)}{rounded}".replace("-", "−")
+
+    @property
+    def unseen(self) -> int:
+        """Positions at the end of the padded axis that are in no window."""
+        return max(self.padded - (self.output - 1) * self.stride - self.span, 0)
+
+    @property
+    def unseen_input(self) -> int:
+        """Those of them that are no padding."""
+        return max(self.unseen - self.right, 0)
+
+    @property
+    def same_output(self) -> tuple[int, int]:
+        """The smallest and the largest size before the layer that give the same size after it."""
+        near = range(max(self.size - self.stride, 1), self.size + self.stride + 1)
+        same = [size for size in near if replace(self, size=size).output == self.output]
+        return same[0], same[-1]
+
+
+def decimal(value: Fraction) -> str:
+    """With up to two decimals."""
+    return f"{round(float(value), 2):,.10g}"
 
 
 def spatial_arithmetic(hyperparameters: Mapping[str, PlainValue], size: int, axis: int) -> SpatialArithmetic | None:
-    """floor((W + 2·P − D·(K − 1) − 1) / S) + 1, the rule of ``torch.nn``'s convolutions and poolings.
+    """floor((W + P_left + P_right − D·(K − 1) − 1) / S) + 1, the rule of ``torch.nn``'s convolutions and poolings.
 
     Args:
         hyperparameters: the layer's ``kernel_size``, ``stride``, ``padding``, ``dilation`` and ``ceil_mode``.
@@ -29,25 +106,36 @@ def spatial_arithmetic(hyperparameters: Mapping[str, PlainValue], size: int, axi
         axis: which of the spatial axes, for settings that differ between them.
 
     Returns:
-        None where the rule does not hold: padding by name, or a transposed convolution.
+        None where the rule does not hold, as for a transposed convolution.
     """
-    if "output_padding" in hyperparameters and hyperparameters.get("transposed", False):
+    if "output_padding" in hyperparameters:
         return None
-    kernel = _along(hyperparameters.get("kernel_size"), axis)
-    stride = _along(hyperparameters.get("stride"), axis)
-    padding = _along(hyperparameters.get("padding", 0), axis)
-    dilation = _along(hyperparameters.get("dilation", 1), axis)
-    if kernel is None or padding is None or dilation is None:
+    kernel = along(hyperparameters.get("kernel_size"), axis)
+    dilation = along(hyperparameters.get("dilation", 1), axis)
+    if kernel is None or dilation is None:
         return None
-    stride = stride or kernel
-    quotient = (size + 2 * padding - dilation * (kernel - 1) - 1) / stride
-    rounded = ceil(quotient) if hyperparameters.get("ceil_mode") else floor(quotient)
-    rounding = "ceil" if hyperparameters.get("ceil_mode") else "floor"
-    text = f"{rounding}(({size} + 2·{padding} − {dilation}·({kernel} − 1) − 1) / {stride}) + 1 = {rounded + 1}"
-    return SpatialArithmetic(output=rounded + 1, text=text.replace("-", "−"))
+    stride = along(hyperparameters.get("stride"), axis) or kernel
+    named = hyperparameters.get("padding", 0)
+    total = dilation * (kernel - 1)
+    if named in ("same", "valid"):
+        left, right = (total // 2, total - total // 2) if named == "same" else (0, 0)
+    else:
+        padding = along(named, axis)
+        if padding is None:
+            return None
+        left = right = padding
+    return SpatialArithmetic(
+        size=size,
+        kernel=kernel,
+        stride=stride,
+        left=left,
+        right=right,
+        dilation=dilation,
+        rounds_up=bool(hyperparameters.get("ceil_mode")),
+    )
 
 
-def _along(value: PlainValue, axis: int) -> int | None:
+def along(value: PlainValue, axis: int) -> int | None:
     """The setting for one axis: an integer holds for all of them."""
     if isinstance(value, tuple):
         value = value[axis] if axis < len(value) else value[-1]

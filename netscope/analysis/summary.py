@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from netscope.analysis.dataflow import computations, reads_from
 from netscope.analysis.experts import active_params
 from netscope.analysis.memory import kept_activations, peak_of_inference
+from netscope.analysis.receptive import receptive_fields
 from netscope.schema import (
     NEVER_RAN,
     NOWHERE,
@@ -73,13 +74,18 @@ def summarise(
     for position in reversed(order):
         _add_up(nodes, position)
     uncalled = tuple(nodes[position].module.path for position in order if not _ran(nodes, nodes[position]))
-    sources, fingerprints = reads_from(trace), computations(trace)
+    sources, fingerprints, fields = reads_from(trace), computations(trace), receptive_fields(trace)
     uncounted = Counter(op.name for op, cost in zip(trace.ops, flops, strict=True) if cost is None)
     return Summary(
         architecture=architecture,
         inputs=trace.inputs,
         rows=tuple(
-            replace(_row(nodes[position], trace), reads_from=sources[position], computation=fingerprints[position])
+            replace(
+                _row(nodes[position], trace),
+                reads_from=sources[position],
+                computation=fingerprints[position],
+                receptive_field=fields[position],
+            )
             for position in order
         ),
         totals=_totals(trace, nodes[0]),

@@ -36,6 +36,7 @@ from netscope.schema.check import (
     Status,
 )
 from netscope.schema.codec import SCHEMA_VERSION
+from netscope.schema.compare import ComparedArchitecture, ComparisonTable
 from netscope.schema.diff import (
     AttributeChange,
     ChangeKind,
@@ -47,9 +48,11 @@ from netscope.schema.diff import (
     UnmappedTensor,
     WeightsMap,
 )
+from netscope.schema.explanation import Derivation, Explanation, LayerExplanation, Misfit
 from netscope.schema.failure import LayerFailure
 from netscope.schema.listing import ListedArchitecture, Listing
 from netscope.schema.memory import MemoryUse, PeakMemory
+from netscope.schema.receptive import ReceptiveField
 from netscope.schema.report import ArchitectureReport, ChainStage, DataflowNode, DiffReport
 from netscope.schema.summary import (
     COUNTING_VERSION,
@@ -110,17 +113,22 @@ __all__ = [
     "ChangeKind",
     "CheckReport",
     "CheckRequest",
+    "ComparedArchitecture",
     "ComparedModel",
     "Comparison",
+    "ComparisonTable",
     "Contribution",
     "DataflowNode",
     "Delta",
+    "Derivation",
     "DiffReport",
+    "Explanation",
     "Figure",
     "Ignorable",
     "InputSpec",
     "KeptTensor",
     "LayerChange",
+    "LayerExplanation",
     "LayerFailure",
     "LayerOverhead",
     "LayerRow",
@@ -131,6 +139,7 @@ __all__ = [
     "LockedLayer",
     "LockedModel",
     "MemoryUse",
+    "Misfit",
     "ModelCheck",
     "ModelDiff",
     "ModuleCall",
@@ -139,6 +148,7 @@ __all__ = [
     "PeerCount",
     "PeerTally",
     "PlainValue",
+    "ReceptiveField",
     "Rule",
     "RuleResult",
     "SavedComparison",

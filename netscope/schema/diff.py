@@ -146,9 +146,7 @@ class ComparedModel:
             architecture=summary.architecture,
             inputs=summary.inputs,
             totals=summary.totals,
-            weighted_layers=sum(
-                1 for row in summary.rows if row.own_params and (row.own_flops or not summary.totals.flops)
-            ),
+            weighted_layers=summary.weighted_layers,
             uncounted_ops=summary.uncounted_ops,
             traced_on=summary.traced_on,
             mode=summary.mode,

@@ -7,6 +7,7 @@ from netscope.display import Displayed
 from netscope.errors import MissingExtraError, SavedResultError
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.memory import MemoryUse, PeakMemory
+from netscope.schema.receptive import ReceptiveField
 from netscope.schema.trace import InputSpec, PlainValue, Shape
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ class LayerRow:
             their arguments, of whom it called and what it returned; ``""`` if it was not called.
         time_s: measured time of its calls in a forward pass, its children's included; None if it was not measured.
         own_time_s: the same without its children's.
+        receptive_field: of its first output along each spatial axis of the input; empty where there are none, or where
+            an op mixes positions in a way that is not followed.
     """
 
     path: str
@@ -154,6 +157,7 @@ class LayerRow:
     computation: str = ""
     time_s: float | None = None
     own_time_s: float | None = None
+    receptive_field: tuple[ReceptiveField, ...] = ()
 
     @property
     def name(self) -> str:
@@ -261,6 +265,14 @@ class Summary(Displayed):
     def is_lower_bound(self) -> bool:
         """Whether the FLOPs leave out an op that has no formula."""
         return bool(self.uncounted_ops)
+
+    @property
+    def weighted_layers(self) -> int:
+        """Modules that multiply by parameters of their own, as a paper counts its layers.
+
+        Convolutions, fully connected layers and their like, no normalisation; those with parameters where nothing ran.
+        """
+        return sum(1 for row in self.rows if row.own_params and (row.own_flops or not self.totals.flops))
 
     def to_json(self) -> str:
         """This summary as JSON; ``from_json`` reads it back equal."""

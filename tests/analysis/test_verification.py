@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 import netscope
-from netscope.api import verification as use_case
+from netscope.api import verifying as use_case
 from netscope.schema import Cause, PeerCount, Verification
 
 MODELS = ("alexnet", "resnet18", "vit_b_16", "swin_t", "googlenet", "mc3_18")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
+from netscope.display import Displayed
 from netscope.schema.bench.blocks import Block, Bound, WarmUp, bound_of, is_enough
 from netscope.schema.bench.config import BenchConfig
 from netscope.schema.bench.environment import BenchEnvironment, Ceilings, Telemetry
@@ -37,8 +38,8 @@ class LayerOverhead:
         return max(self.timed_step_s - self.bare_step_s, 0.0) / self.events if self.events else 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BenchResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class BenchResult(Displayed):
     """One architecture in one configuration.
 
     Attributes:

@@ -1,0 +1,38 @@
+"""How the figures of each layer come about, in the reader's own numbers.
+
+Each part knows the arithmetic of some layers, by the hyperparameters that they keep. What it derives is held against
+what the pass itself gave; where the two differ, as in a subclass that computes otherwise, nothing is said.
+"""
+
+from collections.abc import Mapping
+
+from netscope.analysis.explanation.chain import flattened_size
+from netscope.analysis.explanation.fields import field_derivation
+from netscope.analysis.explanation.multiplications import macs_derivation
+from netscope.analysis.explanation.parameters import params_derivation
+from netscope.analysis.explanation.sizes import size_derivations
+from netscope.analysis.explanation.statements import statements
+from netscope.schema import Derivation, LayerRow
+
+__all__ = ["derivations", "flattened_size", "remedy"]
+
+
+def remedy(row: LayerRow) -> str:
+    """The hyperparameter with which a layer would take what it was given, ``"fc.in_features=6400"``; empty if none."""
+    shape = row.input_shapes[0] if row.input_shapes else ()
+    for name, axis in (("in_features", -1), ("in_channels", 1), ("num_features", 1)):
+        expected = row.hyperparameters.get(name)
+        if isinstance(expected, int) and len(shape) > 1 and shape[axis] != expected:
+            return f"{row.path}.{name}={shape[axis]}"
+    return ""
+
+
+def derivations(row: LayerRow, rows: Mapping[str, LayerRow]) -> tuple[Derivation, ...]:
+    """Those of one module.
+
+    Args:
+        row: the module's.
+        rows: all, by path.
+    """
+    found = [*size_derivations(row), params_derivation(row), macs_derivation(row), field_derivation(row, rows)]
+    return (*(item for item in found if item is not None), *statements(row))

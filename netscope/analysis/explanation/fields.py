@@ -1,0 +1,73 @@
+"""What of the input a unit sees, and why."""
+
+from collections.abc import Mapping
+
+from netscope.analysis.shapes import along
+from netscope.schema import Derivation, LayerRow, ReceptiveField
+
+RULE = "r = r_before + D·(K − 1)·j_before, j = j_before·S"
+
+
+def field_derivation(row: LayerRow, rows: Mapping[str, LayerRow]) -> Derivation | None:
+    """That of its receptive field; None if it is not known."""
+    fields = row.receptive_field
+    if not fields:
+        return None
+    text = "×".join(str(field.size) for field in fields)
+    strides = {field.stride for field in fields}
+    stride = strides.pop() if len(strides) == 1 else None
+    short = text + (f", every {stride:g}" if stride else "")
+    if not any(field.stride for field in fields):
+        given = rows[""].input_shapes[0][-len(fields) :] if "" in rows and rows[""].input_shapes else ()
+        sees_all = [(field.first, field.last) for field in fields] == [(0, size - 1) for size in given]
+        short = "all" if sees_all else ", ".join(f"{field.first} … {field.last}" for field in fields)
+    step = _step(row, rows)
+    return Derivation(
+        quantity="receptive field",
+        rule=RULE if step else "",
+        arithmetic=f"{step}: {text} positions of the input" if step else f"{text} positions of the input",
+        value=fields[0].size,
+        short=short,
+        notes=tuple(_remarks(fields)),
+    )
+
+
+def _remarks(fields: tuple[ReceptiveField, ...]) -> list[str]:
+    strides = [field.stride for field in fields]
+    notes = []
+    if all(strides):
+        notes.append(f"neighbouring units' fields lie {_by(f'{stride:g}' for stride in strides)} apart")
+        centres = ", ".join(f"{field.centre:g}" for field in fields)
+        starts = ", ".join(str(field.start) for field in fields)
+        notes.append(f"the first unit's field begins at {starts} and is centred on {centres}".replace("-", "−"))
+    else:
+        notes.append("all units see the same")
+    spans = ", ".join(f"{field.first} … {field.last}" for field in fields)
+    notes.append(f"the middle unit depends on positions {spans}")
+    if any(field.last - field.first + 1 < field.size for field in fields):
+        notes.append("the rest of its field lies in the padding, beyond the input's edges")
+    return notes
+
+
+def _by(values: object) -> str:
+    texts = list(dict.fromkeys(values))  # type: ignore[call-overload]
+    return "×".join(texts)
+
+
+def _step(row: LayerRow, rows: Mapping[str, LayerRow]) -> str | None:
+    """How it grew by this layer, where it reads one other's output and slides a window over it."""
+    kernel = along(row.hyperparameters.get("kernel_size"), 0)
+    if kernel is None or len(row.reads_from) != 1 or row.calls != 1:
+        return None
+    (source,) = row.reads_from
+    before = rows[source].receptive_field if source in rows else ()
+    size, stride = (before[0].size, before[0].stride) if before else (1, 1.0)
+    if (not before and not source.startswith("<")) or not stride:
+        return None
+    dilation = along(row.hyperparameters.get("dilation", 1), 0) or 1
+    own = along(row.hyperparameters.get("stride"), 0) or kernel
+    field = row.receptive_field[0]
+    if size + dilation * (kernel - 1) * stride != field.size or (field.stride and stride * own != field.stride):
+        return None
+    dilated = f"{dilation}·" if dilation > 1 else ""
+    return f"{size} + {dilated}({kernel} − 1)·{stride:g} = {field.size}, every {stride:g}·{own} = {stride * own:g}"

@@ -1,0 +1,25 @@
+"""How products and sums are written."""
+
+from collections.abc import Iterable
+from math import prod
+
+
+def times(factors: Iterable[int | str]) -> str:
+    """``11·11·3``."""
+    return "·".join(map(str, factors))
+
+
+def product_text(factors: Iterable[int]) -> str:
+    """``256·6·6 = 9,216``."""
+    factors = tuple(factors)
+    return f"{times(factors)} = {prod(factors):,}"
+
+
+def by(sizes: Iterable[int]) -> str:
+    """``96×55×55``; a scalar in words."""
+    return "×".join(map(str, sizes)) or "a scalar"
+
+
+def without_batch(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """As textbooks tell a shape: without the first size, if that is a batch of one."""
+    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape

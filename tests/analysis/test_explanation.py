@@ -1,0 +1,283 @@
+"""The arithmetic of explanations: it comes out as the pass did, and its text says what it comes out as."""
+
+import json
+from math import prod
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import netscope
+from netscope.errors import NetscopeError, UnknownNameError, UsageError
+from netscope.zoo.catalog import BUILT_INS
+
+EXPECTED = json.loads((Path(__file__).parents[1] / "data" / "expected.json").read_text(encoding="utf-8"))
+
+
+def layer(explanation, path):
+    return next(item for item in explanation.layers if item.row.path == path)
+
+
+def evaluated(text):
+    """Both sides of ``(11·11·3 + 1)·96 = 34,944``, reckoned."""
+    left, right = text.split(" = ")
+    signs = str.maketrans({"·": "*", "×": "*", "−": "-", ",": ""})
+    return eval(left.translate(signs)), int(right.translate(signs))  # noqa: S307 - digits and signs
+
+
+# The lines of published texts
+
+LINES = [
+    ("alexnet-paper", "features.0", (), "height and width", "(224 − 11 + 2 + 2)/4 + 1 = 55.25 → 55"),
+    (
+        "alexnet-paper",
+        "features.0",
+        ("input=1x3x227x227", "features.0.padding=0"),
+        "height and width",
+        "(227 − 11)/4 + 1 = 55",
+    ),
+    ("alexnet-unpadded", "features.0", (), "height and width", "(224 − 11)/4 + 1 = 54.25 → 54"),
+    ("alexnet-paper", "features.0", (), "parameters", "(11·11·3 + 1)·96 = 34,944"),
+    ("alexnet-paper", "classifier.1", (), "parameters", "(9216 + 1)·4096 = 37,752,832"),
+    ("alexnet-paper", "classifier.4", (), "parameters", "(4096 + 1)·4096 = 16,781,312"),
+    ("alexnet-paper", "classifier.6", (), "parameters", "(4096 + 1)·1000 = 4,097,000"),
+    ("alexnet-grouped", "features.4", (), "parameters", "(5·5·48 + 1)·256 = 307,456"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "path", "changes", "quantity", "line"), LINES)
+def test_the_lines_of_published_texts_come_out(name, path, changes, quantity, line):
+    explained = netscope.explain(name, path, what_if=changes)
+    assert layer(explained, path).of(quantity).short == line
+
+
+def test_the_uneven_first_layer_of_alexnet_is_explained():
+    notes = layer(netscope.explain("alexnet-paper"), "features.0").of("height and width").notes
+    thrown_away, same, even = notes
+    assert thrown_away == (
+        "the floor throws away 0.25 of a step: the last row and column of the padded input are in no window; "
+        "they are padding, so no pixel is lost"
+    )
+    assert same == "inputs of 223 … 226 give the same"
+    assert even == "with padding 1 and 2 it comes out even: (224 − 11 + 1 + 2)/4 + 1 = 55"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("alexnet-paper", "256×6×6 of avgpool flattened: 256·6·6 = 9,216 features for classifier.1 (Linear)"),
+        ("alexnet-unpadded", "256×5×5 of features.12 flattened: 256·5·5 = 6,400 features for classifier.fc6 (Linear)"),
+        ("lenet5", "16×5×5 of features.5 flattened: 16·5·5 = 400 features for classifier.1 (Linear)"),
+        ("googlenet-d2l", "1024×1×1 of stage5.2 flattened: 1024·1·1 = 1,024 features for fc (Linear)"),
+    ],
+)
+def test_where_the_first_fully_connected_layers_size_comes_from(name, text):
+    assert netscope.explain(name).flattened.arithmetic == text
+
+
+def test_the_chain_is_that_of_the_textbooks():
+    chain = [stage.shape[1:] for stage in netscope.explain("lenet5").chain]
+    assert chain == [(1, 28, 28), (6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (400,), (120,), (84,), (10,)]
+
+
+# All layers
+
+
+@pytest.mark.parametrize("name", BUILT_INS)
+def test_every_layer_of_the_built_ins_is_explained(name):
+    explained = netscope.explain(name)
+    params = macs = 0
+    for item in explained.layers:
+        found = item.of("parameters")
+        assert (found is not None) == bool(item.row.own_params)
+        if found is not None:
+            assert evaluated(found.short) == (item.row.own_params,) * 2
+            params += found.value
+        found = item.of("MACs")
+        if found is not None:
+            assert evaluated(found.short) == (item.row.own_macs,) * 2
+            macs += found.value
+        if "kernel_size" in item.row.hyperparameters:
+            sizes = [size for size in item.derivations if "height" in size.quantity or "width" in size.quantity]
+            assert sizes, item.row.path
+            assert {size.value for size in sizes} == set(item.row.output_shapes[0][2:])
+    assert params == EXPECTED[name]["params"]
+    assert macs == EXPECTED[name]["macs"]
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet50", "vit_b_16", "mobilenet_v3_small", "swin_t", "inception_v3@init_weights=False"]
+)
+def test_the_arithmetic_of_other_architectures_comes_out(name):
+    explained = netscope.explain(name)
+    for item in explained.layers:
+        found = item.of("parameters")
+        assert (found is not None) == bool(item.row.own_params), item.row.path
+        for quantity, own in (("parameters", item.row.own_params), ("MACs", item.row.own_macs)):
+            found = item.of(quantity)
+            if found is not None and found.rule:
+                left, right = evaluated(found.short)
+                assert left == right, item.row.path
+                assert right * (item.row.calls if quantity == "MACs" else 1) == own
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(8, 16, 2, bidirectional=True, batch_first=True)
+        self.gru = nn.GRU(32, 7, batch_first=True)
+        self.rnn = nn.RNN(7, 5, bias=False, batch_first=True)
+        self.attention = nn.MultiheadAttention(5, 1, batch_first=True)
+        self.norm = nn.LayerNorm(5)
+
+    def forward(self, x):
+        x, _ = self.lstm(x)
+        x, _ = self.gru(x)
+        x, _ = self.rnn(x)
+        return self.norm(self.attention(x, x, x)[0])
+
+
+@pytest.mark.parametrize("path", ["lstm", "gru", "rnn", "attention"])
+def test_recurrent_and_attention_layers_are_explained(path):
+    item = layer(netscope.explain(Recurrent(), inputs=(2, 9, 8)), path)
+    for quantity, value in (("parameters", item.row.own_params), ("MACs", item.row.own_macs)):
+        assert item.of(quantity).rule
+        assert evaluated(item.of(quantity).short) == (value, value)
+    assert item.of("what it does") is not None
+
+
+class Doubled(nn.Linear):
+    def forward(self, x):
+        return super().forward(super().forward(x))
+
+
+def test_a_layer_that_computes_otherwise_is_not_explained_by_its_hyperparameters():
+    found = layer(netscope.explain(nn.Sequential(Doubled(4, 4)), inputs=(1, 4)), "0").of("MACs")
+    assert not found.rule
+    assert found.value == 32
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 6), st.integers(1, 3), st.integers(0, 3), st.integers(1, 2), st.integers(11, 24),
+    st.sampled_from([nn.Conv2d, nn.MaxPool2d, nn.ConvTranspose2d]),
+)  # fmt: skip
+def test_sizes_of_random_layers_are_explained(kernel, stride, padding, dilation, size, kind):
+    padding = min(padding, kernel // 2)
+    channels = () if kind is nn.MaxPool2d else (2, 2)
+    made = kind(*channels, kernel, stride=stride, padding=padding, dilation=dilation)
+    item = layer(netscope.explain(nn.Sequential(made), inputs=(1, 2, size, size + 3)), "0")
+    height, width = item.row.output_shapes[0][2:]
+    values = [found.value for found in item.derivations if found.quantity.partition(" ")[0] in ("height", "width")]
+    assert values in ([height, width], [height])
+    assert len(values) == 2 or height == width
+
+
+# Inputs and changes that do not fit
+
+
+def test_an_input_that_is_too_small_is_answered_with_the_arithmetic():
+    explained = netscope.explain("alexnet-paper", inputs=(1, 3, 32, 32))
+    assert explained.exit_code == 2
+    assert explained.misfit.path == "features.12"
+    assert "floor((1 + 2·0 − 1·(3 − 1) − 1) / 2) + 1 = 0" in explained.misfit.reason
+    assert layer(explained, "features.0").of("height and width").short == "(32 − 11 + 2 + 2)/4 + 1 = 7.25 → 7"
+
+
+def test_a_change_names_the_layer_that_no_longer_fits_and_what_would():
+    explained = netscope.explain("alexnet-unpadded", what_if=["features.0.padding=2"])
+    assert explained.exit_code == 1
+    assert explained.misfit.path == "classifier.fc6"
+    assert "expects 6400 input features and got 9216" in explained.misfit.reason
+    assert explained.misfit.remedy == "classifier.fc6.in_features=9216"
+    mended = netscope.explain("alexnet-unpadded", what_if=["features.0.padding=2", explained.misfit.remedy])
+    assert mended.misfit is None
+    assert mended.totals.params - mended.totals_before.params == (9216 - 6400) * 4096
+
+
+def test_a_change_shows_what_each_layer_gave_before():
+    explained = netscope.explain("alexnet-paper", what_if={"features.0.padding": 0})
+    first = layer(explained, "features.0")
+    assert (first.output_before, first.row.output_shapes) == (((1, 96, 55, 55),), ((1, 96, 54, 54),))
+    assert layer(explained, "classifier.6").output_before is None
+
+
+def test_the_callers_model_is_left_as_it_was():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
+    before = [(id(module), repr(module)) for module in model.modules()]
+    explained = netscope.explain(model, inputs=(1, 3, 8, 8), what_if=["0.kernel_size=5"])
+    assert explained.misfit.path == "2"
+    assert [(id(module), repr(module)) for module in model.modules()] == before
+
+
+def test_a_shared_module_is_changed_wherever_it_stands():
+    pool = nn.MaxPool2d(2)
+    explained = netscope.explain(nn.Sequential(pool, nn.ReLU(), pool), inputs=(1, 3, 16, 16), what_if=["2.stride=1"])
+    assert layer(explained, "0").row.output_shapes == ((1, 3, 15, 15),)
+    assert layer(explained, "2").row.output_shapes == ((1, 3, 14, 14),)
+
+
+class Block(nn.Module):
+    def __init__(self, width, hidden=3):
+        super().__init__()
+        self.width = width
+        self.fc = nn.Linear(width, hidden)
+
+    def forward(self, x):
+        return self.fc(x)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("padding=0", "changes nothing: write input=1x3x227x227"),
+        ("0.width", "changes nothing"),
+        ("0.width=", "changes nothing"),
+        ("1.width=2", "there is no module '1'"),
+        ("0.widht=2", r"0 \(Block\) has no 'widht'; did you mean width\?"),
+        ("0.width=2", r"did not keep its hidden, without which it cannot be built anew; change one of its own modules"),
+        ("0.fc.out_features=-1", "cannot be built with out_features=-1"),
+        ("0.fc.out_features=(", "neither a Python literal nor a bare word"),
+        ("input=1x", "1x"),
+    ],
+)
+def test_changes_that_cannot_be_made_are_refused_in_a_sentence(change, message):
+    with pytest.raises(UsageError, match=message):
+        netscope.explain(nn.Sequential(Block(4)), inputs=(1, 4), what_if=[change])
+
+
+def test_an_unknown_layer_is_named_with_the_closest():
+    with pytest.raises(UnknownNameError, match=r"no module 'feature\.0'; did you mean features\.0"):
+        netscope.explain("alexnet", "feature.0")
+
+
+def test_a_saved_summary_is_explained_but_not_changed(tmp_path, no_torch):
+    path = tmp_path / "lenet.json"
+    path.write_text(netscope.summarize("lenet5").to_json(), encoding="utf-8")
+    no_torch(f"import netscope; assert 'floor' in str(netscope.explain({str(path)!r}, 'features.3'))")
+    with pytest.raises(UsageError, match="cannot be run with changes"):
+        netscope.explain(str(path), what_if=["features.0.padding=0"])
+
+
+def test_an_explanation_is_read_back_equal():
+    explained = netscope.explain("lenet5", what_if=["input=1x1x32x32"])
+    assert netscope.Explanation.from_json(explained.to_json()) == explained
+
+
+def test_a_pass_that_fails_for_another_reason_is_an_error():
+    class Broken(nn.Module):
+        def forward(self, _x):
+            raise KeyError("lost")
+
+    with pytest.raises(NetscopeError, match="lost"):
+        netscope.explain(Broken(), inputs=(1, 4))
+
+
+def test_every_shape_of_a_chain_follows_from_a_row():
+    explained = netscope.explain("resnet50")
+    shapes = {item.row.path: item.row.output_shapes[0] for item in explained.layers if item.row.calls}
+    for stage in explained.chain[1:]:
+        assert all(shapes[path] == stage.shape for path in stage.paths)
+    assert prod(explained.chain[-1].shape) == 1000
