@@ -1,5 +1,6 @@
 """An ``nn.Module`` and inputs → ``Trace``. Imports torch."""
 
+from netscope.tracing.alteration import altered
 from netscope.tracing.backward import differentiable_outputs
 from netscope.tracing.inputs import parameters_text, requested, required_parameters, varied_tensors_for
 from netscope.tracing.peers import peer_tallies
@@ -10,6 +11,7 @@ from netscope.tracing.twin import twin_of
 __all__ = [
     "ForwardError",
     "Subject",
+    "altered",
     "check_memory",
     "differentiable_outputs",
     "parameters_text",

@@ -92,18 +92,23 @@ def hyperparameters(module: nn.Module) -> dict[str, PlainValue]:
 
     An argument that became a parameter or a submodule (``bias``) is told as whether it is there.
     """
-    found: dict[str, PlainValue] = {}
+    return {name: _plain(value) for name, value in kept_arguments(module).items()}
+
+
+def kept_arguments(module: nn.Module) -> dict[str, Any]:
+    """The constructor's arguments that the module kept under their own names, as they are."""
+    found: dict[str, Any] = {}
     kept = vars(module)
-    for name in _constructor_arguments(type(module)):  # type: ignore[arg-type]  # classes are hashable
+    for name in constructor_arguments(type(module)):  # type: ignore[arg-type]  # classes are hashable
         if name in kept and not isinstance(kept[name], (Tensor, nn.Module)):
-            found[name] = _plain(kept[name])
+            found[name] = kept[name]
         elif name in module._parameters:
             found[name] = module._parameters[name] is not None
     return found
 
 
 @cache
-def _constructor_arguments(kind: type) -> tuple[str, ...]:
+def constructor_arguments(kind: type) -> tuple[str, ...]:
     """Names of the constructor's parameters, those of its base classes' behind them."""
     names: dict[str, None] = {}
     for base in kind.__mro__:

@@ -27,21 +27,29 @@ class Subject:
         inputs: the arguments for the module that ``build`` gave.
         lent: whether the module belongs to the caller, who wants it back as it was.
         dtype: of its floating parameters and buffers; None for as they are.
+        alter: changes the module that is about to be run, which is never the caller's own.
     """
 
     build: Callable[[str], nn.Module]
     inputs: Callable[[nn.Module], ForwardInputs]
     lent: bool
     dtype: str | None = None
+    alter: Callable[[nn.Module, str], None] | None = None
 
 
 class ForwardError(TracingError):
-    """A forward or backward pass raised; ``failure`` says where, and what is known of it."""
+    """A forward or backward pass raised.
 
-    def __init__(self, failure: LayerFailure) -> None:
+    Attributes:
+        failure: where, and what is known of it.
+        partial: what ran before.
+    """
+
+    def __init__(self, failure: LayerFailure, partial: Trace) -> None:
         where = f"{failure.path} ({failure.type_name})" if failure.path else failure.type_name
         super().__init__(f"the {failure.phase} pass on {failure.device} failed in {where}: {failure.message}")
         self.failure = failure
+        self.partial = partial
 
 
 def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[str, ...] = ()) -> Trace:
@@ -68,6 +76,8 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
     inputs = subject.inputs(model)
     if subject.lent or not is_on(model, device):
         model = twin_of(model, device)
+    if subject.alter is not None:
+        subject.alter(model, device)
     if subject.dtype is not None:
         torch_compat.cast(model, getattr(torch, subject.dtype))
     if mode == "eval":
@@ -78,6 +88,23 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
     recorder = Recorder(places_of(model))
     arguments = tensors_for(model, inputs, device, subject.dtype)
     specs = input_specs(model, arguments)
+
+    def recorded() -> Trace:
+        return Trace(
+            modules=tuple(traced_module(place, recorder.tensors.index) for place in recorder.places),
+            calls=recorder.calls(),
+            ops=recorder.ops(),
+            tensors=recorder.tensors.traced(),
+            storage_bytes=tuple(recorder.tensors.storages.bytes),
+            first_backward_op=recorder.first_backward_op,
+            kept=recorder.kept(),
+            inputs=specs,
+            device=device,
+            mode=mode,
+            remarks=remarks,
+            versions={"python": platform.python_version(), "torch": str(torch.__version__)},
+        )
+
     try:
         with torch_compat.unfused(), torch_compat.uncompiled(with_gradients=mode == "train"):
             run = recorder.run_step if mode == "train" else recorder.run
@@ -85,21 +112,8 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
     except NetscopeError:
         raise
     except (Exception, SystemExit) as error:
-        raise ForwardError(recorder.failure(error, inputs=specs, device=device)) from error
-    return Trace(
-        modules=tuple(traced_module(place, recorder.tensors.index) for place in recorder.places),
-        calls=recorder.calls(),
-        ops=recorder.ops(),
-        tensors=recorder.tensors.traced(),
-        storage_bytes=tuple(recorder.tensors.storages.bytes),
-        first_backward_op=recorder.first_backward_op,
-        kept=recorder.kept(),
-        inputs=specs,
-        device=device,
-        mode=mode,
-        remarks=remarks,
-        versions={"python": platform.python_version(), "torch": str(torch.__version__)},
-    )
+        raise ForwardError(recorder.failure(error, inputs=specs, device=device), recorded()) from error
+    return recorded()
 
 
 def weight_bytes(model: nn.Module) -> int:
