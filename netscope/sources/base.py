@@ -24,6 +24,7 @@ class Published:
         macs: rounded to ``macs_rounded_to``; None if unpublished.
         macs_rounded_to: 1,000,000 for figures in thousandths of a G.
         remark: why the multiply–adds cannot be had from the architecture alone; empty if they can.
+        top1: accuracy on ImageNet-1K in per cent; None if unpublished, or if these are not the default weights.
     """
 
     label: str
@@ -31,6 +32,22 @@ class Published:
     macs: int | None
     macs_rounded_to: int
     remark: str
+    top1: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where an architecture comes from.
+
+    Attributes:
+        year: of the first publication.
+        paper: its authors and year, ``"He et al. 2015"``.
+        idea: what was new in it, in a few words.
+    """
+
+    year: int
+    paper: str
+    idea: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +62,7 @@ class ResolvedArchitecture:
         lent: whether ``factory`` returns a module that belongs to someone else.
         runs: whether its ``forward`` does what the architecture does; weights alone have none.
         published: figures to hold ours against.
+        origin: where the architecture comes from; None if unknown.
         versions: of the package that the architecture comes from.
     """
 
@@ -55,6 +73,7 @@ class ResolvedArchitecture:
     lent: bool = False
     runs: bool = True
     published: tuple[Published, ...] = ()
+    origin: Origin | None = None
     versions: dict[str, str] = field(default_factory=dict)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import Published, ResolvedArchitecture, unknown_name
+from netscope.sources.base import Origin, Published, ResolvedArchitecture, unknown_name
 from netscope.sources.construction import check_options
 from netscope.zoo.catalog import ALIASES, BUILT_INS
 
@@ -55,4 +55,11 @@ class BuiltInSource:
             factory=factory,
             default_inputs=lambda _module: inputs,
             published=() if options else (published,),
+            origin=origin_of_built_in(name),
         )
+
+
+def origin_of_built_in(name: str) -> Origin | None:
+    """Where the built-in called ``name`` comes from; None if there is none of that name."""
+    entry = BUILT_INS.get(name)
+    return None if entry is None else Origin(year=entry.year, paper=entry.paper.partition(",")[0], idea=entry.idea)

@@ -44,12 +44,16 @@ def parse_spec(text: str) -> ArchitectureSpec:
         key, _, value = option.strip().partition("=")
         if key in options:
             raise UsageError(f"{text!r} gives {key!r} twice")
-        options[key] = _value(value.strip(), option, text)
+        options[key] = parse_value(value.strip(), text)
     return ArchitectureSpec(text=text.strip(), target=target, options=options)
 
 
-def _value(literal: str, option: str, text: str) -> Any:
-    """A Python literal, or a bare word as a string; ``true``, ``false`` and ``none`` mean Python's."""
+def parse_value(literal: str, text: str) -> Any:
+    """A Python literal, or a bare word as a string; ``true``, ``false`` and ``none`` mean Python's.
+
+    Raises:
+        UsageError: it is neither; the message quotes ``text``.
+    """
     if literal.endswith(","):
         raise UsageError(f"{text!r}: nothing follows the last comma")
     if literal.lower() in _WORDS:
@@ -60,5 +64,5 @@ def _value(literal: str, option: str, text: str) -> Any:
         if _WORD.fullmatch(literal):
             return literal
         raise UsageError(
-            f"{text!r}: the value in {option!r} is neither a Python literal nor a bare word; quote it"
+            f"{text!r}: the value {literal!r} is neither a Python literal nor a bare word; quote it"
         ) from error

@@ -9,6 +9,7 @@ from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
 from netscope.sources.base import ResolvedArchitecture, imported, unknown_name
 from netscope.sources.construction import called
+from netscope.sources.families import origin_of_family
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,6 +56,7 @@ class TimmSource:
             architecture=Architecture(spec=text, source=self.name, name=name, options=options, description=""),
             factory=lambda: called(timm.create_model, options, text, model_name=name, pretrained=False),
             default_inputs=lambda module: _default_inputs(module, options),
+            origin=origin_of_family(architecture),
             versions={"timm": version("timm")},
         )
 

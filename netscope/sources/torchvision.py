@@ -12,6 +12,7 @@ from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
 from netscope.sources.base import Published, ResolvedArchitecture, unknown_name
 from netscope.sources.construction import called, check_options
+from netscope.sources.families import origin_of_family
 
 if TYPE_CHECKING:
     from torch import nn
@@ -103,6 +104,7 @@ class TorchvisionSource:
         without_weights: dict[str, Any] = {"weights": None}
         if "weights_backbone" in inspect.signature(builder).parameters:
             without_weights["weights_backbone"] = None
+        is_usual = not options
         options = {**OPTIONS_OF_WEIGHTS.get(name, {}), **options}
         weights = _default_weights(name)
 
@@ -117,7 +119,8 @@ class TorchvisionSource:
             architecture=Architecture(spec=text, source=self.name, name=name, options=options, description=frozen),
             factory=factory,
             default_inputs=lambda module: _default_inputs(module, weights),
-            published=tuple(_published(name, models.get_model_weights(name))),
+            published=tuple(_published(name, models.get_model_weights(name), weights if is_usual else None)),
+            origin=origin_of_family(name),
             versions={"torchvision": version("torchvision")},
         )
 
@@ -210,14 +213,19 @@ def _detection_size(module: "nn.Module") -> tuple[int, int]:
     return (transform.min_size[-1], transform.min_size[-1])
 
 
-def _published(name: str, entries: Iterable[Any]) -> Iterable[Published]:
-    """The figures in the metadata of every set of weights; ``_ops`` is in 10⁹ multiply–adds, to three decimals."""
+def _published(name: str, entries: Iterable[Any], built_for: Any) -> Iterable[Published]:
+    """The figures in the metadata of every set of weights; ``_ops`` is in 10⁹ multiply–adds, to three decimals.
+
+    The accuracy is that of the weights that the model is built for alone.
+    """
     for weights in entries:
         ops = weights.meta.get("_ops")
+        accuracies = weights.meta["_metrics"].get("ImageNet-1K", {}) if weights is built_for else {}
         yield Published(
             label=weights.name,
             params=weights.meta["num_params"],
             macs=None if ops is None else round(ops * 1000) * 1_000_000,
             macs_rounded_to=1_000_000,
             remark=PUBLISHED_OTHERWISE.get(name, ""),
+            top1=accuracies.get("acc@1"),
         )
