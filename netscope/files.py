@@ -7,8 +7,8 @@ DRAFTS: list[Path] = []
 """Files that are being written under another name; whoever ends the process removes them."""
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes ``text`` to the file, in UTF-8; a file that was there keeps its permissions.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Writes ``content`` to the file, text in UTF-8; a file that was there keeps its permissions.
 
     Raises:
         OSError: it could not be written; what was there before is still there.
@@ -17,8 +17,8 @@ def write_whole(path: Path, text: str) -> None:
     draft = target.parent / f".netscope-{os.getpid()}-{os.urandom(4).hex()}"
     DRAFTS.append(draft)
     try:
-        with draft.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with draft.open("xb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
             file.flush()
             os.fsync(file.fileno())
         if target.exists():

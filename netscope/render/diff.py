@@ -118,10 +118,10 @@ def _row(node: Node, guides: str) -> Row:
     is_bare = not node.children and not node.hidden
     return Row(
         cells=(
-            _mark(node),
+            kind_mark(node),
             NameCell(path=change.row.path, label=node.label, mark=mark, guides=guides),
-            _told(node),
-            "" if node.equal else _output(change),
+            change_text(node),
+            "" if node.equal else output_text(change),
             *figures,
         ),
         style=_STYLES.get(change.kind, "faint" if node.is_quiet and is_bare else "plain"),
@@ -133,14 +133,15 @@ def _figures(before: int, after: int) -> tuple[int | None, int | None, int, tupl
     return before, after, after - before, (after - before, before)
 
 
-def _mark(node: Node) -> str:
+def kind_mark(node: Node) -> str:
     """The mark of its kind; none for what is the same and holds or follows from something that is not."""
     if node.change.kind == "same" and not node.is_quiet:
         return ""
     return MARKS[node.change.kind]
 
 
-def _told(node: Node) -> str:
+def change_text(node: Node) -> str:
+    """What differs, or that nothing does."""
     change = node.change
     if node.equal:
         return f"({node.equal} equal)"
@@ -156,7 +157,7 @@ def _told(node: Node) -> str:
     return "(equal)" if node.is_quiet else "(same layers)" if node.hidden else ""
 
 
-def _output(change: LayerChange) -> str:
+def output_text(change: LayerChange) -> str:
     """``1×96×55×55 → 1×64×55×55``; one shape where it is the same."""
     shapes = [numbers.shapes(side.output_shapes) for side in (change.before, change.after) if side]
     return " → ".join(dict.fromkeys(filter(None, shapes)))

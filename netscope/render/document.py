@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 Kind = Literal[
     "name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar",
-    "delta", "delta-flops", "change", "figure", "rate", "seconds", "fraction", "margin", "raw",
+    "delta", "delta-flops", "change", "figure", "rate", "seconds", "fraction", "margin", "percent", "raw",
 ]  # fmt: skip
 RIGHT: tuple[Kind, ...] = (
     "count", "flops", "bytes", "share", "delta", "delta-flops", "change", "figure", "rate", "seconds",
-    "fraction", "margin",
+    "fraction", "margin", "percent",
 )  # fmt: skip
 """What is aligned on the right."""
 
@@ -76,12 +76,14 @@ class Column:
         title: what stands above it.
         kind: how its raw values are shown.
         rank: which go first where there is no room: the highest, from the left; 0 stays.
+        wraps: whether its text is wrapped before any column goes.
     """
 
     key: str
     title: str
     kind: Kind
     rank: int = 0
+    wraps: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,6 +109,11 @@ def fraction(value: float) -> str:
     return f"{percent:.2f}%" if percent < 1 else f"{percent:,.1f}%"
 
 
+def percent(value: float) -> str:
+    """What is in per cent already, with two decimals: ``80.86%``."""
+    return f"{value:.2f}%"
+
+
 def bar(part: float, whole: float, width: int) -> str:
     """``part / whole`` of ``width`` blocks, in eighths of a block."""
     eighths = round(8 * width * part / whole) if whole else 0

@@ -190,7 +190,7 @@ def check_view(view: View) -> None:
 def _tree_rows(summary: Summary, view: View, *, exact: bool) -> Iterator[tuple[NameCell, Node]]:
     root = cut(tree_of(summary.rows), view.depth)
     if not (view.expand or exact):
-        root = fold(root, lambda row: _appearance(row, summary))
+        root = fold(root, lambda row: appearance(row, summary))
     yield from _walk(root, lead="", guides="")
 
 
@@ -240,7 +240,7 @@ def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]
         yield NameCell(path=row.path, label=node.label, mark=_mark(node)), node
 
 
-def _appearance(row: LayerRow, summary: Summary) -> object:
+def appearance(row: LayerRow, summary: Summary) -> object:
     """Everything that any column may show of the row, and its notes with the numbers in their paths left out."""
     shown = tuple(COLUMNS[key].value(row, summary) for key in (*EXACT_OF_A_STEP, "macs", "memory"))
     return (*shown, row.ops, tuple(_generalised(note) for note in row.notes))

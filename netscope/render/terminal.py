@@ -34,8 +34,8 @@ _RANKS = {"bar": 9, "share": 8}
 def render_terminal(document: Document, canvas: Canvas) -> str:
     """The document as text.
 
-    Where the canvas is too narrow the bars go first, then the shares, then columns by their rank, then hyperparameters
-    from the last on; running text is wrapped. Names and counts stay whole.
+    Where the canvas is too narrow the columns that may are wrapped, then the bars go, then the shares, then columns by
+    their rank, then hyperparameters from the last on; running text is wrapped. Names and counts stay whole.
     """
     output = StringIO()
     console = _console(output, canvas, canvas.width or UNLIMITED)
@@ -61,6 +61,7 @@ def _console(output: StringIO, canvas: Canvas, width: int) -> Console:
         no_color=not canvas.color,
         highlight=False,
         legacy_windows=False,
+        force_jupyter=False,  # in a notebook rich would display the table and leave ``output`` empty
     )
 
 
@@ -86,6 +87,10 @@ def _fit(document: Document, width: int | None) -> _Layout:
 
     if width is None:
         return _Layout(columns=tuple(columns), width=needed())
+    whole = list(widths)
+    for position in columns:
+        if document.columns[position].wraps:
+            widths[position] = min(SHORTEST_TEXT, whole[position])
     ranks = {
         position: _RANKS.get(document.columns[position].kind, document.columns[position].rank) for position in columns
     }
@@ -93,7 +98,8 @@ def _fit(document: Document, width: int | None) -> _Layout:
         if needed() > width:
             columns.remove(position)
     shortest = {"type": SHORTEST_TYPE, "text": SHORTEST_TEXT}
-    shortened: dict[int, int] = {}
+    _widen(widths, whole, columns, width - needed())
+    shortened = {position: widths[position] for position in columns if widths[position] < whole[position]}
     for position in columns:
         kind = document.columns[position].kind
         if kind in shortest and needed() > width:
@@ -108,8 +114,20 @@ def _fit(document: Document, width: int | None) -> _Layout:
     )
 
 
+def _widen(widths: list[int], whole: list[int], columns: list[int], spare: int) -> None:
+    """Gives the spare room to the columns that are wrapped, each time to the one that is folded most."""
+    for _ in range(spare):
+        folded = [position for position in columns if widths[position] < whole[position]]
+        if not folded:
+            return
+        widths[max(folded, key=lambda position: whole[position] / widths[position])] += 1
+
+
 def _table(document: Document, layout: _Layout) -> Table:
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim", show_edge=False)
+    titled = any(document.columns[position].title for position in layout.columns)
+    table = Table(
+        box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim", show_edge=False, show_header=titled
+    )
     for position in layout.columns:
         column = document.columns[position]
         wraps = position in layout.text_widths
@@ -184,6 +202,7 @@ def cell_text(column: Column, value: Any) -> str:
         "seconds": numbers.seconds,
         "fraction": numbers.fraction,
         "margin": numbers.margin,
+        "percent": numbers.percent,
     }
     return shown.get(column.kind, str)(value)
 

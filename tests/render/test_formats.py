@@ -15,7 +15,7 @@ from netscope.render.document import AtLeast
 from netscope.render.summary import summary_document
 from netscope.schema import MemoryUse
 
-SUFFIX = {"table": "txt", "json": "json", "csv": "csv", "markdown": "md"}
+SUFFIX = {"table": "txt", "json": "json", "csv": "csv", "markdown": "md", "html": "html"}
 
 
 @pytest.mark.parametrize("format_name", SUFFIX)
@@ -108,6 +108,12 @@ def test_a_pipe_gets_no_colour_and_no_truncation(toy):
     assert "…" not in text.replace("block_0 … 3", "").replace("a … b", "")
 
 
+def test_a_notebook_changes_nothing_in_the_text(toy, monkeypatch):
+    expected = render(toy)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert render(toy) == expected
+
+
 def test_colour_is_only_added(toy):
     coloured = render(toy, canvas=Canvas(width=100, color=True))
     assert "\x1b[" in coloured
@@ -156,7 +162,7 @@ def test_a_sorted_list_of_a_cut_tree_adds_up_as_well(toy, depth):
     assert flops == toy.totals.flops
 
 
-@pytest.mark.parametrize("format_name", ["table", "markdown"])
+@pytest.mark.parametrize("format_name", ["table", "markdown", "html"])
 def test_control_characters_in_names_are_shown_as_escapes(toy, format_name):
     rows = (toy.rows[0], replace(toy.rows[1], path="a\x1b[31m\nb\x07"), *toy.rows[2:])
     text = render(replace(toy, rows=rows), format_name)
@@ -179,7 +185,7 @@ def test_shares_of_the_top_level_add_up(toy):
 
 
 WRONG = {
-    "format": ({"format_name": "yaml"}, "no format 'yaml'; the formats are table, json, csv, markdown"),
+    "format": ({"format_name": "yaml"}, "no format 'yaml'; the formats are table, json, csv, markdown, html"),
     "column": ({"view": View(columns=("parms",))}, "no column 'parms'; did you mean params"),
     "order": ({"view": View(sort="size")}, "no order 'size'; the orders are order, params, flops, name"),
     "depth": ({"view": View(depth=-1)}, "the depth must be 0 or more, not -1"),

@@ -1,0 +1,267 @@
+"""``Explanation`` → ``Document``: a table of all layers, or one layer's arithmetic line by line."""
+
+from collections.abc import Iterator
+from math import prod
+
+from netscope.render import numbers
+from netscope.render.document import Column, Document, Row, Style, TypeCell
+from netscope.render.hyperparameters import telling
+from netscope.schema import Explanation, LayerExplanation, LayerRow, Shape
+
+SIZES = ("size", "length", "height", "width", "depth")
+
+_TABLE = (
+    Column(key="layer", title="Layer", kind="text"),
+    Column(key="type", title="Type", kind="type"),
+    Column(key="output", title="Output", kind="text"),
+    Column(key="size", title="How its size comes about", kind="text"),
+    Column(key="parameters", title="Its parameters", kind="text", rank=3),
+    Column(key="macs", title="Its MACs", kind="text", rank=5),
+    Column(key="field", title="Sees", kind="text", rank=4),
+)
+
+_LINES = (
+    Column(key="quantity", title="", kind="text"),
+    Column(key="arithmetic", title="", kind="text"),
+)
+
+_EXACT = (
+    *(Column(key=key, title=key, kind="text") for key in ("layer", "type", "quantity", "rule", "arithmetic")),
+    Column(key="value", title="value", kind="count"),
+    Column(key="notes", title="notes", kind="text"),
+)
+
+
+def explanation_document(explanation: Explanation, *, exact: bool = False) -> Document:
+    """The document of ``explanation``.
+
+    Args:
+        explanation: what is shown.
+        exact: whether the format is read by programs: one row for each derivation.
+    """
+    if exact:
+        rows = tuple(_exact_rows(explanation))
+        return Document(result=explanation, heading=(), columns=_EXACT, rows=rows, facts=())
+    if explanation.path is not None:
+        return _layer_document(explanation)
+    rows = (*_input_rows(explanation), *_layer_rows(explanation.layers, explanation))
+    return _tabled(explanation, tuple(_heading(explanation)), rows, tuple(_facts(explanation)))
+
+
+def _tabled(
+    explanation: Explanation, heading: tuple[str, ...], rows: tuple[Row, ...], facts: tuple[tuple[str, str], ...]
+) -> Document:
+    """The table of layers, without the columns in which nothing stands."""
+    kept = [position for position in range(len(_TABLE)) if any(row.cells[position] for row in rows)]
+    return Document(
+        result=explanation,
+        heading=heading,
+        columns=tuple(_TABLE[position] for position in kept),
+        rows=tuple(Row(cells=tuple(row.cells[position] for position in kept), style=row.style) for row in rows),
+        facts=facts,
+    )
+
+
+def _heading(explanation: Explanation) -> Iterator[str]:
+    architecture = explanation.architecture
+    yield f"{architecture.title}  ·  {architecture.source}"
+    changed = f"  ·  what if {', '.join(explanation.changes)}" if explanation.changes else ""
+    yield f"input {numbers.inputs(explanation.inputs)}{changed}"
+
+
+# All layers
+
+
+def _input_rows(explanation: Explanation) -> Iterator[Row]:
+    for item in explanation.inputs:
+        yield Row(cells=(item.name, TypeCell(name="input"), numbers.shape(item.shape), *("",) * 4), style="faint")
+
+
+def _layer_rows(layers: tuple[LayerExplanation, ...], explanation: Explanation) -> Iterator[Row]:
+    holders = {layer.row.path.rpartition(".")[0] for layer in layers if layer.row.path}
+    for layer in layers:
+        row = layer.row
+        is_leaf = row.path not in holders
+        if row.calls and (is_leaf or row.own_params or row.own_flops):
+            yield Row(
+                cells=(
+                    row.path or row.type_name,
+                    TypeCell(name=row.type_name, details=telling(row.type_name, row.hyperparameters)),
+                    _output(layer),
+                    _sizes(layer, explanation),
+                    _short(layer, "parameters"),
+                    _short(layer, "MACs"),
+                    _short(layer, "receptive field"),
+                ),
+                style=_style(layer, explanation),
+            )
+
+
+def _style(layer: LayerExplanation, explanation: Explanation) -> Style:
+    if explanation.misfit is not None and layer.row.path == explanation.misfit.path:
+        return "removed"
+    if layer.output_before is not None:
+        return "changed"
+    return "strong" if layer.row.own_params else "plain"
+
+
+def _output(layer: LayerExplanation) -> str:
+    made = numbers.shapes(layer.row.output_shapes)
+    if layer.output_before:
+        return f"{numbers.shapes(layer.output_before)} → {made or 'nothing'}"
+    return made
+
+
+def _sizes(layer: LayerExplanation, explanation: Explanation) -> str:
+    if explanation.misfit is not None and layer.row.path == explanation.misfit.path:
+        return "does not fit"
+    found = [item.short for item in layer.derivations if item.quantity.partition(" ")[0] in SIZES]
+    return "; ".join(dict.fromkeys(filter(None, found)))
+
+
+def _short(layer: LayerExplanation, quantity: str) -> str:
+    derivation = layer.of(quantity)
+    return derivation.short if derivation is not None else ""
+
+
+def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
+    if explanation.misfit is not None:
+        yield "Does not fit", explanation.misfit.reason
+        if explanation.misfit.remedy:
+            yield "Would fit", explanation.misfit.remedy
+        yield "Chain", f"{_chain(explanation)} → ?"
+        return
+    yield "Chain", _chain(explanation)
+    if explanation.flattened is not None:
+        yield "Flattened", explanation.flattened.arithmetic
+    yield "Weighted", _weighted(explanation)
+    for layer in explanation.layers:
+        for derivation in layer.derivations:
+            for note in derivation.notes:
+                if note.startswith("the floor throws away") and "never seen" in note:
+                    yield "Never seen", f"{layer.row.path}, {derivation.quantity}: {note}"
+    before, totals = explanation.totals_before, explanation.totals
+    for label, name in (("Parameters", "params"), ("MACs", "macs")):
+        now = getattr(totals, name)
+        then = getattr(before, name) if before is not None else now
+        yield label, numbers.count(now) if then == now else f"{numbers.count(then)} → {numbers.count(now)}"
+    for remark in explanation.remarks:
+        yield "Note", remark
+
+
+def _chain(explanation: Explanation) -> str:
+    """As textbooks draw it: without the batch."""
+    return " → ".join(numbers.shape(_without_batch(stage.shape)) for stage in explanation.chain)
+
+
+def _without_batch(shape: Shape) -> Shape:
+    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
+
+
+def _weighted(explanation: Explanation) -> str:
+    """As papers count layers: those that multiply by parameters of their own."""
+    kinds: dict[str, int] = {}
+    for layer in explanation.layers:
+        row = layer.row
+        if row.own_params and row.own_flops:
+            kinds[_kind(row)] = kinds.get(_kind(row), 0) + 1
+    total = sum(kinds.values())
+    listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    return f"{total} layers: {listed}" if total else "no layer"
+
+
+def _kind(row: LayerRow) -> str:
+    if "kernel_size" in row.hyperparameters:
+        return "convolutional"
+    if "in_features" in row.hyperparameters:
+        return "fully connected"
+    return row.type_name
+
+
+# One layer
+
+
+def _layer_document(explanation: Explanation) -> Document:
+    first, *below = explanation.layers
+    row = first.row
+    details = ", ".join(telling(row.type_name, row.hyperparameters))
+    name = f"{row.path or explanation.architecture.title}  ·  {row.type_name} {details}".rstrip()
+    shown = tuple(_layer_rows(tuple(below), explanation))
+    attached = _tabled(explanation, ("Its modules",), shown, ())
+    return Document(
+        result=explanation,
+        heading=(name, *_heading(explanation)),
+        columns=_LINES,
+        rows=tuple(_lines(first, explanation)),
+        facts=tuple(_layer_facts(explanation)),
+        attached=(attached,) if shown else (),
+    )
+
+
+def _lines(layer: LayerExplanation, explanation: Explanation) -> Iterator[Row]:
+    row = layer.row
+    if not row.calls:
+        yield _line("shapes", "it was not reached" if explanation.misfit else "it never ran")
+    else:
+        given = ", ".join(map(numbers.shape, row.input_shapes)) or "nothing"
+        yield _line("shapes", f"{given} → {_made(layer)}" + (f", first of {row.calls} calls" if row.calls > 1 else ""))
+    if explanation.misfit is not None and explanation.misfit.path == row.path:
+        yield _line("", f"does not fit: {explanation.misfit.reason}")
+    for derivation in layer.derivations:
+        quantity = derivation.quantity
+        for text in (derivation.rule, derivation.arithmetic):
+            if text:
+                yield _line(quantity, text)
+                quantity = ""
+        is_size = derivation.quantity.partition(" ")[0] in SIZES
+        if is_size and " = " in derivation.short and derivation.short != derivation.arithmetic:
+            yield _line("", derivation.short)
+        for note in derivation.notes:
+            yield _line("", note)
+    if row.receptive_field or not row.calls:
+        return
+    if any(len(item.shape) > 2 and "float" in item.dtype for item in explanation.inputs):  # noqa: PLR2004 - (N, C, …)
+        yield _line("receptive field", "not known: an op before it mixes positions in a way that is not followed")
+
+
+def _made(layer: LayerExplanation) -> str:
+    made = ", ".join(map(numbers.shape, layer.row.output_shapes)) or "nothing"
+    if layer.output_before:
+        return f"{made} (before: {', '.join(map(numbers.shape, layer.output_before))})"
+    return made
+
+
+def _line(quantity: str, text: str) -> Row:
+    return Row(cells=(quantity[:1].upper() + quantity[1:], text))
+
+
+def _layer_facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
+    misfit = explanation.misfit
+    if misfit is not None and misfit.path != explanation.path:
+        yield "Does not fit", misfit.reason
+    row = explanation.layers[0].row
+    if row.params and explanation.totals.params:
+        yield (
+            "Share",
+            f"{numbers.share(row.params, explanation.totals.params)} of the parameters"
+            + (f", {numbers.share(row.flops, explanation.totals.flops)} of the FLOPs" if row.flops else ""),
+        )
+    for note in row.notes:
+        yield "Note", note
+
+
+# For programs
+
+
+def _exact_rows(explanation: Explanation) -> Iterator[Row]:
+    for layer in explanation.layers:
+        row = layer.row
+        if row.calls:
+            shape = row.output_shapes[0] if row.output_shapes else ()
+            yield _exact(row, "output", "", numbers.shapes(row.output_shapes), prod(shape) if shape else None, ())
+        for item in layer.derivations:
+            yield _exact(row, item.quantity, item.rule, item.arithmetic, item.value, item.notes)
+
+
+def _exact(row: LayerRow, quantity: str, rule: str, arithmetic: str, value: int | None, notes: tuple[str, ...]) -> Row:
+    return Row(cells=(row.path, row.type_name, quantity, rule, arithmetic, value, "; ".join(notes)))

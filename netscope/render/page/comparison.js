@@ -1,0 +1,63 @@
+/** The page of a comparison: the scatter, and the table that sorts. */
+const data = JSON.parse(document.getElementById("data").textContent);
+
+function scatterSection() {
+  const known = data.points.filter((point) => !point.failed);
+  const accurate = known.filter((point) => point.top1 !== null);
+  if (known.length < 2) return;
+  const value = accurate.length ? { key: "top1", title: "Top-1 on ImageNet-1K", kind: "percent" } : { key: "params", title: "Params", kind: "flops" };
+  const costs = COSTS.filter(({ key }) => key !== value.key && known.some((point) => Number(point[key]) > 0));
+  if (!costs.length) return;
+  const { host } = section("costs", accurate.length ? "What accuracy costs" : "What they cost", accurate.length
+    ? "Further up is more accurate, further left costs less. The line goes through those that none of the others beats in both."
+    : "No published accuracy is known of any of them.");
+  const panel = el("div", { class: "panel" });
+  const show = (key) => panel.replaceChildren(scatterPicture(known, costs.find((cost) => cost.key === key), value));
+  host.append(el("div", { class: "tools" }, segments("Cost", costs.map(({ key, title }) => [key, title]), costs[0].key, show)), panel);
+  show(costs[0].key);
+  const others = known.filter((point) => point.top1 === null).map((point) => point.name);
+  if (accurate.length && others.length) {
+    host.append(el("p", { class: "told-line" }, el("b", { text: "Not in the picture, since no published accuracy is known: " }), others.join(", ")));
+  }
+}
+
+function tableSection() {
+  const { host } = section("table", "Table", "A click on a column's name sorts by it, another turns the order round, a third brings back the first one.");
+  const status = el("span", { class: "status", role: "status" });
+  const input = el("input", { type: "search", placeholder: "Search", "aria-label": "Search the table" });
+  let sorted = null;
+  const body = el("tbody");
+  const heads = data.columns.map((column, place) => el("th", { scope: "col", "aria-sort": "none", class: column.right ? "right" : null },
+    el("button", { type: "button", text: column.title || "Note", onclick: () => sortBy(place) })));
+  const isText = (place) => data.rows.every(({ keys }) => keys[place] === null || (typeof keys[place] === "string" && !/^-?\d+$/.test(keys[place])));
+  const draw = () => {
+    const query = input.value.trim().toLowerCase();
+    let rows = data.rows.filter(({ cells }) => cells.some((text) => text.toLowerCase().includes(query)));
+    if (sorted) {
+      const { place, down } = sorted;
+      const key = (row) => (isText(place) ? row.keys[place] : row.keys[place] === null ? null : Number(row.keys[place]));
+      const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b);
+      // What has nothing to be sorted by comes last in either order.
+      const [valued, others] = [rows.filter((row) => key(row) !== null), rows.filter((row) => key(row) === null)];
+      rows = [...valued.sort((a, b) => (down ? -1 : 1) * compare(key(a), key(b))), ...others];
+    }
+    body.replaceChildren(...rows.map(({ cells, failed }) => el("tr", { class: failed ? "failed" : null }, ...cells.map((text, place) =>
+      el(place ? "td" : "th", { scope: place ? null : "row", class: data.columns[place].right ? "right" : null, title: text.length > 34 ? text : null, text })))));
+    heads.forEach((head, place) => head.setAttribute("aria-sort", sorted?.place === place ? (sorted.down ? "descending" : "ascending") : "none"));
+    status.textContent = query ? `${count(rows.length)} found` : "";
+  };
+  const sortBy = (place) => {
+    const first = !isText(place);
+    if (sorted?.place !== place) sorted = { place, down: first };
+    else sorted = sorted.down === first ? { place, down: !first } : null;
+    draw();
+  };
+  input.addEventListener("input", draw);
+  host.append(el("div", { class: "tools" }, input, status),
+    el("div", { class: "panel scroll", tabindex: 0, role: "group", "aria-label": "The table" },
+      el("table", { class: "plain sorts" }, el("thead", {}, el("tr", {}, ...heads)), body)));
+  draw();
+}
+
+scatterSection();
+tableSection();

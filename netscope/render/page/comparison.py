@@ -1,0 +1,87 @@
+"""``ComparisonTable`` → a page: a scatter of what accuracy costs, and the table."""
+
+from typing import Any
+
+from netscope.render.comparing import COMPARED_COLUMNS, CompareView, comparison_document, title_of
+from netscope.render.document import RIGHT, Column, Document, printable
+from netscope.render.page.assembly import assembled
+from netscope.render.page.header import remark_list, text
+from netscope.render.page.payload import exact
+from netscope.render.page.plain import cell_as_text, plain_table
+from netscope.schema import ComparedArchitecture, ComparisonTable
+
+SCRIPTS = ("dom", "numbers", "theme", "scatter", "comparison")
+
+
+def comparison_page(table: ComparisonTable, view: CompareView | None = None) -> str:
+    """One HTML file that shows the table, by itself.
+
+    Args:
+        table: what is shown.
+        view: which columns, in which order.
+
+    Raises:
+        UsageError: the view names an unknown column or order.
+    """
+    document = comparison_document(table, view or CompareView())
+    title = document.heading[0]
+    notes = [f"{label}: {said}" for label, said in document.facts]
+    return assembled(
+        title=f"{title} · netscope",
+        heading=f"<h1>{text(title)}</h1>{remark_list(notes)}",
+        fallback=plain_table(document),
+        payload={
+            "columns": _columns(document),
+            "rows": _rows(document, table),
+            "points": list(map(_point, table.rows)),
+        },
+        scripts=SCRIPTS,
+        uses_libraries=False,
+    )
+
+
+def _columns(document: Document) -> list[dict[str, Any]]:
+    return [
+        {"title": column.title, "right": column.kind in RIGHT or column.key == "year"} for column in document.columns
+    ]
+
+
+def _rows(document: Document, table: ComparisonTable) -> list[dict[str, Any]]:
+    """Each row's cells as they are read, and what they are sorted by."""
+    compared = {title_of(row): row for row in table.rows}
+    return [
+        {
+            "failed": row.style == "removed",
+            "cells": [cell_as_text(document, position, cell) for position, cell in enumerate(row.cells)],
+            "keys": [
+                _key(column, row.cells[position], compared[row.cells[0].path])
+                for position, column in enumerate(document.columns)
+            ],
+        }
+        for row in document.rows
+    ]
+
+
+def _key(column: Column, cell: Any, row: ComparedArchitecture) -> Any:
+    """A figure, a word, or None for nothing."""
+    known = COMPARED_COLUMNS.get(column.key)
+    if known is None:
+        return printable(cell.path.lower() if column.kind == "name" else str(cell or "").lower()) or None
+    found = None if row.error else (known.sorted_by or known.value)(row)
+    if isinstance(found, str):
+        return printable(found.lower()) or None
+    return found if isinstance(found, float) else exact(found) if isinstance(found, int) else None
+
+
+def _point(row: ComparedArchitecture) -> dict[str, Any]:
+    return {
+        "name": printable(title_of(row)),
+        "idea": printable(row.idea),
+        "year": row.year,
+        "params": exact(row.params),
+        "flops": exact(row.flops),
+        "activations": exact(row.peak_activation_bytes),
+        "bound": row.is_lower_bound,
+        "top1": row.top1,
+        "failed": bool(row.error),
+    }

@@ -1,0 +1,347 @@
+const TITLE = 17;
+
+/** The dataflow drawn in layers; modules unfold into boxes around what they hold. */
+class Graph {
+  constructor({ host, status, side, colourOf, marksOf, revealed }) {
+    Object.assign(this, { side, colourOf, marksOf, revealed, status });
+    this.model = new FlowModel(side);
+    this.scene = drawn("g");
+    this.svg = drawn("svg", { role: "group", "aria-label": `Dataflow of ${side.title}`, tabindex: 0 },
+      drawn("defs", {}, drawn("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
+        drawn("path", { d: "M0 0.5L8 4L0 7.5z", css: { fill: "var(--soft)" } }))), this.scene);
+    this.hint = el("div", { class: "graph-hint", text: matchMedia("(pointer: coarse)").matches ? "two fingers move and zoom" : "drag to move; click, then wheel or + − to zoom" });
+    this.box = el("div", { class: "graph panel" }, this.svg, this.buttons(), this.hint);
+    host.append(this.box);
+    this.zooming = libraries.zoom().scaleExtent([0.04, 4]).filter((event) => this.isMeant(event))
+      .on("zoom", (event) => { this.at = event.transform; this.scene.setAttribute("transform", event.transform.toString()); });
+    this.selection = libraries.select(this.svg).call(this.zooming).on("dblclick.zoom", null);
+    this.svg.addEventListener("keydown", (event) => this.onKey(event));
+    pointing.follow((path) => this.link(path));
+    this.layout();
+    this.fit();
+  }
+
+  /** The wheel scrolls the page until the graph is clicked, and one finger always does. */
+  isMeant(event) {
+    if (event.type === "wheel") return event.ctrlKey || this.svg.contains(document.activeElement);
+    if (event.type.startsWith("touch")) return event.touches.length > 1;
+    return !event.button && !event.ctrlKey;
+  }
+
+  buttons() {
+    const button = (text, label, act) => el("button", { type: "button", text, title: label, "aria-label": label, onclick: act });
+    return el("div", { class: "graph-tools" },
+      button("+", "Zoom in", () => this.scale(1.3)), button("−", "Zoom out", () => this.scale(1 / 1.3)),
+      button("Fit", "Show all of it", () => this.fit(true)));
+  }
+
+  scale(by) { this.zooming.scaleBy(this.selection, by); }
+
+  move(x, y, k) { this.selection.call(this.zooming.transform, libraries.zoomIdentity.translate(x, y).scale(k)); }
+
+  /** All of it if it can be read so, otherwise its beginning. */
+  fit(all = false) {
+    const [width, height] = [this.box.clientWidth || 900, this.box.clientHeight || 600];
+    const whole = Math.min(width / (this.width + 40), height / (this.height + 40), 1.25);
+    const isWhole = all || whole > (width < 700 ? 0.85 : 0.62);
+    const k = isWhole ? whole : Math.min(Math.max(width / (this.width + 40), 0.5), 0.95);
+    const middle = isWhole || this.width * k <= width ? this.width / 2 : this.start.x;
+    this.move(width / 2 - middle * k, isWhole ? (height - this.height * k) / 2 : width < 700 ? 54 : 14, k);
+  }
+
+  wordsOf(node) {
+    if (node.kind === "input") return { name: node.op.op, what: "input" };
+    if (node.kind === "op") return { name: node.op.op, what: "" };
+    const { row } = node;
+    const parent = node.parent?.row;
+    const name = parent?.path && row.path.startsWith(`${parent.path}.`) ? row.path.slice(parent.path.length + 1) : row.title;
+    return { name: shortened(name, 30), what: shortened(node.isLayer ? `${row.type} ${row.detail}`.trim() : row.type, 32) };
+  }
+
+  sizeOf(node) {
+    if (node.kind === "end") return { width: 66, height: 26 };
+    const words = this.wordsOf(node);
+    const width = Math.max(words.name.length * 7.4, words.what.length * 5.9) + 26 + (node.folds && (node.skips || node.joins) ? 26 : 0);
+    return { width: Math.max(width, node.kind === "op" ? 44 : 74), height: words.what ? 40 : 26 };
+  }
+
+  /** What became of a module, as the mark before its name. */
+  markOf(call) {
+    const kind = call.kind === "module" ? this.marksOf(call.row) : null;
+    return kind && kind !== "same" ? `${MARKS[kind]} ` : "";
+  }
+
+  /** An open call's title, and its type as far as there is room. */
+  titleOf(call) {
+    const { name, what } = this.wordsOf(call);
+    return `${this.markOf(call)}${name} · ${what}`;
+  }
+
+  layout() {
+    const began = performance.now();
+    const { nodes, levels, levelOf } = this.model.levels();
+    const drawing = this.level(levelOf(this.model.root), levels);
+    Object.assign(this, { width: drawing.width, height: drawing.height, places: new Map(), edges: [], drawnNodes: new Map() });
+    const layers = { boxes: [], edges: [], titles: [], nodes: [] };
+    this.paint(drawing, 0, 0, layers);
+    this.scene.replaceChildren(...layers.boxes, ...layers.edges, ...layers.titles, ...layers.nodes);
+    this.start = this.places.get(nodes[0]);
+    this.box.dataset.nodes = nodes.length;
+    this.box.dataset.milliseconds = Math.round(performance.now() - began);
+    this.status.textContent = `${count(nodes.length)} node${nodes.length === 1 ? "" : "s"} of ${count(this.model.ops.length)} ops`;
+  }
+
+  /** One level laid out: where its items are in it, and what its edges are. Open calls in it come first. */
+  level(level, levels) {
+    const isRoot = level.call === this.model.root;
+    const items = [...level.call.children.filter((call) => !isRoot || call.kind !== "end"), ...level.ends];
+    const inner = new Map();
+    const graph = new libraries.Graph();
+    graph.setGraph({ rankdir: "TB", nodesep: 24, ranksep: 24, edgesep: 14 });
+    for (const item of items) {
+      if (item.folds && item.open) inner.set(item, this.level(levels.get(item) ?? { call: item, edges: new Map(), ins: new Map(), outs: new Map(), ends: [] }, levels));
+      const { width, height } = inner.get(item) ?? this.sizeOf(item);
+      graph.setNode(String(item.id), { width, height });
+    }
+    for (const ports of [level.ins, level.outs]) for (const port of ports.values()) graph.setNode(port.id, { width: 6, height: 1 });
+    for (const edge of level.edges.values()) {
+      const [first, ...others] = edge.shapes;
+      // Told once: where the shape leaves for what reads it, not at each border in between.
+      edge.text = edge.start.kind === "port" || edge.end.kind === "port" ? "" : others.length ? `${first} +${others.length}` : first;
+      const width = edge.text.length * 5.3 + 8;
+      graph.setEdge(String(edge.start.id), String(edge.end.id), {
+        weight: edge.isSkip ? 1 : 4, ...(edge.text ? { width, height: 10, labelpos: "r", labeloffset: 5 } : {}),
+      });
+    }
+    this.gather(graph, [...level.ins.values()], true);
+    this.gather(graph, [...level.outs.values()], false);
+    arrange(graph);
+    return this.framed(level, graph, items, inner, isRoot);
+  }
+
+  /** Ports belong at the border: several are held together by a node that is not drawn. */
+  gather(graph, ports, isIn) {
+    if (ports.length < 2) return;
+    const hold = isIn ? "from" : "into";
+    graph.setNode(hold, { width: 1, height: 1 });
+    for (const port of ports) {
+      if (isIn) graph.setEdge(hold, port.id, { weight: 60 });
+      else graph.setEdge(port.id, hold, { weight: 60 });
+    }
+  }
+
+  framed(level, graph, items, inner, isRoot) {
+    const boxes = new Map(items.map((item) => [item, graph.node(String(item.id))]));
+    const ports = [...level.ins.values(), ...level.outs.values()].map((port) => graph.node(port.id));
+    const points = [...level.edges.values()].flatMap((edge) => {
+      const { points: way, x, width } = graph.edge(String(edge.start.id), String(edge.end.id));
+      return edge.text ? [...way, { x: x + width / 2 + 4, y: way[0].y }] : way;
+    });
+    const reach = (key, by) => [...[...boxes.values()].map((box) => box[key] + by * box[key === "x" ? "width" : "height"] / 2),
+      ...points.map((point) => point[key]), ...ports.map((port) => port[key])];
+    const [left, right] = [Math.min(...reach("x", -1)), Math.max(...reach("x", 1))];
+    const [top, bottom] = [Math.min(...[...boxes.values()].map((box) => box.y - box.height / 2)), Math.max(...[...boxes.values()].map((box) => box.y + box.height / 2))];
+    const pad = isRoot ? { side: 8, top: 8, bottom: 8 } : { side: 14, top: TITLE + 12, bottom: 12 };
+    const titled = isRoot ? 0 : Math.min(this.titleOf(level.call).length * 6.1 + 26, 230);
+    const width = Math.max(right - left + 2 * pad.side, titled);
+    const shift = { x: (width - (right - left)) / 2 - left, y: pad.top - top };
+    const height = bottom - top + pad.top + pad.bottom;
+    const moved = (point) => ({ x: point.x + shift.x, y: point.y + shift.y });
+    const placed = items.map((item) => ({ item, inner: inner.get(item), ...boxes.get(item), ...moved(boxes.get(item)) }));
+    const at = (port) => graph.node(port.id).x + shift.x;
+    const drawing = {
+      call: level.call, width, height, placed, isRoot,
+      ins: new Map([...level.ins].map(([id, port]) => [id, at(port)])), outs: new Map([...level.outs].map(([id, port]) => [id, at(port)])),
+    };
+    const byItem = new Map(placed.map((place) => [place.item, place]));
+    drawing.edges = [...level.edges.values()].map((edge) => {
+      const found = graph.edge(String(edge.start.id), String(edge.end.id));
+      const way = found.points.map(moved);
+      way[0] = this.leaving(edge, byItem.get(edge.start), way[0], drawing);
+      way[way.length - 1] = this.arriving(edge, byItem.get(edge.end), way[way.length - 1], drawing);
+      return { ...edge, way, label: edge.text ? moved(found) : null };
+    });
+    return drawing;
+  }
+
+  /** Where an edge begins: at its node, at the port of an open call, or at the border that it comes in through. */
+  leaving({ start, from }, place, point, drawing) {
+    if (start.kind === "port") return { x: drawing.ins.get(from.id), y: 0 };
+    return place.inner ? { x: place.x - place.width / 2 + place.inner.outs.get(from.id), y: place.y + place.height / 2 } : point;
+  }
+
+  arriving({ end, from }, place, point, drawing) {
+    if (end.kind === "port") return { x: drawing.outs.get(from.id), y: drawing.height };
+    return place.inner ? { x: place.x - place.width / 2 + place.inner.ins.get(from.id), y: place.y - place.height / 2 } : point;
+  }
+
+  paint(drawing, left, top, layers) {
+    if (!drawing.isRoot) this.cluster(drawing.call, left, top, drawing, layers);
+    for (const edge of drawing.edges) layers.edges.push(this.edge(edge, left, top));
+    for (const { item, inner, x, y, width, height } of drawing.placed) {
+      const place = { x: left + x, y: top + y, width, height };
+      this.places.set(item, place);
+      if (inner) this.paint(inner, place.x - width / 2, place.y - height / 2, layers);
+      else layers.nodes.push(item.kind === "end" ? this.end(place) : this.node({ node: item, ...place }));
+    }
+  }
+
+  edge({ way, label, text, isSkip, from, readers, end }, left, top) {
+    const points = way.map((point) => ({ x: left + point.x, y: top + point.y }));
+    const arrives = end.kind !== "port" && !(end.folds && end.open);
+    const group = drawn("g", { class: `edge${isSkip ? " skip" : ""}` },
+      drawn("path", { d: curve(points), "marker-end": arrives ? "url(#arrow)" : null }),
+      label ? drawn("text", { x: left + label.x + 3, y: top + label.y + 3, "text-anchor": "middle", text }) : null);
+    this.edges.push({ from, readers, group });
+    return group;
+  }
+
+  end({ x, y, width, height }) {
+    return drawn("g", { class: "node end", transform: `translate(${x} ${y})` },
+      drawn("rect", { class: "box", x: -width / 2, y: -height / 2, width, height, rx: 13 }),
+      drawn("text", { class: "what", y: 4, "text-anchor": "middle", text: "output" }));
+  }
+
+  cluster(call, left, top, { width, height }, layers) {
+    const text = this.titleOf(call);
+    const wide = Math.min(text.length * 6.3 + 26, width);
+    const title = drawn("g", {
+      class: "title", role: "button", tabindex: 0, "aria-expanded": "true", "aria-label": `Fold ${call.row.title}${this.markOf(call) ? `, ${MEANINGS[this.marksOf(call.row)]}` : ""}`, "data-call": call.id,
+      transform: `translate(${left} ${top})`,
+    }, drawn("title", { text: call.row.title }), drawn("rect", { width: wide, height: TITLE + 3, rx: 6, css: { fill: "transparent" } }),
+    drawn("text", { x: 8, y: 14, text: `▾ ${shortened(text, Math.max(4, Math.floor((wide - 18) / 6)))}` }));
+    this.acts(title, call);
+    const kind = this.marksOf(call.row);
+    layers.titles.push(title);
+    layers.boxes.push(drawn("rect", {
+      class: "cluster", x: left, y: top, width, height, rx: 9, css: kind && kind !== "same" ? { stroke: kindColour(data.kinds.indexOf(kind)) } : {},
+    }));
+  }
+
+  node({ node, x, y, width, height }) {
+    const { name, what } = this.wordsOf(node);
+    const kind = node.kind === "module" ? this.marksOf(node.row) : null;
+    const inner = [];
+    if (node.folds) inner.push(drawn("rect", { class: "back", x: -width / 2 + 3, y: -height / 2 + 4, width, height, rx: 7 }));
+    inner.push(drawn("rect", { class: "box", x: -width / 2, y: -height / 2, width, height, rx: node.kind === "input" ? 13 : 7 }));
+    const isMarked = node.folds && (node.skips || node.joins);
+    const middle = isMarked ? -11 : 0;
+    inner.push(drawn("text", { class: "name", x: middle, y: what ? -3 : 4, "text-anchor": "middle", text: this.markOf(node) + name }));
+    if (what) inner.push(drawn("text", { class: "what", x: middle, y: 12, "text-anchor": "middle", text: what }));
+    if (isMarked) {
+      // The way past a block, drawn small, so that it is seen while the block is folded.
+      const at = width / 2 - 22;
+      inner.push(drawn("path", { class: "through", d: `M${at} -13v26` }));
+      inner.push(drawn("path", { class: "skips", d: `M${at} -9c13 2 13 15 1.5 17.5m4 -4.2l-4.4 4.2l5.6 2.2` }));
+    }
+    const held = [node.skips ? `${count(node.skips)} skip${node.skips > 1 ? "s" : ""}` : "", node.joins ? `${count(node.joins)} concatenation${node.joins > 1 ? "s" : ""}` : ""].filter(Boolean).join(", ");
+    const said = [
+      node.row?.title ?? node.op.op, what, node.folds ? `${count(node.ops)} ops` : "", node.flops ? `${scaled(node.flops)} FLOPs` : "", held, kind && kind !== "same" ? MEANINGS[kind] : "",
+    ].filter(Boolean).join(", ");
+    const group = drawn("g", {
+      class: `node ${node.kind}${node.folds ? " folds" : ""}`, transform: `translate(${x} ${y})`, tabindex: 0,
+      role: node.folds ? "button" : "img", "aria-expanded": node.folds ? "false" : null, "aria-label": node.folds ? `Unfold ${said}` : said,
+      "data-call": node.id, css: { "--c": this.colourOf(node) },
+    }, drawn("title", { text: said }), ...inner);
+    this.drawnNodes.set(node, group);
+    this.acts(group, node);
+    const near = (on) => this.edges.forEach((edge) => edge.group.classList.toggle("near", on && (edge.from === node || edge.readers.has(node))));
+    group.addEventListener("pointerenter", () => { near(true); if (node.row) pointing.tell(node.row.path); });
+    group.addEventListener("pointerleave", () => { near(false); pointing.tell(null); });
+    group.addEventListener("focus", () => { near(true); if (node.row) pointing.tell(node.row.path); });
+    group.addEventListener("blur", () => near(false));
+    return group;
+  }
+
+  acts(group, call) {
+    const act = () => {
+      if (call.folds) this.toggle(call);
+      else if (call.row) this.revealed(call.row.path);
+    };
+    group.addEventListener("click", act);
+    group.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); event.stopPropagation(); act(); }
+    });
+  }
+
+  /** Unfolds or folds, and keeps what was clicked where it was. */
+  toggle(call) {
+    const before = this.places.get(call);
+    const from = { x: before.x, y: before.y - before.height / 2 };
+    if (call.open) this.model.close(call); else this.model.open(call);
+    this.layout();
+    const after = this.places.get(call);
+    const { k } = this.at;
+    this.move(this.at.x + (from.x - after.x) * k, this.at.y + (from.y - after.y + after.height / 2) * k, k);
+    this.scene.querySelector(`[data-call="${call.id}"]`)?.focus({ preventScroll: true });
+  }
+
+  reset(change) {
+    change();
+    this.layout();
+    this.fit();
+  }
+
+  link(path) {
+    for (const group of this.drawnNodes.values()) group.classList.remove("linked");
+    if (path === null || path === undefined) return;
+    for (const [node, group] of this.drawnNodes) {
+      if (node.row && node.kind === "module" && (node.row.path === path || path.startsWith(`${node.row.path}.`))) group.classList.add("linked");
+    }
+  }
+
+  onKey(event) {
+    const step = 60;
+    const { x, y, k } = this.at;
+    const keys = {
+      "+": () => this.scale(1.25), "=": () => this.scale(1.25), "-": () => this.scale(1 / 1.25), 0: () => this.fit(true),
+      ArrowLeft: () => this.move(x + step, y, k), ArrowRight: () => this.move(x - step, y, k),
+      ArrowUp: () => this.move(x, y + step, k), ArrowDown: () => this.move(x, y - step, k),
+    };
+    if (keys[event.key] && !event.ctrlKey && !event.metaKey) { event.preventDefault(); keys[event.key](); }
+  }
+
+  forPrint(on) {
+    if (on) {
+      this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
+      this.scene.setAttribute("transform", "");
+    } else {
+      this.svg.removeAttribute("viewBox");
+      this.scene.setAttribute("transform", this.at.toString());
+    }
+  }
+}
+
+/** Where a library cannot lay a level out, its items stand below each other. */
+function arrange(graph) {
+  try {
+    libraries.layout(graph);
+  } catch {
+    let y = 0;
+    for (const key of graph.nodes()) {
+      const node = graph.node(key);
+      Object.assign(node, { x: 0, y: y + node.height / 2 });
+      y += node.height + 30;
+    }
+    for (const key of graph.edges()) {
+      const [from, to] = [graph.node(key.v), graph.node(key.w)];
+      Object.assign(graph.edge(key), {
+        points: [{ x: 0, y: from.y + from.height / 2 }, { x: 60, y: (from.y + to.y) / 2 }, { x: 0, y: to.y - to.height / 2 }], x: 70, y: (from.y + to.y) / 2,
+      });
+    }
+  }
+}
+
+/** A smooth way through the points of an edge. */
+function curve(points) {
+  const [first, ...others] = points;
+  let path = `M${first.x} ${first.y}`;
+  others.forEach((point, place) => {
+    const next = others[place + 1];
+    // The last bend has reached the end already; without a bend the way there is straight.
+    if (!next) { if (others.length === 1) path += `L${point.x} ${point.y}`; return; }
+    const end = place === others.length - 2 ? next : { x: (point.x + next.x) / 2, y: (point.y + next.y) / 2 };
+    path += `Q${point.x} ${point.y} ${end.x} ${end.y}`;
+  });
+  return path;
+}

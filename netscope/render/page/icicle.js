@@ -1,0 +1,192 @@
+/** Where the figures go: each module as wide as its share, its children below it, what is its own left free. */
+class Icicle {
+  static HEIGHT = 35;
+  static THINNEST = 0.0012;
+
+  constructor({ host, side, colourOf, wholeOf, heading, told, zoomed }) {
+    Object.assign(this, { side, colourOf, wholeOf, told, zoomed });
+    this.cells = new Map();
+    this.box = el("div", { class: "icicle", role: "tree", "aria-label": `Shares of ${heading || side.title}` });
+    this.frame = el("div", { class: "icicle-frame" }, heading ? el("h3", { text: heading }) : null, this.box);
+    host.append(this.frame);
+    this.box.addEventListener("keydown", (event) => this.onKey(event));
+    this.box.addEventListener("pointerleave", () => { pointing.tell(null); this.told(null, this); });
+    pointing.follow((path) => this.link(path));
+  }
+
+  show(key) {
+    this.key = key;
+    this.root = libraries.hierarchy(this.side.root, (row) => row.children).sum((row) => Number(row.own[key] ?? 0));
+    libraries.partition().size([1, this.root.height + 1])(this.root);
+    this.byPath = new Map(this.root.descendants().map((node) => [node.data.path, node]));
+    this.zoom(this.focus ? this.byPath.get(this.focus.data.path) : this.root, false);
+  }
+
+  get whole() { return this.root.value; }
+
+  zoom(focus, tell = true) {
+    this.focus = focus.value ? focus : this.root;
+    this.current = this.focus;
+    this.draw();
+    if (tell) this.zoomed(this.focus, this);
+  }
+
+  draw() {
+    const { x0, x1 } = this.focus;
+    const span = x1 - x0 || 1;
+    const fill = this.focus === this.root ? this.wholeOf(this) : 1;
+    const above = new Set(this.focus.ancestors().slice(1));
+    const seen = new Set();
+    let deepest = 0;
+    // A branch too thin to see is left out with all that is in it.
+    const place = (node) => {
+      const left = Math.max(0, (node.x0 - x0) / span);
+      const width = Math.min(1, (node.x1 - x0) / span) - left;
+      if (width * fill < Icicle.THINNEST || !node.value) return;
+      seen.add(node);
+      deepest = Math.max(deepest, node.depth);
+      this.place(node, left * fill, width * fill, above.has(node));
+      (node.children ?? []).forEach(place);
+    };
+    place(this.root);
+    for (const [node, cell] of this.cells) if (!seen.has(node)) { cell.remove(); this.cells.delete(node); }
+    this.box.style.height = `${(deepest + 1) * Icicle.HEIGHT}px`;
+    this.rove();
+  }
+
+  place(node, left, width, isAbove) {
+    let cell = this.cells.get(node);
+    if (!cell) {
+      cell = el("div", {
+        role: "treeitem", tabindex: -1, "aria-level": node.depth + 1,
+        onclick: () => this.press(node),
+        onpointerenter: () => { pointing.tell(node.data.path); this.told(node, this); },
+        onfocus: () => { this.current = node; this.rove(); pointing.tell(node.data.path); this.told(node, this); },
+      });
+      this.cells.set(node, cell);
+      this.box.append(cell);
+    }
+    const pixels = width * (this.box.clientWidth || 1000);
+    cell.setAttribute("aria-label", this.saying(node));
+    cell.style.setProperty("--c", this.colourOf(node.data));
+    cell.style.left = `${100 * left}%`;
+    cell.style.width = `calc(${100 * width}% - 1px)`;
+    cell.style.top = `${node.depth * Icicle.HEIGHT}px`;
+    cell.classList.toggle("above", isAbove);
+    cell.classList.toggle("thin", pixels < 22);
+    // A name of which less than three letters fit says nothing.
+    const fits = pixels >= 11 + 7.2 * Math.min(node.data.label.length, 3);
+    cell.replaceChildren(...(fits ? [
+      el("b", { text: node.data.label }),
+      el("span", { text: pixels < 46 ? "" : share(node.value, this.whole) }),
+    ] : []));
+  }
+
+  saying(node) {
+    const { text } = SHOWN[this.kind];
+    return `${node.data.title}, ${node.data.type}, ${text(node.value)} ${this.name}, ${share(node.value, this.whole)}`;
+  }
+
+  get figure() { return this.side.figures.find(({ key }) => key === this.key); }
+  get kind() { return this.figure.kind; }
+  get name() { return this.kind === "bytes" || this.kind === "seconds" ? "" : this.figure.title; }
+
+  press(node) {
+    this.zoom(node === this.focus ? node.parent ?? this.root : node);
+    this.cells.get(this.current)?.focus();
+  }
+
+  rove() {
+    for (const [node, cell] of this.cells) cell.tabIndex = node === this.current ? 0 : -1;
+  }
+
+  link(path) {
+    this.linked?.classList.remove("linked");
+    let node = this.byPath?.get(path);
+    while (node && !this.cells.has(node)) node = node.parent;
+    this.linked = node ? this.cells.get(node) : null;
+    this.linked?.classList.add("linked");
+  }
+
+  onKey(event) {
+    const { current } = this;
+    const siblings = current.parent ? current.parent.children.filter((node) => this.cells.has(node)) : [current];
+    const place = siblings.indexOf(current);
+    const to = {
+      ArrowRight: () => siblings[place + 1],
+      ArrowLeft: () => siblings[place - 1],
+      ArrowDown: () => (current.children ?? []).find((node) => this.cells.has(node)),
+      ArrowUp: () => current.parent,
+      Home: () => this.root,
+    }[event.key];
+    if (to) {
+      const node = to();
+      if (node) this.cells.get(node)?.focus();
+      event.preventDefault();
+    } else if (event.key === "Enter" || event.key === " ") { this.press(current); event.preventDefault(); }
+    else if (event.key === "Escape" || event.key === "Backspace") { this.press(this.focus); event.preventDefault(); }
+  }
+}
+
+/** The icicles of all sides with what they share: the figure, the way back, and the line that tells. */
+function iciclesIn(host, colourOf, revealed) {
+  const figures = sides[0].figures.filter(({ key }) => sides.every((side) => side.figures.some((other) => other.key === key)));
+  const usual = (figures.find(({ key, kind }) => key === "flops" && kind) ?? figures[0]).key;
+  const crumbs = el("nav", { class: "crumbs", "aria-label": "Where the picture is" });
+  const line = el("p", { class: "told-line", "aria-hidden": "true" });
+  const panel = el("div", { class: "panel" });
+  const told = (node, icicle) => {
+    line.replaceChildren(...(node === null ? [HINT] : [
+      el("b", { text: node.data.title }), ` ${node.data.type} ${node.data.detail} · `,
+      `${SHOWN[icicle.kind].text(node.value)} ${icicle.name}`.trim(), ` · ${share(node.value, icicle.whole)}`,
+      ...(icicle.focus !== icicle.root ? [` · ${share(node.value, icicle.focus.value)} of ${icicle.focus.data.title}`] : []),
+    ]));
+  };
+  const HINT = "Click or press Enter to go into a module, again to come back; arrow keys move.";
+  const wholeOf = (icicle) => icicle.whole / Math.max(...icicles.map((other) => other.whole), 1);
+  const zoomed = (focus, icicle) => {
+    for (const other of icicles) {
+      if (other === icicle) continue;
+      const same = other.byPath.get(focus.data.path);
+      other.zoom(same ?? other.root, false);
+    }
+    lead(icicle);
+    if (focus !== icicle.root) revealed(focus.data.path);
+  };
+  const icicles = sides.map((side) => new Icicle({
+    host: panel, side, colourOf, wholeOf, told, zoomed, heading: sides.length > 1 ? side.title : "",
+  }));
+  const lead = (icicle) => {
+    const way = icicle.focus.ancestors().reverse();
+    crumbs.replaceChildren(...way.flatMap((node, place) => [
+      ...(place ? [el("i", { text: "›", "aria-hidden": "true" })] : []),
+      place === way.length - 1
+        ? el("span", { text: node.data.label, "aria-current": "location" })
+        : el("button", { type: "button", text: node.data.label, onclick: () => icicle.zoom(node) }),
+    ]));
+  };
+  const show = (key) => {
+    // Their widths are told by each other's wholes, which all have to be known first.
+    for (const icicle of icicles) { icicle.wholeOf = () => 1; icicle.show(key); }
+    for (const icicle of icicles) { icicle.wholeOf = wholeOf; icicle.draw(); }
+    lead(icicles[0]);
+    told(null);
+  };
+  host.append(
+    el("div", { class: "tools" }, segments("Figure", figures.map(({ key, title }) => [key, title]), usual, show), crumbs),
+    panel, line,
+  );
+  show(usual);
+  new ResizeObserver(() => icicles.forEach((icicle) => icicle.draw())).observe(panel);
+  return { icicles, show };
+}
+
+function legendOf(items) {
+  return el("ul", { class: "legend" }, ...items.map(([colour, text]) =>
+    el("li", {}, el("span", { class: "swatch", css: { "--c": colour } }), text)));
+}
+
+function familyLegend(families) {
+  const met = new Set(families);
+  return legendOf(data.families.map((name, place) => [`var(--f${place})`, name]).filter((_, place) => met.has(place)));
+}

@@ -1,0 +1,126 @@
+/** The report: its sections in order, each drawn from the payload. */
+const isDiff = data.diff !== null;
+const aligned = isDiff ? diffNodes() : null;
+const kindOf = new Map();
+if (isDiff) {
+  for (const node of aligned.rows) {
+    if (node.before) kindOf.set(node.before, node.kind);
+    if (node.after) kindOf.set(node.after, node.kind);
+  }
+}
+const kindColourOf = (row) => kindColour(data.kinds.indexOf(kindOf.get(row) ?? "same"));
+const colourOfRow = isDiff ? kindColourOf : familyColour;
+const printed = [];
+let grid = null;
+
+function shapesSection() {
+  if (sides.every((side) => !side.chain.length)) return;
+  const { host, telling } = section("shapes", "Shapes");
+  const colourOf = (names) => (isDiff ? strongestKind(names.rows) : `var(--f${names.family})`);
+  const scale = chainsIn(host, colourOf);
+  telling.textContent = `What each layer makes, from input to output, to scale. ${scale}`;
+  host.append(isDiff ? kindLegend() : familyLegend(sides[0].chain.map((stage) => stageNames(stage, sides[0]).family)));
+}
+
+function strongestKind(rows) {
+  const order = ["removed", "added", "changed", "moved"];
+  const kinds = new Set(rows.map((row) => kindOf.get(row)));
+  const found = order.find((kind) => kinds.has(kind)) ?? "same";
+  return kindColour(data.kinds.indexOf(found));
+}
+
+function kindLegend() {
+  return legendOf(data.kinds.map((kind, place) => [`var(--k${place})`, `${MARKS[kind]} ${MEANINGS[kind]}`]));
+}
+
+function sharesSection() {
+  const { host } = section("shares", "Where it goes", isDiff
+    ? "Each module as wide as its part of the whole, on one scale for both, coloured by what became of it."
+    : "Each module as wide as its part of the whole; its children stand below it, and what is free there is its own.");
+  iciclesIn(host, colourOfRow, (path) => grid.reveal(path));
+  host.append(isDiff ? kindLegend() : familyLegend(sides[0].rows.map((row) => row.family)));
+}
+
+function layersSection() {
+  const { host } = section("layers", isDiff ? "Layer by layer" : "Layers", isDiff
+    ? "What stands for what, and what differs. Sorted, each module by its own figures."
+    : "A module's figures hold its children's; sorted by a column, each module stands by itself with its own.");
+  const tools = el("div", { class: "tools" });
+  host.append(tools);
+  grid = isDiff ? diffGrid(aligned, host, tools) : layerGrid(sides[0], host, tools);
+  printed.push(grid);
+  if (isDiff) host.append(kindLegend());
+}
+
+function dataflowSection() {
+  const side = sides[sides.length - 1];
+  const title = isDiff ? `Dataflow of ${side.title}` : "Dataflow";
+  const { host, telling } = section("dataflow", title);
+  if (isDiff) contents.lastChild.textContent = "Dataflow";
+  if (!side.dataflow.length) {
+    telling.textContent = side.traced
+      ? "A saved summary holds no dataflow: make the report of the architecture itself to see it."
+      : "Weights alone do not say what is done with them, so there is no dataflow.";
+    return;
+  }
+  telling.textContent = "What is computed from what. Click a module, or press Enter on it, to unfold it; the title of its box folds it again. Blue edges go past what others go through.";
+  const status = el("span", { class: "status", role: "status" });
+  const tools = el("div", { class: "tools" });
+  const space = el("div", {});
+  host.append(tools, space);
+  let graph = null;
+  const draw = () => {
+    if (graph) return;
+    graph = new Graph({
+      host: space, status, side, revealed: (path) => grid.reveal(path),
+      colourOf: (node) => (node.kind !== "module" ? "var(--f7)" : isDiff ? kindColourOf(node.row) : `var(--f${node.row.mostly})`),
+      marksOf: (row) => (isDiff ? kindOf.get(row) ?? null : null),
+    });
+    const most = 1500;
+    const all = el("button", { type: "button", text: "Unfold all", onclick: () => graph.reset(() => graph.model.calls.forEach((call) => { call.open = call.folds; })) });
+    if (graph.model.leaves.length > most) {
+      all.disabled = true;
+      all.title = `${count(graph.model.leaves.length)} ops are too many to see at once`;
+    }
+    tools.append(
+      el("button", { type: "button", text: "Overview", onclick: () => graph.reset(() => { graph.model.close(graph.model.root); graph.model.openReadably(); }) }),
+      all,
+      el("button", { type: "button", text: "Fold all", onclick: () => graph.reset(() => { graph.model.close(graph.model.root); graph.model.open(graph.model.root); }) }),
+      status,
+    );
+    printed.push(graph);
+  };
+  printed.push({ forPrint: (on) => { if (on && !graph) { draw(); graph.forPrint(true); } } });
+  const seen = new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting)) { seen.disconnect(); draw(); }
+  }, { rootMargin: "300px" });
+  space.style.minHeight = "380px";
+  seen.observe(host);
+  if (isDiff) {
+    const gone = data.diff.removed;
+    if (gone.length) host.append(el("p", { class: "told-line" }, el("b", { text: "Removed, so not in it: " }), gone.slice(0, 12).join(", ") + (gone.length > 12 ? ` and ${gone.length - 12} more` : "")));
+    host.append(kindLegend());
+  }
+}
+
+function measuredSection() {
+  const found = data.bench;
+  if (!found) return;
+  const { host } = section("measured", "Measured", found.heading.join("  ·  "));
+  host.append(el("div", { class: "panel scroll", tabindex: 0, role: "group", "aria-label": "What was measured" }, el("table", { class: "plain" },
+    el("thead", {}, el("tr", {}, ...found.columns.map(({ title, right }) => el("th", { scope: "col", class: right ? "right" : null, text: title })))),
+    el("tbody", {}, ...found.rows.map((cells) => el("tr", {}, ...cells.map((text, place) => el("td", { class: found.columns[place].right ? "right" : null, text }))))))));
+  host.append(el("dl", { class: "facts" }, ...found.facts.flatMap(([label, text]) => [el("dt", { text: label }), el("dd", { text })])));
+}
+
+shapesSection();
+sharesSection();
+layersSection();
+dataflowSection();
+measuredSection();
+
+addEventListener("beforeprint", () => [...printed].forEach((part) => part.forPrint(true)));
+addEventListener("afterprint", () => [...printed].forEach((part) => part.forPrint(false)));
+addEventListener("keydown", (event) => {
+  if (event.key === "/" && !/^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName ?? "")) { event.preventDefault(); grid.input.focus(); }
+});

@@ -1,0 +1,26 @@
+/** What every page has: its sections with their links, and the choice of light or dark. */
+const main = document.getElementById("main");
+const contents = document.getElementById("contents");
+
+function section(id, title, about = "") {
+  const telling = el("p", { class: "about", text: about });
+  const made = el("section", { id, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title`, text: title }), telling);
+  main.append(made);
+  contents.append(el("a", { href: `#${id}`, text: title }));
+  return { host: made, telling };
+}
+
+function themeButton() {
+  const button = document.getElementById("theme");
+  const isDark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const show = () => {
+    button.textContent = isDark() ? "Light" : "Dark";
+    button.setAttribute("aria-label", isDark() ? "Change to the light theme" : "Change to the dark theme");
+    button.setAttribute("aria-pressed", String(isDark()));
+  };
+  button.addEventListener("click", () => { document.documentElement.dataset.theme = isDark() ? "light" : "dark"; show(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+  show();
+}
+
+themeButton();

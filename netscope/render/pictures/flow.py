@@ -1,0 +1,267 @@
+"""The dataflow from left to right, folded by module; its lines are broken as those of a text."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from netscope.render import numbers
+from netscope.render.document import printable
+from netscope.render.pictures.chain import stage_name
+from netscope.render.pictures.drawing import INK, LINE, SOFT, WIDTH, Panel, color_of, fits, mixed, shortened
+from netscope.render.pictures.folding import FlowNode, fold_flow
+from netscope.render.pictures.layering import Layout, Place, lay_out
+from netscope.schema import ArchitectureReport
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+NODE = (0.98, 0.36)
+_ROOM = NODE[0] - 0.08
+_NAME_SIZE = 6.0
+
+OP = 0.2
+"""Across a circle, which an op is drawn as."""
+
+COLUMN = 1.24
+ROW = 0.44
+LANE = 0.14
+GUTTER = 0.2
+TRACK = 0.07
+"""Inches between two lines, and for each edge that goes from the one to the next."""
+
+COLUMNS = int((WIDTH - NODE[0]) / COLUMN) + 1
+FEWEST = COLUMNS - 4
+"""Columns in a line that is broken early, where fewer edges have to go on in the next."""
+
+MOST_DRAWN = 80
+"""Nodes above which nobody could follow the lines."""
+
+_EDGE = "#7d828a"
+_CONCATENATES = "‖"
+_SIGNS = {
+    "add": "+",
+    "add_": "+",
+    "mul": "×",
+    "mul_": "×",
+    "sub": "−",
+    "div": "÷",
+    "cat": _CONCATENATES,
+    "matmul": "@",
+    "bmm": "@",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """Successive layers, drawn beside each other.
+
+    Attributes:
+        first: the first layer in it.
+        top: its upper end, from that of the panel.
+        shift: what is added to the places' own heights.
+    """
+
+    first: int
+    top: float
+    shift: float
+
+
+def flow_panel(report: ArchitectureReport) -> Iterator[Panel]:
+    """How the modules feed each other; nothing where that is not known."""
+    if not report.dataflow:
+        return
+    nodes = fold_flow(report.summary, report.dataflow)
+    if len(nodes) > MOST_DRAWN:
+        note = f"not drawn: with its outermost modules alone it has {len(nodes)} nodes"
+        yield Panel(title="Dataflow", height=0.0, draw=lambda _axes, _top: None, note=note)
+        return
+    layout = lay_out([node.reads for node in nodes], ROW, LANE)
+    lines, height = _lines(layout)
+
+    def draw(axes: "Axes", top: float) -> None:
+        tracks: dict[int, list[tuple[Place, Place]]] = {}
+        for way in layout.edges:
+            _draw_edge(axes, way, lines, nodes, top, tracks)
+        for layer in layout.layers:
+            for place in layer:
+                if place.node is not None:
+                    _draw_node(axes, nodes[place.node], *_position(place, lines), top)
+
+    yield Panel(
+        title="Dataflow", height=height, draw=draw, note="; ".join(_notes(nodes)),
+        families=sorted({node.family for node in nodes}),
+    )  # fmt: skip
+
+
+def _notes(nodes: Sequence[FlowNode]) -> Iterator[str]:
+    yield "folded by module"
+    if any(node.copies > 1 for node in nodes):
+        yield "×n stands for n alike, one after the other"
+    if any(_SIGNS.get(_op_name(node)) == _CONCATENATES for node in nodes):
+        yield f"{_CONCATENATES} concatenates"
+
+
+def _lines(layout: Layout) -> tuple[list[_Line], float]:
+    """Where the lines are broken: where fewest edges cross, near to their full length."""
+    lines: list[_Line] = []
+    first, top = 0, 0.0
+    while first < len(layout.layers):
+        end = _end(layout, first)
+        places = [place for layer in layout.layers[first:end] for place in layer]
+        low = min(place.y - place.size / 2 for place in places)
+        high = max(place.y + place.size / 2 for place in places)
+        top += TRACK * sum(len(place.before) for place in layout.layers[first])
+        lines.append(_Line(first=first, top=top, shift=top - low))
+        top += high - low + GUTTER
+        first = end
+    return lines, top - GUTTER
+
+
+def _end(layout: Layout, first: int) -> int:
+    longest = first + COLUMNS
+    if longest >= len(layout.layers):
+        return len(layout.layers)
+
+    def crossing(end: int) -> tuple[int, int]:
+        return sum(len(place.after) for place in layout.layers[end - 1]), -end
+
+    return min(range(first + FEWEST, longest + 1), key=crossing)
+
+
+def _position(place: Place, lines: Sequence[_Line]) -> tuple[float, float]:
+    line = _line_of(place, lines)
+    return NODE[0] / 2 + COLUMN * (place.layer - line.first), place.y + line.shift
+
+
+def _line_of(place: Place, lines: Sequence[_Line]) -> _Line:
+    return next(line for line in reversed(lines) if line.first <= place.layer)
+
+
+def _half(place: Place, nodes: Sequence[FlowNode]) -> float:
+    """How far its ends are from its middle. What passes by is straight there, so that it does not cross a corner."""
+    return OP / 2 if place.node is not None and nodes[place.node].op else NODE[0] / 2
+
+
+def _draw_edge(
+    axes: "Axes",
+    way: Sequence[Place],
+    lines: Sequence[_Line],
+    nodes: Sequence[FlowNode],
+    top: float,
+    tracks: dict[int, list[tuple[Place, Place]]],
+) -> None:
+    """A curve through the places on its way, with an arrow at its end.
+
+    Args:
+        axes: to draw into.
+        way: the places.
+        lines: of the panel.
+        nodes: for their widths.
+        top: of the panel.
+        tracks: what leads into each line so far; what this edge adds is added.
+    """
+    from matplotlib.patches import FancyArrowPatch
+    from matplotlib.path import Path
+
+    points: list[tuple[float, float]] = []
+    codes: list[Any] = []
+    for one, other in pairwise(way):
+        (x, y), (end, end_y) = _position(one, lines), _position(other, lines)
+        start = (x + _half(one, nodes), y + top)
+        stop = (end - _half(other, nodes), end_y + top)
+        points.append(start)
+        codes.append(Path.LINETO if codes else Path.MOVETO)
+        line = _line_of(other, lines)
+        if line is _line_of(one, lines):
+            bend = (stop[0] - start[0]) / 2
+            points += [(start[0] + bend, start[1]), (stop[0] - bend, stop[1]), stop]
+            codes += [Path.CURVE4] * 3
+        else:
+            # Down at the right margin, back between the lines, and in from the left, each on a track of its own.
+            track = _track(one, other, tracks.setdefault(line.first, []))
+            right = x + NODE[0] / 2 + 0.07 + TRACK * track
+            left = max(-0.07 - 0.5 * TRACK * track, -0.18)
+            gutter = line.top + top - 0.08 - TRACK * track
+            points += [(right, start[1]), (right, gutter), (left, gutter), (left, stop[1]), stop]
+            codes += [Path.LINETO] * 5
+    axes.add_patch(
+        FancyArrowPatch(
+            path=Path(points, codes), facecolor=_EDGE, edgecolor=_EDGE, linewidth=0.7, zorder=1,
+            arrowstyle="-|>,head_length=2.2,head_width=1.3", joinstyle="round",
+        )
+    )  # fmt: skip
+
+
+def _track(one: Place, other: Place, taken: list[tuple[Place, Place]]) -> int:
+    """Its number among those that lead into the same line."""
+    for number, (start, end) in enumerate(taken):
+        if start is one and end is other:
+            return number
+    taken.append((one, other))
+    return len(taken) - 1
+
+
+def _draw_node(axes: "Axes", node: FlowNode, x: float, y: float, top: float) -> None:
+    from matplotlib.patches import Ellipse, FancyBboxPatch
+
+    y += top
+    color = color_of(node.family)
+    if node.op:
+        name = _op_name(node)
+        axes.add_patch(Ellipse((x, y), OP, OP, facecolor="white", edgecolor=color, linewidth=0.9, zorder=2))
+        sign = _SIGNS.get(name)
+        if sign:
+            axes.text(x, y, sign, fontsize=8, color=INK, ha="center", va="center_baseline", zorder=3)
+        else:
+            axes.text(
+                x,
+                y + OP / 2 + 0.02,
+                shortened(name, COLUMN, 5.5),
+                fontsize=5.5,
+                color=SOFT,
+                ha="center",
+                va="top",
+                zorder=3,
+            )
+        return
+    width, height = NODE
+    is_input = node.types == ("input",)
+    for behind in range(min(node.copies - 1, 2), -1, -1):
+        shift = 0.03 * behind
+        axes.add_patch(
+            FancyBboxPatch(
+                (x - width / 2 + shift, y - height / 2 - shift), width, height,
+                boxstyle="round,pad=0,rounding_size=0.05",
+                facecolor="white" if is_input else mixed(color, 0.22), edgecolor=LINE if is_input else color,
+                linewidth=0.8, zorder=2,
+            )
+        )  # fmt: skip
+    for line, size, ink, shift in (
+        (_name(node), _NAME_SIZE, INK, -0.09),
+        (_kind(node), 5.4, SOFT, 0.02),
+        (numbers.shape(node.shape[1:]), 5.4, SOFT, 0.12),
+    ):
+        axes.text(
+            x, y + shift, shortened(line, _ROOM, size), fontsize=size, color=ink, ha="center", va="center", zorder=3
+        )
+
+
+def _op_name(node: FlowNode) -> str:
+    return node.op.removeprefix("aten.")
+
+
+def _name(node: FlowNode) -> str:
+    """As much of its end as fits: what leads there is mostly that of its neighbours too."""
+    if node.types == ("input",):
+        return node.path or "input"
+    name = full = stage_name((node.path, node.last) if node.last != node.path else (node.path,))
+    while "." in full and not fits(printable(name), _ROOM, _NAME_SIZE):
+        full = full.partition(".")[2]
+        name = f"…{full}"
+    return name
+
+
+def _kind(node: FlowNode) -> str:
+    types = ", ".join(dict.fromkeys(node.types))
+    return f"{types} ×{node.copies}" if node.copies > 1 else types

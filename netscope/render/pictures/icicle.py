@@ -1,0 +1,113 @@
+"""Where parameters and FLOPs are: the tree of modules from the top down, each as wide as its share."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from netscope.render import numbers
+from netscope.render.document import printable
+from netscope.render.pictures.drawing import (
+    HOLDER,
+    INK,
+    WIDTH,
+    Panel,
+    children_of,
+    color_of,
+    families_of,
+    fits,
+    mixed,
+)
+from netscope.schema import LayerRow, Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LEVEL = 0.25
+DEEPEST = 4
+THINNEST = 0.012
+"""Inches below which a module is drawn without its border, which would be all of it."""
+
+_SIZE = 6.0
+_PADDING = 0.04
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cell:
+    """A module in its place."""
+
+    row: LayerRow
+    x: float
+    width: float
+    family: int
+    is_leaf: bool
+
+
+def icicle_panels(summary: Summary) -> Iterator[Panel]:
+    """One of parameters and one of FLOPs, where there are any."""
+    families = families_of(summary)
+    bound = "≥ " if summary.is_lower_bound else ""
+    totals = summary.totals
+    if totals.params:
+        yield _panel(f"Parameters: {numbers.count(totals.params)}", summary, lambda row: row.params, families)
+    if totals.flops:
+        yield _panel(f"FLOPs: {bound}{numbers.count(totals.flops)}", summary, lambda row: row.flops, families)
+
+
+def _panel(title: str, summary: Summary, figure: Callable[[LayerRow], int], families: dict[str, int]) -> Panel:
+    cells = _cells(summary, figure, families)
+    whole = figure(summary.rows[0])
+    deepest = max(cell.row.depth for cell in cells)
+
+    def draw(axes: "Axes", top: float) -> None:
+        for cell in cells:
+            _draw(axes, cell, top, numbers.share(figure(cell.row), whole))
+
+    cut = any(row.depth > DEEPEST and figure(row) for row in summary.rows)
+    return Panel(
+        title=title,
+        height=LEVEL * (deepest + 1),
+        draw=draw,
+        note=f"modules below level {DEEPEST} are not drawn" if cut else "",
+        families=sorted({cell.family for cell in cells if cell.is_leaf}),
+    )
+
+
+def _cells(summary: Summary, figure: Callable[[LayerRow], int], families: dict[str, int]) -> list[_Cell]:
+    """Each module below the one that holds it, in order of execution; its own share stays empty, on the right."""
+    below = children_of(summary.rows)
+    inch = WIDTH / figure(summary.rows[0])
+    cells: list[_Cell] = []
+
+    def place(row: LayerRow, x: float) -> set[int]:
+        """Places it and returns the families of what it holds."""
+        children = [child for child in below[row.path] if figure(child)] if row.depth < DEEPEST else []
+        found, start = set() if children else {families[row.path]}, x
+        for child in children:
+            found |= place(child, x)
+            x += figure(child) * inch
+        family = HOLDER if len(found) > 1 else min(found)
+        cells.append(_Cell(row=row, x=start, width=figure(row) * inch, family=family, is_leaf=not children))
+        return found
+
+    place(summary.rows[0], 0.0)
+    return cells
+
+
+def _draw(axes: "Axes", cell: _Cell, top: float, share: str) -> None:
+    from matplotlib.patches import Rectangle
+
+    color = color_of(cell.family)
+    y = top + LEVEL * cell.row.depth
+    axes.add_patch(
+        Rectangle(
+            (cell.x, y), cell.width, LEVEL,
+            facecolor=mixed(color, 0.5 if cell.is_leaf else 0.18),
+            edgecolor="white" if cell.width > THINNEST else "none",
+            linewidth=0.8,
+        )
+    )  # fmt: skip
+    room = cell.width - 2 * _PADDING
+    name = printable(cell.row.name or cell.row.type_name)
+    label = next((text for text in (f"{name}  {share}", name) if fits(text, room, _SIZE)), "")
+    if label:
+        axes.text(cell.x + _PADDING, y + LEVEL / 2, label, fontsize=_SIZE, color=INK, va="center")

@@ -1,0 +1,132 @@
+"""A report → panels below each other → the bytes of a file."""
+
+import warnings
+from collections.abc import Iterator
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from netscope.errors import MissingExtraError
+from netscope.render import numbers
+from netscope.render.differences import total_text
+from netscope.render.document import printable
+from netscope.render.pictures.chain import chain_panel, diff_chain_panels
+from netscope.render.pictures.changes import changes_panel
+from netscope.render.pictures.drawing import INK, LEGEND_HEIGHT, SOFT, WIDTH, Panel, draw_legend, shortened
+from netscope.render.pictures.flow import flow_panel
+from netscope.render.pictures.icicle import icicle_panels
+from netscope.schema import ArchitectureReport, DiffReport, Summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PictureFormat = Literal["svg", "png", "pdf"]
+PICTURE_FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
+
+DPI = 200
+MARGIN = 0.2
+CAPTION = 0.24
+"""Inches above a panel, for what it shows."""
+
+GAP = 0.16
+
+_SETTINGS = {
+    "font.family": "DejaVu Sans",  # it comes with matplotlib, so that a picture is the same everywhere
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "netscope",
+    "text.parse_math": False,
+    "text.usetex": False,
+    "path.simplify": False,
+}
+_UNDATED: dict[PictureFormat, dict[str, Any]] = {
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None, "ModDate": None},
+    "png": {},
+}
+
+
+def picture_bytes(report: ArchitectureReport | DiffReport, format: PictureFormat) -> bytes:  # noqa: A002 - as savefig's
+    """The report as one picture: equal reports give equal bytes with one version of matplotlib.
+
+    Args:
+        report: what is drawn: the chain of shapes, where parameters and FLOPs are, the dataflow; of two architectures
+            both chains and what changed.
+        format: in SVG text stays text, in PDF its font is embedded.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise MissingExtraError("pictures are drawn by matplotlib: pip install 'netscope[pictures]'") from error
+    written = BytesIO()
+    with mpl.rc_context(), warnings.catch_warnings():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
+        # Names may be of any script; what the font lacks is drawn as a box, and in SVG by the reader's own fonts.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure = _figure(_title(report), list(_panels(report)))
+        metadata = {**_UNDATED[format], "Title": _title(report)[0]}
+        figure.savefig(written, format=format, dpi=DPI, facecolor="white", metadata=metadata)
+    return written.getvalue()
+
+
+def _title(report: ArchitectureReport | DiffReport) -> tuple[str, str]:
+    """Names, then totals."""
+    if isinstance(report, DiffReport):
+        before, after = report.diff.before, report.diff.after
+        bound = " counted" if report.diff.is_lower_bound else ""
+        names = f"{before.architecture.title} → {after.architecture.title}"
+        params = total_text(before.totals.params, after.totals.params)
+        flops = total_text(before.totals.flops, after.totals.flops)
+        return printable(names), f"Parameters {params}  ·  FLOPs{bound} {flops}"
+    summary = report.summary
+    return printable(summary.architecture.title), "  ·  ".join(_totals(summary))
+
+
+def _totals(summary: Summary) -> Iterator[str]:
+    yield f"{numbers.count(summary.totals.params)} parameters"
+    if summary.totals.flops:
+        bound = "≥ " if summary.is_lower_bound else ""
+        yield f"{bound}{numbers.scaled(summary.totals.flops)}FLOPs ({numbers.scaled(summary.totals.macs)}MACs)"
+    if summary.inputs:
+        yield f"input {numbers.inputs(summary.inputs)}"
+
+
+def _panels(report: ArchitectureReport | DiffReport) -> Iterator[Panel]:
+    if isinstance(report, DiffReport):
+        yield from diff_chain_panels(report)
+        yield from changes_panel(report.diff)
+        return
+    yield from chain_panel(report)
+    yield from icicle_panels(report.summary)
+    yield from flow_panel(report)
+
+
+def _figure(title: tuple[str, str], panels: list[Panel]) -> "Figure":
+    from matplotlib.figure import Figure
+
+    head = 0.56
+    families = sorted({family for panel in panels for family in panel.families})
+    foot = LEGEND_HEIGHT if families else 0.0
+    height = 2 * MARGIN + head + foot + sum(CAPTION + panel.height + GAP for panel in panels)
+    figure = Figure(figsize=(WIDTH + 2 * MARGIN, height), facecolor="white")
+    whole = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    # Everywhere one unit is one inch, and y points down.
+    whole.set_xlim(-MARGIN, WIDTH + MARGIN)
+    whole.set_ylim(height - MARGIN, -MARGIN)
+    whole.set_axis_off()
+    whole.text(0, 0.02, shortened(title[0], WIDTH, 13), fontsize=13, fontweight="bold", color=INK, va="top")
+    whole.text(0, 0.3, shortened(printable(title[1]), WIDTH, 8), fontsize=8, color=SOFT, va="top")
+    top = head
+    for panel in panels:
+        whole.text(0, top + 0.02, panel.title, fontsize=8.5, fontweight="bold", color=INK, va="top")
+        if panel.note:
+            note = shortened(panel.note, WIDTH * 0.75, 6.5)
+            whole.text(WIDTH, top + 0.04, note, fontsize=6.5, color=SOFT, va="top", ha="right")
+        top += CAPTION
+        panel.draw(whole, top)
+        top += panel.height + GAP
+    draw_legend(whole, top, families)
+    return figure

@@ -1,0 +1,194 @@
+"""Many architectures, a row each: what is shown where there is little room, and in which order."""
+
+import json
+
+import pytest
+
+from netscope import errors
+from netscope.render import Canvas, CompareView, render
+from netscope.schema import Architecture, ComparedArchitecture, ComparisonTable, InputSpec
+
+
+def architecture(spec, source="built-in", name=None, **options):
+    return Architecture(spec=spec, source=source, name=name or spec, options=options, description="")
+
+
+def row(spec, resolved=None, size=224, **fields):
+    usual = {
+        "inputs": (InputSpec(name="x", shape=(1, 3, size, size), dtype="float32"),),
+        "activations": ("ReLU",),
+        "pooling": ("max", "average"),
+    }
+    return ComparedArchitecture(spec=spec, architecture=resolved or architecture(spec), **(usual | fields))
+
+
+LENET = row(
+    "lenet5",
+    size=28,
+    year=1998,
+    paper="LeCun et al. 1998",
+    idea="two convolutions and three fully connected layers",
+    weighted_layers=5,
+    activations=("Sigmoid",),
+    pooling=("average",),
+    params=61_706,
+    flops=833_040,
+    param_bytes=246_824,
+    peak_activation_bytes=37_632,
+)
+RESNET = row(
+    "resnet50",
+    architecture("resnet50", "torchvision"),
+    year=2015,
+    paper="He et al. 2015",
+    idea="skip connections",
+    weighted_layers=54,
+    params=25_557_032,
+    flops=8_178_368_512,
+    param_bytes=102_228_128,
+    peak_activation_bytes=10_438_656,
+    top1=80.858,
+    top1_of="IMAGENET1K_V2",
+)
+ODD = row(
+    "timm/odd",
+    architecture("timm/odd", "timm", "odd"),
+    weighted_layers=7,
+    params=7,
+    flops=0,
+    is_lower_bound=True,
+    param_bytes=28,
+    remarks=("traced on the CPU",),
+)
+UNKNOWN = ComparedArchitecture(
+    spec="nosuchthing",
+    error="there is no architecture 'nosuchthing'; netscope list shows what there is",
+    exit_code=2,
+)
+CRASHED = ComparedArchitecture(spec="my.py:Net\x1b[31m", error="its process was killed by SIGSEGV", exit_code=3)
+
+
+@pytest.fixture
+def table():
+    return ComparisonTable(rows=(LENET, UNKNOWN, RESNET, CRASHED, ODD), remarks=("the source x cannot be read",))
+
+
+@pytest.mark.parametrize(("format_name", "suffix"), [("json", "json"), ("csv", "csv"), ("markdown", "md")])
+def test_golden_formats(table, golden, format_name, suffix):
+    golden(f"compare.{suffix}", render(table, format_name))
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_golden_widths(table, golden, width):
+    golden(f"compare-{width}.txt", render(table, canvas=Canvas(width=width)))
+
+
+@pytest.mark.parametrize("width", [70, 80, 100, 120, 160, 250])
+def test_every_line_fits_and_names_params_and_flops_remain(table, width):
+    text = render(table, canvas=Canvas(width=width))
+    assert max(map(len, text.splitlines())) <= width
+    assert "25,557,032" in text
+    assert "8.178 G" in text
+    assert "resnet50" in text
+
+
+def order(table, **view):
+    text = render(table, "csv", view=CompareView(**view))
+    return [line.partition(",")[0].partition("\x1b")[0] for line in text.splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("view", "names"),
+    [
+        ({}, ["lenet5", "nosuchthing", "resnet50", "my.py:Net", "timm/odd"]),
+        ({"reverse": True}, ["timm/odd", "my.py:Net", "resnet50", "nosuchthing", "lenet5"]),
+        ({"sort": "params"}, ["resnet50", "lenet5", "timm/odd", "nosuchthing", "my.py:Net"]),
+        ({"sort": "params", "reverse": True}, ["timm/odd", "lenet5", "resnet50", "nosuchthing", "my.py:Net"]),
+        ({"sort": "flops"}, ["resnet50", "lenet5", "timm/odd", "nosuchthing", "my.py:Net"]),
+        ({"sort": "input"}, ["resnet50", "timm/odd", "lenet5", "nosuchthing", "my.py:Net"]),
+        ({"sort": "top1"}, ["resnet50", "lenet5", "nosuchthing", "my.py:Net", "timm/odd"]),
+        ({"sort": "idea"}, ["resnet50", "lenet5", "nosuchthing", "my.py:Net", "timm/odd"]),
+        ({"sort": "architecture"}, ["lenet5", "my.py:Net", "nosuchthing", "resnet50", "timm/odd"]),
+        ({"sort": "architecture", "reverse": True}, ["timm/odd", "resnet50", "nosuchthing", "my.py:Net", "lenet5"]),
+    ],
+    ids=str,
+)
+def test_figures_stand_largest_first_words_from_a_to_z_and_what_has_none_last(table, view, names):
+    assert order(table, **view) == names
+
+
+def test_columns_are_chosen_and_macs_take_the_place_of_flops(table):
+    text = render(table, "csv", view=CompareView(columns=("paper", "flops"), macs=True))
+    assert text.splitlines()[:2] == ["architecture,paper,macs,error", "lenet5,LeCun et al. 1998,416520,"]
+    shown = render(table, view=CompareView(columns=("flops",), macs=True))
+    assert "MACs" in shown
+    assert "416.520 K" in shown
+    assert "833.040 K" not in shown
+
+
+def test_the_convention_and_what_the_accuracy_is_of_are_named(table):
+    text = render(table)
+    assert "1 MAC = 2 FLOPs" in text
+    assert "80.86%" in text
+    assert "IMAGENET1K_V2" in text
+    without = render(table, view=CompareView(columns=("year",)))
+    assert "1 MAC" not in without
+    assert "IMAGENET1K_V2" not in without
+
+
+def test_a_lower_bound_is_one(table):
+    assert "≥ 0" in render(table)
+    assert "no formula" in render(table)
+
+
+def test_what_no_row_has_is_left_out():
+    text = render(ComparisonTable(rows=(ODD,)))
+    assert not {"Year", "Idea", "Top-1"} & set(text.split())
+    assert "failed" not in text
+
+
+def test_a_note_that_holds_for_many_is_told_once():
+    many = tuple(row(f"net{number}", params=number, remarks=("traced on the CPU",)) for number in range(6))
+    text = render(ComparisonTable(rows=many))
+    assert text.count("traced on the CPU") == 1
+    assert "net0, net1, net2 and 3 more: traced on the CPU" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "title"),
+    [
+        (row("alexnet", architecture("alexnet", name="alexnet-paper")), "alexnet-paper"),
+        (row("timm/vgg11", architecture("timm/vgg11", "timm", "vgg11")), "timm/vgg11"),
+        (row("vgg11@num_classes=3", architecture("x", "torchvision", "vgg11", num_classes=3)), "vgg11@num_classes=3"),
+        (row("./my.py:Net", architecture("./my.py:Net", "python", "./my.py:Net")), "./my.py:Net"),
+        (row("a/b.json", architecture("vgg11", "torchvision", "vgg11")), "vgg11 (a/b.json)"),
+        (row("a/b.pt", architecture("a/b.pt", "file", "a/b.pt")), "a/b.pt"),
+    ],
+)
+def test_an_architecture_is_called_what_it_was_resolved_to(given, title):
+    assert order(ComparisonTable(rows=(given,)), columns=("params",)) == [title]
+
+
+def test_json_holds_all_whatever_is_shown(table):
+    whole = json.loads(render(table, "json", view=CompareView(columns=("year",), sort="params")))
+    assert [item["spec"] for item in whole["rows"]] == [item.spec for item in table.rows]
+    assert ComparisonTable.from_json(table.to_json()) == table
+
+
+@pytest.mark.parametrize(
+    ("view", "message"),
+    [
+        ({"columns": ("parms",)}, "no column 'parms'; did you mean params"),
+        ({"columns": ("",)}, "--columns names none"),
+        ({"sort": "yeer"}, "no order 'yeer'; did you mean year"),
+    ],
+)
+def test_an_unknown_column_is_named_with_the_closest(table, view, message):
+    with pytest.raises(errors.UsageError, match=message):
+        render(table, view=CompareView(**view))
+
+
+def test_the_largest_exit_code_is_the_tables(table):
+    assert table.exit_code == 3
+    assert ComparisonTable(rows=(LENET, UNKNOWN)).exit_code == 2
+    assert ComparisonTable(rows=(LENET,)).exit_code == 0
