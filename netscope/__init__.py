@@ -11,14 +11,30 @@ The public names are imported when they are first used, so that ``import netscop
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from netscope.display import set_renderer
+from netscope.display import Form, set_renderer
 
 if TYPE_CHECKING:
-    from netscope.api import bench, check, diff, list_architectures, summarize, trace, verify, weights_map
+    from netscope.api import (
+        bench,
+        check,
+        compare,
+        diff,
+        explain,
+        list_architectures,
+        report,
+        summarize,
+        trace,
+        verify,
+        weights_map,
+    )
     from netscope.errors import NetscopeError
     from netscope.schema import (
+        ArchitectureReport,
         BenchReport,
         CheckReport,
+        ComparisonTable,
+        DiffReport,
+        Explanation,
         Listing,
         ModelDiff,
         Summary,
@@ -31,8 +47,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArchitectureReport",
     "BenchReport",
     "CheckReport",
+    "ComparisonTable",
+    "DiffReport",
+    "Explanation",
     "Listing",
     "ModelDiff",
     "NetscopeError",
@@ -44,8 +64,11 @@ __all__ = [
     "__version__",
     "bench",
     "check",
+    "compare",
     "diff",
+    "explain",
     "list_architectures",
+    "report",
     "summarize",
     "trace",
     "verify",
@@ -55,15 +78,22 @@ __all__ = [
 _HOMES = {
     "bench": "netscope.api",
     "check": "netscope.api",
+    "compare": "netscope.api",
     "diff": "netscope.api",
+    "explain": "netscope.api",
     "list_architectures": "netscope.api",
+    "report": "netscope.api",
     "summarize": "netscope.api",
     "trace": "netscope.api",
     "verify": "netscope.api",
     "weights_map": "netscope.api",
     "NetscopeError": "netscope.errors",
+    "ArchitectureReport": "netscope.schema",
     "BenchReport": "netscope.schema",
     "CheckReport": "netscope.schema",
+    "ComparisonTable": "netscope.schema",
+    "DiffReport": "netscope.schema",
+    "Explanation": "netscope.schema",
     "Listing": "netscope.schema",
     "ModelDiff": "netscope.schema",
     "Summary": "netscope.schema",
@@ -84,12 +114,12 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def _as_text(result: object) -> str:
-    from netscope.render import as_text
+def _shown(result: object, form: Form) -> str:
+    from netscope.render import display
 
-    return as_text(result)
+    return display(result, form)
 
 
-# A result prints itself as its table, yet schema/ stands below render/ and may not import it:
+# A result shows itself as its table, yet schema/ stands below render/ and may not import it:
 # the one place above both hands the renderer down.
-set_renderer(_as_text)
+set_renderer(_shown)

@@ -12,6 +12,8 @@ from netscope.schema.memory import STATES_PER_PARAMETER
 if TYPE_CHECKING:
     from torch import nn
 
+    from netscope.sources import ResolvedArchitecture
+
 
 def summarize(
     model: "nn.Module | str",
@@ -48,6 +50,33 @@ def summarize(
     Raises:
         NetscopeError: one of its kinds, which say what to do.
     """
+    return summarize_resolved(
+        model,
+        inputs,
+        batch_size=batch_size,
+        seq_len=seq_len,
+        device=device,
+        dtype=dtype,
+        mode=mode,
+        optimizer=optimizer,
+    )[1]
+
+
+def summarize_resolved(
+    model: "nn.Module | str",
+    inputs: Any = None,
+    *,
+    batch_size: int | None = None,
+    seq_len: int | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+    mode: str = "eval",
+    optimizer: str | None = None,
+) -> "tuple[ResolvedArchitecture, Summary]":
+    """What stands behind ``model``, and its summary.
+
+    Arguments and errors are those of ``summarize``.
+    """
     sizes = sizes_of(inputs, batch_size, seq_len)
     if optimizer is not None and mode != "train":
         raise UsageError(f"the optimizer {optimizer} goes with a step of training")
@@ -59,7 +88,7 @@ def summarize(
     resolved, recorded = resolve_and_trace(model, sizes, device=device, dtype=dtype, mode=mode)
     trained_with = (optimizer or "sgd") if mode == "train" else None
     summary = analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture, trained_with)
-    return summary if resolved.runs else analysis.without_forward(summary)
+    return resolved, summary if resolved.runs else analysis.without_forward(summary)
 
 
 def trace(

@@ -31,6 +31,21 @@ def _summary(_tell: Teller, model: str, inputs: Sequence[str], options: dict[str
     return summary_of(model, parse_inputs(inputs) if inputs else None, options).to_json()
 
 
+def _names(_tell: Teller, spec: str) -> Any:
+    """As ``names_of``."""
+    from netscope.api.comparing import names_of
+
+    return names_of(spec)
+
+
+def _compared(_tell: Teller, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
+    """As ``compared_row``."""
+    from netscope.api.comparing import compared_row
+    from netscope.schema.inputs import parse_inputs
+
+    return compared_row(model, parse_inputs(inputs) if inputs else None, options)
+
+
 STOPPED = threading.Event()
 """Set once whoever asked wants no more than what there is."""
 
@@ -84,6 +99,8 @@ def _bench_selftest(tell: Teller, config: Any) -> Any:
 TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "summary": _summary,
+        "names": _names,
+        "compared": _compared,
         "bench_device": _bench_device,
         "bench_survey": _bench_survey,
         "bench_measure": _bench_measure,

@@ -8,7 +8,17 @@ from collections.abc import Sequence
 import typer
 
 import netscope
-from netscope.cli import bench_command, check_command, diff_command, list_command, summary_command, verify_command
+from netscope.cli import (
+    bench_command,
+    check_command,
+    compare_command,
+    diff_command,
+    explain_command,
+    list_command,
+    report_command,
+    summary_command,
+    verify_command,
+)
 from netscope.cli.output import encodable
 from netscope.errors import NetscopeError
 from netscope.render import printable
@@ -34,6 +44,11 @@ app.command(
     epilog="Example: netscope diff alexnet-paper alexnet-tv",
 )(diff_command.diff)
 app.command(
+    "compare",
+    short_help="Many architectures, a row each.",
+    epilog="Example: netscope compare lenet5 vgg16 resnet50 'timm/convnext_t*' --sort params",
+)(compare_command.compare)
+app.command(
     "check",
     short_help="Budgets and the lock file, for CI.",
     epilog="Example: netscope check resnet50 --max-params 26M",
@@ -45,8 +60,18 @@ app.command(
     epilog="Example: netscope bench alexnet-paper alexnet-tv --batch-size 1,32 --mode train",
 )(bench_command.bench)
 app.command(
+    "explain",
+    short_help="The arithmetic behind shapes, counts and receptive fields.",
+    epilog="Example: netscope explain alexnet features.0 --what-if features.0.padding=0",
+)(explain_command.explain)
+app.command(
     "list", short_help="The architectures that can be loaded by name.", epilog="Example: netscope list 'resnet*'"
 )(list_command.list_architectures)
+app.command(
+    "report",
+    short_help="One page to look at an architecture, or two, in the browser.",
+    epilog="Example: netscope report alexnet -o alexnet.html",
+)(report_command.report)
 app.command(
     "verify",
     short_help="Our counts beside others', each difference explained.",

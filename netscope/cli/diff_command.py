@@ -64,7 +64,7 @@ def diff(
         from netscope import api
         from netscope.schema.inputs import parse_inputs
 
-        first, second = api.summarizing_of(
+        first, second = api.summaries_of(
             before,
             after,
             parse_inputs(inputs) if inputs else None,

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from netscope.errors import OutputError
 from netscope.files import write_whole
-from netscope.render import FORMATS, Canvas, DiffView, View, render
+from netscope.render import FORMATS, AnyView, Canvas, render
 
 SPINNER_AFTER_S = 1.0
 
@@ -29,6 +29,8 @@ _FORMAT_OF_SUFFIX = {
     ".csv": "csv",
     ".md": "markdown",
     ".markdown": "markdown",
+    ".html": "html",
+    ".htm": "html",
     ".xml": "junit",
 }
 
@@ -79,18 +81,29 @@ def _is_special(path: Path | None) -> bool:
     return path is not None and path.exists() and not stat.S_ISREG(path.stat().st_mode)
 
 
-def write_result(result: Any, format_name: str, path: Path | None, view: View | DiffView | None = None) -> None:
+def write_result(result: Any, format_name: str, path: Path | None, view: AnyView | None = None) -> None:
     """Renders ``result`` and writes it: to stdout as the terminal is, or to the file, whole or not at all.
 
     Raises:
         OutputError: the file could not be written; what was there before is still there.
     """
     if path is None or path == STDOUT:
-        text = render(result, format_name, view=view, canvas=_terminal())
+        write_answer(render(result, format_name, view=view, canvas=_terminal()), None)
+    else:
+        write_answer(render(result, format_name, view=view), path)
+
+
+def write_answer(text: str, path: Path | None) -> None:
+    """Writes what a command answers: to stdout, or to the file, whole or not at all.
+
+    Raises:
+        OutputError: the file could not be written; what was there before is still there.
+    """
+    if path is None or path == STDOUT:
         sys.stdout.write(encodable(text, sys.stdout))
         sys.stdout.flush()
-        return
-    write_text(path, render(result, format_name, view=view), "-o")
+    else:
+        write_text(path, text, "-o")
 
 
 def _terminal() -> Canvas:
@@ -115,15 +128,15 @@ def encodable(text: str, stream: TextIO) -> str:
     return text
 
 
-def write_text(path: Path, text: str, option: str) -> None:
-    """Writes ``text`` to the file, whole or not at all.
+def write_text(path: Path, text: str | bytes, option: str) -> None:
+    """Writes ``text``, or the bytes of a picture, to the file, whole or not at all.
 
     Raises:
         OutputError: it could not be written; what was there before is still there. The message names ``option``.
     """
     try:
         if _is_special(path):
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
         else:
             write_whole(path, text)
     except OSError as error:

@@ -27,7 +27,14 @@ def netscope(*arguments, **environment):
 
 @pytest.mark.parametrize(
     ("name", "start"),
-    [("a.json", "{"), ("a.csv", "layer,"), ("a.md", "**"), ("a.txt", "lenet5  ·"), ("a", "lenet5  ·")],
+    [
+        ("a.json", "{"),
+        ("a.csv", "layer,"),
+        ("a.md", "**"),
+        ("a.html", "<!doctype html>"),
+        ("a.txt", "lenet5  ·"),
+        ("a", "lenet5  ·"),
+    ],
 )
 def test_the_suffix_says_the_format(tmp_path, name, start):
     assert run(["summary", "lenet5", "-o", str(tmp_path / name)]) == 0

@@ -1,0 +1,90 @@
+"""``netscope compare``."""
+
+from typing import Annotated
+
+import typer
+
+from netscope.cli.options import (
+    BatchSizeOption,
+    DebugOption,
+    DeviceOption,
+    FormatOption,
+    InputOption,
+    OutputOption,
+    SeqLenOption,
+)
+from netscope.cli.output import check_output, working, write_answer, write_result
+from netscope.errors import UsageError
+from netscope.render import COMPARED_COLUMNS, CompareView, check_compare_view, check_format
+
+TIMEOUT_S = 600.0
+
+
+def compare(
+    architectures: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ARCH",
+            help="As for summary, or a saved summary (.json); with *, ? and [ all names that fit, 'timm/convnext*'.",
+        ),
+    ],
+    inputs: InputOption = None,
+    batch_size: BatchSizeOption = None,
+    seq_len: SeqLenOption = None,
+    device: DeviceOption = "auto",
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", "-c", metavar="A,B,…", help=f"Which columns: {', '.join(COMPARED_COLUMNS)}."),
+    ] = None,
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            "-s",
+            metavar="COLUMN",
+            help="By a column or by architecture: figures largest first, words from A to Z; order is that given.",
+        ),
+    ] = "order",
+    reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Turns the order round.")] = False,
+    macs: Annotated[bool, typer.Option("--macs", help="Shows multiply–adds instead of FLOPs.")] = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="After which an architecture is given up.")
+    ] = TIMEOUT_S,
+    format_name: FormatOption = None,
+    output: OutputOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Many architectures beside each other: year, idea, layers, activations, pooling, params, FLOPs and memory.
+
+    One that fails, even in a crash, is a row with its reason, and the others go on. The exit code is then the largest
+    of the failed ones: 2 for an unknown name, 3 for one that cannot be built or run.
+    """
+    view = CompareView(
+        columns=tuple(key.strip() for key in columns.split(",")) if columns is not None else None,
+        sort=sort,
+        reverse=reverse,
+        macs=macs,
+    )
+    check_compare_view(view)
+    format_name = check_output(output, format_name)
+    check_format(format_name)
+    if not timeout > 0:
+        raise UsageError(f"--timeout has to be more than 0 s, not {timeout:g}")
+    with working("comparing") as progress:
+        from netscope import api
+
+        plan = api.ComparisonPlan(
+            specs=architectures,
+            inputs=inputs or (),
+            options={"batch_size": batch_size, "seq_len": seq_len, "device": device},
+            timeout_s=timeout,
+        )
+        result = api.run_comparison(plan, lambda number, count, name: progress(f"tracing {number} of {count}: {name}"))
+    if format_name == "html":
+        from netscope.render.page import comparison_page
+
+        write_answer(comparison_page(result, view), output)
+    else:
+        write_result(result, format_name, output, view)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)

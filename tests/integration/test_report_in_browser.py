@@ -1,0 +1,408 @@
+"""The page in a real browser: what it shows, how it is worked, and that nothing goes wrong or leaves the file."""
+
+import re
+import shutil
+from textwrap import dedent
+
+import pytest
+
+from netscope.cli.app import run
+from netscope.render.page import comparison_page
+from netscope.schema import ComparedArchitecture, ComparisonTable
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+EVIL = "<script>alert(1)</script>"
+MODEL = f"""
+    from torch import nn
+
+    class Branches(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)
+
+        def forward(self, x):
+            return self.one(x) + self.two(x) + x
+
+    class Net(nn.Module):
+        def __init__(self, deep=2):
+            super().__init__()
+            self.stem = nn.Conv2d(3, 4, 3)
+            self.blocks = nn.Sequential(*(Branches() for _ in range(deep)))
+            self.add_module({EVIL!r}, nn.Linear(4, 7))
+
+        def forward(self, x):
+            return getattr(self, {EVIL!r})(self.blocks(self.stem(x)).mean((2, 3)))
+"""
+
+
+class Page:
+    """A report in the browser, and whatever went wrong in it or was asked for from elsewhere."""
+
+    def __init__(self, browser, path, **options):
+        self.page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **options})
+        self.trouble = []
+        self.page.on("console", lambda message: self.trouble.append(message.text))
+        self.page.on("pageerror", lambda error: self.trouble.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.trouble.append(dialog.message))
+        address = path.as_uri()
+        self.page.on(
+            "request",
+            lambda request: None if request.url.partition("#")[0] == address else self.trouble.append(request.url),
+        )
+        self.page.goto(address)
+
+    def rows(self):
+        return self.page.locator("table[role=treegrid] tbody tr[data-position]")
+
+    def names(self):
+        return [
+            text.strip("› \n").split("×")[0]
+            for text in self.page.locator("tbody tr[data-position] .name").all_inner_texts()
+        ]
+
+    def active(self):
+        return self.page.evaluate(
+            "document.getElementById(document.querySelector('[role=treegrid]').getAttribute('aria-activedescendant'))"
+            ".querySelector('.label').textContent"
+        )
+
+    def draw_graph(self):
+        self.page.locator("#dataflow").scroll_into_view_if_needed()
+        self.page.wait_for_selector(".graph .node")
+        return self.page.locator(".graph")
+
+    def nodes(self):
+        return int(self.page.locator(".graph").get_attribute("data-nodes"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="the extra test is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reports")
+    model = folder / "my.py"
+    model.write_text(dedent(MODEL), encoding="utf-8")
+    for name, arguments in {
+        "alexnet": ("alexnet-paper",),
+        "resnet": ("resnet50",),
+        "diff": ("alexnet-paper", "alexnet-tv"),
+        "mine": (f"{model}:Net", "-i", "1x3x8x8"),
+        "deeper": (f"{model}:Net", f"{model}:Net@deep=3", "-i", "1x3x8x8"),
+    }.items():
+        assert run(["report", *arguments, "-o", str(folder / f"{name}.html")]) == 0
+    rows = (
+        *(ComparedArchitecture(spec=f"net{n}", params=n * 10**6, flops=n * 10**9, top1=60 + n) for n in range(1, 9)),
+        ComparedArchitecture(spec=EVIL, params=5 * 10**6, flops=10**9),
+    )
+    (folder / "compare.html").write_text(comparison_page(ComparisonTable(rows=rows)), encoding="utf-8")
+    assert run(["summary", "alexnet-paper", "-o", str(folder / "saved.json")]) == 0
+    assert run(["report", str(folder / "saved.json"), "-o", str(folder / "saved.html")]) == 0
+    return folder
+
+
+@pytest.fixture
+def opened(browser, reports):
+    pages = []
+
+    def open_page(name, **options):
+        pages.append(Page(browser, reports / f"{name}.html", **options))
+        return pages[-1]
+
+    yield open_page
+    for page in pages:
+        assert page.trouble == []
+        page.page.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+@pytest.mark.parametrize("name", ["alexnet", "resnet", "diff", "mine", "deeper", "saved"])
+def test_it_opens_without_trouble_and_the_page_never_scrolls_sideways(opened, name, width):
+    page = opened(name, viewport={"width": width, "height": 800})
+    page.page.locator("#dataflow").scroll_into_view_if_needed()
+    page.page.wait_for_timeout(200)
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.rows().count() > 3
+
+
+def test_the_totals_are_there_to_the_last_digit(opened):
+    text = opened("alexnet").page.locator(".figures").inner_text()
+    assert "62,378,344" in text
+    assert "2,270,512,192" in text
+
+
+def test_a_search_opens_what_holds_the_matches_and_says_how_many(opened):
+    page = opened("resnet")
+    page.page.get_by_role("searchbox").fill("downsample")
+    assert page.page.locator("#layers .status").inner_text() == "4 layers found"
+    assert page.page.locator("tbody mark").first.inner_text() == "downsample"
+    assert page.active() == "downsample"
+    page.page.keyboard.press("Enter")
+    assert page.page.locator("#layers .status").inner_text() == "2 of 4 found"
+    page.page.get_by_role("searchbox").fill("")
+    assert page.page.locator("tbody mark").count() == 0
+
+
+def test_the_table_is_worked_by_keys(opened):
+    page = opened("alexnet")
+    page.page.locator("[role=treegrid]").focus()
+    page.page.keyboard.press("Home")
+    assert page.active() == "AlexNet"
+    page.page.keyboard.press("ArrowDown")
+    assert page.active() == "features"
+    before = page.rows().count()
+    page.page.keyboard.press("ArrowLeft")
+    assert page.rows().count() == before - 13
+    page.page.keyboard.press("ArrowRight")
+    page.page.keyboard.press("ArrowRight")
+    assert page.active() == "0"
+    page.page.keyboard.press("ArrowLeft")
+    assert page.active() == "features"
+    page.page.keyboard.press("c")
+    assert page.active() == "classifier"
+    page.page.keyboard.press("Enter")
+    assert page.rows().count() == before - 7
+    page.page.keyboard.press("End")
+    assert page.active() == "classifier"
+    page.page.keyboard.press("/")
+    assert page.page.evaluate("document.activeElement.type") == "search"
+
+
+def test_it_folds_and_unfolds_as_a_whole(opened):
+    page = opened("resnet")
+    page.page.get_by_role("button", name="Collapse all").click()
+    assert page.rows().count() == page.page.locator("tbody tr[aria-level='1'], tbody tr[aria-level='2']").count()
+    page.page.get_by_role("button", name="Expand all").click()
+    assert (
+        page.page.locator("#layers .status").inner_text() == "151 rows"
+        or int(page.page.locator("#layers .status").inner_text().split()[0].replace(",", "")) > 150
+    )
+    # Only what is in view exists.
+    assert page.rows().count() < 100
+
+
+def test_a_column_sorts_by_the_modules_own_figures(opened):
+    page = opened("alexnet")
+    head = page.page.locator("thead th", has_text=re.compile("^Params$"))
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "descending"
+    assert page.names()[:3] == ["classifier.1", "classifier.4", "classifier.6"]
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    page.page.get_by_role("button", name="Back to the tree").click()
+    assert page.names()[0] == "AlexNet"
+
+
+def test_the_icicle_zooms_and_comes_back(opened):
+    page = opened("alexnet")
+    tree = page.page.get_by_role("tree")
+    classifier = tree.get_by_role("treeitem", name=re.compile("^classifier,"))
+    narrow = classifier.bounding_box()["width"]
+    classifier.click()
+    page.page.wait_for_timeout(500)
+    assert classifier.bounding_box()["width"] > 10 * narrow
+    page.page.locator(".crumbs").get_by_role("button", name="AlexNet").click()
+    page.page.wait_for_timeout(500)
+    assert classifier.bounding_box()["width"] == pytest.approx(narrow, abs=2)
+    page.page.get_by_role("radio", name="Params").check(force=True)
+    page.page.wait_for_timeout(500)
+    assert classifier.bounding_box()["width"] > 10 * narrow
+    classifier.hover()
+    assert page.page.locator("tbody tr.linked .label").inner_text() == "classifier"
+    classifier.focus()
+    page.page.keyboard.press("ArrowUp")
+    assert page.page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("AlexNet")
+
+
+def test_pointing_at_a_row_shows_it_in_the_icicle(opened):
+    page = opened("alexnet")
+    page.page.locator("tbody tr", has_text="classifier").first.hover()
+    assert page.page.locator(".icicle .linked").get_attribute("aria-label").startswith("classifier,")
+
+
+def test_the_chain_has_the_textbooks_shapes(opened):
+    page = opened("alexnet")
+    shapes = page.page.locator(".chain text.shape").all_text_contents()
+    assert shapes[:3] == ["3×224×224", "96×55×55", "96×27×27"]
+    assert shapes[-1] == "1000"
+    heights = page.page.evaluate(
+        "[...document.querySelectorAll('.chain rect.front')].map((face) => face.getBBox().height)"
+    )
+    assert heights[0] > heights[1] > heights[2]
+    assert "square root" in page.page.locator("#shapes .about").inner_text()
+
+
+def test_the_graph_begins_readable_and_unfolds(opened):
+    page = opened("resnet")
+    graph = page.draw_graph()
+    assert page.nodes() <= 40
+    block = graph.locator("[role=button][aria-label^='Unfold layer2.0,']")
+    assert "skip" in block.get_attribute("aria-label")
+    before = page.nodes()
+    block.dispatch_event("click")
+    assert page.nodes() > before
+    title = graph.locator("[aria-label='Fold layer2.0']")
+    assert title.get_attribute("aria-expanded") == "true"
+    title.focus()
+    page.page.keyboard.press("Enter")
+    assert page.nodes() == before
+    page.page.get_by_role("button", name="Unfold all").click()
+    assert page.nodes() > 150
+    page.page.get_by_role("button", name="Fold all", exact=True).click()
+    assert page.nodes() < 15
+
+
+def test_a_skip_is_drawn_as_one(opened):
+    page = opened("mine")
+    graph = page.draw_graph()
+    page.page.get_by_role("button", name="Unfold all").click()
+    assert graph.locator(".edge.skip").count() >= 2
+    assert "1×4×6×6" in graph.locator(".edge text").all_text_contents()
+
+
+def test_the_graph_zooms_and_moves_by_buttons_keys_and_wheel(opened):
+    page = opened("alexnet")
+    graph = page.draw_graph()
+    scale = "Number(/scale\\(([^)]+)/.exec(document.querySelector('.graph svg > g').getAttribute('transform'))[1])"
+    first = page.page.evaluate(scale)
+    graph.get_by_role("button", name="Zoom in").click()
+    second = page.page.evaluate(scale)
+    assert second > first
+    graph.locator("svg").focus()
+    page.page.keyboard.press("-")
+    assert page.page.evaluate(scale) < second
+    page.page.keyboard.press("ArrowRight")
+    box = graph.bounding_box()
+    page.page.mouse.move(box["x"] + 100, box["y"] + 200)
+    third = page.page.evaluate(scale)
+    page.page.mouse.wheel(0, -200)
+    page.page.wait_for_timeout(100)
+    assert page.page.evaluate(scale) > third
+
+
+def test_the_theme_follows_the_system_and_the_button(opened):
+    page = opened("alexnet", color_scheme="dark")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    dark = page.page.evaluate(paper)
+    page.page.get_by_role("button", name="Change to the light theme").click()
+    assert page.page.evaluate(paper) != dark
+    page.page.get_by_role("button", name="Change to the dark theme").click()
+    assert page.page.evaluate(paper) == dark
+
+
+def test_a_diff_reads_without_colour_and_shows_only_what_changed(opened):
+    page = opened("diff")
+    assert "−1,277,504 params" in page.page.locator(".answer").inner_text()
+    assert "~" in page.page.locator("tbody tr.k1 .sign").first.inner_text()
+    before = page.rows().count()
+    page.page.get_by_label("Only what changed").check()
+    assert page.rows().count() < before
+    assert page.page.locator("tbody tr.k0").count() == 0
+    page.page.get_by_role("button", name="Δ FLOPs").click()
+    assert "features.3" in page.names()[0]
+    assert page.page.get_by_role("tree").count() == 2
+    assert page.page.locator(".chain svg").count() == 2
+
+
+def test_added_modules_are_marked_in_the_graph(opened):
+    page = opened("deeper")
+    graph = page.draw_graph()
+    assert "added" in graph.locator("[aria-label*='blocks.2']").first.get_attribute("aria-label")
+
+
+def test_a_module_may_be_called_anything(opened):
+    page = opened("mine")
+    page.draw_graph()
+    assert page.page.locator("script").count() == 3
+    assert EVIL in page.page.locator("tbody").inner_text()
+    page.page.get_by_role("searchbox").fill("<script>")
+    assert page.page.locator("#layers .status").inner_text() == "1 layer found"
+
+
+def test_a_saved_summary_says_that_it_has_no_dataflow(opened):
+    page = opened("saved")
+    assert "holds no dataflow" in page.page.locator("#dataflow").inner_text()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_comparison_sorts_and_shows_what_accuracy_costs(opened, width):
+    page = opened("compare", viewport={"width": width, "height": 800}).page
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".scatter .dot").count() == 8
+    assert EVIL in page.locator("#costs .told-line").inner_text()
+    page.get_by_role("radio", name="Params").check(force=True)
+    assert page.locator(".scatter").get_attribute("aria-label").endswith("against Params")
+    page.get_by_role("button", name="Top-1").click()
+    assert page.locator("tbody th").first.inner_text() == "net8"
+    assert page.locator("tbody th").last.inner_text() == EVIL
+    page.get_by_role("button", name="Top-1").click()
+    assert page.locator("tbody th").first.inner_text() == "net1"
+    page.get_by_role("searchbox").fill("net3")
+    assert page.locator("tbody tr").count() == 1
+
+
+@pytest.mark.parametrize("name", ["alexnet", "diff", "compare"])
+def test_everything_that_is_worked_has_a_name(opened, name):
+    page = opened(name)
+    if name != "compare":
+        page.draw_graph()
+    nameless = page.page.evaluate(
+        """[...document.querySelectorAll(`button, input, [role=button], [role=treeitem], [role=tree], [role=treegrid],
+            svg[role], [tabindex="0"]`)].filter((node) => !(node.getAttribute('aria-label') || node.textContent.trim()
+            || node.labels?.length)).map((node) => node.outerHTML.slice(0, 80))"""
+    )
+    assert nameless == []
+
+
+def test_on_paper_everything_is_open(opened):
+    page = opened("resnet")
+    page.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.rows().count() > 150
+    assert page.page.locator(".graph svg").get_attribute("viewBox")
+    page.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.rows().count() < 60
+    page.page.emulate_media(media="print")
+    assert not page.page.locator(".tools").first.is_visible()
+
+
+def test_a_table_of_ten_thousand_rows_stays_quick(browser, tmp_path):
+    from netscope.api.reporting import report_of
+    from netscope.render.page import report_page
+    from tests.render.conftest import layer, linear, summary_of
+
+    rows = [layer("", "Deep", 0)]
+    for block in range(2500):
+        rows += [
+            layer(f"b{block}x", "Block", 1),
+            *(linear(f"b{block}x.fc{n}", 2, params=block, own_params=block) for n in range(3)),
+        ]
+    path = tmp_path / "deep.html"
+    path.write_text(report_page(report_of(summary_of(rows), [])), encoding="utf-8")
+    page = Page(browser, path)
+    page.page.get_by_role("button", name="Expand all").click()
+    assert page.page.locator("#layers .status").inner_text() == "12,501 rows"
+    assert page.rows().count() < 100
+    page.page.locator("[role=treegrid]").focus()
+    page.page.keyboard.press("End")
+    assert page.active() == "fc2"
+    assert page.trouble == []
+    page.page.close()
