@@ -24,6 +24,7 @@ RESULTS = (
     schema.Summary,
     schema.ModelDiff,
     schema.WeightsMap,
+    schema.ComparisonTable,
     schema.CheckReport,
     schema.BenchReport,
     schema.SelfTest,
