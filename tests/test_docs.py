@@ -36,7 +36,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+SLOW = ("docs/how-to/benchmark.md", "docs/how-to/report.md")
+"""Pages whose examples measure something."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] if name_of(page) in SLOW else [], id=name_of(page)) for page in PAGES],
+)
 def test_the_examples_on_a_page(page, folder):
     namespace = {"__name__": "__docs__"}
     for language, title, code in blocks(page):

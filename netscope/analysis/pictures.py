@@ -65,7 +65,8 @@ def _steps(
     position: int, rows: Sequence[LayerRow], below: list[list[int]], reads: list[set[str]]
 ) -> Iterator[LayerRow]:
     """The module, or else its steps."""
-    children = [child for child in below[position] if any(rows[child].output_shapes) or below[child]]
+    # What does not depend on the inputs, such as an embedding of positions, is no step from them.
+    children = [child for child in below[position] if reads[child]]
     if children and (position == 0 or _is_chain(position, children, rows, reads)):
         for child in children:
             yield from _steps(child, rows, below, reads)

@@ -12,6 +12,9 @@ Values = Mapping[str, PlainValue]
 LONGEST_WORD = 16
 MOST_GENERIC = 3
 
+NUMBERING = ("_idx", "_index", "_id")
+"""How a hyperparameter's name ends that says which of its siblings a layer is, as the path does."""
+
 
 def telling(type_name: str, values: Values) -> tuple[str, ...]:
     """The telling hyperparameters, the most telling first; nothing that has its usual value."""
@@ -126,6 +129,8 @@ def _generic(values: Values) -> list[str]:
     shown = []
     for name, value in values.items():
         if isinstance(value, (bool, float)) or value is None or value in (0, 1, "", "none"):
+            continue
+        if name.endswith(NUMBERING):
             continue
         if isinstance(value, str) and len(value) > LONGEST_WORD:
             continue

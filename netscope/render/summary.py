@@ -242,8 +242,10 @@ def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]
 
 def appearance(row: LayerRow, summary: Summary) -> object:
     """Everything that any column may show of the row, and its notes with the numbers in their paths left out."""
-    shown = tuple(COLUMNS[key].value(row, summary) for key in (*EXACT_OF_A_STEP, "macs", "memory"))
-    return (*shown, row.ops, tuple(_generalised(note) for note in row.notes))
+    keys = (key for key in (*EXACT_OF_A_STEP, "macs", "memory") if key != "input")
+    shown = tuple(COLUMNS[key].value(row, summary) for key in keys)
+    # Of the inputs the first alone: a cache that layers hand on grows from one to the next.
+    return (*shown, row.input_shapes[:1], row.ops, tuple(_generalised(note) for note in row.notes))
 
 
 def _is_container(node: Node) -> bool:

@@ -108,7 +108,7 @@ QUESTIONS = {
     "an exception without a word": (("summary", "my.py:mute"), 3, "AssertionError in my.py, line"),
     "no column at all": (("summary", "alexnet", "--columns", ""), 2, "--columns names none"),
     "a share in csv": (("summary", "alexnet", "-f", "csv", "-c", "params-share"), 2, "no column 'params-share'"),
-    "no format of that suffix": (("summary", "alexnet", "-o", "x.html"), 2, "no format goes with '.html'"),
+    "no format of that suffix": (("summary", "alexnet", "-o", "x.xls"), 2, "no format goes with '.xls'"),
     "a name too long": (("summary", "alexnet", "-o", "x" * 300), 2, "File name too long"),
     "no input": (("summary", "my.py:Net"), 2, "its forward takes (x, y=None): give one for x"),
     "wrong channels": (("summary", "alexnet", "-i", "1x1x224x224"), 2, "features.0 (Conv2d) expects 3 input channels"),

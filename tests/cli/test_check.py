@@ -54,6 +54,7 @@ GOOD = """
     """
 
 
+@pytest.mark.slow
 def test_a_model_that_crashes_hangs_or_raises_takes_no_other_down(project, capfd):
     project(
         """
@@ -91,6 +92,7 @@ def test_a_model_that_crashes_hangs_or_raises_takes_no_other_down(project, capfd
     assert "Traceback" not in out
 
 
+@pytest.mark.slow
 def test_the_lock_is_written_kept_and_held(project, capsys):
     folder = project(GOOD)
     assert run(["check"]) == 2
@@ -112,6 +114,7 @@ def test_the_lock_is_written_kept_and_held(project, capsys):
     assert (folder / "netscope.lock").read_text(encoding="utf-8") != written
 
 
+@pytest.mark.slow
 def test_an_update_of_one_keeps_the_others_and_an_update_of_all_drops_what_is_gone(project):
     other = GOOD.replace("check.good", "check.other")
     folder = project(GOOD + other)

@@ -105,6 +105,9 @@ def reports(tmp_path_factory):
     for name, arguments in {
         "alexnet": ("alexnet-paper",),
         "resnet": ("resnet50",),
+        "resnet152": ("resnet152",),
+        "swin": ("swin_t",),
+        "transformer": ("hf/llama@num_hidden_layers=32",),
         "diff": ("alexnet-paper", "alexnet-tv"),
         "mine": (f"{model}:Net", "-i", "1x3x8x8"),
         "deeper": (f"{model}:Net", f"{model}:Net@deep=3", "-i", "1x3x8x8"),
@@ -134,10 +137,11 @@ def opened(browser, reports):
         page.page.close()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280, 1920])
-@pytest.mark.parametrize("name", ["alexnet", "resnet", "diff", "mine", "deeper", "saved"])
-def test_it_opens_without_trouble_and_the_page_never_scrolls_sideways(opened, name, width):
-    page = opened(name, viewport={"width": width, "height": 800})
+@pytest.mark.parametrize("name", ["alexnet", "resnet152", "swin", "transformer", "diff", "mine", "deeper", "saved"])
+def test_it_opens_without_trouble_and_the_page_never_scrolls_sideways(opened, name, width, scheme):
+    page = opened(name, viewport={"width": width, "height": 800}, color_scheme=scheme)
     page.page.locator("#dataflow").scroll_into_view_if_needed()
     page.page.wait_for_timeout(200)
     assert page.page.evaluate("document.documentElement.scrollWidth") <= width

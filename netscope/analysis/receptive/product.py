@@ -35,9 +35,8 @@ class Operand:
 def elementwise(operands: Sequence[Units], shape: Sequence[int]) -> Units:
     """Each unit depends on what the units at its place do."""
     first = operands[0]
-    alike = all(other.layout == first.layout and other.fields == first.fields for other in operands[1:])
-    if alike and first.shape == tuple(shape):
-        return first
+    if first.shape == tuple(shape) and all(other.layout == first.layout for other in operands[1:]):
+        return _united(operands)
     rank = len(shape)
     labelled = [
         Operand(
@@ -50,6 +49,27 @@ def elementwise(operands: Sequence[Units], shape: Sequence[int]) -> Units:
         for units in operands
     ]
     return contracted(labelled, range(rank), shape)
+
+
+def _united(operands: Sequence[Units]) -> Units:
+    """Of operands that are laid out alike."""
+    fields = []
+    for own in zip(*(units.fields for units in operands), strict=True):
+        distinct = list({id(field): field for field in own}.values())
+        fields.append(distinct[0] if len(distinct) == 1 else _union_of(distinct))
+    return Units(operands[0].layout, tuple(fields))
+
+
+def _union_of(fields: Sequence[Field]) -> Field:
+    """Unit by unit."""
+    steps = {field.step for field in fields}
+    return Field(
+        tuple(map(min, *(field.low for field in fields))),
+        tuple(map(max, *(field.high for field in fields))),
+        tuple(map(min, *(field.first for field in fields))),
+        tuple(map(max, *(field.last for field in fields))),
+        steps.pop() if len(steps) == 1 else None,
+    )
 
 
 def contracted(operands: Sequence[Operand], output: Sequence[int], shape: Sequence[int]) -> Units:
@@ -128,14 +148,9 @@ def _field(operands: Sequence[Operand], axis: int, digits: Sequence[tuple[int, i
         fields.append(field if units == list(range(len(field.low))) else field.selected(units, _step(field, units)))
     if len(fields) == 1:
         return fields[0]
-    steps = {field.step for field, operand in zip(fields, operands, strict=True) if operand.units.digits(axis)}
-    return Field(
-        tuple(map(min, *(field.low for field in fields))),
-        tuple(map(max, *(field.high for field in fields))),
-        tuple(map(min, *(field.first for field in fields))),
-        tuple(map(max, *(field.last for field in fields))),
-        steps.pop() if len(steps) == 1 else None,
-    )
+    with_positions = {field.step for field, operand in zip(fields, operands, strict=True) if operand.units.digits(axis)}
+    step = with_positions.pop() if len(with_positions) == 1 else None
+    return _union_of(fields)._replace(step=step)
 
 
 def _step(field: Field, units: Sequence[int]) -> Fraction | None:
