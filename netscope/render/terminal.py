@@ -45,8 +45,9 @@ def render_terminal(document: Document, canvas: Canvas) -> str:
     for line in others:
         console.print(Text(printable(line), style="dim"))
     console.print()
-    # A table that cannot be made to fit is wider than the canvas rather than wrong.
-    _console(output, canvas, layout.width).print(_table(document, layout))
+    # A table that cannot be made to fit is wider than the canvas rather than wrong. The last column has a gap as well:
+    # without one, versions of rich do not agree on its width.
+    _console(output, canvas, layout.width + GAP).print(_table(document, layout))
     _print_facts(console, document)
     text = "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
     return "\n".join((text, *(render_terminal(attached, canvas) for attached in document.attached)))
@@ -126,7 +127,7 @@ def _widen(widths: list[int], whole: list[int], columns: list[int], spare: int) 
 def _table(document: Document, layout: _Layout) -> Table:
     titled = any(document.columns[position].title for position in layout.columns)
     table = Table(
-        box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="dim", show_edge=False, show_header=titled
+        box=None, padding=(0, GAP, 0, 0), pad_edge=True, header_style="dim", show_edge=False, show_header=titled
     )
     for position in layout.columns:
         column = document.columns[position]
