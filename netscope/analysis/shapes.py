@@ -85,6 +85,11 @@ class SpatialArithmetic:
         return max(self.unseen - self.right, 0)
 
     @property
+    def overhang(self) -> int:
+        """Positions of the last window that lie behind the padding, where a window that is only begun counts."""
+        return max((self.output - 1) * self.stride + self.span - self.padded, 0)
+
+    @property
     def same_output(self) -> tuple[int, int]:
         """The smallest and the largest size before the layer that give the same size after it."""
         near = range(max(self.size - self.stride, 1), self.size + self.stride + 1)

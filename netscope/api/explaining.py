@@ -58,13 +58,17 @@ def explain(
     check_runs(resolved)
     sizes = sizes_of(inputs, batch_size, seq_len)
     run = _run(resolved, sizes, device, ())
-    if not changes or run.misfit is not None:
+    if not changes:
         return _explained(run, layer)
     changed_inputs = next((change.value for change in changes if change.name == "input"), None)
     if changed_inputs is not None:
         sizes = replace(sizes_of(changed_inputs, batch_size, None))
     after = _run(resolved, sizes, run.summary.traced_on, changes)
-    return _explained(after, layer, before=run.summary, changes=changes)
+    return _explained(after, layer, before=run.summary if run.misfit is None else None, changes=changes)
+
+
+SHAPE_ERRORS = ("RuntimeError", "ValueError", "IndexError", "AssertionError")
+"""What torch and models raise where shapes do not fit each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +97,10 @@ def changes_of(what_if: "Sequence[str] | Mapping[str, Any]") -> tuple[Change, ..
     """
     if isinstance(what_if, str):
         what_if = [what_if]
+    if not isinstance(what_if, Mapping | Sequence) or not all(isinstance(key, str) for key in what_if):
+        raise UsageError(f"what_if is a list of texts like 'features.0.padding=0', or a dict, not {what_if!r}")
     if isinstance(what_if, Mapping):
-        given = [(key, value, f"{key}={value}") for key, value in what_if.items()]
+        given = [(_checked(key, key), value, f"{key}={_brief(value)}") for key, value in what_if.items()]
     else:
         given = [(*_parsed(text), text) for text in what_if]
     changes = [
@@ -111,14 +117,24 @@ def changes_of(what_if: "Sequence[str] | Mapping[str, Any]") -> tuple[Change, ..
 
 
 def _parsed(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    key = key.strip()
-    if not equals or not value.strip() or not (key == "input" or "." in key.strip(".")):
+    key, _, value = text.partition("=")
+    key = _checked(key.strip() if value.strip() else "", text)
+    return key, value.strip() if key == "input" else sources.parse_value(value.strip(), text)
+
+
+def _checked(key: str, text: str) -> str:
+    """What is changed, if it is something that can be."""
+    if key != "input" and not all(key.rpartition(".")):
         raise UsageError(
             f"--what-if {text!r} changes nothing: write input=1x3x227x227, or a module's path with the hyperparameter, "
             f"like features.0.padding=0"
         )
-    return key, value.strip() if key == "input" else sources.parse_value(value.strip(), text)
+    return key
+
+
+def _brief(value: Any) -> str:
+    """A value, or of a tensor its shape."""
+    return "×".join(map(str, value.shape)) if hasattr(value, "shape") else str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +153,17 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
     with tracing.undisturbed():
         try:
             recorded = trace_where_possible(subject, device, "eval", resolved.architecture.spec)
-        except InputError as error:
-            failure = error.__cause__
+        except (InputError, tracing.ForwardError) as error:
+            failure = error.__cause__ if isinstance(error, InputError) else error
             if not isinstance(failure, tracing.ForwardError):
                 raise
+            # What fails as it is, on its own inputs, or otherwise than over a shape, is broken.
+            is_about_shapes = failure.failure.message.startswith(SHAPE_ERRORS)
+            if failure is error and not (is_about_shapes and (changes or not sizes.are_usual)):
+                raise
             recorded = failure.partial
-            misfit = Misfit(path=failure.failure.path, type_name=failure.failure.type_name, reason=str(error))
+            reason = str(error).partition("\n")[0]
+            misfit = Misfit(path=failure.failure.path, type_name=failure.failure.type_name, reason=reason)
     recorded = replace(recorded, versions={"netscope": __version__, **recorded.versions, **resolved.versions})
     summary = analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture)
     if misfit is not None:
@@ -185,17 +206,16 @@ def _explained(
             LayerExplanation(
                 row=row,
                 derivations=analysis.derivations(row, rows),
-                output_before=shapes[row.path]
-                if shapes.get(row.path, row.output_shapes) != row.output_shapes
-                else None,
+                output_before=None if (was := shapes.get(row.path)) == row.output_shapes else was,
             )
             for row in shown
         ),
         chain=chain,
-        flattened=analysis.flattened_size(summary, chain),
+        flattened=analysis.flattened_size(summary),
         totals=summary.totals,
         changes=tuple(change.text for change in changes),
         totals_before=before.totals if before is not None else None,
         misfit=run.misfit,
         remarks=summary.remarks,
+        has_fields=any(row.receptive_field for row in summary.rows),
     )

@@ -163,11 +163,11 @@ def _weighted(explanation: Explanation) -> str:
     kinds: dict[str, int] = {}
     for layer in explanation.layers:
         row = layer.row
-        if row.own_params and row.own_flops:
+        if row.own_flops and any(not item.is_buffer for item in row.tensors):
             kinds[_kind(row)] = kinds.get(_kind(row), 0) + 1
     total = sum(kinds.values())
     listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    return f"{total} layers: {listed}" if total else "no layer"
+    return f"{total} layer{'s' if total > 1 else ''}: {listed}" if total else "no layer"
 
 
 def _kind(row: LayerRow) -> str:
@@ -220,8 +220,9 @@ def _lines(layer: LayerExplanation, explanation: Explanation) -> Iterator[Row]:
             yield _line("", note)
     if row.receptive_field or not row.calls:
         return
-    if any(len(item.shape) > 2 and "float" in item.dtype for item in explanation.inputs):  # noqa: PLR2004 - (N, C, …)
-        yield _line("receptive field", "not known: an op before it mixes positions in a way that is not followed")
+    if explanation.has_fields:
+        reason = "an op on the way to it mixes positions in a way that is not followed, or no input that is reaches it"
+        yield _line("receptive field", f"not known: {reason}")
 
 
 def _made(layer: LayerExplanation) -> str:

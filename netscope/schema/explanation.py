@@ -82,6 +82,7 @@ class Explanation(Displayed):
         totals_before: without the changes; None without any.
         misfit: the first layer that does not fit; None if all do.
         remarks: what a reader should know.
+        has_fields: whether any receptive field is known.
     """
 
     architecture: Architecture
@@ -95,6 +96,7 @@ class Explanation(Displayed):
     totals_before: Totals | None = None
     misfit: Misfit | None = None
     remarks: tuple[str, ...] = ()
+    has_fields: bool = False
 
     @property
     def exit_code(self) -> int:

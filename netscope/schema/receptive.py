@@ -9,12 +9,13 @@ class ReceptiveField:
 
     Attributes:
         size: how many positions it spans, the padding and what lies beyond the edges counted.
-        stride: positions between the fields of neighbouring units, on average where they lie in uneven steps as behind
-            an upsampling; None where all units see the same, or are no neighbours.
+        stride: positions between the fields of neighbouring units, which are all of one size then; None where all units
+            see the same, and where the steps are uneven, as behind an upsampling.
         start: the first position of the first unit's field; negative where it begins in the padding.
         unit: which unit ``first`` and ``last`` are of: the middle one.
         first: the first position within the input that it depends on.
         last: the last one.
+        same: whether all units see the same.
     """
 
     size: int
@@ -23,8 +24,9 @@ class ReceptiveField:
     unit: int
     first: int
     last: int
+    same: bool = False
 
     @property
     def centre(self) -> float:
-        """The position in the input that the first unit's field is centred on."""
+        """The position in the input that the first unit's field is centred on, where there is a stride."""
         return self.start + (self.size - 1) / 2

@@ -5,6 +5,7 @@ from math import prod
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -227,6 +228,139 @@ class Block(nn.Module):
 
     def forward(self, x):
         return self.fc(x)
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(10, 4)
+        self.head = nn.Linear(4, 10, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, x):
+        return self.head(self.embedding(x))
+
+
+def test_tied_weights_stay_tied_by_a_change_that_leaves_their_shape():
+    explained = netscope.explain(Tied(), inputs="1x5:int64", what_if=["head.bias=True"])
+    assert explained.totals.params == 40 + 10
+
+
+def test_a_new_layer_has_the_dtype_and_the_flags_of_the_old_one():
+    model = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 2)).to(torch.bfloat16).requires_grad_(False)
+    explained = netscope.explain(model, inputs="1x4:bfloat16", what_if={"0.out_features": 8, "1.in_features": 8})
+    assert explained.misfit is None
+    assert explained.totals.param_dtypes == ("bfloat16",)
+    assert explained.totals.trainable_params == 0
+
+
+@pytest.mark.parametrize(
+    ("made", "change"),
+    [
+        (nn.LSTM(4, 6, batch_first=True), "0.hidden_size=8"),
+        (nn.GRU(4, 6, batch_first=True), "0.bidirectional=True"),
+        (nn.ReLU6(), "0.inplace=True"),
+        (nn.ZeroPad1d(2), "0.padding=1"),
+        (nn.LayerNorm(4), "0.eps=1e-3"),
+        (nn.BatchNorm1d(3), "0.affine=False"),
+    ],
+)
+def test_all_kinds_of_layers_can_be_changed(made, change):
+    assert netscope.explain(nn.Sequential(made), inputs=(2, 3, 4), what_if=[change]).misfit is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "features.0.padding=-1", "features.0.dilation=0", "features.0.kernel_size=0", "features.0.stride=0",
+        "features.0.padding=(1,2,3)", "features.0.padding=1.5", "features.0.padding=True", "features.0.padding=None",
+        "avgpool.output_size=0",
+    ],
+)  # fmt: skip
+def test_sizes_that_no_device_takes_are_refused_though_meta_does(change):
+    with pytest.raises(UsageError, match="cannot be built with"):
+        netscope.explain("alexnet", what_if=[change])
+
+
+def test_a_misfit_in_an_addition_is_told_with_the_module():
+    explained = netscope.explain("resnet18", what_if=["layer1.0.conv2.stride=2"])
+    assert (explained.exit_code, explained.misfit.path) == (1, "layer1.0")
+    assert "failed in layer1.0 (BasicBlock): RuntimeError" in explained.misfit.reason
+
+
+def test_what_mends_an_input_that_does_not_fit_can_be_tried_at_once():
+    inputs = (1, 3, 231, 231)
+    misfit = netscope.explain("alexnet-unpadded", inputs=inputs).misfit
+    assert misfit.remedy == "classifier.fc6.in_features=9216"
+    assert netscope.explain("alexnet-unpadded", inputs=inputs, what_if=[misfit.remedy]).misfit is None
+
+
+def test_what_would_fit_is_left_out_where_the_groups_would_not():
+    model = nn.Sequential(nn.Conv2d(4, 6, 1), nn.Conv2d(6, 6, 1, groups=2))
+    explained = netscope.explain(model, inputs=(1, 4, 8, 8), what_if=["0.out_channels=7"])
+    assert (explained.misfit.path, explained.misfit.remedy) == ("1", "")
+
+
+def test_a_picture_without_a_batch_has_its_channels_first():
+    assert netscope.explain(nn.Sequential(nn.Conv2d(3, 4, 1)), inputs=(5, 8, 8)).misfit.remedy == "0.in_channels=5"
+
+
+def test_a_window_that_is_only_begun_is_not_called_thrown_away():
+    made = nn.MaxPool2d(3, 2, ceil_mode=True)
+    notes = layer(netscope.explain(nn.Sequential(made), inputs=(1, 2, 8, 8)), "0").of("height and width").notes
+    assert notes[0] == "the last window reaches 1 row and column beyond the padded input"
+    assert not any("floor" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("made", "shape", "said"),
+    [
+        (nn.RNN(4, 5, nonlinearity="relu"), (3, 2, 4), "h = relu("),
+        (nn.BatchNorm2d(3, affine=False), (2, 3, 4, 4), "y = (x − mean) / √(variance + ε)"),
+        (nn.BatchNorm2d(3, track_running_stats=False), (2, 3, 4, 4), "of the batch, also when evaluating"),
+        (nn.LayerNorm(4, elementwise_affine=False), (2, 3, 4), "over 4 = 4 values"),
+    ],
+)
+def test_what_a_layer_does_is_told_by_how_it_was_made(made, shape, said):
+    found = layer(netscope.explain(nn.Sequential(made), inputs=shape), "0").of("what it does")
+    assert said in found.rule + found.arithmetic
+    assert "γ" not in found.rule or list(made.parameters())
+
+
+class ChannelsFirst(nn.LayerNorm):
+    def forward(self, x):
+        return super().forward(x.transpose(1, -1)).transpose(1, -1)
+
+
+@pytest.mark.parametrize(
+    ("made", "shape"),
+    [
+        (ChannelsFirst(3), (2, 3, 5)), (nn.InstanceNorm2d(3), (2, 3, 4, 4)), (nn.LSTM(4, 6, proj_size=2), (3, 2, 4)),
+        (nn.Fold((4, 5), 2), (1, 12, 12)), (nn.FractionalMaxPool2d(2, output_size=3), (1, 2, 8, 8)),
+    ],
+)  # fmt: skip
+def test_nothing_is_said_that_does_not_hold(made, shape):
+    found = layer(netscope.explain(nn.Sequential(made), inputs=shape), "0")
+    assert found.of("what it does") is None
+    assert not any("floor" in item.arithmetic or "as asked" in item.arithmetic for item in found.derivations)
+
+
+def test_the_first_fully_connected_layer_is_explained_by_what_it_reads():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.table = nn.Conv2d(1, 4, 1), nn.Linear(400, 2)
+
+        def forward(self, x, t):
+            return self.conv(x).mean() + self.table(t)
+
+    assert netscope.explain(Two(), inputs=[(1, 1, 10, 10), (1, 400)]).flattened is None
+
+
+@pytest.mark.parametrize("what_if", [5, [3], {3: 4}])
+def test_changes_of_another_type_are_refused(what_if):
+    with pytest.raises(UsageError, match="what_if is a list of texts"):
+        netscope.explain("lenet5", what_if=what_if)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from netscope.schema import (
 from .conftest import layer, summary_of
 
 FIELD = ReceptiveField(size=11, stride=4.0, start=-2, unit=27, first=106, last=116)
-WHOLE = ReceptiveField(size=355, stride=None, start=-82, unit=0, first=0, last=223)
+WHOLE = ReceptiveField(size=355, stride=None, start=-82, unit=0, first=0, last=223, same=True)
 
 
 def weights(*shape):
@@ -131,5 +131,6 @@ def test_a_layer_that_never_ran_says_so(explanation):
 
 def test_a_field_that_is_not_known_is_said_not_to_be(explanation):
     row = replace(convolution(), receptive_field=())
-    text = render(replace(explanation, path=row.path, layers=(LayerExplanation(row=row, derivations=()),)))
-    assert "not known: an op before it mixes positions" in text
+    layers = (LayerExplanation(row=row, derivations=()),)
+    text = render(replace(explanation, path=row.path, layers=layers, has_fields=True))
+    assert "not known: an op on the way to it mixes positions" in text

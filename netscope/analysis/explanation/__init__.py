@@ -10,7 +10,7 @@ from netscope.analysis.explanation.chain import flattened_size
 from netscope.analysis.explanation.fields import field_derivation
 from netscope.analysis.explanation.multiplications import macs_derivation
 from netscope.analysis.explanation.parameters import params_derivation
-from netscope.analysis.explanation.sizes import size_derivations
+from netscope.analysis.explanation.sizes import size_derivations, spatial_rank
 from netscope.analysis.explanation.statements import statements
 from netscope.schema import Derivation, LayerRow
 
@@ -20,9 +20,12 @@ __all__ = ["derivations", "flattened_size", "remedy"]
 def remedy(row: LayerRow) -> str:
     """The hyperparameter with which a layer would take what it was given, ``"fc.in_features=6400"``; empty if none."""
     shape = row.input_shapes[0] if row.input_shapes else ()
-    for name, axis in (("in_features", -1), ("in_channels", 1), ("num_features", 1)):
+    groups = row.hyperparameters.get("groups", 1)
+    for name, axis in (("in_features", -1), ("in_channels", -spatial_rank(row) - 1), ("num_features", 1)):
         expected = row.hyperparameters.get(name)
-        if isinstance(expected, int) and len(shape) > 1 and shape[axis] != expected:
+        if not isinstance(expected, int) or len(shape) <= abs(axis) - (axis < 0) or shape[axis] == expected:
+            continue
+        if not isinstance(groups, int) or shape[axis] % groups == 0:
             return f"{row.path}.{name}={shape[axis]}"
     return ""
 

@@ -3,38 +3,33 @@
 from math import prod
 
 from netscope.analysis.explanation.notation import by, product_text, without_batch
-from netscope.schema import ChainStage, Derivation, LayerRow, Summary
+from netscope.schema import Derivation, Summary
+
+MOST_STEPS = 20
+"""Modules between the maps and the layer that only pass them on: a flattening, a dropout."""
 
 
-def flattened_size(summary: Summary, chain: tuple[ChainStage, ...]) -> Derivation | None:
-    """How many features the first fully connected layer is given, and from which feature maps; None without one."""
-    linear = next(
-        (row for row in summary.rows if row.own_params and "in_features" in row.hyperparameters and row.calls), None
-    )
+def flattened_size(summary: Summary) -> Derivation | None:
+    """How many features the first fully connected layer is given, and from which feature maps; None without such."""
+    rows = {row.path: row for row in summary.rows}
+    linear = next((row for row in summary.rows if "in_features" in row.hyperparameters and row.calls), None)
     if linear is None or not linear.input_shapes or not linear.input_shapes[0]:
         return None
     features = linear.input_shapes[0][-1]
-    maps = _last_maps(chain, features, linear)
-    if maps is None:
-        return None
-    shape = without_batch(maps.shape)
-    text = f"{by(shape)} of {maps.paths[-1]} flattened: {product_text(shape)} features"
-    if prod(shape) != features:
-        return None
-    return Derivation(
-        quantity="first fully connected layer",
-        rule="C·H·W",
-        arithmetic=f"{text} for {linear.path} ({linear.type_name})",
-        value=features,
-    )
-
-
-def _last_maps(chain: tuple[ChainStage, ...], features: int, linear: LayerRow) -> ChainStage | None:
-    """The last stage before it whose units, several for each picture in a row, are its features."""
-    last = None
-    for stage in chain:
-        if linear.path in stage.paths:
-            break
-        if len(stage.shape) > 2 and prod(stage.shape[1:]) == features:  # noqa: PLR2004 - (N, C, …)
-            last = stage
-    return last
+    row = linear
+    for _ in range(MOST_STEPS):
+        source = rows.get(row.reads_from[0]) if len(row.reads_from) == 1 else None
+        shape = source.output_shapes[0] if source is not None and source.output_shapes else ()
+        if source is None or prod(shape[1:]) != features:
+            return None
+        if len(shape) > 2:  # noqa: PLR2004 - (N, C, …)
+            maps = without_batch(shape)
+            return Derivation(
+                quantity="first fully connected layer",
+                rule="C·H·W",
+                arithmetic=f"{by(maps)} of {source.path} flattened: {product_text(maps)} features for "
+                f"{linear.path} ({linear.type_name})",
+                value=features,
+            )
+        row = source
+    return None

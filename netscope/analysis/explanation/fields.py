@@ -17,7 +17,7 @@ def field_derivation(row: LayerRow, rows: Mapping[str, LayerRow]) -> Derivation 
     strides = {field.stride for field in fields}
     stride = strides.pop() if len(strides) == 1 else None
     short = text + (f", every {stride:g}" if stride else "")
-    if not any(field.stride for field in fields):
+    if all(field.same for field in fields):
         given = rows[""].input_shapes[0][-len(fields) :] if "" in rows and rows[""].input_shapes else ()
         sees_all = [(field.first, field.last) for field in fields] == [(0, size - 1) for size in given]
         short = "all" if sees_all else ", ".join(f"{field.first} … {field.last}" for field in fields)
@@ -35,13 +35,15 @@ def field_derivation(row: LayerRow, rows: Mapping[str, LayerRow]) -> Derivation 
 def _remarks(fields: tuple[ReceptiveField, ...]) -> list[str]:
     strides = [field.stride for field in fields]
     notes = []
-    if all(strides):
+    if all(field.same for field in fields) and not any(strides):
+        notes.append("all units see the same")
+    elif all(strides):
         notes.append(f"neighbouring units' fields lie {_by(f'{stride:g}' for stride in strides)} apart")
         centres = ", ".join(f"{field.centre:g}" for field in fields)
         starts = ", ".join(str(field.start) for field in fields)
         notes.append(f"the first unit's field begins at {starts} and is centred on {centres}".replace("-", "−"))
     else:
-        notes.append("all units see the same")
+        notes.append("neighbouring units' fields lie in uneven steps")
     spans = ", ".join(f"{field.first} … {field.last}" for field in fields)
     notes.append(f"the middle unit depends on positions {spans}")
     if any(field.last - field.first + 1 < field.size for field in fields):

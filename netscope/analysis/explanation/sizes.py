@@ -77,7 +77,9 @@ def spatial_rank(row: LayerRow) -> int:
 
 
 def _windows(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
-    """Of a convolution or pooling."""
+    """Of a convolution or pooling; not of what is told its output's size."""
+    if {"output_size", "output_ratio"} & row.hyperparameters.keys():
+        return []
 
     def derive(size: int, axis: int) -> tuple[int, Derivation] | None:
         arithmetic = spatial_arithmetic(row.hyperparameters, size, axis)
@@ -100,6 +102,8 @@ def _remarks(arithmetic: SpatialArithmetic) -> list[str]:
     notes = []
     if arithmetic.unseen:
         notes.append(_thrown_away(arithmetic))
+    if arithmetic.overhang:
+        notes.append(f"the last window reaches {_counted(arithmetic.overhang, verb=False)} beyond the padded input")
     skipped = arithmetic.stride - arithmetic.span
     if skipped > 0:
         notes.append(f"between two windows {_counted(skipped)} skipped")
@@ -113,6 +117,8 @@ def _remarks(arithmetic: SpatialArithmetic) -> list[str]:
 
 
 def _thrown_away(arithmetic: SpatialArithmetic) -> str:
+    if arithmetic.rounds_up:
+        return f"the last {_counted(arithmetic.unseen)} in no window: one there would begin behind the input"
     padded = "the padded input" if arithmetic.left or arithmetic.right else "the input"
     unseen, lost = arithmetic.unseen, arithmetic.unseen_input
     last = f"the last {{line}} of {padded} {{are}}" if unseen == 1 else f"the last {unseen} {{lines}} of {padded} are"
@@ -125,8 +131,9 @@ def _thrown_away(arithmetic: SpatialArithmetic) -> str:
     return f"the floor throws away {decimal(arithmetic.quotient % 1)} of a step: {last} in no window; {what}"
 
 
-def _counted(number: int) -> str:
-    return f"{number} {{lines}} are" if number > 1 else "1 {line} {are}"
+def _counted(number: int, *, verb: bool = True) -> str:
+    lines, are = ("{lines}", "are") if number > 1 else ("{line}", "{are}")
+    return f"{number} {lines} {are}" if verb else f"{number} {lines}"
 
 
 def _even(arithmetic: SpatialArithmetic) -> SpatialArithmetic | None:
@@ -157,7 +164,7 @@ def _transposed(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
 
 
 def _adaptive(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
-    if "output_size" not in row.hyperparameters:
+    if "output_size" not in row.hyperparameters or "Adaptive" not in row.type_name:
         return []
 
     def derive(size: int, axis: int) -> tuple[int, Derivation] | None:

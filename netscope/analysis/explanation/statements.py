@@ -19,33 +19,37 @@ def statements(row: LayerRow) -> tuple[Derivation, ...]:
 
 Found = tuple[str, str] | None
 
-_NORM = "y = (x − mean) / √(variance + ε) · γ + β"
+
+def _norm_rule(row: LayerRow) -> str:
+    names = {item.name for item in row.tensors if not item.is_buffer}
+    scaled = " · γ" if "weight" in names else ""
+    shifted = " + β" if "bias" in names else ""
+    return f"y = (x − mean) / √(variance + ε){scaled}{shifted}"
 
 
 def _batch_norm(row: LayerRow) -> Found:
-    if "num_features" not in row.hyperparameters or not row.input_shapes:
+    if "num_features" not in row.hyperparameters or not row.input_shapes or "BatchNorm" not in row.type_name:
         return None
     shape = row.input_shapes[0]
     places = (shape[0], *shape[2:])
-    buffers = [item for item in row.tensors if item.is_buffer and item.shape]
-    running = "the running ones when evaluating" if buffers else "of each picture by itself"
+    tracked = any(item.is_buffer and item.name == "running_mean" for item in row.tensors)
+    running = "when training, the running ones when evaluating" if tracked else "of the batch, also when evaluating"
     per = "channel" if len(shape) > 2 else "feature"  # noqa: PLR2004 - (N, C, …)
-    text = f"one mean and variance for each {per}: when training over {product_text(places)} values, {running}"
-    return _NORM, text
+    return _norm_rule(row), f"one mean and variance for each {per}, over {product_text(places)} values {running}"
 
 
 def _layer_norm(row: LayerRow) -> Found:
     normalised = row.hyperparameters.get("normalized_shape")
-    sizes = normalised if isinstance(normalised, tuple) else (normalised,)
-    if not all(isinstance(size, int) for size in sizes) or not row.input_shapes:
+    sizes = tuple(normalised) if isinstance(normalised, tuple) else (normalised,)
+    shape = row.input_shapes[0] if row.input_shapes else ()
+    # A subclass may normalise another dimension than the last.
+    if not sizes or shape[len(shape) - len(sizes) :] != sizes or row.type_name not in ("LayerNorm", "RMSNorm"):
         return None
-    shape = row.input_shapes[0]
-    own = shape[len(shape) - len(sizes) :]
     places = prod(shape[: len(shape) - len(sizes)])
-    text = f"one mean and variance for each of {places:,} places, over {product_text(own)} values"
-    if "RMS" in row.type_name:
-        return "y = x / √(mean of x² + ε) · γ", text.replace("mean and variance", "mean square")
-    return _NORM, text
+    over = f"over {product_text(shape[len(shape) - len(sizes) :])} values"
+    if row.type_name == "RMSNorm":
+        return "y = x / √(mean of x² + ε) · γ", f"one mean square for each of {places:,} places, {over}"
+    return _norm_rule(row), f"one mean and variance for each of {places:,} places, {over}"
 
 
 def _group_norm(row: LayerRow) -> Found:
@@ -53,12 +57,14 @@ def _group_norm(row: LayerRow) -> Found:
     if not (isinstance(groups, int) and isinstance(channels, int)) or not row.input_shapes:
         return None
     each = (channels // groups, *row.input_shapes[0][2:])
-    return _NORM, f"one mean and variance for each of {groups} groups, over {product_text(each)} values"
+    return _norm_rule(row), f"one mean and variance for each of {groups} groups, over {product_text(each)} values"
 
 
 def _attention(row: LayerRow) -> Found:
     width, heads = row.hyperparameters.get("embed_dim"), row.hyperparameters.get("num_heads")
     if not (isinstance(width, int) and isinstance(heads, int)) or heads < 1:
+        return None
+    if not any("softmax" in op.op or "scaled_dot_product" in op.op for op in row.ops):
         return None
     each = width // heads
     return (
@@ -68,17 +74,21 @@ def _attention(row: LayerRow) -> Found:
 
 
 def _recurrent(row: LayerRow) -> Found:
+    values = row.hyperparameters
+    if values.get("proj_size") or not row.input_shapes or "hidden_size" not in values:
+        return None
     rules = {
         "LSTM": ("c = f·c + i·g, h = o·tanh(c)", "4 gates: input, forget, cell and output"),
         "GRU": ("h = (1 − z)·n + z·h", "3 gates: reset, update and new"),
-        "RNN": ("h = tanh(W·x + b + U·h + c)", "1 gate"),
+        "RNN": (f"h = {'relu' if values.get('mode') == 'RNN_RELU' else 'tanh'}(W·x + b + U·h + c)", "1 product"),
     }
-    found = next((rule for name, rule in rules.items() if row.type_name.startswith(name)), None)
-    if found is None or not row.input_shapes or "hidden_size" not in row.hyperparameters:
+    if row.type_name not in rules:
         return None
-    symbols, gates = found
-    hidden = row.hyperparameters["hidden_size"]
-    return symbols, f"{gates}, of {hidden} units each, at every step of the sequence, one after the other"
+    symbols, gates = rules[row.type_name]
+    return (
+        symbols,
+        f"{gates}, of {values['hidden_size']} units each, at every step of the sequence, one after the other",
+    )
 
 
 def _joins(row: LayerRow) -> Found:

@@ -109,6 +109,24 @@ class Field(NamedTuple):
             last.append(max([self.last[tap] for tap in inside], default=NOWHERE_LAST))
         return Field(tuple(low), tuple(high), tuple(first), tuple(last), step)
 
+    def slid(self, count: int, window: "Window") -> "Field":
+        """One unit for each place of a window that slides: as ``windows``, by slices where all taps are inside."""
+        step = None if self.step is None else self.step * window.stride
+        size, reach = len(self.low), window.dilation * (window.kernel - 1)
+        begin = min(-(-window.padding // window.stride), count)
+        end = max(min((size - 1 - reach + window.padding) // window.stride + 1, count), begin)
+        if any(list(values) != sorted(values) for values in self._spans) or (end == begin):
+            return self.windows([window.taps(place) for place in range(count)], step)
+        before = self.windows([window.taps(place) for place in range(begin)], step)
+        behind = self.windows([window.taps(place) for place in range(end, count)], step)
+        start, stop = begin * window.stride - window.padding, (end - 1) * window.stride - window.padding + 1
+        shifts = (0, reach, 0, reach)
+        low, high, first, last = (
+            (*head, *values[start + shift : stop + shift : window.stride], *tail)
+            for head, values, tail, shift in zip(before[:4], self._spans, behind[:4], shifts, strict=True)
+        )
+        return Field(low, high, first, last, step)
+
     def _beyond(self, values: tuple[int, ...], unit: int) -> int:
         """What a unit beyond the edges would have."""
         if 0 <= unit < len(values):
@@ -122,6 +140,19 @@ class Field(NamedTuple):
         """Whether every unit of it, which are all alike, depends on all that any of the other's does."""
         alike = len(set(self.low)) == len(set(self.high)) == 1
         return alike and self.low[0] <= min(other.low) and self.high[0] >= max(other.high)
+
+
+class Window(NamedTuple):
+    """What slides along an axis: its number of taps, and how far apart these and its places are."""
+
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int = 1
+
+    def taps(self, place: int) -> list[int]:
+        """The positions under it."""
+        return [place * self.stride - self.padding + self.dilation * tap for tap in range(self.kernel)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,22 @@
 """A trace's ops in order, each with its rule, and what each module's first output depends on."""
 
+from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 from netscope.analysis.dataflow import is_view
 from netscope.analysis.receptive.fields import Atom, Field, LostError, Units, plain
 from netscope.analysis.receptive.rules import Op, units_after
 from netscope.flops import reason_for
-from netscope.schema import ReceptiveField, Trace, TracedOp
+from netscope.schema import ReceptiveField, Shape, Trace, TracedOp
 
 CONVOLUTION = "aten.convolution"
 
 RESTRIDED = "aten.as_strided_"
 """How pooling tells that one pixel lies in memory as pictures with their channels last do."""
+
+LONGEST_AXIS = 1 << 15
+"""Positions along an axis of the input beyond which none is followed."""
 
 INDEPENDENT = ("creates a tensor", "draws random numbers")
 """Ops that take no values from the tensors they read, only shapes."""
@@ -24,9 +29,10 @@ def receptive_fields(trace: Trace) -> tuple[tuple[ReceptiveField, ...], ...]:
     not depend on the input, where the trace has no convolution, and where an op mixes positions in a way that is not
     followed: nothing is guessed. Only inputs of floating dtype are followed.
     """
-    follower = _Follower(trace)
-    if not follower.axes:
+    inputs, axes = _followed(trace)
+    if not axes:
         return ((),) * len(trace.modules)
+    follower = _Follower(trace, inputs, axes)
     ending: dict[int, list[int]] = {}
     for number, call in enumerate(trace.calls):
         ending.setdefault(call.ops[1], []).append(number)
@@ -36,55 +42,86 @@ def receptive_fields(trace: Trace) -> tuple[tuple[ReceptiveField, ...], ...]:
         for number in ending.get(position, ()):
             call = trace.calls[number]
             if found[call.module] is None and call.outputs:
-                found[call.module] = _told(follower.units.get(call.outputs[0]))
+                found[call.module] = _told(follower.units_of(call.outputs[0]))
         if position < len(forward_ops):
             follower.run(forward_ops[position])
     return tuple(fields or () for fields in found)
 
 
-class _Follower:
-    """What each tensor depends on, so far. A tensor that is missing does not depend on the input; None is lost."""
+def _followed(trace: Trace) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The inputs of the shape that the first convolution reads, and those of their dimensions that it slides over."""
+    for tensor in trace.calls[0].inputs:
+        item = trace.tensors[tensor]
+        dimensions = tuple(range(len(item.shape)))
+        if "float" not in item.dtype or max(item.shape, default=0) > LONGEST_AXIS:
+            continue
+        scout = _Follower(trace, (tensor,), dimensions)
+        for op in trace.ops[: trace.first_backward_op]:
+            read = scout.units_of(op.reads[0]) if op.name == CONVOLUTION else None
+            if read is not None:
+                slid_over = [read.axes_in(dimension) for dimension in range(2, len(read.layout))]
+                if any(len(found) != 1 or min(found) < 0 for found in slid_over):
+                    break
+                axes = tuple(min(found) for found in slid_over)
+                alike = (other for other in trace.calls[0].inputs if trace.tensors[other].spec == item.spec)
+                return tuple(alike), axes
+            scout.run(op)
+    return (), ()
 
-    def __init__(self, trace: Trace) -> None:
+
+class _Follower:
+    """What each tensor depends on, so far. A tensor that is missing does not depend on the input; None is lost.
+
+    Args:
+        trace: whose ops are followed.
+        inputs: the tensors that went in and are followed.
+        axes: the dimensions of them that are, in order.
+    """
+
+    def __init__(self, trace: Trace, inputs: Sequence[int], axes: Sequence[int]) -> None:
         self._trace = trace
         self._of_storage: dict[int, set[int]] = {}
+        self._partly_written: set[int] = set()
         self.units: dict[int, Units | None] = {}
-        rank = next((len(trace.tensors[op.reads[1]].shape) - 2 for op in trace.ops if op.name == CONVOLUTION), 0)
-        given = [trace.tensors[tensor] for tensor in trace.calls[0].inputs]
-        images = [
-            (tensor, item)
-            for tensor, item in zip(trace.calls[0].inputs, given, strict=True)
-            if rank and "float" in item.dtype and len(item.shape) in (rank + 1, rank + 2)
-        ]
-        self.axes = images[0][1].shape[-rank:] if images else ()
-        for tensor, item in images:
-            if item.shape[-rank:] == self.axes:
-                self._put(tensor, _identity(item.shape, self.axes))
+        for tensor in inputs:
+            self._put(tensor, _identity(trace.tensors[tensor].shape, axes))
 
     def _put(self, tensor: int, units: Units | None) -> None:
         self.units[tensor] = units
         self._of_storage.setdefault(self._trace.tensors[tensor].storage, set()).add(tensor)
 
+    def units_of(self, tensor: int) -> Units | None:
+        """What it depends on; None if that is lost, or nothing."""
+        return self.units.get(tensor)
+
     def run(self, op: TracedOp) -> None:
         """Takes down what the op's results depend on."""
         if op.name == RESTRIDED:
             self._restride(op)
+        for tensor in op.reads:
+            if tensor not in self.units and self._trace.tensors[tensor].storage in self._partly_written:
+                self._put(tensor, None)
         reads = {tensor: self.units[tensor] for tensor in op.reads if tensor in self.units}
         shapes = [self._trace.tensors[tensor].shape for tensor in op.writes]
         if not reads or reason_for(op.name) in INDEPENDENT:
             for tensor in op.writes:
-                self._overwrite(tensor, None, depends=False)
+                if tensor in self.units:
+                    self._overwrite(tensor, None)
+                    del self.units[tensor]
             return
-        results: list[Units | None] = [None] * len(shapes)
-        try:
-            results = list(units_after(Op(op, reads, shapes, self._trace.tensors)))
-        except LostError:
-            results = [_whole(reads, shape) for shape in shapes]
         in_place = not is_view(op, self._trace) and set(op.writes) & set(op.reads)
-        for tensor, units in zip(op.writes, results, strict=True):
+        for tensor, units in zip(op.writes, self._after(op, reads, shapes), strict=True):
             if in_place:
-                self._overwrite(tensor, units, depends=True)
+                self._overwrite(tensor, units)
             self._put(tensor, units)
+
+    def _after(self, op: TracedOp, reads: dict[int, Units | None], shapes: list[Shape]) -> list[Units | None]:
+        """What the op's results depend on."""
+        try:
+            return list(units_after(Op(op, reads, shapes, self._trace.tensors)))
+        except (LostError, LookupError, ArithmeticError, TypeError, ValueError):
+            # Beside what is not followed, an op in a form that its rule does not foresee.
+            return [_whole(reads, shape) for shape in shapes]
 
     def _restride(self, op: TracedOp) -> None:
         """What is restrided in place is told with the new strides only: it is what had the same shape before."""
@@ -95,25 +132,25 @@ class _Follower:
             if (before.shape, before.offset) == (after.shape, after.offset):
                 self.units.setdefault(tensor, self.units[view])
 
-    def _overwrite(self, tensor: int, units: Units | None, *, depends: bool) -> None:
+    def _overwrite(self, tensor: int, units: Units | None) -> None:
         """Other views of what is written to depend on it as well: what they show is lost, unless nothing changed."""
-        views = self._of_storage.get(self._trace.tensors[tensor].storage, set())
         before = self.units.get(tensor)
-        same = before is not None and units is not None and (before is units or before == units)
-        for view in views - {tensor}:
-            if not same:
-                self.units[view] = None
-        if not depends and tensor in self.units:
-            del self.units[tensor]
-            views.discard(tensor)
+        if before is not None and units is not None and (before is units or before == units):
+            return
+        storage = self._trace.tensors[tensor].storage
+        self._partly_written.add(storage)
+        for view in self._of_storage.get(storage, ()):
+            self.units[view] = None
 
 
-def _identity(shape: tuple[int, ...], axes: tuple[int, ...]) -> Units:
-    """Each position depends on itself."""
-    leading = len(shape) - len(axes)
-    layout = (*(plain(size) for size in shape[:leading]), *((Atom(size, axis),) for axis, size in enumerate(axes)))
-    positions = [tuple(range(size)) for size in axes]
-    fields = (Field(units, units, units, units, Fraction(1)) for units in positions)
+def _identity(shape: Shape, axes: Sequence[int]) -> Units:
+    """Each position along these dimensions depends on itself."""
+    layout = [plain(size) for size in shape]
+    fields = []
+    for axis, dimension in enumerate(axes):
+        layout[dimension] = (Atom(shape[dimension], axis),)
+        positions = tuple(range(shape[dimension]))
+        fields.append(Field(positions, positions, positions, positions, Fraction(1)))
     return Units(tuple(layout), tuple(fields))
 
 
@@ -138,11 +175,20 @@ def _told(units: Units | None) -> tuple[ReceptiveField, ...]:
         told.append(
             ReceptiveField(
                 size=field.high[unit] - field.low[unit] + 1,
-                stride=None if field.step is None else float(field.step),
+                stride=_stride(field),
                 start=field.low[0],
                 unit=unit,
                 first=field.first[unit],
                 last=field.last[unit],
+                same=len(set(field.low)) == len(set(field.high)) == 1,
             )
         )
     return tuple(told) if all(item.first <= item.last for item in told) else ()
+
+
+def _stride(field: Field) -> float | None:
+    """Between neighbouring units, if it is the same everywhere."""
+    if len(field.low) == 1:
+        return None if field.step is None else float(field.step)
+    steps = {after - before for values in (field.low, field.high) for before, after in pairwise(values)}
+    return float(steps.pop()) if len(steps) == 1 and steps != {0} else None

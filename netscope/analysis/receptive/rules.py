@@ -7,7 +7,7 @@ from functools import partial
 from math import ceil, floor
 from typing import Any
 
-from netscope.analysis.receptive.fields import BLURRED, Atom, Field, LostError, Units, plain
+from netscope.analysis.receptive.fields import BLURRED, Atom, Field, LostError, Units, Window, plain
 from netscope.analysis.receptive.product import Operand, contracted, elementwise
 from netscope.flops import reason_for
 from netscope.schema import Shape, TensorRef, TracedOp, TracedTensor
@@ -82,8 +82,8 @@ class Op:
         return known
 
 
-def units_after(op: Op) -> Sequence[Units]:
-    """What each of the op's results depends on.
+def units_after(op: Op) -> Sequence[Units | None]:
+    """What each of the op's results depends on; None for what is not told.
 
     Raises:
         LostError: there is no rule, or it does not hold.
@@ -97,9 +97,10 @@ def units_after(op: Op) -> Sequence[Units]:
     if rule is None:
         raise LostError
     results = list(rule(op))
+    if any(units.shape != tuple(shape) for units, shape in zip(results, op.shapes, strict=False)):
+        raise LostError
     # Ops return statistics, indices and the like as well, and nothing that is looked into reads them.
-    results += results[:1] * (len(op.shapes) - len(results))
-    return results[: len(op.shapes)]
+    return [*results, *[None] * (len(op.shapes) - len(results))]
 
 
 def _elementwise(op: Op) -> Sequence[Units]:
@@ -110,6 +111,14 @@ def _same(op: Op) -> Sequence[Units]:
     if op.first.shape != op.shapes[0]:
         raise LostError
     return [op.first]
+
+
+def _gated(op: Op) -> Sequence[Units]:
+    """One half of a dimension times the sigmoid of the other."""
+    units, dimension = op.first, op.arg(1, -1) % len(op.shapes[0])
+    if units.axes_in(dimension):
+        raise LostError
+    return [units.with_dimension(dimension, plain(op.shapes[0][dimension]))]
 
 
 def _copied(op: Op) -> Sequence[Units]:
@@ -265,8 +274,23 @@ def _blurred(parts: Sequence[Units], dimension: int, shape: Shape) -> Units:
 def _stacked(op: Op) -> Sequence[Units]:
     shape = op.shapes[0]
     dimension = op.arg(1, 0) % len(shape)
-    units = elementwise(op.all, (*shape[:dimension], *shape[dimension + 1 :]))
-    return [Units((*units.layout[:dimension], plain(shape[dimension]), *units.layout[dimension:]), units.fields)]
+    parts = [op.of(part) for part in op.arg(0)]
+    known = [units for units in parts if units is not None]
+    units = elementwise(known, (*shape[:dimension], *shape[dimension + 1 :]))
+    atoms = plain(shape[dimension])
+    apart = [
+        axis for axis in range(len(units.fields)) if any(part.fields[axis] != known[0].fields[axis] for part in known)
+    ]
+    if apart:
+        # Side by side they are positions again, if each of them stands for one.
+        (axis, *others) = apart
+        if others or len(known) < len(parts) or any(part.digits(axis) for part in known):
+            raise LostError
+        spans = zip(*(part.fields[axis][:4] for part in known), strict=True)
+        low, high, first, last = (tuple(values[0] for values in span) for span in spans)
+        fields = (*units.fields[:axis], Field(low, high, first, last, None), *units.fields[axis + 1 :])
+        units, atoms = Units(units.layout, fields), (Atom(len(known), axis),)
+    return [Units((*units.layout[:dimension], atoms, *units.layout[dimension:]), units.fields)]
 
 
 def _pixels_shuffled(op: Op) -> Sequence[Units]:
@@ -335,13 +359,16 @@ def _convolved(op: Op) -> Sequence[Units]:
                 raise LostError
             units = _windowed(units, dimension, windows, Fraction(1, stride[axis]), size)
         else:
-            windows = _taps(size, kernel[axis], stride[axis], padding[axis], dilation[axis])
-            units = _windowed(units, dimension, windows, Fraction(stride[axis]), size)
+            window = Window(kernel[axis], stride[axis], padding[axis], dilation[axis])
+            units = _slid(units, dimension, window, size)
     return [units]
 
 
-def _taps(size: int, kernel: int, stride: int, padding: int, dilation: int = 1) -> list[list[int]]:
-    return [[out * stride - padding + dilation * tap for tap in range(kernel)] for out in range(size)]
+def _slid(units: Units, dimension: int, window: Window, size: int) -> Units:
+    """A window that slides over one dimension."""
+    if not units.axes_in(dimension):
+        return units.with_dimension(dimension, plain(size))
+    return units.along(dimension, lambda along: along.slid(size, window))
 
 
 def _pooled(op: Op) -> Sequence[Units]:
@@ -357,8 +384,7 @@ def _pooled(op: Op) -> Sequence[Units]:
         size = op.shapes[0][dimension]
         if kernel[axis] == stride[axis] == 1 and padding[axis] == 0:
             continue
-        windows = _taps(size, kernel[axis], stride[axis], padding[axis], dilation[axis])
-        units = _windowed(units, dimension, windows, Fraction(stride[axis]), size)
+        units = _slid(units, dimension, Window(kernel[axis], stride[axis], padding[axis], dilation[axis]), size)
     return [units]
 
 
@@ -383,8 +409,12 @@ def _interpolated(op: Op) -> Sequence[Units]:
         raise LostError
     rank = int(name.rstrip("d")[-1])
     aligned = bool(op.arg(2)) and "linear" in name
-    for dimension in range(len(units.layout) - rank, len(units.layout)):
+    scales = _scales(op, rank)
+    for axis, dimension in enumerate(range(len(units.layout) - rank, len(units.layout))):
         before, size = units.shape[dimension], op.shapes[0][dimension]
+        scale = scales[axis]
+        if scale is not None and not aligned and scale * before != size:
+            raise LostError  # torch goes by the factor then, in floating point
         if "nearest" in name:
             half = Fraction(1, 2) if "exact" in name else Fraction(0)
             windows = [[floor((out + half) * Fraction(before, size))] for out in range(size)]
@@ -392,6 +422,14 @@ def _interpolated(op: Op) -> Sequence[Units]:
             windows = [_neighbours(out, before, size, aligned=aligned) for out in range(size)]
         units = _windowed(units, dimension, windows, Fraction(before, size), size)
     return [units]
+
+
+def _scales(op: Op, rank: int) -> Sequence[float | None]:
+    """The factors that it was given, in whatever form it was dispatched; None for each that it was not."""
+    given = [value for value in op.traced.args[2:] if not isinstance(value, bool)]
+    if len(given) == 1 and isinstance(given[0], tuple):
+        given = list(given[0])
+    return given if len(given) == rank else [None] * rank
 
 
 def _neighbours(out: int, before: int, size: int, *, aligned: bool) -> list[int]:
@@ -485,6 +523,7 @@ def _listed(rule: Rule, names: str) -> dict[str, Rule]:
 _RULES: dict[str, Rule] = {
     **_listed(_same, "alias as_strided_ clone contiguous detach lift_fresh native_dropout _to_copy"),
     **_listed(_elementwise, "masked_fill where"),
+    **_listed(_gated, "glu"),
     **_listed(_copied, "copy"),
     **_listed(_viewed, "view _unsafe_view reshape _reshape_alias unsqueeze squeeze flatten"),
     **_listed(_permuted, "permute"),
