@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
@@ -177,8 +177,11 @@ def _prepared(
     logging.disable(logging.WARNING)
 
     def say(message: dict[str, Any]) -> None:
-        answers.write(msgspec.json.encode(message) + b"\n")
-        answers.flush()
+        try:
+            answers.write(msgspec.json.encode(message) + b"\n")
+            answers.flush()
+        except BrokenPipeError:
+            _leave()
 
     return say
 
@@ -191,6 +194,11 @@ def _listen(questions: BinaryIO, asked: "SimpleQueue[dict[str, Any]]") -> None:
             STOPPED.set()
         else:
             asked.put(question)
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """Ends the process and what it started, without a word: whoever asked is gone."""
     with suppress(AttributeError, OSError):
         if os.getpgrp() == os.getpid():
             os.killpg(os.getpid(), signal.SIGKILL)

@@ -19,7 +19,7 @@ class ComparedArchitecture:
         paper: its authors and year, ``"He et al. 2015"``; empty if unknown.
         idea: what was new in it, in a few words; empty if unknown.
         inputs: what the forward pass was given.
-        weighted_layers: modules that multiply by parameters of their own, as a paper counts its layers.
+        weighted_layers: modules that multiply by parameters of their own, convolutions on shortcuts among them.
         activations: kinds of activation functions that ran, ``"ReLU"``, the commonest first; no softmax.
         pooling: ``"max"``, ``"average"`` and ``"mean"``, the commonest first; ``"mean"`` is taken outside of any
             pooling module, over whole axes.

@@ -122,7 +122,7 @@ class ComparedModel:
         architecture: what it is.
         inputs: what the forward pass was given.
         totals: its figures.
-        weighted_layers: modules that multiply by parameters of their own, as a paper counts its layers: convolutions,
+        weighted_layers: modules that multiply by parameters of their own: convolutions, those on shortcuts among them,
             fully connected layers and their like, no normalisation; those with parameters where nothing ran.
         uncounted_ops: while there are any, its FLOPs are a lower bound.
         traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"nowhere"`` for weights alone.

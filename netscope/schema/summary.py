@@ -268,9 +268,10 @@ class Summary(Displayed):
 
     @property
     def weighted_layers(self) -> int:
-        """Modules that multiply by parameters of their own, as a paper counts its layers.
+        """Modules that multiply by parameters of their own, near to how papers count their layers.
 
-        Convolutions, fully connected layers and their like, no normalisation; those with parameters where nothing ran.
+        Convolutions, those on shortcuts too, fully connected layers and their like, no normalisation; an
+        ``nn.MultiheadAttention`` is one. Those with parameters where nothing ran.
         """
         return sum(1 for row in self.rows if row.own_params and (row.own_flops or not self.totals.flops))
 

@@ -9,14 +9,15 @@ _VARIANT = "(?:quantized_|tf_)?"
 """What may stand before a family's name and changes nothing about where it comes from."""
 
 FAMILIES: tuple[tuple[str, int, str, str], ...] = (
-    ("alexnet", 2014, "Krizhevsky", "ReLU and dropout in a deep convolutional network"),
+    ("alexnet", 2014, "Krizhevsky", "AlexNet in one column, for parallel training"),
     ("vgg", 2014, "Simonyan and Zisserman", "repeated 3×3 blocks"),
     ("googlenet", 2014, "Szegedy et al.", "parallel branches"),
     ("inception_v3", 2015, "Szegedy et al.", "factorised convolutions in parallel branches"),
     ("inception_v4", 2016, "Szegedy et al.", "deeper, more uniform Inception blocks"),
     ("inception_resnet", 2016, "Szegedy et al.", "Inception blocks with skip connections"),
     ("inception_next", 2023, "Yu et al.", "large depthwise kernels split into branches"),
-    (r"resnet\d+(_gn|[cdst])?$", 2015, "He et al.", "skip connections"),
+    (r"resnet\d+(_gn)?$", 2015, "He et al.", "skip connections"),
+    (r"resnet\d+d$", 2018, "He et al.", "ResNet with a deeper stem and pooled shortcuts"),
     ("wide_resnet", 2016, "Zagoruyko and Komodakis", "wider instead of deeper residual blocks"),
     (r"resnext\d+d?_", 2016, "Xie et al.", "grouped convolutions in residual blocks"),
     (r"resnetv2_\w+_bit$", 2019, "Kolesnikov et al.", "pre-activation ResNet with group normalisation"),

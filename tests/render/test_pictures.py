@@ -13,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netscope.errors import MissingExtraError
+from netscope.render import numbers
 from netscope.render.pictures import PICTURE_FORMATS, picture_bytes
 from netscope.render.pictures.chain import stage_name
+from netscope.render.pictures.drawing import ACCENT
+from netscope.render.pictures.flow import skips_of
 from netscope.render.pictures.folding import MOST_NODES, fold_flow
 from netscope.render.pictures.layering import lay_out
-from netscope.schema import ArchitectureReport, ChainStage, DataflowNode, DiffReport
+from netscope.schema import FLOP_CONVENTION, ArchitectureReport, ChainStage, DataflowNode, DiffReport
 from tests.render.conftest import layer, linear, summary_of
 from tests.render.test_html import diff_of
 
@@ -78,6 +81,78 @@ def test_the_panels_of_an_architecture(report):
     assert {"3×8×8", "4×4×32", "2×3×4×4", "16×8", "scalar"} <= set(texts)
     assert {"x", "block_0", "+", "block_1"} <= set(texts)
     assert any(text.startswith("to scale: 1 cm = ") for text in texts)
+    assert "folded by module" in texts
+
+
+def test_what_a_flop_is_and_what_was_not_counted_is_told(report, toy):
+    texts = texts_of(picture_bytes(report, "svg"))
+    assert "≥ 192 FLOPs (≥ 96 MACs)" in texts[1]
+    assert "shares of what could be counted" in texts
+    assert texts[-2:] == [
+        f"FLOPs: {FLOP_CONVENTION}",
+        f"Those are a lower bound: no formula for {numbers.calls(toy.uncounted_ops)}",
+    ]
+    exact = replace(report, summary=replace(toy, uncounted_ops=(), totals=replace(toy.totals, flops=2048, macs=1024)))
+    texts = texts_of(picture_bytes(exact, "svg"))
+    assert "2.048 KFLOPs (1.024 KMACs)" in texts[1]
+    assert "shares of what could be counted" not in texts
+    assert texts[-1] == f"FLOPs: {FLOP_CONVENTION}"
+    both = DiffReport(diff=diff_of(toy, exact.summary), before=report, after=exact)
+    assert texts_of(picture_bytes(both, "svg"))[-1].startswith("Those of toy are a lower bound: ")
+
+
+def test_what_is_not_to_scale_is_told(toy):
+    def note(*chain):
+        texts = texts_of(picture_bytes(ArchitectureReport(summary=toy, chain=chain, dataflow=()), "svg"))
+        return next(text for text in texts if text.startswith("to scale"))
+
+    thin = "what is thinner than 0.6 mm is drawn as 0.6 mm"
+    assert note(stage("a", "Conv2d", 1, 64, 224, 224), stage("b", "Conv2d", 1, 64, 1, 1)).endswith(f"; {thin}")
+    assert thin not in note(stage("a", "Conv2d", 1, 64, 8, 8), stage("b", "Linear", 1, 4))
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "told"),
+    [
+        ("Conv1d", (1, 1, 1300), "394 positions high, 16.8 channels wide"),
+        ("BatchNorm1d", (1, 1, 1300), "394 positions high, 16.8 channels wide"),
+        ("AdaptiveAvgPool1d", (1, 1, 1300), "394 positions high, 16.8 channels wide"),
+        ("Linear", (1, 1300, 1), "394 positions high, 16.8 channels wide"),
+    ],
+)
+def test_one_dimensional_layers_have_their_channels_first(kind, given, told):
+    def solids(first):
+        taken = layer("a", kind, 1, params=4, input_shapes=(given,), output_shapes=(given[:1] + first,))
+        summary = summary_of([layer("", "Net", 0, params=4), taken])
+        chain = (stage("<x>", "input", *given), stage("a", kind, 1, *first))
+        return texts_of(picture_bytes(ArchitectureReport(summary=summary, chain=chain, dataflow=()), "svg"))
+
+    texts = solids((64, 325) if kind != "Linear" else (325, 64))
+    assert any(told in text for text in texts), texts
+
+
+def test_a_name_that_does_not_fit_is_shortened():
+    names = {"a_long_name_of_a_layer": 60, "rather_long": 2, "the_remainder": 938}
+    rows = [
+        layer("", "Net", 0, params=1000),
+        *(layer(name, "Linear", 1, params=n, own_params=n) for name, n in names.items()),
+    ]
+    texts = texts_of(picture_bytes(ArchitectureReport(summary=summary_of(rows), chain=(), dataflow=()), "svg"))
+    assert any("…" in text and text.startswith("a_") and text.endswith("er") for text in texts), texts
+    assert not any(text.endswith("ong") for text in texts)
+
+
+def test_a_skip_is_an_edge_beside_a_longer_way():
+    assert skips_of([[], [0], [0, 1], [2], [1, 3]]) == {(2, 0), (4, 1)}
+    assert skips_of([[], [0], [0, 1], [2], [1, 3]], {0}) == {(4, 1)}
+    assert skips_of([[], [0], [0], [1, 2]]) == set()
+    summary, dataflow = blocks(1)
+    rows = [replace(row, own_params=0, own_flops=0) for row in summary.rows]
+    summary = summary_of([*rows, linear("1.fc", 1)], params=0, flops=0)
+    branched = (*dataflow, op("1.fc", 3), op("", 3, 4, name="aten.add", flops=0))
+    drawn = picture_bytes(ArchitectureReport(summary=summary, chain=(), dataflow=branched), "svg")
+    assert "skips are blue" in " ".join(texts_of(drawn))
+    assert ACCENT.encode() in drawn
 
 
 def test_the_panels_of_two(report, toy):

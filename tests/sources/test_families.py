@@ -26,7 +26,8 @@ def test_every_torchvision_model_has_a_family():
         ("inception_v3", 2015, "branches"),
         ("inception_resnet_v2", 2016, "skip connections"),
         ("resnet50", 2015, "skip connections"),
-        ("resnet50d", 2015, "skip connections"),
+        ("alexnet", 2014, "one column"),
+        ("resnet50d", 2018, "deeper stem"),
         ("wide_resnet50_2", 2016, "wider"),
         ("resnext50_32x4d", 2016, "grouped"),
         ("seresnext101_32x4d", 2017, "squeeze-and-excitation"),
@@ -60,7 +61,9 @@ def test_known_origins(name, year, idea):
     assert idea in origin.idea
 
 
-@pytest.mark.parametrize("name", ["nosuchnet", "myresnet50", "vit_base_patch16_rope_224", "resnet51q", "test_vit"])
+@pytest.mark.parametrize(
+    "name", ["nosuchnet", "myresnet50", "vit_base_patch16_rope_224", "resnet51q", "resnet50t", "resnet50s", "test_vit"]
+)
 def test_a_name_whose_origin_is_not_sure_has_none(name):
     assert origin_of_family(name) is None
 

@@ -1,9 +1,10 @@
 """The chain of feature maps, drawn to scale: boxes as high as they are in pixels, as wide as they have channels."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from netscope.render import numbers
@@ -36,8 +37,12 @@ _NARROWER = (1.0, 0.8, 0.6, 0.4)
 """How much narrower channels may be, if a chain then stands on one line."""
 
 VECTOR = 0.09
-LEAST = 0.025
+_LEAST_MM = 0.6
+LEAST = _LEAST_MM / 25.4
 """What is thinner could not be seen."""
+
+_CHANNELS_FIRST = re.compile("(Conv|ConvTranspose|BatchNorm|InstanceNorm|Pool)1d")
+"""Types that take C×L, where other layers take L×D."""
 
 RECESSION = (0.27, 0.23)
 """Of an inch that recedes, how much goes right and up."""
@@ -85,6 +90,12 @@ class _Scale:
         height = max(solid.rows * self.position, LEAST)
         return max(solid.channels * self.channel, LEAST), height, back * RECESSION[0], back * RECESSION[1]
 
+    def is_thickened(self, solid: _Solid) -> bool:
+        """Whether it would be thinner than can be seen."""
+        if solid.kind == _VECTOR:
+            return solid.channels * self.element < LEAST
+        return min(solid.rows * self.position, solid.channels * self.channel) < LEAST
+
     @property
     def told(self) -> str:
         """In words, for a picture that is printed as large as it is."""
@@ -98,8 +109,13 @@ def _rounded(value: float) -> str:
     return f"{float(f'{value:.3g}'):,g}"
 
 
-def _solid(shape: Shape) -> _Solid:
-    """How a shape is read. The batch is left out; three equal sizes are told apart as PyTorch's modules have them."""
+def _solid(shape: Shape, *, has_channels_first: bool) -> _Solid:
+    """How a shape is read. The batch is left out; three equal sizes are told apart as PyTorch's modules have them.
+
+    Args:
+        shape: with the batch.
+        has_channels_first: whether two sizes are C×L and not L×D.
+    """
     sizes = tuple(max(size, 1) for size in shape[1:])
     if len(sizes) == 3:  # noqa: PLR2004 - C×H×W
         if sizes[0] == sizes[1] != sizes[2]:
@@ -107,14 +123,37 @@ def _solid(shape: Shape) -> _Solid:
         return _Solid(kind=_MAP, rows=sizes[1], columns=sizes[2], channels=sizes[0])
     if len(sizes) >= 4:  # noqa: PLR2004 - C×T×H×W
         return _Solid(kind=_VOLUME, rows=sizes[-2], columns=sizes[-1], channels=sizes[0])
+    if len(sizes) == 2 and has_channels_first:  # noqa: PLR2004 - C×L
+        return _Solid(kind=_SEQUENCE, rows=sizes[1], columns=0, channels=sizes[0])
     if len(sizes) == 2:  # noqa: PLR2004 - L×D
         return _Solid(kind=_SEQUENCE, rows=sizes[0], columns=0, channels=sizes[1])
     return _Solid(kind=_VECTOR, rows=1, columns=0, channels=sizes[0] if sizes else 1)
 
 
-def _scale(chains: Sequence[Sequence[ChainStage]]) -> _Scale:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A stage, and how its shape is read."""
+
+    stage: ChainStage
+    solid: _Solid
+
+
+def _read(report: ArchitectureReport) -> list[_Read]:
+    """The chain's stages. An input is read as the layer that takes it reads it."""
+    taken = {row.path: row.input_shapes for row in report.summary.rows}
+    first = [any(map(_CHANNELS_FIRST.search, stage.types)) for stage in report.chain]
+    for position, (stage, following) in enumerate(pairwise(report.chain)):
+        if stage.types == ("input",) and stage.shape in taken.get(following.paths[0], ()):
+            first[position] = _CHANNELS_FIRST.search(following.types[0]) is not None
+    return [
+        _Read(stage=stage, solid=_solid(stage.shape, has_channels_first=is_first))
+        for stage, is_first in zip(report.chain, first, strict=True)
+    ]
+
+
+def _scale(chains: Sequence[Sequence[_Read]]) -> _Scale:
     """One for all of them, so that they can be compared."""
-    solids = [[_solid(stage.shape) for stage in chain] for chain in chains]
+    solids = [[read.solid for read in chain] for chain in chains]
     every = [solid for chain in solids for solid in chain]
     bodies = [solid for solid in every if solid.kind != _VECTOR]
     vectors = [solid.channels for solid in every if solid.kind == _VECTOR]
@@ -151,12 +190,12 @@ class _Drawn:
     line: int
 
 
-def _placed(chain: Sequence[ChainStage], scale: _Scale) -> list[_Drawn]:
+def _placed(chain: Sequence[_Read], scale: _Scale) -> list[_Drawn]:
     """From left to right, and on a further line where there is no room left."""
     placed: list[_Drawn] = []
     x, line = 0.0, 0
-    for stage in _some(chain):
-        solid = _solid(stage.shape)
+    for read in _some(chain):
+        stage, solid = read.stage, read.solid
         width, _, right, _ = scale.size(solid)
         name = min(text_width(stage_name(stage.paths), _NAME), _NAME_WIDTH)
         slot = max(width + right, name, text_width(numbers.shape(stage.shape[1:]), _SHAPE))
@@ -167,7 +206,7 @@ def _placed(chain: Sequence[ChainStage], scale: _Scale) -> list[_Drawn]:
     return placed
 
 
-def _some(chain: Sequence[ChainStage]) -> Sequence[ChainStage]:
+def _some(chain: Sequence[_Read]) -> Sequence[_Read]:
     """All of them, or the first and the last ones of very many."""
     half = MOST_STAGES // 2
     return chain if len(chain) <= MOST_STAGES else (*chain[:half], *chain[-half:])
@@ -190,7 +229,7 @@ Colors = Callable[[ChainStage], tuple[str, str]]
 
 
 def _panel(
-    title: str, chain: Sequence[ChainStage], scale: _Scale, colors: Colors, families: Sequence[int] = ()
+    title: str, chain: Sequence[_Read], scale: _Scale, told: str, colors: Colors, families: Sequence[int] = ()
 ) -> Panel:
     placed = _placed(chain, scale)
     heights = _line_heights(placed, scale)
@@ -206,12 +245,16 @@ def _panel(
                 _draw_arrow(axes, item, following, scale, middles[item.line])
 
     left_out = len(chain) - len(placed)
-    more = f"; {left_out} stages in the middle are left out" if left_out else ""
+    notes = [told]
+    if any(scale.is_thickened(item.solid) for item in placed):
+        notes.append(f"what is thinner than {_LEAST_MM} mm is drawn as {_LEAST_MM} mm")
+    if left_out:
+        notes.append(f"{left_out} stages in the middle are left out")
     return Panel(
         title=title,
         height=sum(above + below + 0.1 + LABELS for above, below in heights),
         draw=draw,
-        note=scale.told + more,
+        note="; ".join(notes),
         families=families,
     )
 
@@ -269,10 +312,13 @@ def chain_panel(report: ArchitectureReport) -> Iterator[Panel]:
     def family(stage: ChainStage) -> int:
         return min(families.get(path, OTHER) for path in stage.paths)
 
+    chain = _read(report)
+    scale = _scale([chain])
     yield _panel(
         "Feature maps",
-        report.chain,
-        _scale([report.chain]),
+        chain,
+        scale,
+        scale.told,
         lambda stage: (color_of(family(stage)), ""),
         sorted({family(stage) for stage in report.chain}),
     )
@@ -281,13 +327,14 @@ def chain_panel(report: ArchitectureReport) -> Iterator[Panel]:
 def diff_chain_panels(report: DiffReport) -> Iterator[Panel]:
     """Both chains to one scale, the stages in which something changed in colour and with its sign."""
     sides = [side for side in (report.before, report.after) if len(side.chain) > 1]
-    scale = _scale([side.chain for side in sides]) if sides else None
-    for side in sides:
+    chains = [_read(side) for side in sides]
+    scale = _scale(chains) if sides else None
+    for side, chain in zip(sides, chains, strict=True):
         if scale is not None:
             kinds = _kinds(report.diff, is_before=side is report.before)
-            title = side.summary.architecture.title
-            panel = _panel(shortened(title, 3.0, 8.5), side.chain, scale, partial(_changed, kinds))
-            yield panel if side is sides[0] else replace(panel, note="to the same scale")
+            title = shortened(side.summary.architecture.title, 3.0, 8.5)
+            told = scale.told if side is sides[0] else "to the same scale"
+            yield _panel(title, chain, scale, told, partial(_changed, kinds))
 
 
 def _kinds(diff: ModelDiff, *, is_before: bool) -> dict[str, set[str]]:

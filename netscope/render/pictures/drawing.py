@@ -20,6 +20,7 @@ POINTS = 72
 INK = "#1b1d21"
 SOFT = "#565b64"
 LINE = "#a3a6ab"
+ACCENT = "#1f5fbf"
 PALE = "#e9e9e5"
 
 HOLDER = FAMILIES.index("holds others")
@@ -93,6 +94,18 @@ def shortened(text: str, width: float, size: float) -> str:
         kept = (low + high + 1) // 2
         low, high = (kept, high) if fits(_cut(text, kept), width, size) else (low, kept - 1)
     return _cut(text, low)
+
+
+def wrapped(text: str, width: float, size: float) -> list[str]:
+    """The text on as many lines as it takes."""
+    lines = [""]
+    for word in printable(text).split():
+        longer = f"{lines[-1]} {word}".lstrip()
+        if lines[-1] and not fits(longer, width, size):
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return [shortened(line, width, size) for line in lines]
 
 
 def _cut(text: str, kept: int) -> str:

@@ -1,6 +1,6 @@
 """The dataflow from left to right, folded by module; its lines are broken as those of a text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netscope.render import numbers
 from netscope.render.document import printable
 from netscope.render.pictures.chain import stage_name
-from netscope.render.pictures.drawing import INK, LINE, SOFT, WIDTH, Panel, color_of, fits, mixed, shortened
+from netscope.render.pictures.drawing import ACCENT, INK, LINE, SOFT, WIDTH, Panel, color_of, fits, mixed, shortened
 from netscope.render.pictures.folding import FlowNode, fold_flow
 from netscope.render.pictures.layering import Layout, Place, lay_out
 from netscope.schema import ArchitectureReport
@@ -78,24 +78,46 @@ def flow_panel(report: ArchitectureReport) -> Iterator[Panel]:
         return
     layout = lay_out([node.reads for node in nodes], ROW, LANE)
     lines, height = _lines(layout)
+    skips = skips_of([node.reads for node in nodes], {n for n, node in enumerate(nodes) if node.types == ("input",)})
 
     def draw(axes: "Axes", top: float) -> None:
         tracks: dict[int, list[tuple[Place, Place]]] = {}
         for way in layout.edges:
-            _draw_edge(axes, way, lines, nodes, top, tracks)
+            is_skip = (way[-1].node, way[0].node) in skips
+            _draw_edge(axes, way, lines, nodes, top, tracks, is_skip=is_skip)
         for layer in layout.layers:
             for place in layer:
                 if place.node is not None:
                     _draw_node(axes, nodes[place.node], *_position(place, lines), top)
 
     yield Panel(
-        title="Dataflow", height=height, draw=draw, note="; ".join(_notes(nodes)),
+        title="Dataflow", height=height, draw=draw, note="; ".join(_notes(nodes, has_skips=bool(skips))),
         families=sorted({node.family for node in nodes}),
     )  # fmt: skip
 
 
-def _notes(nodes: Sequence[FlowNode]) -> Iterator[str]:
+def skips_of(reads: Sequence[Sequence[int]], inputs: Collection[int] = ()) -> set[tuple[int, int]]:
+    """The edges between whose ends there is a longer way too, each as its reader and what that reads.
+
+    Args:
+        reads: of each node, the nodes before it that lead to it.
+        inputs: nodes that none skips from.
+    """
+    before: list[set[int]] = []
+    for sources in reads:
+        before.append(set(sources).union(*(before[source] for source in sources)))
+    return {
+        (node, source)
+        for node, sources in enumerate(reads)
+        for source in sources
+        if source not in inputs and any(source in before[other] for other in sources)
+    }
+
+
+def _notes(nodes: Sequence[FlowNode], *, has_skips: bool) -> Iterator[str]:
     yield "folded by module"
+    if has_skips:
+        yield "skips are blue"
     if any(node.copies > 1 for node in nodes):
         yield "×n stands for n alike, one after the other"
     if any(_SIGNS.get(_op_name(node)) == _CONCATENATES for node in nodes):
@@ -150,6 +172,8 @@ def _draw_edge(
     nodes: Sequence[FlowNode],
     top: float,
     tracks: dict[int, list[tuple[Place, Place]]],
+    *,
+    is_skip: bool,
 ) -> None:
     """A curve through the places on its way, with an arrow at its end.
 
@@ -160,6 +184,7 @@ def _draw_edge(
         nodes: for their widths.
         top: of the panel.
         tracks: what leads into each line so far; what this edge adds is added.
+        is_skip: whether there is a longer way too.
     """
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
@@ -185,9 +210,10 @@ def _draw_edge(
             gutter = line.top + top - 0.08 - TRACK * track
             points += [(right, start[1]), (right, gutter), (left, gutter), (left, stop[1]), stop]
             codes += [Path.LINETO] * 5
+    color, linewidth, zorder = (ACCENT, 1.1, 1.1) if is_skip else (_EDGE, 0.7, 1.0)
     axes.add_patch(
         FancyArrowPatch(
-            path=Path(points, codes), facecolor=_EDGE, edgecolor=_EDGE, linewidth=0.7, zorder=1,
+            path=Path(points, codes), facecolor=color, edgecolor=color, linewidth=linewidth, zorder=zorder,
             arrowstyle="-|>,head_length=2.2,head_width=1.3", joinstyle="round",
         )
     )  # fmt: skip

@@ -16,6 +16,7 @@ from netscope.render.pictures.drawing import (
     families_of,
     fits,
     mixed,
+    shortened,
 )
 from netscope.schema import LayerRow, Summary
 
@@ -29,6 +30,8 @@ THINNEST = 0.012
 
 _SIZE = 6.0
 _PADDING = 0.04
+_FEWEST = 4
+"""Characters of a name that still tell something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +53,13 @@ def icicle_panels(summary: Summary) -> Iterator[Panel]:
     if totals.params:
         yield _panel(f"Parameters: {numbers.count(totals.params)}", summary, lambda row: row.params, families)
     if totals.flops:
-        yield _panel(f"FLOPs: {bound}{numbers.count(totals.flops)}", summary, lambda row: row.flops, families)
+        told = "shares of what could be counted" if summary.is_lower_bound else ""
+        yield _panel(f"FLOPs: {bound}{numbers.count(totals.flops)}", summary, lambda row: row.flops, families, told)
 
 
-def _panel(title: str, summary: Summary, figure: Callable[[LayerRow], int], families: dict[str, int]) -> Panel:
+def _panel(
+    title: str, summary: Summary, figure: Callable[[LayerRow], int], families: dict[str, int], told: str = ""
+) -> Panel:
     cells = _cells(summary, figure, families)
     whole = figure(summary.rows[0])
     deepest = max(cell.row.depth for cell in cells)
@@ -62,12 +68,13 @@ def _panel(title: str, summary: Summary, figure: Callable[[LayerRow], int], fami
         for cell in cells:
             _draw(axes, cell, top, numbers.share(figure(cell.row), whole))
 
-    cut = any(row.depth > DEEPEST and figure(row) for row in summary.rows)
+    is_cut = any(row.depth > DEEPEST and figure(row) for row in summary.rows)
+    cut = f"modules below level {DEEPEST} are not drawn" if is_cut else ""
     return Panel(
         title=title,
         height=LEVEL * (deepest + 1),
         draw=draw,
-        note=f"modules below level {DEEPEST} are not drawn" if cut else "",
+        note="; ".join(filter(None, (told, cut))),
         families=sorted({cell.family for cell in cells if cell.is_leaf}),
     )
 
@@ -109,5 +116,7 @@ def _draw(axes: "Axes", cell: _Cell, top: float, share: str) -> None:
     room = cell.width - 2 * _PADDING
     name = printable(cell.row.name or cell.row.type_name)
     label = next((text for text in (f"{name}  {share}", name) if fits(text, room, _SIZE)), "")
-    if label:
+    if not label and room > 0:
+        label = shortened(name, room, _SIZE)
+    if label == name or len(label) > _FEWEST:
         axes.text(cell.x + _PADDING, y + LEVEL / 2, label, fontsize=_SIZE, color=INK, va="center")

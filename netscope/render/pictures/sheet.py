@@ -11,7 +11,7 @@ from netscope.render.differences import total_text
 from netscope.render.document import printable
 from netscope.render.pictures.chain import chain_panel, diff_chain_panels
 from netscope.render.pictures.changes import changes_panel
-from netscope.render.pictures.drawing import INK, LEGEND_HEIGHT, SOFT, WIDTH, Panel, draw_legend, shortened
+from netscope.render.pictures.drawing import INK, LEGEND_HEIGHT, SOFT, WIDTH, Panel, draw_legend, shortened, wrapped
 from netscope.render.pictures.flow import flow_panel
 from netscope.render.pictures.icicle import icicle_panels
 from netscope.schema import ArchitectureReport, DiffReport, Summary
@@ -28,6 +28,8 @@ CAPTION = 0.24
 """Inches above a panel, for what it shows."""
 
 GAP = 0.16
+_FOOT, _FOOT_LINE = 6.5, 0.13
+"""The size of what is below, and inches for each of its lines."""
 
 _SETTINGS = {
     "font.family": "DejaVu Sans",  # it comes with matplotlib, so that a picture is the same everywhere
@@ -66,7 +68,7 @@ def picture_bytes(report: ArchitectureReport | DiffReport, format: PictureFormat
         mpl.rcParams.update(_SETTINGS)
         # Names may be of any script; what the font lacks is drawn as a box, and in SVG by the reader's own fonts.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure = _figure(_title(report), list(_panels(report)))
+        figure = _figure(_title(report), list(_panels(report)), _foot(report))
         metadata = {**_UNDATED[format], "Title": _title(report)[0]}
         figure.savefig(written, format=format, dpi=DPI, facecolor="white", metadata=metadata)
     return written.getvalue()
@@ -89,9 +91,28 @@ def _totals(summary: Summary) -> Iterator[str]:
     yield f"{numbers.count(summary.totals.params)} parameters"
     if summary.totals.flops:
         bound = "≥ " if summary.is_lower_bound else ""
-        yield f"{bound}{numbers.scaled(summary.totals.flops)}FLOPs ({numbers.scaled(summary.totals.macs)}MACs)"
+        flops, macs = (_with_unit(*item) for item in ((summary.totals.flops, "FLOPs"), (summary.totals.macs, "MACs")))
+        yield f"{bound}{flops} ({bound}{macs})"
     if summary.inputs:
         yield f"input {numbers.inputs(summary.inputs)}"
+
+
+def _with_unit(value: int, unit: str) -> str:
+    """``2.271 GFLOPs``, ``512 FLOPs``."""
+    amount, _, prefix = numbers.scaled(value).partition(" ")
+    return f"{amount} {prefix}{unit}"
+
+
+def _foot(report: ArchitectureReport | DiffReport) -> list[str]:
+    """What is in the FLOPs, and what is not; nothing where none are shown."""
+    sides = (report.before, report.after) if isinstance(report, DiffReport) else (report,)
+    summaries = [side.summary for side in sides if side.summary.totals.flops]
+    told = [f"FLOPs: {convention}" for convention in dict.fromkeys(item.flop_convention for item in summaries)]
+    for summary in summaries:
+        if summary.is_lower_bound:
+            name = f" of {summary.architecture.title}" if len(sides) > 1 else ""
+            told.append(f"Those{name} are a lower bound: no formula for {numbers.calls(summary.uncounted_ops)}")
+    return [line for text in dict.fromkeys(told) for line in wrapped(text, WIDTH, _FOOT)]
 
 
 def _panels(report: ArchitectureReport | DiffReport) -> Iterator[Panel]:
@@ -104,13 +125,15 @@ def _panels(report: ArchitectureReport | DiffReport) -> Iterator[Panel]:
     yield from flow_panel(report)
 
 
-def _figure(title: tuple[str, str], panels: list[Panel]) -> "Figure":
+def _figure(title: tuple[str, str], panels: list[Panel], below: list[str]) -> "Figure":
     from matplotlib.figure import Figure
 
     head = 0.56
     families = sorted({family for panel in panels for family in panel.families})
-    foot = LEGEND_HEIGHT if families else 0.0
-    height = 2 * MARGIN + head + foot + sum(CAPTION + panel.height + GAP for panel in panels)
+    legend = LEGEND_HEIGHT if families else 0.0
+    height = (
+        2 * MARGIN + head + legend + _FOOT_LINE * len(below) + sum(CAPTION + panel.height + GAP for panel in panels)
+    )
     figure = Figure(figsize=(WIDTH + 2 * MARGIN, height), facecolor="white")
     whole = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     # Everywhere one unit is one inch, and y points down.
@@ -129,4 +152,7 @@ def _figure(title: tuple[str, str], panels: list[Panel]) -> "Figure":
         panel.draw(whole, top)
         top += panel.height + GAP
     draw_legend(whole, top, families)
+    for number, line in enumerate(below):
+        y = top + legend + _FOOT_LINE * number + 0.03
+        whole.text(0, y, line, fontsize=_FOOT, color=SOFT, va="top")
     return figure
