@@ -25,6 +25,13 @@ REPORTS = {
     "diff": ("alexnet-paper", "alexnet-tv"),
 }
 VIEWS = ((390, "dark"), (1280, "light"), (1280, "dark"), (1920, "light"))
+HEADS = {
+    "report-light": ("alexnet-paper", "light", 1330),
+    "report-dark": ("alexnet-paper", "dark", 1330),
+    "report-diff": ("diff", "light", 2480),
+}
+"""Pictures of the upper part of a report, at 1280 pixels."""
+
 HEIGHTS = {390: 2400, 1280: 2600, 1920: 2400}
 """How much of the page is shown."""
 
@@ -43,18 +50,35 @@ def main() -> None:
             page = Path(folder, f"{name}.html")
             run(["report", *arguments, "-o", str(page)])
             for width, scheme in VIEWS:
-                _save(_shot(browser, page, width, scheme), PICTURES / f"{name}-{width}-{scheme}.png")
+                _save(_shot(browser, page, width, scheme, HEIGHTS[width]), PICTURES / f"{name}-{width}-{scheme}.png")
+        for name, (report, scheme, height) in HEADS.items():
+            page = Path(folder, f"{report}.html")
+            _save(_shot(browser, page, 1280, scheme, height), PICTURES / f"{name}.png")
+        _save(_graph(browser, Path(folder, "resnet152.html")), PICTURES / "report-graph.png")
         browser.close()
 
 
-def _shot(browser: Browser, path: Path, width: int, scheme: str) -> bytes:
+def _graph(browser: Browser, path: Path) -> bytes:
+    """The dataflow with one block unfolded."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(path.as_uri())
+    page.locator("#dataflow").scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    page.locator(".graph [aria-label^='Unfold layer1.1,']").dispatch_event("click")
+    page.wait_for_timeout(500)
+    shot = page.locator(".graph").screenshot()
+    page.close()
+    return shot
+
+
+def _shot(browser: Browser, path: Path, width: int, scheme: str, most: int) -> bytes:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto(path.as_uri())
     # Sections are drawn when they come into view.
     page.locator("#dataflow").scroll_into_view_if_needed()
     page.wait_for_timeout(1500)
     page.evaluate("document.querySelector('.topbar').style.position = 'static'; scrollTo(0, 0)")
-    height = min(page.evaluate("document.documentElement.scrollHeight"), HEIGHTS[width])
+    height = min(page.evaluate("document.documentElement.scrollHeight"), most)
     shot = page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": width, "height": height})
     page.close()
     return shot

@@ -66,6 +66,9 @@ def _report_of(
 
 
 def _results_of(summary: Summary, results: Sequence[BenchResult]) -> tuple[BenchResult, ...]:
-    """Those of this architecture."""
+    """Those of this architecture: on inputs of the same sizes, or all of them where there are none on these."""
     of = (summary.architecture.source, summary.architecture.title)
-    return tuple(item for item in results if (item.architecture.source, item.architecture.title) == of)
+    found = tuple(item for item in results if (item.architecture.source, item.architecture.title) == of)
+    sizes = [item.shape for item in summary.inputs]
+    alike = tuple(item for item in found if [given.shape for given in item.inputs] == sizes)
+    return alike if sizes and alike else found

@@ -2,13 +2,17 @@
 
 import re
 import shutil
+from dataclasses import replace
 from textwrap import dedent
 
 import pytest
 
+import netscope
 from netscope.cli.app import run
 from netscope.render.page import comparison_page
-from netscope.schema import ComparedArchitecture, ComparisonTable
+from netscope.schema import BenchReport, ComparedArchitecture, ComparisonTable
+from netscope.schema.bench import LayerOverhead
+from tests.benchmarks import result
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +28,7 @@ FLAGS = (
 )
 EVIL = "<script>alert(1)</script>"
 MODEL = f"""
+    import torch
     from torch import nn
 
     class Branches(nn.Module):
@@ -33,6 +38,34 @@ MODEL = f"""
 
         def forward(self, x):
             return self.one(x) + self.two(x) + x
+
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.head = nn.LSTM(8, 16), nn.Linear(16, 4)
+
+        def forward(self, x):
+            return self.head(self.lstm(x)[0])
+
+    class Nothing(nn.Module):
+        def forward(self, x):
+            return x.relu()
+
+    class Holder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.of = nn.Linear(16, 16)
+
+        def forward(self, x):
+            return self.of(x).relu().relu()
+
+    class Spectral(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = Holder(), Holder()
+
+        def forward(self, x):
+            return torch.fft.fft(self.two(self.one(x))).real
 
     class Net(nn.Module):
         def __init__(self, deep=2):
@@ -44,6 +77,16 @@ MODEL = f"""
         def forward(self, x):
             return getattr(self, {EVIL!r})(self.blocks(self.stem(x)).mean((2, 3)))
 """
+
+
+def measured(name):
+    """Half a millisecond in every layer, on the architecture's own inputs."""
+    summary = netscope.summarize(name)
+    rows = [replace(row, time_s=0.0005 * len(row.path or "whole"), own_time_s=0.0005) for row in summary.rows]
+    layers = replace(summary, rows=tuple(rows))
+    overhead = LayerOverhead(events=2, bare_step_s=1e-3, timed_step_s=1.1e-3)
+    of = {"architecture": summary.architecture, "inputs": summary.inputs, "layers": layers, "layer_overhead": overhead}
+    return BenchReport(results=(result(name, **of),))
 
 
 class Page:
@@ -102,20 +145,30 @@ def reports(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
     model = folder / "my.py"
     model.write_text(dedent(MODEL), encoding="utf-8")
+    timed = folder / "timed.json"
+    timed.write_text(measured("lenet5").to_json(), encoding="utf-8")
     for name, arguments in {
         "alexnet": ("alexnet-paper",),
         "resnet": ("resnet50",),
         "resnet152": ("resnet152",),
         "swin": ("swin_t",),
+        "dense": ("densenet201",),
         "transformer": ("hf/llama@num_hidden_layers=32",),
         "diff": ("alexnet-paper", "alexnet-tv"),
         "mine": (f"{model}:Net", "-i", "1x3x8x8"),
+        "lstm": (f"{model}:Recurrent", "-i", "2x3x8"),
+        "nothing": (f"{model}:Nothing", "-i", "1x8"),
+        "spectral": (f"{model}:Spectral", "-i", "2x7x16"),
+        "small": (f"{model}:Nothing", "alexnet-paper", "-i", "1x3x224x224"),
+        "timed": ("lenet5", "--bench", str(timed)),
+        "other": ("lenet5", "--bench", str(timed), "-b", "3"),
         "deeper": (f"{model}:Net", f"{model}:Net@deep=3", "-i", "1x3x8x8"),
     }.items():
         assert run(["report", *arguments, "-o", str(folder / f"{name}.html")]) == 0
     rows = (
         *(ComparedArchitecture(spec=f"net{n}", params=n * 10**6, flops=n * 10**9, top1=60 + n) for n in range(1, 9)),
         ComparedArchitecture(spec=EVIL, params=5 * 10**6, flops=10**9),
+        ComparedArchitecture(spec="nowhere", error="nowhere: there is none of that name", exit_code=2),
     )
     (folder / "compare.html").write_text(comparison_page(ComparisonTable(rows=rows)), encoding="utf-8")
     assert run(["summary", "alexnet-paper", "-o", str(folder / "saved.json")]) == 0
@@ -237,6 +290,35 @@ def test_the_icicle_zooms_and_comes_back(opened):
     assert page.page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("AlexNet")
 
 
+def test_measured_times_are_divided_where_they_are_of_these_inputs(opened):
+    page = opened("timed").page
+    page.get_by_role("radio", name="Time").check(force=True)
+    page.wait_for_timeout(400)
+    tree = page.get_by_role("tree")
+    assert tree.get_by_role("treeitem").first.bounding_box()["width"] > 1000
+    assert tree.get_by_role("treeitem").count() > 5
+    assert "Time was measured on " in page.locator("#shares .about").inner_text()
+    other = opened("other").page
+    assert other.get_by_role("radio", name="Time").count() == 0
+    assert other.locator("#measured tbody tr").count() == 1
+
+
+def test_where_there_is_nothing_to_divide_it_is_said(opened):
+    page = opened("nothing").page
+    assert page.locator("#shares .nothing-there").inner_text() == "No FLOPs: nothing to divide"
+    assert page.get_by_role("tree").count() == 0
+    assert not page.locator("#shares .legend").is_visible()
+    assert page.locator("#shares .told-line").inner_text() == ""
+    both = opened("small").page
+    assert both.locator("#shares .nothing-there").first.inner_text() == "No FLOPs: nothing to divide"
+    assert both.locator("#shares .legend").is_visible()
+
+
+def test_shares_of_a_lower_bound_say_of_what(opened):
+    told = opened("spectral").page.locator("#shares .about").inner_text()
+    assert "of what could be counted; not in it: aten._fft" in told
+
+
 def test_pointing_at_a_row_shows_it_in_the_icicle(opened):
     page = opened("alexnet")
     page.page.locator("tbody tr", has_text="classifier").first.hover()
@@ -259,12 +341,12 @@ def test_the_graph_begins_readable_and_unfolds(opened):
     page = opened("resnet")
     graph = page.draw_graph()
     assert page.nodes() <= 40
-    block = graph.locator("[role=button][aria-label^='Unfold layer2.0,']")
+    block = graph.locator("[role=button][aria-label^='Unfold layer2.1,']")
     assert "skip" in block.get_attribute("aria-label")
     before = page.nodes()
     block.dispatch_event("click")
     assert page.nodes() > before
-    title = graph.locator("[aria-label='Fold layer2.0']")
+    title = graph.locator("[aria-label='Fold layer2.1']")
     assert title.get_attribute("aria-expanded") == "true"
     title.focus()
     page.page.keyboard.press("Enter")
@@ -279,8 +361,63 @@ def test_a_skip_is_drawn_as_one(opened):
     page = opened("mine")
     graph = page.draw_graph()
     page.page.get_by_role("button", name="Unfold all").click()
-    assert graph.locator(".edge.skip").count() >= 2
+    assert graph.locator(".edge.past").count() >= 2
+    page.page.emulate_media(media="print")
+    assert graph.locator(".edge.past path").first.evaluate("node => getComputedStyle(node).display") != "none"
+    assert graph.locator(".edge.past path").first.bounding_box()["height"] > 0
+    page.page.emulate_media(media="screen")
     assert "1×4×6×6" in graph.locator(".edge text").all_text_contents()
+
+
+def test_an_edge_has_the_shape_of_what_leaves_the_module(opened):
+    page = opened("spectral")
+    graph = page.draw_graph()
+    page.page.get_by_role("button", name="Fold all", exact=True).click()
+    assert graph.locator(".edge text").all_text_contents()[1:3] == ["2×7×16", "2×7×16"]
+    page.page.get_by_role("button", name="Unfold all").click()
+    assert "14×16" not in graph.locator(".edge text").all_text_contents()
+    assert graph.locator("[role=button][aria-label^='relu, in one']").count() == 2
+
+
+def test_more_than_can_be_drawn_at_once_is_not_unfolded_as_a_whole(opened):
+    page = opened("dense")
+    page.draw_graph()
+    assert page.page.get_by_role("button", name="Unfold all").is_disabled()
+    assert "edges are too many to unfold at once" in page.page.locator("#dataflow .tools").inner_text()
+
+
+def test_only_what_goes_past_something_is_a_skip(opened):
+    page = opened("lstm")
+    graph = page.draw_graph()
+    page.page.get_by_role("button", name="Fold all", exact=True).click()
+    assert graph.locator("[aria-label*='skip']").count() == 0
+    page = opened("transformer")
+    page.draw_graph()
+    page.page.get_by_role("button", name="Unfold all").scroll_into_view_if_needed()
+    skips = page.page.evaluate(
+        "[...document.querySelectorAll('.graph .node')].map((node) => node.getAttribute('aria-label'))"
+        ".filter((text) => /^Unfold .*layers\\.\\d+, /.test(text))"
+    )
+    assert all(text.endswith("2 skips") for text in skips)
+
+
+def test_the_graph_is_one_stop_and_arrows_go_from_node_to_node(opened):
+    page = opened("alexnet")
+    graph = page.draw_graph()
+    assert graph.locator("svg [tabindex='0']").count() == 1
+    graph.get_by_role("button", name="Show all of it").focus()
+    page.page.keyboard.press("Tab")
+    label = "document.activeElement.getAttribute('aria-label')"
+    first = page.page.evaluate(label)
+    page.page.keyboard.press("ArrowDown")
+    second = page.page.evaluate(label)
+    assert second != first
+    assert graph.locator("svg [tabindex='0']").count() == 1
+    page.page.keyboard.press("ArrowUp")
+    page.page.keyboard.press("ArrowUp")
+    assert page.page.evaluate(label) == first
+    page.page.keyboard.press("Tab")
+    assert not page.page.evaluate("document.querySelector('.graph').contains(document.activeElement)")
 
 
 def test_the_graph_zooms_and_moves_by_buttons_keys_and_wheel(opened):
@@ -357,7 +494,11 @@ def test_a_comparison_sorts_and_shows_what_accuracy_costs(opened, width):
     assert page.locator(".scatter").get_attribute("aria-label").endswith("against Params")
     page.get_by_role("button", name="Top-1").click()
     assert page.locator("tbody th").first.inner_text() == "net8"
-    assert page.locator("tbody th").last.inner_text() == EVIL
+    assert page.locator("tbody th").nth(8).inner_text() == EVIL
+    assert page.locator("tbody tr.failed th").inner_text() == "nowhere\nthere is none of that name"
+    page.evaluate("document.querySelector('.panel.scroll').scrollLeft = 400")
+    assert page.locator("tbody th").first.bounding_box()["x"] >= 0
+    assert page.locator("thead th").first.bounding_box()["x"] >= 0
     page.get_by_role("button", name="Top-1").click()
     assert page.locator("tbody th").first.inner_text() == "net1"
     page.get_by_role("searchbox").fill("net3")

@@ -142,12 +142,37 @@ def test_what_was_measured_is_in_it_once(toy):
     assert BenchReport(results=shown.bench).results == (measured,)
 
 
+def with_times(summary):
+    return replace(summary, rows=tuple(replace(row, time_s=0.5, own_time_s=0.25) for row in summary.rows))
+
+
 def test_measured_times_are_a_figure_of_the_rows(toy):
-    timed = replace(toy, rows=tuple(replace(row, time_s=0.5, own_time_s=0.25) for row in toy.rows))
-    shown = report_of(toy, [result("toy", architecture=toy.architecture, layers=timed)])
-    side = report_payload(shown)["sides"][0]
+    timed = result("toy", architecture=toy.architecture, inputs=toy.inputs, layers=with_times(toy))
+    side = report_payload(report_of(toy, [timed]))["sides"][0]
     assert side["figures"][-1] == {"key": "time", "title": "Time", "kind": "seconds"}
     assert side["rows"]["own_time"] == [0.25] * len(toy.rows)
+    assert side["timed"] == "x 1×4 float32, computed in bf16, mode infer, on cuda"
+
+
+def test_times_on_other_inputs_do_not_stand_beside_the_figures(toy):
+    other = result("toy", architecture=toy.architecture, layers=with_times(toy))
+    shown = report_of(toy, [other])
+    assert shown.bench == (other,)
+    side = report_payload(shown)["sides"][0]
+    assert "time" not in [figure["key"] for figure in side["figures"]]
+    assert side["timed"] == ""
+
+
+def test_of_measurements_those_on_the_same_inputs_are_shown(toy):
+    same = result("toy", architecture=toy.architecture, inputs=toy.inputs)
+    assert report_of(toy, [result("toy", architecture=toy.architecture), same]).bench == (same,)
+
+
+def test_what_a_row_keeps_is_called_what_it_is(toy):
+    titles = [figure["title"] for figure in report_payload(report_of(toy, []))["sides"][0]["figures"]]
+    assert titles == ["Params", "FLOPs", "Weights + buffers"]
+    trained = report_payload(report_of(replace(toy, mode="train"), []))["sides"][0]["figures"]
+    assert trained[-1]["title"] == "Memory"
 
 
 def test_a_lower_bound_says_so_and_names_the_ops(toy):
@@ -169,6 +194,7 @@ def test_without_scripts_the_table_is_there(toy):
     page = report_page(report_of(toy, []))
     noscript = page.partition("<noscript>")[2].partition("</noscript>")[0]
     assert "Linear 4→4" in noscript
+    assert next(attributes for attributes in Parts(page).of("button") if attributes["id"] == "theme")["hidden"] is None
     assert "[bold red]na|me`[/]" in noscript
 
 
@@ -264,6 +290,8 @@ def test_a_comparison_has_its_rows_and_what_they_are_sorted_by(toy):
     assert first["keys"][titles.index("Params")] == str(2**60 + 1)
     assert first["keys"][titles.index("Top-1")] == 71.5
     assert (first["failed"], second["failed"]) == (False, True)
+    assert (first["reason"], second["reason"]) == ("", f"there is no {EVIL}")
+    assert len(second["cells"]) == len(titles)
     assert second["keys"][titles.index("FLOPs")] is None
     assert found["points"][0]["top1"] == 71.5
     assert EVIL not in page

@@ -28,11 +28,11 @@ function tableSection() {
   let sorted = null;
   const body = el("tbody");
   const heads = data.columns.map((column, place) => el("th", { scope: "col", "aria-sort": "none", class: column.right ? "right" : null },
-    el("button", { type: "button", text: column.title || "Note", onclick: () => sortBy(place) })));
+    el("button", { type: "button", text: column.title, onclick: () => sortBy(place) })));
   const isText = (place) => data.rows.every(({ keys }) => keys[place] === null || (typeof keys[place] === "string" && !/^-?\d+$/.test(keys[place])));
   const draw = () => {
     const query = input.value.trim().toLowerCase();
-    let rows = data.rows.filter(({ cells }) => cells.some((text) => text.toLowerCase().includes(query)));
+    let rows = data.rows.filter(({ cells, reason }) => [...cells, reason].some((text) => text.toLowerCase().includes(query)));
     if (sorted) {
       const { place, down } = sorted;
       const key = (row) => (isText(place) ? row.keys[place] : row.keys[place] === null ? null : Number(row.keys[place]));
@@ -41,8 +41,9 @@ function tableSection() {
       const [valued, others] = [rows.filter((row) => key(row) !== null), rows.filter((row) => key(row) === null)];
       rows = [...valued.sort((a, b) => (down ? -1 : 1) * compare(key(a), key(b))), ...others];
     }
-    body.replaceChildren(...rows.map(({ cells, failed }) => el("tr", { class: failed ? "failed" : null }, ...cells.map((text, place) =>
-      el(place ? "td" : "th", { scope: place ? null : "row", class: data.columns[place].right ? "right" : null, title: text.length > 34 ? text : null, text })))));
+    body.replaceChildren(...rows.map(({ cells, failed, reason }) => el("tr", { class: failed ? "failed" : null }, ...cells.map((text, place) =>
+      el(place ? "td" : "th", { scope: place ? null : "row", class: data.columns[place].right ? "right" : null, title: text.length > 34 ? text : null },
+        text, place || !reason ? null : el("span", { class: "reason", text: reason }))))));
     heads.forEach((head, place) => head.setAttribute("aria-sort", sorted?.place === place ? (sorted.down ? "descending" : "ascending") : "none"));
     status.textContent = query ? `${count(rows.length)} found` : "";
   };

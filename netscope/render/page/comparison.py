@@ -1,5 +1,6 @@
 """``ComparisonTable`` → a page: a scatter of what accuracy costs, and the table."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from netscope.render.comparing import COMPARED_COLUMNS, CompareView, comparison_document, title_of
@@ -24,6 +25,7 @@ def comparison_page(table: ComparisonTable, view: CompareView | None = None) -> 
         UsageError: the view names an unknown column or order.
     """
     document = comparison_document(table, view or CompareView())
+    shown = [position for position, column in enumerate(document.columns) if column.key != "error"]
     title = document.heading[0]
     notes = [f"{label}: {said}" for label, said in document.facts]
     return assembled(
@@ -31,8 +33,8 @@ def comparison_page(table: ComparisonTable, view: CompareView | None = None) -> 
         heading=f"<h1>{text(title)}</h1>{remark_list(notes)}",
         fallback=plain_table(document),
         payload={
-            "columns": _columns(document),
-            "rows": _rows(document, table),
+            "columns": _columns(document, shown),
+            "rows": _rows(document, shown, table),
             "points": list(map(_point, table.rows)),
         },
         scripts=SCRIPTS,
@@ -40,26 +42,26 @@ def comparison_page(table: ComparisonTable, view: CompareView | None = None) -> 
     )
 
 
-def _columns(document: Document) -> list[dict[str, Any]]:
-    return [
-        {"title": column.title, "right": column.kind in RIGHT or column.key == "year"} for column in document.columns
-    ]
+def _columns(document: Document, shown: Sequence[int]) -> list[dict[str, Any]]:
+    columns = [document.columns[position] for position in shown]
+    return [{"title": column.title, "right": column.kind in RIGHT or column.key == "year"} for column in columns]
 
 
-def _rows(document: Document, table: ComparisonTable) -> list[dict[str, Any]]:
-    """Each row's cells as they are read, and what they are sorted by."""
+def _rows(document: Document, shown: Sequence[int], table: ComparisonTable) -> list[dict[str, Any]]:
+    """Each row's cells as they are read, what they are sorted by, and why there is nothing in them."""
     compared = {title_of(row): row for row in table.rows}
-    return [
-        {
-            "failed": row.style == "removed",
-            "cells": [cell_as_text(document, position, cell) for position, cell in enumerate(row.cells)],
-            "keys": [
-                _key(column, row.cells[position], compared[row.cells[0].path])
-                for position, column in enumerate(document.columns)
-            ],
-        }
-        for row in document.rows
-    ]
+    found = []
+    for row in document.rows:
+        of = compared[row.cells[0].path]
+        found.append(
+            {
+                "failed": bool(of.error),
+                "reason": printable(of.error.removeprefix(f"{of.spec}: ")),
+                "cells": [cell_as_text(document, position, row.cells[position]) for position in shown],
+                "keys": [_key(document.columns[position], row.cells[position], of) for position in shown],
+            }
+        )
+    return found
 
 
 def _key(column: Column, cell: Any, row: ComparedArchitecture) -> Any:

@@ -6,16 +6,24 @@ class Graph {
     Object.assign(this, { side, colourOf, marksOf, revealed, status });
     this.model = new FlowModel(side);
     this.scene = drawn("g");
-    this.svg = drawn("svg", { role: "group", "aria-label": `Dataflow of ${side.title}`, tabindex: 0 },
+    this.svg = drawn("svg", { role: "group", "aria-label": `Dataflow of ${side.title}`, tabindex: -1 },
       drawn("defs", {}, drawn("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
         drawn("path", { d: "M0 0.5L8 4L0 7.5z", css: { fill: "var(--soft)" } }))), this.scene);
     this.hint = el("div", { class: "graph-hint", text: matchMedia("(pointer: coarse)").matches ? "two fingers move and zoom" : "drag to move; click, then wheel or + − to zoom" });
-    this.box = el("div", { class: "graph panel" }, this.svg, this.buttons(), this.hint);
+    this.box = el("div", { class: "graph panel" }, this.buttons(), this.svg, this.hint);
     host.append(this.box);
     this.zooming = libraries.zoom().scaleExtent([0.04, 4]).filter((event) => this.isMeant(event))
       .on("zoom", (event) => { this.at = event.transform; this.scene.setAttribute("transform", event.transform.toString()); });
     this.selection = libraries.select(this.svg).call(this.zooming).on("dblclick.zoom", null);
     this.svg.addEventListener("keydown", (event) => this.onKey(event));
+    this.svg.addEventListener("focusin", ({ target }) => {
+      const stop = this.stops.find(({ group }) => group === target);
+      if (!stop) return;
+      this.current = stop.call;
+      this.rove();
+      // What is pressed has to stay under the pointer.
+      if (target.matches(":focus-visible")) this.bring(stop);
+    });
     pointing.follow((path) => this.link(path));
     this.layout();
     this.fit();
@@ -81,11 +89,12 @@ class Graph {
     const began = performance.now();
     const { nodes, levels, levelOf } = this.model.levels();
     const drawing = this.level(levelOf(this.model.root), levels);
-    Object.assign(this, { width: drawing.width, height: drawing.height, places: new Map(), edges: [], drawnNodes: new Map() });
+    Object.assign(this, { width: drawing.width, height: drawing.height, places: new Map(), edges: [], drawnNodes: new Map(), stops: [] });
     const layers = { boxes: [], edges: [], titles: [], nodes: [] };
     this.paint(drawing, 0, 0, layers);
     this.scene.replaceChildren(...layers.boxes, ...layers.edges, ...layers.titles, ...layers.nodes);
     this.start = this.places.get(nodes[0]);
+    this.rove();
     this.box.dataset.nodes = nodes.length;
     this.box.dataset.milliseconds = Math.round(performance.now() - began);
     this.status.textContent = `${count(nodes.length)} node${nodes.length === 1 ? "" : "s"} of ${count(this.model.ops.length)} ops`;
@@ -189,7 +198,7 @@ class Graph {
   edge({ way, label, text, isSkip, from, readers, end }, left, top) {
     const points = way.map((point) => ({ x: left + point.x, y: top + point.y }));
     const arrives = end.kind !== "port" && !(end.folds && end.open);
-    const group = drawn("g", { class: `edge${isSkip ? " skip" : ""}` },
+    const group = drawn("g", { class: `edge${isSkip ? " past" : ""}` },
       drawn("path", { d: curve(points), "marker-end": arrives ? "url(#arrow)" : null }),
       label ? drawn("text", { x: left + label.x + 3, y: top + label.y + 3, "text-anchor": "middle", text }) : null);
     this.edges.push({ from, readers, group });
@@ -206,11 +215,12 @@ class Graph {
     const text = this.titleOf(call);
     const wide = Math.min(text.length * 6.3 + 26, width);
     const title = drawn("g", {
-      class: "title", role: "button", tabindex: 0, "aria-expanded": "true", "aria-label": `Fold ${call.row.title}${this.markOf(call) ? `, ${MEANINGS[this.marksOf(call.row)]}` : ""}`, "data-call": call.id,
+      class: "title", role: "button", tabindex: -1, "aria-expanded": "true", "aria-label": `Fold ${call.row.title}${this.markOf(call) ? `, ${MEANINGS[this.marksOf(call.row)]}` : ""}`, "data-call": call.id,
       transform: `translate(${left} ${top})`,
     }, drawn("title", { text: call.row.title }), drawn("rect", { width: wide, height: TITLE + 3, rx: 6, css: { fill: "transparent" } }),
     drawn("text", { x: 8, y: 14, text: `▾ ${shortened(text, Math.max(4, Math.floor((wide - 18) / 6)))}` }));
     this.acts(title, call);
+    this.stops.push({ call, group: title, x: left + wide / 2, y: top + TITLE / 2 });
     const kind = this.marksOf(call.row);
     layers.titles.push(title);
     layers.boxes.push(drawn("rect", {
@@ -234,17 +244,19 @@ class Graph {
       inner.push(drawn("path", { class: "through", d: `M${at} -13v26` }));
       inner.push(drawn("path", { class: "skips", d: `M${at} -9c13 2 13 15 1.5 17.5m4 -4.2l-4.4 4.2l5.6 2.2` }));
     }
-    const held = [node.skips ? `${count(node.skips)} skip${node.skips > 1 ? "s" : ""}` : "", node.joins ? `${count(node.joins)} concatenation${node.joins > 1 ? "s" : ""}` : ""].filter(Boolean).join(", ");
+    const held = [node.skips ? `${count(node.skips)} skip${node.skips > 1 ? "s" : ""}` : "", node.joins ? `${count(node.joins)} skip${node.joins > 1 ? "s" : ""} by concatenation` : ""].filter(Boolean).join(", ");
+    const who = node.kind === "op" ? `${node.op.op}, in ${node.row.title}` : node.row?.title ?? node.op.op;
     const said = [
-      node.row?.title ?? node.op.op, what, node.folds ? `${count(node.ops)} ops` : "", node.flops ? `${scaled(node.flops)} FLOPs` : "", held, kind && kind !== "same" ? MEANINGS[kind] : "",
+      who, what, node.folds ? `${count(node.ops)} ops` : "", node.flops ? `${scaled(node.flops)} FLOPs` : "", held, kind && kind !== "same" ? MEANINGS[kind] : "",
     ].filter(Boolean).join(", ");
     const group = drawn("g", {
-      class: `node ${node.kind}${node.folds ? " folds" : ""}`, transform: `translate(${x} ${y})`, tabindex: 0,
-      role: node.folds ? "button" : "img", "aria-expanded": node.folds ? "false" : null, "aria-label": node.folds ? `Unfold ${said}` : said,
+      class: `node ${node.kind}${node.folds ? " folds" : ""}`, transform: `translate(${x} ${y})`, tabindex: -1,
+      role: node.row ? "button" : "img", "aria-expanded": node.folds ? "false" : null, "aria-label": node.folds ? `Unfold ${said}` : said,
       "data-call": node.id, css: { "--c": this.colourOf(node) },
     }, drawn("title", { text: said }), ...inner);
     this.drawnNodes.set(node, group);
     this.acts(group, node);
+    this.stops.push({ call: node, group, x, y });
     const near = (on) => this.edges.forEach((edge) => edge.group.classList.toggle("near", on && (edge.from === node || edge.readers.has(node))));
     group.addEventListener("pointerenter", () => { near(true); if (node.row) pointing.tell(node.row.path); });
     group.addEventListener("pointerleave", () => { near(false); pointing.tell(null); });
@@ -276,6 +288,37 @@ class Graph {
     this.scene.querySelector(`[data-call="${call.id}"]`)?.focus({ preventScroll: true });
   }
 
+  /** One of what can be stepped on is what Tab comes to; the arrows go from there. */
+  rove() {
+    const stopOf = (call) => this.stops.find((stop) => stop.call === call);
+    let call = this.current ?? this.model.leaves[0];
+    while (call && !stopOf(call)) call = call.parent;
+    const at = stopOf(call) ?? this.stops[0];
+    this.current = at?.call;
+    for (const stop of this.stops) stop.group.setAttribute("tabindex", stop === at ? 0 : -1);
+  }
+
+  /** Moves the picture as little as it takes to see what has the focus. */
+  bring({ x, y }) {
+    const { x: left, y: top, k } = this.at;
+    const into = (value, most) => Math.min(Math.max(value, Math.min(60, most / 2)), Math.max(most - 60, most / 2));
+    const [was, now] = [[left + x * k, top + y * k], [into(left + x * k, this.box.clientWidth), into(top + y * k, this.box.clientHeight)]];
+    if (was[0] !== now[0] || was[1] !== now[1]) this.move(left + now[0] - was[0], top + now[1] - was[1], k);
+  }
+
+  /** To the nearest in a direction: what is far to its side counts as farther than what is far along it. */
+  step(across, down) {
+    const from = this.stops.find(({ call }) => call === this.current);
+    let [nearest, least] = [null, Infinity];
+    for (const stop of this.stops) {
+      const [x, y] = [stop.x - from.x, stop.y - from.y];
+      const along = x * across + y * down;
+      const distance = along + 2 * Math.abs(x * down - y * across);
+      if (along > 4 && distance < least) [nearest, least] = [stop, distance];
+    }
+    nearest?.group.focus({ preventScroll: true });
+  }
+
   reset(change) {
     change();
     this.layout();
@@ -291,6 +334,13 @@ class Graph {
   }
 
   onKey(event) {
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const isOnStop = this.stops.some(({ group }) => group === event.target);
+    if (isOnStop && arrows[event.key] && !event.shiftKey && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      this.step(...arrows[event.key]);
+      return;
+    }
     const step = 60;
     const { x, y, k } = this.at;
     const keys = {

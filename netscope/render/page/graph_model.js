@@ -41,20 +41,60 @@ class FlowModel {
     return added;
   }
 
-  /** How many sums in a call join a branch with what went past it, and how many concatenations there are. */
+  /** How many sums and how many concatenations in a call join a branch with what went past it. */
   countSkips(call) {
     call.skips = 0;
     call.joins = 0;
-    if (call.kind === "op" && call.op.reads.length > 1) {
-      if (/^(add|sub|mul)_?(\.|$)/.test(call.op.op) && call.op.op.startsWith("add")) call.skips = 1;
-      if (/^(cat|stack|concat)/.test(call.op.op)) call.joins = 1;
+    if (call.kind === "op") {
+      if (/^add_?(\.|$)/.test(call.op.op) && this.rejoins(call.op)) call.skips = 1;
+      // Stacked is what stands side by side, such as the steps of a recurrence.
+      if (/^(cat|concat)/.test(call.op.op) && this.rejoins(call.op, data.families.indexOf("other"))) call.joins = 1;
     }
+    call.last = call.kind === "module" ? -1 : call.index;
     call.ops = call.kind === "op" ? 1 : 0;
     call.flops = call.kind === "op" ? Number(call.op.flops ?? 0) : 0;
     for (const child of call.children) {
       this.countSkips(child);
       for (const key of ["skips", "joins", "ops", "flops"]) call[key] += child[key];
+      call.last = Math.max(call.last, child.last);
     }
+  }
+
+  /**
+   * Whether one of what an op reads went into another of them; inputs, which all may read, do not count.
+   *
+   * A concatenation also puts together again what was taken apart, so there some op of another family than this one has
+   * to be on the way.
+   */
+  rejoins(op, idle = -1) {
+    const operands = new Set(op.reads);
+    if (operands.size < 2) return false;
+    const first = Math.min(...operands);
+    const seen = new Set();
+    const stack = [];
+    const follow = (index, works) => {
+      const isAtWork = works || this.ops[index].family !== idle;
+      for (const read of this.ops[index].reads) stack.push([read, isAtWork]);
+    };
+    for (const index of operands) follow(index, false);
+    while (stack.length) {
+      const [index, works] = stack.pop();
+      const key = 2 * index + Number(works);
+      if (index < first || seen.has(key)) continue;
+      if (works && operands.has(index) && this.ops[index].row !== null) return true;
+      seen.add(key);
+      follow(index, works);
+    }
+    return false;
+  }
+
+  /** The shape of what leaves a node: of its last op the module's output, which views may have made of it. */
+  shapeFrom(node, index) {
+    const { shape } = this.ops[index];
+    if (node.kind !== "module" || index !== node.last || !node.row.made) return shape;
+    const elements = (text) => text.split("×").reduce((product, size) => product * Number(size), 1);
+    // A module that is called again may have made something else then.
+    return node.row.calls === 1 || elements(node.row.made) === elements(shape) ? node.row.made : shape;
   }
 
   /** Opens a call, and what it holds alone: a holder of one thing says nothing. */
@@ -125,7 +165,7 @@ class FlowModel {
     levelOf(this.root);
     this.ops.forEach((op, index) => {
       for (const read of op.reads) {
-        if (stands[read] !== stands[index]) this.connect(stands[read], stands[index], this.ops[read].shape, levelOf);
+        if (stands[read] !== stands[index]) this.connect(stands[read], stands[index], this.shapeFrom(stands[read], read), levelOf);
       }
     });
     const ends = nodes.filter((node) => node.kind !== "input" && this.shapesLeft(node, stands).size);
@@ -140,9 +180,27 @@ class FlowModel {
     return { nodes, levels, levelOf };
   }
 
+  /** How many edges all levels together would have if everything were unfolded. */
+  edgesUnfolded() {
+    const met = new Set();
+    const shown = (leaf) => (leaf.parent.isLayer ? leaf.parent : leaf);
+    this.ops.forEach((op, index) => {
+      for (const read of op.reads) {
+        const from = shown(this.leaves[read]);
+        const around = new Set();
+        for (let box = from.parent; box; box = box.parent) around.add(box);
+        let end = shown(this.leaves[index]);
+        for (; !around.has(end.parent); end = end.parent) met.add(`${from.id}>${end.id}`);
+        met.add(`${from.id}>${end.id}`);
+        for (let start = from; start.parent !== end.parent; start = start.parent) met.add(`${start.id}<${from.id}`);
+      }
+    });
+    return met.size;
+  }
+
   /** Shapes of what a node makes and no op reads. */
   shapesLeft(node) {
-    return new Set(this.opsOf(node).filter((index) => !this.readers[index].length).map((index) => this.ops[index].shape));
+    return new Set(this.opsOf(node).filter((index) => !this.readers[index].length).map((index) => this.shapeFrom(node, index)));
   }
 
   opsOf(call) {

@@ -2,12 +2,14 @@
 class Icicle {
   static HEIGHT = 35;
   static THINNEST = 0.0012;
+  static SLIVER = 0.004;
 
   constructor({ host, side, colourOf, wholeOf, heading, told, zoomed }) {
     Object.assign(this, { side, colourOf, wholeOf, told, zoomed });
     this.cells = new Map();
     this.box = el("div", { class: "icicle", role: "tree", "aria-label": `Shares of ${heading || side.title}` });
-    this.frame = el("div", { class: "icicle-frame" }, heading ? el("h3", { text: heading }) : null, this.box);
+    this.note = el("p", { class: "nothing-there", hidden: true });
+    this.frame = el("div", { class: "icicle-frame" }, heading ? el("h3", { text: heading }) : null, this.box, this.note);
     host.append(this.frame);
     this.box.addEventListener("keydown", (event) => this.onKey(event));
     this.box.addEventListener("pointerleave", () => { pointing.tell(null); this.told(null, this); });
@@ -34,7 +36,9 @@ class Icicle {
   draw() {
     const { x0, x1 } = this.focus;
     const span = x1 - x0 || 1;
-    const fill = this.focus === this.root ? this.wholeOf(this) : 1;
+    const due = this.focus === this.root ? this.wholeOf(this) : 1;
+    const fill = Math.max(due, Icicle.SLIVER);
+    this.tell(due);
     const above = new Set(this.focus.ancestors().slice(1));
     const seen = new Set();
     let deepest = 0;
@@ -52,6 +56,16 @@ class Icicle {
     for (const [node, cell] of this.cells) if (!seen.has(node)) { cell.remove(); this.cells.delete(node); }
     this.box.style.height = `${(deepest + 1) * Icicle.HEIGHT}px`;
     this.rove();
+  }
+
+  /** Says what cannot be drawn: a figure of which there is none, or too little for the scale. */
+  tell(due) {
+    const isEmpty = !this.whole;
+    const isSmall = !isEmpty && due < Icicle.SLIVER;
+    this.box.hidden = isEmpty;
+    this.note.hidden = !isEmpty && !isSmall;
+    if (isEmpty) this.note.textContent = `No ${this.figure.title}: nothing to divide`;
+    else if (isSmall) this.note.textContent = `${SHOWN[this.kind].text(this.whole)} ${this.name}: too little to be drawn to this scale`.replace(" :", ":");
   }
 
   place(node, left, width, isAbove) {
@@ -129,21 +143,26 @@ class Icicle {
 }
 
 /** The icicles of all sides with what they share: the figure, the way back, and the line that tells. */
-function iciclesIn(host, colourOf, revealed) {
+function iciclesIn(host, colourOf, revealed, legend) {
   const figures = sides[0].figures.filter(({ key }) => sides.every((side) => side.figures.some((other) => other.key === key)));
-  const usual = (figures.find(({ key, kind }) => key === "flops" && kind) ?? figures[0]).key;
+  const isDivided = ({ key }) => sides.some((side) => Number(side.root.total[key]) > 0);
+  const ordered = [...figures].sort((a, b) => (b.key === "flops") - (a.key === "flops"));
+  const usual = (ordered.find(isDivided) ?? ordered[0]).key;
   const crumbs = el("nav", { class: "crumbs", "aria-label": "Where the picture is" });
   const line = el("p", { class: "told-line", "aria-hidden": "true" });
   const panel = el("div", { class: "panel" });
   const told = (node, icicle) => {
-    line.replaceChildren(...(node === null ? [HINT] : [
+    line.replaceChildren(...(node === null ? [icicles.some((other) => other.whole) ? HINT : ""] : [
       el("b", { text: node.data.title }), ` ${node.data.type} ${node.data.detail} · `,
       `${SHOWN[icicle.kind].text(node.value)} ${icicle.name}`.trim(), ` · ${share(node.value, icicle.whole)}`,
       ...(icicle.focus !== icicle.root ? [` · ${share(node.value, icicle.focus.value)} of ${icicle.focus.data.title}`] : []),
     ]));
   };
   const HINT = "Click or press Enter to go into a module, again to come back; arrow keys move.";
-  const wholeOf = (icicle) => icicle.whole / Math.max(...icicles.map((other) => other.whole), 1);
+  const wholeOf = (icicle) => {
+    const most = Math.max(...icicles.map((other) => other.whole));
+    return most ? icicle.whole / most : 1;
+  };
   const zoomed = (focus, icicle) => {
     for (const other of icicles) {
       if (other === icicle) continue;
@@ -171,10 +190,11 @@ function iciclesIn(host, colourOf, revealed) {
     for (const icicle of icicles) { icicle.wholeOf = wholeOf; icicle.draw(); }
     lead(icicles[0]);
     told(null);
+    legend.hidden = !icicles.some((icicle) => icicle.whole);
   };
   host.append(
     el("div", { class: "tools" }, segments("Figure", figures.map(({ key, title }) => [key, title]), usual, show), crumbs),
-    panel, line,
+    panel, line, legend,
   );
   show(usual);
   new ResizeObserver(() => icicles.forEach((icicle) => icicle.draw())).observe(panel);

@@ -21,7 +21,7 @@ function sideOf(raw) {
     const row = {
       index, depth, label: textOf(columns.label[index]), type: textOf(columns.type[index]),
       detail: textOf(columns.detail[index]), output: textOf(columns.output[index]), family: columns.family[index],
-      calls: columns.calls[index], bound: Boolean(columns.bound[index]), notes: textOf(columns.notes[index]),
+      made: textOf(columns.made[index]), calls: columns.calls[index], bound: Boolean(columns.bound[index]), notes: textOf(columns.notes[index]),
       total: {}, own: {},
     };
     for (const { key } of raw.figures) {

@@ -13,7 +13,7 @@ from netscope.render.page.families import FAMILIES, family_of_op, family_of_row
 from netscope.render.summary import COLUMNS, appearance
 from netscope.render.terminal import cell_text
 from netscope.render.tree import Node, fold, tree_of
-from netscope.schema import ArchitectureReport, DiffReport, LayerRow, ModelDiff, Summary
+from netscope.schema import ArchitectureReport, BenchResult, DiffReport, LayerRow, ModelDiff, Summary
 
 LARGEST_EXACT = 2**53 - 1
 """The largest integer up to which a browser's numbers are exact; larger ones travel as text."""
@@ -54,6 +54,8 @@ def _side(report: ArchitectureReport, texts: Texts) -> dict[str, Any]:
     return {
         "title": printable(summary.architecture.title),
         "bound": summary.is_lower_bound,
+        "uncounted": printable(numbers.calls(summary.uncounted_ops)),
+        "timed": printable(_timed(report)),
         "trained": summary.mode == "train",
         "traced": bool(summary.totals.flops or any(row.calls for row in summary.rows)),
         "rows": _rows(report, texts),
@@ -100,6 +102,9 @@ def _rows(report: ArchitectureReport, texts: Texts) -> dict[str, list[Any]]:
             texts.position(cell_text(shape, COLUMNS["output"].value(row, summary)).replace(numbers.NOTHING, ""))
             for row in rows
         ],
+        "made": [
+            texts.position(numbers.shape(row.output_shapes[0]) if len(row.output_shapes) == 1 else "") for row in rows
+        ],
         "family": [family_of_row(row, has_children=below) for row, below in zip(rows, has_children, strict=True)],
         "calls": [row.calls for row in rows],
         "bound": [int(row.is_lower_bound) for row in rows],
@@ -136,18 +141,47 @@ def _figures(report: ArchitectureReport) -> list[dict[str, str]]:
     if totals.backward_flops:
         found.append({"key": "backward", "title": "Backward FLOPs", "kind": "flops"})
     if totals.memory.total:
-        found.append({"key": "memory", "title": "Memory", "kind": "bytes"})
+        # Outside of training no row has more than what it keeps.
+        title = "Memory" if report.summary.mode == "train" else "Weights + buffers"
+        found.append({"key": "memory", "title": title, "kind": "bytes"})
     if _times(report):
         found.append({"key": "time", "title": "Time", "kind": "seconds"})
     return found
 
 
 def _times(report: ArchitectureReport) -> dict[str, tuple[float | None, float | None]]:
-    """Path → measured time, of the first measurement that has any, or of the summary itself."""
-    for summary in (*(result.layers for result in report.bench), report.summary):
-        if summary is not None and any(row.time_s is not None for row in summary.rows):
-            return {row.path: (row.time_s, row.own_time_s) for row in summary.rows}
-    return {}
+    """Path → measured time, on the inputs that the other figures are of."""
+    summary = report.summary if _has_times(report.summary) else None
+    for result in _with_times(report):
+        summary = result.layers
+        break
+    return {row.path: (row.time_s, row.own_time_s) for row in summary.rows} if summary is not None else {}
+
+
+def _timed(report: ArchitectureReport) -> str:
+    """What was measured where the times are of a measurement; otherwise empty."""
+    for result in _with_times(report):
+        config = result.config
+        told = f"{numbers.inputs(result.inputs)}, computed in {config.dtype}, mode {config.mode}, on {config.device}"
+        return told + (f", compiled ({config.compile})" if config.compile else "")
+    return ""
+
+
+def _with_times(report: ArchitectureReport) -> Iterator[BenchResult]:
+    """The measurements whose layers' times may stand beside the summary's figures."""
+    for result in report.bench:
+        if result.layers is not None and _has_times(result.layers) and _is_on_inputs_of(report.summary, result):
+            yield result
+
+
+def _has_times(summary: Summary) -> bool:
+    return any(row.time_s is not None for row in summary.rows)
+
+
+def _is_on_inputs_of(summary: Summary, result: BenchResult) -> bool:
+    """Whether it was measured on inputs of these sizes, as far as they are known."""
+    sizes = [item.shape for item in summary.inputs]
+    return not sizes or sizes == [item.shape for item in result.inputs]
 
 
 def _runs(summary: Summary) -> Iterator[tuple[int, int, str]]:

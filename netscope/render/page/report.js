@@ -23,9 +23,9 @@ function shapesSection() {
 }
 
 function strongestKind(rows) {
-  const order = ["removed", "added", "changed", "moved"];
-  const kinds = new Set(rows.map((row) => kindOf.get(row)));
-  const found = order.find((kind) => kinds.has(kind)) ?? "same";
+  const kinds = new Set(rows.map((row) => kindOf.get(row) ?? "same"));
+  // Layers of different fates have changed as a stage: it was neither added nor removed as one.
+  const found = kinds.size > 1 ? "changed" : [...kinds][0] ?? "same";
   return kindColour(data.kinds.indexOf(found));
 }
 
@@ -34,17 +34,33 @@ function kindLegend() {
 }
 
 function sharesSection() {
-  const { host } = section("shares", "Where it goes", isDiff
+  const { host, telling } = section("shares", "Where it goes", isDiff
     ? "Each module as wide as its part of the whole, on one scale for both, coloured by what became of it."
     : "Each module as wide as its part of the whole; its children stand below it, and what is free there is its own.");
-  iciclesIn(host, colourOfRow, (path) => grid.reveal(path));
-  host.append(isDiff ? kindLegend() : familyLegend(sides[0].rows.map((row) => row.family)));
+  telling.append(...[boundsText(), timesText()].filter(Boolean).map((text) => ` ${text}`));
+  iciclesIn(host, colourOfRow, (path) => grid.reveal(path), isDiff ? kindLegend() : familyLegend(sides[0].rows.map((row) => row.family)));
+}
+
+/** What each side says, once where all say the same. */
+function saidOf(said) {
+  const texts = sides.map(said);
+  const isSame = texts.every((text) => text === texts[0]);
+  return isSame ? texts[0] : sides.map((side, place) => (texts[place] ? `${side.title}: ${texts[place]}` : "")).filter(Boolean).join(" ");
+}
+
+function boundsText() {
+  return saidOf((side) => (side.bound ? `FLOPs are of what could be counted; not in it: ${side.uncounted}.` : ""));
+}
+
+function timesText() {
+  return saidOf((side) => (side.timed ? `Time was measured on ${side.timed}.` : ""));
 }
 
 function layersSection() {
-  const { host } = section("layers", isDiff ? "Layer by layer" : "Layers", isDiff
+  const { host, telling } = section("layers", isDiff ? "Layer by layer" : "Layers", isDiff
     ? "What stands for what, and what differs. Sorted, each module by its own figures."
     : "A module's figures hold its children's; sorted by a column, each module stands by itself with its own.");
+  if (!isDiff && timesText()) telling.append(` ${timesText()}`);
   const tools = el("div", { class: "tools" });
   host.append(tools);
   grid = isDiff ? diffGrid(aligned, host, tools) : layerGrid(sides[0], host, tools);
@@ -76,17 +92,17 @@ function dataflowSection() {
       colourOf: (node) => (node.kind !== "module" ? "var(--f7)" : isDiff ? kindColourOf(node.row) : `var(--f${node.row.mostly})`),
       marksOf: (row) => (isDiff ? kindOf.get(row) ?? null : null),
     });
-    const most = 1500;
+    const most = { ops: 1500, edges: 2500 };
     const all = el("button", { type: "button", text: "Unfold all", onclick: () => graph.reset(() => graph.model.calls.forEach((call) => { call.open = call.folds; })) });
-    if (graph.model.leaves.length > most) {
-      all.disabled = true;
-      all.title = `${count(graph.model.leaves.length)} ops are too many to see at once`;
-    }
+    const ops = graph.model.leaves.length;
+    const edges = graph.model.edgesUnfolded();
+    const much = ops > most.ops ? `${count(ops)} ops` : edges > most.edges ? `${count(edges)} edges` : "";
+    if (much) all.disabled = true;
     tools.append(
       el("button", { type: "button", text: "Overview", onclick: () => graph.reset(() => { graph.model.close(graph.model.root); graph.model.openReadably(); }) }),
       all,
       el("button", { type: "button", text: "Fold all", onclick: () => graph.reset(() => { graph.model.close(graph.model.root); graph.model.open(graph.model.root); }) }),
-      status,
+      status, ...(much ? [el("span", { class: "status", text: `${much} are too many to unfold at once` })] : []),
     );
     printed.push(graph);
   };

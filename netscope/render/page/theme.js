@@ -16,11 +16,11 @@ function themeButton() {
   const show = () => {
     button.textContent = isDark() ? "Light" : "Dark";
     button.setAttribute("aria-label", isDark() ? "Change to the light theme" : "Change to the dark theme");
-    button.setAttribute("aria-pressed", String(isDark()));
   };
   button.addEventListener("click", () => { document.documentElement.dataset.theme = isDark() ? "light" : "dark"; show(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
   show();
+  button.hidden = false;
 }
 
 themeButton();
