@@ -126,14 +126,12 @@ def _widen(widths: list[int], whole: list[int], columns: list[int], spare: int) 
 
 def _table(document: Document, layout: _Layout) -> Table:
     titled = any(document.columns[position].title for position in layout.columns)
-    table = Table(
-        box=None, padding=(0, GAP, 0, 0), pad_edge=True, header_style="dim", show_edge=False, show_header=titled
-    )
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=True, header_style="", show_edge=False, show_header=titled)
     for position in layout.columns:
         column = document.columns[position]
         wraps = position in layout.text_widths
         table.add_column(
-            Text(column.title),
+            Text(column.title, style="dim"),  # of its own, so that the gap behind it is plain and can be cut off
             justify="right" if column.kind in RIGHT else "left",
             width=layout.text_widths.get(position),
             no_wrap=not wraps,

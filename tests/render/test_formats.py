@@ -201,3 +201,11 @@ def test_what_cannot_be_shown_is_refused(toy, case):
 
 def test_rendering_needs_no_torch(no_torch):
     no_torch("import netscope.render")
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_no_line_in_colour_is_wider_than_the_terminal(toy, width):
+    text = render(toy, canvas=Canvas(width=width, color=True))
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert plain != text
+    assert max(cell_len(line) for line in plain.splitlines()) <= width
