@@ -3,7 +3,7 @@ const CHAIN = { high: 190, wide: 128, depth: 0.34, bar: 150, gap: 18, top: 16, l
 const SMALLEST = 12;
 
 /** What a shape is without its batch: a map (channels first or last), a sequence of vectors, or one vector. */
-function figureOf(shape) {
+function figureOf({ shape, channelsFirst }) {
   const sizes = shape.length > 1 ? shape.slice(1) : shape;
   if (sizes.length >= 3) {
     const [first, second] = sizes;
@@ -12,6 +12,7 @@ function figureOf(shape) {
     const [channels, space] = isLast ? [last, sizes.slice(0, -1)] : [first, sizes.slice(1)];
     return { form: "map", sizes, channels, height: space[space.length - 2], width: space[space.length - 1] };
   }
+  if (sizes.length === 2 && channelsFirst) return { form: "sequence", sizes, channels: sizes[0], height: sizes[1], width: 1 };
   if (sizes.length === 2) return { form: "sequence", sizes, channels: sizes[1], height: sizes[0], width: 1 };
   return { form: "vector", sizes, channels: sizes[0] ?? 1, height: 1, width: 1 };
 }
@@ -26,7 +27,7 @@ function scaleFor(values, length, least) {
 }
 
 function chainScales(stages) {
-  const figures = stages.map((stage) => figureOf(stage.shape));
+  const figures = stages.map((stage) => figureOf(stage));
   const of = (form, key) => figures.filter((figure) => figure.form === form).map((figure) => figure[key]);
   return {
     height: scaleFor(of("map", "height").concat(of("map", "width")), CHAIN.high, SMALLEST),
@@ -40,7 +41,7 @@ function chainScales(stages) {
 function scaleText(scales) {
   const told = [];
   if (scales.forms.has("map")) told.push(`Maps: height and depth are the spatial size (${scales.height.word}), width the channels (${scales.channels.word})`);
-  if (scales.forms.has("sequence")) told.push(`Sequences: height is the length (${scales.length.word}), width the features (${scales.channels.word})`);
+  if (scales.forms.has("sequence")) told.push(`Sequences: height is the length (${scales.length.word}), width the features or channels (${scales.channels.word})`);
   if (scales.forms.has("vector")) told.push(`Vectors: height is their size (${scales.vector.word})`);
   return `${told.join(". ")}. The batch is left out.`;
 }
@@ -93,7 +94,7 @@ const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 
 /** What is drawn of a side's stages, and how much room each needs. */
 function stagesOf(side, scales) {
   return side.chain.map((stage) => {
-    const figure = figureOf(stage.shape);
+    const figure = figureOf(stage);
     const solid = solidOf(figure, scales);
     const names = stageNames(stage, side);
     const texts = [figure.sizes.join("×"), shortened(names.title, 19), shortened(names.kind, 19)];

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from netscope.render import numbers
+from netscope.render.channels import have_channels_first
 from netscope.render.diff import MARKS, change_text, kind_mark, output_text
 from netscope.render.diff_tree import Node as ChangeNode
 from netscope.render.diff_tree import own_figures, trees_of
@@ -66,8 +67,9 @@ def _side(report: ArchitectureReport, texts: Texts) -> dict[str, Any]:
                 "rows": [position_of.get(path, -1) for path in stage.paths],
                 "names": [texts.position(path) for path in stage.paths] if stage.types == ("input",) else [],
                 "shape": list(stage.shape),
+                "channelsFirst": is_first,
             }
-            for stage in report.chain
+            for stage, is_first in zip(report.chain, have_channels_first(report), strict=True)
         ],
         "dataflow": [
             [

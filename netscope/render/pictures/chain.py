@@ -1,13 +1,13 @@
 """The chain of feature maps, drawn to scale: boxes as high as they are in pixels, as wide as they have channels."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise, takewhile
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from netscope.render import numbers
+from netscope.render.channels import have_channels_first
 from netscope.render.pictures.drawing import (
     CHANGE_COLORS,
     INK,
@@ -40,9 +40,6 @@ VECTOR = 0.09
 _LEAST_MM = 0.6
 LEAST = _LEAST_MM / 25.4
 """What is thinner could not be seen."""
-
-_CHANNELS_FIRST = re.compile("(Conv|ConvTranspose|BatchNorm|InstanceNorm|Pool)1d")
-"""Types that take C×L, where other layers take L×D."""
 
 RECESSION = (0.27, 0.23)
 """Of an inch that recedes, how much goes right and up."""
@@ -139,15 +136,10 @@ class _Read:
 
 
 def _read(report: ArchitectureReport) -> list[_Read]:
-    """The chain's stages. An input is read as the layer that takes it reads it."""
-    taken = {row.path: row.input_shapes for row in report.summary.rows}
-    first = [any(map(_CHANNELS_FIRST.search, stage.types)) for stage in report.chain]
-    for position, (stage, following) in enumerate(pairwise(report.chain)):
-        if stage.types == ("input",) and stage.shape in taken.get(following.paths[0], ()):
-            first[position] = _CHANNELS_FIRST.search(following.types[0]) is not None
+    """The chain's stages."""
     return [
         _Read(stage=stage, solid=_solid(stage.shape, has_channels_first=is_first))
-        for stage, is_first in zip(report.chain, first, strict=True)
+        for stage, is_first in zip(report.chain, have_channels_first(report), strict=True)
     ]
 
 
