@@ -62,7 +62,7 @@ def explain(
         return _explained(run, layer)
     changed_inputs = next((change.value for change in changes if change.name == "input"), None)
     if changed_inputs is not None:
-        sizes = replace(sizes_of(changed_inputs, batch_size, None))
+        sizes = sizes_of(changed_inputs, batch_size, None)
     after = _run(resolved, sizes, run.summary.traced_on, changes)
     return _explained(after, layer, before=run.summary if run.misfit is None else None, changes=changes)
 

@@ -56,8 +56,7 @@ def _report_of(
         return report_of(summary_of(subject, inputs, options), results)
     rest = dict(options)
     sizes = sizes_of(inputs, rest.pop("batch_size", None), rest.pop("seq_len", None))
-    how = {"device": "auto", "dtype": None, "mode": "eval", **rest}
-    resolved, recorded = resolve_and_trace(subject, sizes, **how)
+    resolved, recorded = resolve_and_trace(subject, sizes, **rest)
     flops = flops_per_op(recorded)
     summary = analysis.summarise(recorded, flops, resolved.architecture)
     if not resolved.runs:
@@ -69,6 +68,4 @@ def _results_of(summary: Summary, results: Sequence[BenchResult]) -> tuple[Bench
     """Those of this architecture: on inputs of the same sizes, or all of them where there are none on these."""
     of = (summary.architecture.source, summary.architecture.title)
     found = tuple(item for item in results if (item.architecture.source, item.architecture.title) == of)
-    sizes = [item.shape for item in summary.inputs]
-    alike = tuple(item for item in found if [given.shape for given in item.inputs] == sizes)
-    return alike if sizes and alike else found
+    return tuple(item for item in found if item.is_on(summary.inputs)) or found

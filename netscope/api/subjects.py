@@ -52,7 +52,7 @@ def sizes_of(inputs: Any, batch_size: int | None, seq_len: int | None) -> Sizes:
 
 
 def resolve_and_trace(
-    model: "nn.Module | str", sizes: Sizes, *, device: str, dtype: str | None, mode: str
+    model: "nn.Module | str", sizes: Sizes, *, device: str = "auto", dtype: str | None = None, mode: str = "eval"
 ) -> "tuple[ResolvedArchitecture, Trace]":
     """What ``model`` is, and its trace.
 

@@ -68,10 +68,9 @@ def summarize_resolved(
     *,
     batch_size: int | None = None,
     seq_len: int | None = None,
-    device: str = "auto",
-    dtype: str | None = None,
     mode: str = "eval",
     optimizer: str | None = None,
+    **how: Any,
 ) -> "tuple[ResolvedArchitecture, Summary]":
     """What stands behind ``model``, and its summary.
 
@@ -85,7 +84,7 @@ def summarize_resolved(
             f"there is no optimizer {optimizer!r}{did_you_mean(optimizer, STATES_PER_PARAMETER)}; the optimizers are "
             f"{', '.join(STATES_PER_PARAMETER)}"
         )
-    resolved, recorded = resolve_and_trace(model, sizes, device=device, dtype=dtype, mode=mode)
+    resolved, recorded = resolve_and_trace(model, sizes, mode=mode, **how)
     trained_with = (optimizer or "sgd") if mode == "train" else None
     summary = analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture, trained_with)
     return resolved, summary if resolved.runs else analysis.without_forward(summary)

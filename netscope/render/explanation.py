@@ -6,7 +6,7 @@ from math import prod
 from netscope.render import numbers
 from netscope.render.document import Column, Document, Row, Style, TypeCell
 from netscope.render.hyperparameters import telling
-from netscope.schema import Explanation, LayerExplanation, LayerRow, Shape
+from netscope.schema import Explanation, LayerExplanation, LayerRow, without_batch
 
 SIZES = ("size", "length", "height", "width", "depth")
 
@@ -151,11 +151,7 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
 
 def _chain(explanation: Explanation) -> str:
     """As textbooks draw it: without the batch."""
-    return " → ".join(numbers.shape(_without_batch(stage.shape)) for stage in explanation.chain)
-
-
-def _without_batch(shape: Shape) -> Shape:
-    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
+    return " → ".join(numbers.shape(without_batch(stage.shape)) for stage in explanation.chain)
 
 
 def _weighted(explanation: Explanation) -> str:

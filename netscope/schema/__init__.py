@@ -82,6 +82,7 @@ from netscope.schema.trace import (
     TracedOp,
     TracedParameter,
     TracedTensor,
+    without_batch,
 )
 from netscope.schema.verification import Cause, PeerCount, PeerTally, Verification
 
@@ -172,4 +173,5 @@ __all__ = [
     "Verification",
     "WarmUp",
     "WeightsMap",
+    "without_batch",
 ]

@@ -16,6 +16,11 @@ PlainValue = None | bool | int | float | str | tuple[int | float | bool | str | 
 """What a hyperparameter can be. Deeper values are kept as their ``repr``."""
 
 
+def without_batch(shape: Shape) -> Shape:
+    """As textbooks tell a shape: without the first size, if that is a batch of one."""
+    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorSpec:
     """A tensor's shape and dtype (``"float32"``), without its elements."""

@@ -2,8 +2,8 @@
 
 from math import prod
 
-from netscope.analysis.explanation.notation import by, product_text, without_batch
-from netscope.schema import Derivation, Summary
+from netscope.analysis.explanation.notation import by, product_text
+from netscope.schema import Derivation, Summary, without_batch
 
 MOST_STEPS = 20
 """Modules between the maps and the layer that only pass them on: a flattening, a dropout."""

@@ -2,9 +2,9 @@
 
 from math import prod
 
-from netscope.analysis.explanation.notation import times, without_batch
+from netscope.analysis.explanation.notation import times
 from netscope.analysis.explanation.parameters import GATES, has_bias, kernel_of
-from netscope.schema import Derivation, LayerRow
+from netscope.schema import Derivation, LayerRow, without_batch
 
 Found = tuple[str, str, int] | None
 

@@ -18,8 +18,3 @@ def product_text(factors: Iterable[int]) -> str:
 def by(sizes: Iterable[int]) -> str:
     """``96×55×55``; a scalar in words."""
     return "×".join(map(str, sizes)) or "a scalar"
-
-
-def without_batch(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """As textbooks tell a shape: without the first size, if that is a batch of one."""
-    return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape

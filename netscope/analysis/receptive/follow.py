@@ -50,6 +50,8 @@ def receptive_fields(trace: Trace) -> tuple[tuple[ReceptiveField, ...], ...]:
 
 def _followed(trace: Trace) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The inputs of the shape that the first convolution reads, and those of their dimensions that it slides over."""
+    if not any(op.name == CONVOLUTION for op in trace.ops):
+        return (), ()
     for tensor in trace.calls[0].inputs:
         item = trace.tensors[tensor]
         dimensions = tuple(range(len(item.shape)))

@@ -172,18 +172,12 @@ def _timed(report: ArchitectureReport) -> str:
 def _with_times(report: ArchitectureReport) -> Iterator[BenchResult]:
     """The measurements whose layers' times may stand beside the summary's figures."""
     for result in report.bench:
-        if result.layers is not None and _has_times(result.layers) and _is_on_inputs_of(report.summary, result):
+        if result.layers is not None and _has_times(result.layers) and result.is_on(report.summary.inputs):
             yield result
 
 
 def _has_times(summary: Summary) -> bool:
     return any(row.time_s is not None for row in summary.rows)
-
-
-def _is_on_inputs_of(summary: Summary, result: BenchResult) -> bool:
-    """Whether it was measured on inputs of these sizes, as far as they are known."""
-    sizes = [item.shape for item in summary.inputs]
-    return not sizes or sizes == [item.shape for item in result.inputs]
 
 
 def _runs(summary: Summary) -> Iterator[tuple[int, int, str]]:

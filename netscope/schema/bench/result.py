@@ -105,6 +105,10 @@ class BenchResult(Displayed):
         """Whether there is a figure."""
         return self.outcome == "measured"
 
+    def is_on(self, inputs: tuple[InputSpec, ...]) -> bool:
+        """Whether it was measured on inputs of these sizes, as far as they are known."""
+        return not inputs or [item.shape for item in inputs] == [item.shape for item in self.inputs]
+
     @property
     def step_times(self) -> tuple[float, ...]:
         """The time of a step in each block, in seconds."""
