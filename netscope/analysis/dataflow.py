@@ -14,12 +14,13 @@ def reads_from(trace: Trace) -> tuple[tuple[str, ...], ...]:
     """
     made_by = dict(made_by_inputs(trace))
     sources: list[dict[str, None]] = [{} for _ in trace.modules]
-    relays = _relays(trace)
     forward_ops = trace.ops[: trace.first_backward_op]
+    computing = [not is_view(op, trace) for op in forward_ops]
+    relays = _relays(trace, {op.call for op, computes in zip(forward_ops, computing, strict=True) if computes})
     for position in range(len(forward_ops) + 1):
         for module, reads, writes in relays.get(position, ()):
             _flow(trace, module, reads, writes, made_by, sources)
-        if position < len(forward_ops) and not is_view(forward_ops[position], trace):
+        if position < len(forward_ops) and computing[position]:
             op = forward_ops[position]
             _flow(trace, trace.calls[op.call].module, op.reads, op.writes, made_by, sources)
     return tuple(tuple(found) for found in sources)
@@ -32,10 +33,14 @@ def made_by_inputs(trace: Trace) -> list[tuple[int, str]]:
     return [(trace.tensors[tensor].storage, f"<{name}>") for tensor, name in zip(given, names, strict=True)]
 
 
-def _relays(trace: Trace) -> dict[int, list[tuple[int, tuple[int, ...], tuple[int, ...]]]]:
-    """By the op before which they returned: calls of childless modules that computed nothing, as an op would read."""
+def _relays(trace: Trace, busy: set[int]) -> dict[int, list[tuple[int, tuple[int, ...], tuple[int, ...]]]]:
+    """By the op before which they returned: calls of childless modules that computed nothing, as an op would read.
+
+    Args:
+        trace: where they are.
+        busy: calls that computed something.
+    """
     parents = {module.parent for module in trace.modules}
-    busy = {op.call for op in trace.ops[: trace.first_backward_op] if not is_view(op, trace)}
     relays: dict[int, list[tuple[int, tuple[int, ...], tuple[int, ...]]]] = {}
     for number, call in enumerate(trace.calls):
         if call.module not in parents and number not in busy:
@@ -142,7 +147,7 @@ class _Reader:
         if isinstance(value, TensorRef):
             return (self._source(value.tensor, call), self._sized(value.tensor))
         if isinstance(value, tuple):
-            return tuple(self._told(item, call) for item in value)
+            return tuple([self._told(item, call) for item in value])
         if isinstance(value, dict):
             return {name: self._told(item, call) for name, item in value.items()}
         return value

@@ -8,6 +8,7 @@ from netscope.analysis.dataflow import computations, reads_from
 from netscope.analysis.experts import active_params
 from netscope.analysis.memory import kept_activations, peak_of_inference
 from netscope.analysis.receptive import receptive_fields
+from netscope.machine import uncollected
 from netscope.schema import (
     NEVER_RAN,
     NOWHERE,
@@ -19,6 +20,7 @@ from netscope.schema import (
     MemoryUse,
     ModuleCall,
     OpCount,
+    ReceptiveField,
     Shape,
     Summary,
     Totals,
@@ -52,6 +54,7 @@ class _Node:
     own_memory: MemoryUse = field(default_factory=MemoryUse)
     memory: MemoryUse = field(default_factory=MemoryUse)
     is_lower_bound: bool = False
+    ran: bool = False
 
 
 def summarise(
@@ -65,6 +68,11 @@ def summarise(
         architecture: what was traced.
         optimizer: a key of ``STATES_PER_PARAMETER``, for a step of training.
     """
+    with uncollected():
+        return _summarise(trace, flops, architecture, optimizer)
+
+
+def _summarise(trace: Trace, flops: Sequence[int | None], architecture: Architecture, optimizer: str | None) -> Summary:
     nodes = _tree(trace)
     _attribute_ops(nodes, trace, flops)
     order = _execution_order(nodes, trace)
@@ -73,19 +81,14 @@ def summarise(
     _mark(nodes, order, trace)
     for position in reversed(order):
         _add_up(nodes, position)
-    uncalled = tuple(nodes[position].module.path for position in order if not _ran(nodes, nodes[position]))
+    uncalled = tuple(nodes[position].module.path for position in order if not nodes[position].ran)
     sources, fingerprints, fields = reads_from(trace), computations(trace), receptive_fields(trace)
     uncounted = Counter(op.name for op, cost in zip(trace.ops, flops, strict=True) if cost is None)
     return Summary(
         architecture=architecture,
         inputs=trace.inputs,
         rows=tuple(
-            replace(
-                _row(nodes[position], trace),
-                reads_from=sources[position],
-                computation=fingerprints[position],
-                receptive_field=fields[position],
-            )
+            _row(nodes[position], trace, sources[position], fingerprints[position], fields[position])
             for position in order
         ),
         totals=_totals(trace, nodes[0]),
@@ -126,6 +129,9 @@ def _tree(trace: Trace) -> list[_Node]:
             nodes[parent].children.append(position)
     for call in trace.calls:
         nodes[call.module].calls.append(call)
+    for node in reversed(nodes):
+        # A list of layers is never called itself.
+        node.ran = bool(node.calls) or any(nodes[child].ran for child in node.children)
     return nodes
 
 
@@ -227,20 +233,15 @@ def _mark(nodes: list[_Node], order: list[int], trace: Trace) -> None:
         module = node.module
         if module.same_as is not None:
             node.notes.insert(0, f"same module as {trace.modules[module.same_as].path or 'the root'}")
-        if not _ran(nodes, node):
+        if not node.ran:
             used_by = next((reader[tensor] for tensor in _tensors(module) if tensor in reader), None)
             if used_by is None:
                 node.notes.insert(0, NEVER_RAN)
             else:
                 user = trace.modules[used_by]
                 node.notes.insert(0, f"not called, but {user.path or user.type_name} uses its weights")
-        elif len({_shapes(call.outputs, trace) for call in node.calls}) > 1:
+        elif len(node.calls) > 1 and len({_shapes(call.outputs, trace) for call in node.calls}) > 1:
             node.notes.append(OUTPUTS_DIFFER)
-
-
-def _ran(nodes: list[_Node], node: _Node) -> bool:
-    """Whether it was called, or something below it: a list of layers is never called itself."""
-    return bool(node.calls) or any(_ran(nodes, nodes[child]) for child in node.children)
 
 
 def _readers(trace: Trace) -> dict[int, int]:
@@ -268,7 +269,13 @@ def _add_up(nodes: list[_Node], position: int) -> None:
     node.is_lower_bound = node.is_lower_bound or any(child.is_lower_bound for child in children)
 
 
-def _row(node: _Node, trace: Trace) -> LayerRow:
+def _row(
+    node: _Node,
+    trace: Trace,
+    reads_from: tuple[str, ...],
+    computation: str,
+    receptive_field: tuple[ReceptiveField, ...],
+) -> LayerRow:
     module, calls = node.module, node.calls
     return LayerRow(
         path=module.path,
@@ -293,6 +300,9 @@ def _row(node: _Node, trace: Trace) -> LayerRow:
         backward_ops=_op_counts(node.backward_ops),
         notes=tuple(node.notes),
         tensors=tuple(node.tensors),
+        reads_from=reads_from,
+        computation=computation,
+        receptive_field=receptive_field,
     )
 
 

@@ -5,6 +5,7 @@ Names are torch's; ``reason_for`` also knows their in-place, ``_copy``, ``_forea
 """
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 _LISTED: Mapping[str, str] = MappingProxyType(
@@ -152,6 +153,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
 """Op name → why it costs no multiply–adds."""
 
 
+@cache
 def reason_for(op: str) -> str:
     """Why ``op`` costs no multiply–adds; empty if it is not listed, in any of its forms."""
     namespace, _, name = op.partition(".")

@@ -2,11 +2,12 @@
 
 import inspect
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, NetscopeError, UsageError, described
+from netscope.machine import uncollected
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,12 +26,11 @@ def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
     Raises:
         BuildError: the factory raised, or returned no module.
     """
-    import torch
     from torch import nn
 
     attempts: list[AbstractContextManager[Any]] = [nullcontext()]
     if device == "meta":
-        attempts = [torch.device("meta"), _parameters_on_meta(), *attempts]
+        attempts = [_on_meta(), _parameters_on_meta(), *attempts]
     for context in attempts:
         try:
             with context, warnings.catch_warnings():
@@ -47,6 +47,43 @@ def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
     if not isinstance(module, nn.Module):
         raise BuildError(f"{what} gives a {type(module).__name__}, not a torch.nn.Module")
     return module
+
+
+@contextmanager
+def _on_meta() -> Iterator[None]:
+    """``torch.device("meta")``, without normal numbers being drawn for tensors that hold none.
+
+    torch takes a third of a millisecond to find out that this does nothing: half of the time of building a ResNet.
+    """
+    import torch
+    from torch import Tensor, nn
+    from torch.utils._device import DeviceContext
+
+    def holds_none(tensor: Any, mean: Any = 0.0, std: Any = 1.0, generator: Any = None) -> bool:
+        """Whether filling ``tensor`` succeeds and leaves no trace."""
+        return (
+            type(tensor) in (Tensor, nn.Parameter)
+            and tensor.is_meta
+            and tensor.is_floating_point()
+            and tensor.is_contiguous()
+            and type(mean) in (int, float)
+            and type(std) in (int, float)
+            and std >= 0
+            and generator is None
+        )
+
+    class OnMeta(DeviceContext):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            if function is nn.init.normal_ or function is Tensor.normal_:
+                tensor = args[0] if args else kwargs.get("tensor")
+                can_be_written = function is nn.init.normal_ or not (tensor.requires_grad and torch.is_grad_enabled())
+                if can_be_written and holds_none(*args, **kwargs):
+                    return tensor
+            return super().__torch_function__(function, types, args, kwargs)  # type: ignore[no-untyped-call]
+
+    with OnMeta("meta"), uncollected():
+        yield
 
 
 def _parameters_on_meta() -> Any:

@@ -141,7 +141,7 @@ def _saved_config(source: TransformersSource, text: str, name: str) -> dict[str,
 
 def _model_class(transformers: Any, config: Any, head: str | None, text: str) -> Any:
     """The class for ``head``; by default the one that the configuration names, or the first preferred one."""
-    available = _heads(transformers, type(config))
+    available = _heads(type(config))
     if head is None:
         named = next(iter(getattr(config, "architectures", None) or ()), None)
         if named is not None:
@@ -171,12 +171,15 @@ def _class_named(transformers: Any, name: str, text: str) -> Any:
     return found
 
 
-def _heads(transformers: Any, kind: type) -> dict[str, str]:
+def _heads(kind: type) -> dict[str, str]:
     """By task: the name of the mapping that has a model for it."""
+    from transformers.models.auto import modeling_auto
+
     found = {}
-    for name in dir(transformers):
+    # Not dir(transformers), which takes a fifth of a second.
+    for name, mapping in sorted(vars(modeling_auto).items()):
         match = _MAPPING.fullmatch(name)
-        if match and kind in getattr(transformers, name):
+        if match and kind in mapping:
             task = match[1] or ""
             found[HEADS.get(task, task.lower().replace("_", "-"))] = name
     return found

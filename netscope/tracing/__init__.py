@@ -5,7 +5,7 @@ from netscope.tracing.backward import differentiable_outputs
 from netscope.tracing.inputs import parameters_text, requested, required_parameters, varied_tensors_for
 from netscope.tracing.peers import peer_tallies
 from netscope.tracing.run import ForwardError, Subject, check_memory, trace, weight_bytes
-from netscope.tracing.torch_compat import undisturbed
+from netscope.tracing.torch_compat import compiler_left_out, undisturbed
 from netscope.tracing.twin import twin_of
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Subject",
     "altered",
     "check_memory",
+    "compiler_left_out",
     "differentiable_outputs",
     "parameters_text",
     "peer_tallies",

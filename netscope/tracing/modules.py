@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -45,18 +45,33 @@ def places_of(root: nn.Module) -> tuple[Place, ...]:
     return tuple(places)
 
 
-def traced_module(place: Place, tensor_index: Callable[[Tensor], int]) -> TracedModule:
-    """The module at ``place`` as plain data.
+def subtree_ends(places: Sequence[Place]) -> list[int]:
+    """For each place, the position behind the last one below it."""
+    ends = list(range(1, len(places) + 1))
+    for position in reversed(range(len(places))):
+        parent = places[position].parent
+        if parent is not None:
+            ends[parent] = max(ends[parent], ends[position])
+    return ends
+
+
+def traced_modules(places: Iterable[Place], tensor_index: Callable[[Tensor], int]) -> tuple[TracedModule, ...]:
+    """The modules at ``places`` as plain data.
 
     Args:
-        place: where it stands.
+        places: where they stand.
         tensor_index: gives a tensor its position in the trace.
     """
+    texts: dict[int, str] = {}
+    return tuple([_traced_module(place, tensor_index, texts) for place in places])
+
+
+def _traced_module(place: Place, tensor_index: Callable[[Tensor], int], texts: dict[int, str]) -> TracedModule:
     module = place.module
     return TracedModule(
         path=place.path,
         type_name=type_name(module),
-        hyperparameters=hyperparameters(module),
+        hyperparameters=hyperparameters(module, texts),
         parent=place.parent,
         same_as=place.same_as,
         parameters=tuple(_traced_tensors(module._parameters, tensor_index)),
@@ -87,12 +102,18 @@ def _traced_tensors(
         )
 
 
-def hyperparameters(module: nn.Module) -> dict[str, PlainValue]:
+def hyperparameters(module: nn.Module, texts: dict[int, str] | None = None) -> dict[str, PlainValue]:
     """The constructor's arguments that the module kept under their own names, as plain values.
 
     An argument that became a parameter or a submodule (``bias``) is told as whether it is there.
+
+    Args:
+        module: whose they are.
+        texts: of objects told before, by their ids; they are alive as long as the modules that keep them. Every layer
+            of a language model may keep the configuration of the whole.
     """
-    return {name: _plain(value) for name, value in kept_arguments(module).items()}
+    texts = {} if texts is None else texts
+    return {name: _plain(value, texts) for name, value in kept_arguments(module).items()}
 
 
 def kept_arguments(module: nn.Module) -> dict[str, Any]:
@@ -133,17 +154,24 @@ def _parameter_names(function: Any) -> list[str]:
     ]
 
 
-def _plain(value: Any) -> PlainValue:
+def _plain(value: Any, texts: dict[int, str]) -> PlainValue:
     if value is None or (isinstance(value, (bool, int, str)) and type(value) in (bool, int, str)):
         return value
     if isinstance(value, float):
         return float(value) if abs(value) < float("inf") else repr(value)
     if isinstance(value, (list, tuple)) and len(value) <= _LONGEST_TUPLE:
-        items = tuple(_plain(item) for item in value)
+        items = tuple([_plain(item, texts) for item in value])
         if not any(isinstance(item, tuple) for item in items):
             return items  # type: ignore[return-value]  # no tuple is left in it
     if inspect.isfunction(value) or inspect.isclass(value):
         return value.__name__
+    text = texts.get(id(value))
+    if text is None:
+        text = texts[id(value)] = _text_of(value)
+    return text
+
+
+def _text_of(value: Any) -> str:
     try:
         text = _REPR_ADDRESS.sub("", repr(value))
     except Exception:  # noqa: BLE001 - a user's __repr__ may do as it likes

@@ -1,10 +1,11 @@
 """Records one pass, or a forward and a backward one: every module call, every op, and the tensors between them."""
 
 import inspect
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import update_wrapper, wraps
 from threading import RLock, local
 from typing import Any
 
@@ -13,11 +14,14 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from netscope.errors import described
-from netscope.schema import InputSpec, KeptTensor, LayerFailure, ModuleCall, TensorRef, TracedOp
+from netscope.schema import InputSpec, KeptTensor, LayerFailure, ModuleCall, TracedOp
 from netscope.tracing import torch_compat
 from netscope.tracing.backward import Origins, differentiable_outputs, kept_tensors, run_backward
-from netscope.tracing.modules import Place, hyperparameters, type_name
+from netscope.tracing.modules import Place, hyperparameters, subtree_ends, type_name
+from netscope.tracing.repeated import RepeatedResults, part_of_key
 from netscope.tracing.tensors import TensorTable, dtype_name, tensors_in
+
+_MISSING = object()
 
 
 @dataclass(slots=True)
@@ -33,6 +37,33 @@ class _Call:
     children: dict[int, int] = field(default_factory=dict)
 
 
+class _Running(local):
+    """The calls that are running in this thread, the innermost last."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OpKind:
+    """What is known of an op, whatever it is given."""
+
+    written: tuple[int | str, ...]
+    runs_others: bool
+    is_functional: bool
+    is_in_place: bool
+
+
+@dataclass(slots=True)
+class _Arguments:
+    """An op's arguments as plain data, the tensors among them, and what the result may depend on."""
+
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    reads: list[int] = field(default_factory=list)
+    key: list[Any] = field(default_factory=list)
+
+
 class Recorder(TorchDispatchMode):
     """Sees every op that torch dispatches while it is active, and every module call of an instrumented tree."""
 
@@ -44,14 +75,19 @@ class Recorder(TorchDispatchMode):
         self.places = places
         self._failed: _Call | None = None
         self._places_of: dict[int, list[int]] = {}
+        self._children_of: dict[tuple[int | None, int], list[int]] = {}
         for position, place in enumerate(places):
             self._places_of.setdefault(id(place.module), []).append(position)
+            self._children_of.setdefault((place.parent, id(place.module)), []).append(position)
+        self._ends = subtree_ends(places)
         self._calls: list[_Call] = []
         self._root_ran = False
-        self._local = local()
+        self._running = _Running()
         self._lock = RLock()
         self._ops: list[tuple[Any, int, tuple[Any, ...], dict[str, Any], tuple[int, ...], tuple[int, ...]]] = []
-        self._written: dict[Any, tuple[int | str, ...]] = {}
+        self._kinds: dict[Any, _OpKind] = {}
+        self._wrappers: dict[type, bool] = {}
+        self._results = RepeatedResults(self.tensors)
         self._decomposing: set[Any] = set()
         self._origins = Origins()
         self._kept: list[tuple[int, int]] = []
@@ -64,29 +100,34 @@ class Recorder(TorchDispatchMode):
     @contextmanager
     def instrumented(self) -> Iterator[None]:
         """Wraps ``forward`` of every module, so that a direct ``self.child.forward(x)`` is seen as well."""
-        with ExitStack() as undo:
+        before: list[tuple[dict[str, Any], Any]] = []
+        try:
             for place in self.places:
                 if place.same_as is None:
-                    self._wrap(place.module, undo)
+                    attributes = vars(place.module)
+                    recorded = self._recorded(place.module)
+                    before.append((attributes, attributes.get("forward", _MISSING)))
+                    attributes["forward"] = recorded
             yield
+        finally:
+            for attributes, forward in before:
+                if forward is _MISSING:
+                    del attributes["forward"]
+                else:
+                    attributes["forward"] = forward
 
-    def _wrap(self, module: nn.Module, undo: ExitStack) -> None:
-        attributes = vars(module)
-        missing = object()
-        before = attributes.get("forward", missing)
+    def _recorded(self, module: nn.Module) -> Callable[..., Any]:
+        """The module's ``forward``, each call of which is recorded."""
         forward = module.forward
+        is_root = module is self.places[0].module
 
-        @wraps(forward)
         def recorded(*args: Any, **kwargs: Any) -> Any:
-            if module is self.places[0].module and not self._root_ran:
+            if is_root and not self._root_ran:
                 self._root_ran = True
                 return forward(*args, **kwargs)
             return self._call(module, forward, args, kwargs)
 
-        attributes["forward"] = recorded
-        undo.callback(
-            lambda: attributes.pop("forward") if before is missing else attributes.__setitem__("forward", before)
-        )
+        return update_wrapper(recorded, forward)
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Calls the root, without gradients. Its call is the first, and holds what its hooks and ``__call__`` run."""
@@ -111,12 +152,12 @@ class Recorder(TorchDispatchMode):
                 run_backward(outputs)
 
     def _keep(self, tensor: Tensor) -> None:
-        running = self._running()
+        running = self._running.calls
         with self._lock:
             self._kept.append((running[-1] if running else 0, self.tensors.index(tensor)))
 
     def _call(self, module: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        running = self._running()
+        running = self._running.calls
         if not running and self._calls and not torch_compat.is_active(self):
             # A thread that the model started: modes hold for the thread that entered them, so this one enters too.
             running.append(0)
@@ -125,8 +166,7 @@ class Recorder(TorchDispatchMode):
                     return self._call(module, forward, args, kwargs)
             finally:
                 running.pop()
-        number = self._enter(module, args, kwargs)
-        call = self._calls[number]
+        number, call = self._enter(module, args, kwargs)
         running.append(number)
         self._origins.now_in(number)
         try:
@@ -141,26 +181,18 @@ class Recorder(TorchDispatchMode):
             self._origins.now_in(running[-1] if running else 0)
         return result
 
-    def _running(self) -> list[int]:
-        """The calls that are running in this thread, the innermost last."""
-        if not hasattr(self._local, "running"):
-            self._local.running = []
-        running: list[int] = self._local.running
-        return running
-
-    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-        running = self._running()
+    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, _Call]:
+        running = self._running.calls
         caller = running[-1] if running else None
         with self._lock:
-            self._calls.append(
-                _Call(
-                    place=self._place_called(module, caller),
-                    caller=caller,
-                    inputs=self._indices((args, kwargs)),
-                    first_op=len(self._ops),
-                )
+            call = _Call(
+                place=self._place_called(module, caller),
+                caller=caller,
+                inputs=self._indices((args, kwargs)),
+                first_op=len(self._ops),
             )
-            return len(self._calls) - 1
+            self._calls.append(call)
+            return len(self._calls) - 1, call
 
     def _place_called(self, module: nn.Module, caller: int | None) -> int:
         """Which of the module's places this call means.
@@ -172,17 +204,16 @@ class Recorder(TorchDispatchMode):
         if len(candidates) == 1 or caller is None:
             return candidates[0]
         above: int | None = self._calls[caller].place
-        children = [position for position in candidates if self.places[position].parent == above]
+        children = self._children_of.get((above, id(module)))
         if children:
             turns = self._calls[caller].children
             turn = turns.get(id(module), 0)
             turns[id(module)] = turn + 1
             return children[turn % len(children)]
-        while above is not None:
-            prefix = self.places[above].path + "."
-            for position in candidates:
-                if self.places[position].path.startswith(prefix):
-                    return position
+        while above:
+            following = bisect_right(candidates, above)
+            if following < len(candidates) and candidates[following] < self._ends[above]:
+                return candidates[following]
             above = self.places[above].parent
         return candidates[0]
 
@@ -190,10 +221,10 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if types and any(torch_compat.wraps_tensors(kind) for kind in types):
+        if types and any(self._wraps_tensors(kind) for kind in types):
             return NotImplemented  # its own class comes next, and runs ops on what it holds that are seen again
-        written = self._written.get(func)
-        if written is None:
+        kind = self._kinds.get(func)
+        if kind is None:
             # Nested tensors have kernels of their own for some of these; an op that decomposes into itself is as it is.
             nested = any(isinstance(value, Tensor) and value.is_nested for value in args)
             if torch_compat.decomposes(func) and func not in self._decomposing and not nested:
@@ -203,15 +234,56 @@ class Recorder(TorchDispatchMode):
                         return func.decompose(*args, **kwargs)
                 finally:
                     self._decomposing.discard(func)
-            written = self._written[func] = torch_compat.written_arguments(func)
-        if torch_compat.runs_others(func):
+            kind = self._kinds[func] = _OpKind(
+                written=torch_compat.written_arguments(func),
+                runs_others=torch_compat.runs_others(func),
+                is_functional=torch_compat.is_functional(func),
+                is_in_place=torch_compat.is_in_place(func),
+            )
+        if kind.runs_others:
             return func(*self._listening(args), **self._listening(kwargs))
+        if kind.is_functional or kind.is_in_place:
+            return self._run_or_repeat(func, kind, args, kwargs)
+        result = self._run(func, args, kwargs)
+        with self._lock:
+            told = self._told(args, kwargs)
+            writes = self._indices(result)
+            for place in kind.written:
+                value = _argument(place, args, kwargs)
+                if isinstance(value, Tensor) and (number := self.tensors.index(value)) not in writes:
+                    writes = (*writes, number)
+            self._record(func, told, writes)
+        return result
+
+    def _wraps_tensors(self, kind: type) -> bool:
+        known = self._wrappers.get(kind)
+        if known is None:
+            known = self._wrappers[kind] = torch_compat.wraps_tensors(kind)
+        return known
+
+    def _run(self, func: Any, args: Any, kwargs: Any) -> Any:
         try:
-            result = torch_compat.run_op(func, args, kwargs)
+            return torch_compat.run_op(func, args, kwargs)
         except BaseException:
             self._origin_of_failure = self._origins.of_current_node()
             raise
-        self._record(func, written, args, kwargs, result)
+
+    def _run_or_repeat(self, func: Any, kind: _OpKind, args: Any, kwargs: Any) -> Any:
+        """The result of an op that can be made without running it, if it is known what it looks like."""
+        with self._lock:
+            told = self._told(args, kwargs)
+            # What is written into must not overlap what is read: torch refuses that, or not, by more than the sizes.
+            is_alone = kind.is_functional or len(told.reads) == len(set(map(self.tensors.storage_of, told.reads)))
+        key = (func, torch.get_default_dtype(), *told.key)
+        result = self._results.made_again(key, args) if is_alone else None
+        is_known = result is not None
+        if not is_known:
+            result = self._run(func, args, kwargs)
+        with self._lock:
+            if not is_known and is_alone:
+                learn = self._results.learn if kind.is_functional else self._results.learn_in_place
+                learn(key, told.reads, result)
+            self._record(func, told, self._indices(result))
         return result
 
     def _listening(self, value: Any) -> Any:
@@ -230,45 +302,46 @@ class Recorder(TorchDispatchMode):
 
         return recorded
 
-    def _record(self, func: Any, written: tuple[int | str, ...], args: Any, kwargs: Any, result: Any) -> None:
-        running = self._running()
-        with self._lock:
-            call = running[-1] if running else self._origins.of_current_node()
-            self._append(func, written, args, kwargs, result, call)
+    def _record(self, func: Any, told: _Arguments, writes: tuple[int, ...]) -> None:
+        running = self._running.calls
+        call = running[-1] if running else self._origins.of_current_node()
+        self._ops.append((func, call, told.args, told.kwargs, tuple(told.reads), writes))
 
-    def _append(
-        self, func: Any, written: tuple[int | str, ...], args: Any, kwargs: Any, result: Any, call: int
-    ) -> None:
-        reads: list[int] = []
-        plain_args = tuple([self._plain(value, reads) for value in args])
-        plain_kwargs = {name: self._plain(value, reads) for name, value in kwargs.items()} if kwargs else {}
-        writes = list(self._indices(result))
-        for place in written:
-            value = _argument(place, args, kwargs)
-            if isinstance(value, Tensor) and (number := self.tensors.index(value)) not in writes:
-                writes.append(number)
-        self._ops.append((func, call, plain_args, plain_kwargs, tuple(reads), tuple(writes)))
+    def _told(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Arguments:
+        told = _Arguments()
+        told.args = tuple([self._plain(value, told) for value in args])
+        for name, value in kwargs.items():
+            told.key.append(name)
+            told.kwargs[name] = self._plain(value, told)
+        return told
 
-    def _plain(self, value: Any, reads: list[int]) -> Any:
-        """An op's argument as plain data; the tensors in it are added to ``reads``."""
+    def _plain(self, value: Any, told: _Arguments) -> Any:
+        """An op's argument as plain data; the tensors in it are added to what is read, and all of it to the key."""
         if isinstance(value, Tensor):
             number = self.tensors.index(value)
-            reads.append(number)
-            return TensorRef(tensor=number)
-        if value is None or isinstance(value, (bool, int, float, str)):
-            return value
+            told.reads.append(number)
+            told.key.append(self._results.part_of_key(value, number))
+            return self.tensors.refs[number]
+        if value is None:
+            told.key.append(None)
+            return None
+        told.key.append(type(value))
         if isinstance(value, (list, tuple)):
-            return tuple(self._plain(item, reads) for item in value)
+            told.key.append(len(value))
+            return tuple([self._plain(item, told) for item in value])
+        told.key.append(part_of_key(value))
+        if isinstance(value, (bool, int, float, str)):
+            return value
         packed = torch_compat.packed_tensors(value)
         if packed is not None:
-            return self._plain(packed, reads)
+            return self._plain(packed, told)
         return _word_for(value)
 
     def _indices(self, value: Any) -> tuple[int, ...]:
         """The tensors in a nest of lists, tuples, dicts and objects with attributes, in order."""
         if isinstance(value, Tensor):
             return (self.tensors.index(value),)
-        return tuple(self.tensors.index(tensor) for tensor in tensors_in(value))
+        return tuple([self.tensors.index(tensor) for tensor in tensors_in(value)])
 
     # Results
 

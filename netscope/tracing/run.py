@@ -2,18 +2,19 @@
 
 import platform
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from netscope.errors import DeviceError, NetscopeError, TracingError
-from netscope.machine import available_memory_bytes
+from netscope.machine import available_memory_bytes, uncollected
 from netscope.schema import LayerFailure, Trace
 from netscope.schema.inputs import ForwardInputs
 from netscope.tracing import torch_compat
 from netscope.tracing.inputs import input_specs, tensors_for
-from netscope.tracing.modules import places_of, traced_module
+from netscope.tracing.modules import places_of, traced_modules
 from netscope.tracing.recorder import Recorder
 from netscope.tracing.twin import is_on, twin_of
 
@@ -52,6 +53,7 @@ class ForwardError(TracingError):
         self.partial = partial
 
 
+@torch_compat.compiler_left_out()
 def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[str, ...] = ()) -> Trace:
     """The trace of one forward pass without gradients, or of one step of training.
 
@@ -73,6 +75,12 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("torch sees no CUDA device here; on meta, the default, no device is needed")
     model = subject.build(device)
+    # Off meta, what is caught in cycles may be large.
+    with uncollected() if device == "meta" else nullcontext():
+        return _trace_of(model, subject, device, mode, remarks)
+
+
+def _trace_of(model: nn.Module, subject: Subject, device: str, mode: str, remarks: tuple[str, ...]) -> Trace:
     inputs = subject.inputs(model)
     if subject.lent or not is_on(model, device):
         model = twin_of(model, device)
@@ -91,7 +99,7 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
 
     def recorded() -> Trace:
         return Trace(
-            modules=tuple(traced_module(place, recorder.tensors.index) for place in recorder.places),
+            modules=traced_modules(recorder.places, recorder.tensors.index),
             calls=recorder.calls(),
             ops=recorder.ops(),
             tensors=recorder.tensors.traced(),

@@ -20,7 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from netscope.schema import RAGGED
 
 _DEEPEST = 5000
-_IMPORTS_WITHOUT_OPS = (2, 15)
+_IMPORTS_WITHOUT_OPS = (2, 14)
+_UNCOMPILED_FORM = "__dynamo_disable"
 
 OpOverload = torch._ops.OpOverload
 HigherOrderOperator = torch._ops.HigherOrderOperator
@@ -33,6 +34,12 @@ CALLING_OPERATORS = frozenset(
     }
 )  # fmt: skip
 """Higher-order operators that only call functions, whose ops are counted. All others are ops like any other."""
+
+
+_DEPENDING = frozenset(
+    {torch.Tag.nondeterministic_seeded, torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+)
+"""Marks ops whose results depend on values, or on random numbers."""
 
 
 class StorageNumbers:
@@ -124,6 +131,31 @@ def written_arguments(op: Any) -> tuple[int | str, ...]:
         for position, argument in enumerate(op._schema.arguments)
         if argument.alias_info is not None and argument.alias_info.is_write
     )
+
+
+def is_functional(op: Any) -> bool:
+    """Whether ``op`` is one of torch's own that returns new tensors, by its arguments alone, and changes nothing."""
+    return _is_told_by_arguments(op) and all(
+        item.alias_info is None for item in (*op._schema.arguments, *op._schema.returns)
+    )
+
+
+def is_in_place(op: Any) -> bool:
+    """Whether ``op`` is one of torch's own that changes its first argument element by element, and no more."""
+    if not _is_told_by_arguments(op) or torch.Tag.pointwise not in op.tags or not op._schema.arguments:
+        return False
+    changed = op._schema.arguments[0].alias_info
+    others = (*op._schema.arguments[1:], *op._schema.returns)
+    aliases = [item.alias_info.before_set for item in others if item.alias_info is not None]
+    return changed is not None and changed.is_write and aliases == [changed.before_set] and len(op._schema.returns) == 1
+
+
+def _is_told_by_arguments(op: Any) -> bool:
+    """Whether the sizes of what ``op`` returns follow from its arguments' sizes, and it returns tensors."""
+    if not isinstance(op, OpOverload) or op.namespace not in ("aten", "prims") or _DEPENDING.intersection(op.tags):
+        return False
+    returned = [str(item.type) for item in op._schema.returns]
+    return bool(returned) and all(kind in ("Tensor", "List[Tensor]") for kind in returned)
 
 
 def packed_tensors(value: Any) -> tuple[Any, ...] | None:
@@ -246,8 +278,8 @@ def settle(mode: type[TorchDispatchMode]) -> None:
     """Readies torch for a forward pass under ``mode``.
 
     torch 2.6 runs some seventy ops when ``torch._dynamo`` is first imported, by ``vmap`` or a checkpoint, and a
-    recorder would take them for the model's; so it is imported now. torch 2.15 runs none; versions between were not
-    tried. torch 2.6 also wants a rule for each higher-order operator and mode, where later ones ask the mode.
+    recorder would take them for the model's; so it is imported now. torch 2.14 and 2.15 run none; versions between were
+    not tried. torch 2.6 also wants a rule for each higher-order operator and mode, where later ones ask the mode.
     """
     release = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
     if release < _IMPORTS_WITHOUT_OPS:
@@ -317,6 +349,35 @@ def uncompiled(*, with_gradients: bool) -> Iterator[None]:
         torch.compile = compiler
         if flex:
             flex._validate_device = check
+
+
+@contextmanager
+def compiler_left_out() -> Iterator[None]:
+    """Calls what torch marks as not to be compiled without importing its compiler for that, which takes over a second.
+
+    ``torch._compile`` asks each such function with ``getattr`` for the form in which it is called, and to make the
+    first one imports ``torch._dynamo``. As long as nobody else has imported that, nothing is being compiled, and the
+    function itself will do. A name in that one module stands in between, and goes as soon as the compiler is there. A
+    torch that asks in another way imports it as ever.
+    """
+    names: dict[str, Any] = vars(sys.modules.get("torch._compile", object))
+    if "torch._dynamo" in sys.modules or "getattr" in names or "_disable_dynamo" not in names:
+        yield
+        return
+
+    def form_of(function: Any, name: str, *default: Any) -> Any:
+        # While it is being imported it calls such functions as well, and has no form for them yet.
+        if hasattr(sys.modules.get("torch._dynamo"), "disable"):
+            names.pop("getattr", None)
+        elif name == _UNCOMPILED_FORM:
+            return function
+        return getattr(function, name, *default)
+
+    names["getattr"] = form_of
+    try:
+        yield
+    finally:
+        names.pop("getattr", None)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ for each tensor, does neither: every tensor is mapped once, so what was shared s
 """
 
 import copy
-from collections.abc import Iterable
+from collections import OrderedDict
 from functools import partial
 from types import CellType, FunctionType, MethodType
 from typing import Any
@@ -80,8 +80,11 @@ def twin_of(model: nn.Module, device: str) -> nn.Module:
             for tensor in (*module._parameters.values(), *module._buffers.values()):
                 if tensor is not None and id(tensor) not in memo:
                     memo[id(tensor)] = counterparts.of(tensor)
-            # A bare object() is there to be compared by identity.
-            memo.update((id(value), value) for value in vars(module).values() if type(value) is object)
+            for value in vars(module).values():
+                if type(value) is object:  # it is there to be compared by identity
+                    memo[id(value)] = value
+                elif type(value) is OrderedDict and not value:  # hooks, of which a module has ten kinds and mostly none
+                    memo[id(value)] = OrderedDict()
         twin = _copied(model, memo, counterparts)
         for module in twin.modules():
             torch_compat.move_scripted(module, counterparts.of)
@@ -146,10 +149,8 @@ def _rebind(module: nn.Module, memo: dict[int, Any]) -> None:
     Deep copies leave functions alone, so ``self.scale = lambda x: self.fc(x)`` would run the caller's own layers.
     """
     attributes = vars(module)
-    kept: Iterable[dict[Any, Any]] = (
-        attributes,
-        *(value for name, value in attributes.items() if name.endswith("_hooks") and isinstance(value, dict)),
-    )
+    kept = [attributes]
+    kept += [value for name, value in attributes.items() if isinstance(value, dict) and name.endswith("_hooks")]
     for holder in kept:
         for name, value in holder.items():
             if isinstance(value, (FunctionType, partial, ref)):

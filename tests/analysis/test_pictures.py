@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import netscope
-from netscope import api
+from netscope import diff
 
 
 def steps(chain):
@@ -94,5 +94,5 @@ def test_a_saved_summary_has_a_chain_but_no_dataflow(tmp_path):
 
 def test_two_architectures_are_aligned():
     both = netscope.report("alexnet-paper", "alexnet-tv")
-    assert both.diff == api.diff("alexnet-paper", "alexnet-tv")
+    assert both.diff == diff("alexnet-paper", "alexnet-tv")
     assert both.after.summary.architecture.name == "alexnet-tv"

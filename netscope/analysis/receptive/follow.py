@@ -37,12 +37,17 @@ def receptive_fields(trace: Trace) -> tuple[tuple[ReceptiveField, ...], ...]:
     for number, call in enumerate(trace.calls):
         ending.setdefault(call.ops[1], []).append(number)
     found: list[tuple[ReceptiveField, ...] | None] = [None] * len(trace.modules)
+    told: dict[int, tuple[Units | None, tuple[ReceptiveField, ...]]] = {}
     forward_ops = trace.ops[: trace.first_backward_op]
     for position in range(len(forward_ops) + 1):
         for number in ending.get(position, ()):
             call = trace.calls[number]
             if found[call.module] is None and call.outputs:
-                found[call.module] = _told(follower.units_of(call.outputs[0]))
+                units = follower.units_of(call.outputs[0])
+                # Many modules pass on what they were given. What it belongs to is kept, so that no other has its id.
+                if id(units) not in told:
+                    told[id(units)] = (units, _told(units))
+                found[call.module] = told[id(units)][1]
         if position < len(forward_ops):
             follower.run(forward_ops[position])
     return tuple(fields or () for fields in found)

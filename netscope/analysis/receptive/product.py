@@ -62,13 +62,13 @@ def _united(operands: Sequence[Units]) -> Units:
 
 def _union_of(fields: Sequence[Field]) -> Field:
     """Unit by unit."""
-    steps = {field.step for field in fields}
+    step = fields[0].step
     return Field(
         tuple(map(min, *(field.low for field in fields))),
         tuple(map(max, *(field.high for field in fields))),
         tuple(map(min, *(field.first for field in fields))),
         tuple(map(max, *(field.last for field in fields))),
-        steps.pop() if len(steps) == 1 else None,
+        step if all(field.step is step or field.step == step for field in fields) else None,
     )
 
 
