@@ -33,7 +33,11 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we are
-    from netscope.cli.app import run
+    from netscope import own_process
+
+    own_process.OURS.set()
+    with own_process.importing():
+        from netscope.cli.app import run
 
     try:
         code = run(sys.argv[1:])
@@ -46,7 +50,7 @@ def main() -> None:
         print(f"netscope: stdout cannot be written to: {error.strerror or error}", file=sys.stderr)
         _leave_stdout()
         code = 2
-    sys.exit(code)
+    own_process.leave(code)
 
 
 def _leave_stdout() -> None:

@@ -3,80 +3,104 @@
 import errno
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
 
 import typer
 
 import netscope
-from netscope.cli import (
-    bench_command,
-    check_command,
-    compare_command,
-    diff_command,
-    explain_command,
-    list_command,
-    report_command,
-    summary_command,
-    verify_command,
-)
-from netscope.cli.output import encodable
 from netscope.errors import NetscopeError
-from netscope.render import printable
 
 LONGEST_MESSAGE = 1000
 
-app = typer.Typer(
-    name="netscope",
-    help="Inspects PyTorch architectures: every layer's output shape, parameters and FLOPs, without the weights.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command, whose module is ``cli/NAME_command.py``.
+
+    Attributes:
+        text: what the list of commands says of it.
+        example: what to type behind ``netscope``.
+        function: in its module; by default that of its name.
+        kind: the class in its module that parses its arguments; by default typer's.
+    """
+
+    text: str
+    example: str
+    function: str = ""
+    kind: str = ""
+
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        "summary": Command(
+            text="Every layer's output shape, parameters and FLOPs.", example="summary alexnet --input 1x3x224x224"
+        ),
+        "diff": Command(
+            text="What differs between two architectures, and what it costs.", example="diff alexnet-paper alexnet-tv"
+        ),
+        "compare": Command(
+            text="Many architectures, a row each.",
+            example="compare lenet5 vgg16 resnet50 'timm/convnext_t*' --sort params",
+        ),
+        "check": Command(text="Budgets and the lock file, for CI.", example="check resnet50 --max-params 26M"),
+        "bench": Command(
+            text="Throughput, latency, memory and utilisation.",
+            example="bench alexnet-paper alexnet-tv --batch-size 1,32 --mode train",
+            kind="BenchCommand",
+        ),
+        "explain": Command(
+            text="The arithmetic behind shapes, counts and receptive fields.",
+            example="explain alexnet features.0 --what-if features.0.padding=0",
+        ),
+        "list": Command(
+            text="The architectures that can be loaded by name.",
+            example="list 'resnet*'",
+            function="list_architectures",
+        ),
+        "report": Command(
+            text="One page to look at an architecture, or two, in the browser.",
+            example="report alexnet -o alexnet.html",
+        ),
+        "verify": Command(text="Our counts beside others', each difference explained.", example="verify vit_b_16"),
+        "cache": Command(text="What was kept of earlier answers.", example="cache prune"),
+    }
 )
-app.command(
-    "summary",
-    short_help="Every layer's output shape, parameters and FLOPs.",
-    epilog="Example: netscope summary alexnet --input 1x3x224x224",
-)(summary_command.summary)
-app.command(
-    "diff",
-    short_help="What differs between two architectures, and what it costs.",
-    epilog="Example: netscope diff alexnet-paper alexnet-tv",
-)(diff_command.diff)
-app.command(
-    "compare",
-    short_help="Many architectures, a row each.",
-    epilog="Example: netscope compare lenet5 vgg16 resnet50 'timm/convnext_t*' --sort params",
-)(compare_command.compare)
-app.command(
-    "check",
-    short_help="Budgets and the lock file, for CI.",
-    epilog="Example: netscope check resnet50 --max-params 26M",
-)(check_command.check)
-app.command(
-    "bench",
-    cls=bench_command.BenchCommand,
-    short_help="Throughput, latency, memory and utilisation.",
-    epilog="Example: netscope bench alexnet-paper alexnet-tv --batch-size 1,32 --mode train",
-)(bench_command.bench)
-app.command(
-    "explain",
-    short_help="The arithmetic behind shapes, counts and receptive fields.",
-    epilog="Example: netscope explain alexnet features.0 --what-if features.0.padding=0",
-)(explain_command.explain)
-app.command(
-    "list", short_help="The architectures that can be loaded by name.", epilog="Example: netscope list 'resnet*'"
-)(list_command.list_architectures)
-app.command(
-    "report",
-    short_help="One page to look at an architecture, or two, in the browser.",
-    epilog="Example: netscope report alexnet -o alexnet.html",
-)(report_command.report)
-app.command(
-    "verify",
-    short_help="Our counts beside others', each difference explained.",
-    epilog="Example: netscope verify vit_b_16",
-)(verify_command.verify)
+
+
+def application(*wanted: str) -> typer.Typer:
+    """The application with those commands ready to run, and the others ready to be listed.
+
+    What a command needs is imported with it, which takes longer than many an answer.
+    """
+    app = typer.Typer(
+        name="netscope",
+        help="Inspects PyTorch architectures: every layer's output shape, parameters and FLOPs, without the weights.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name, command in COMMANDS.items():
+        module: Any = import_module(f"netscope.cli.{name}_command") if name in wanted else None
+        app.command(
+            name,
+            cls=getattr(module, command.kind) if module and command.kind else None,
+            short_help=command.text,
+            epilog=f"Example: netscope {command.example}",
+        )(getattr(module, command.function or name) if module else _root)
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    """All commands, as ``app``: for what documents them."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return application(*COMMANDS)
 
 
 def _show_version(wanted: bool) -> None:
@@ -85,7 +109,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: bool = typer.Option(
         False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
@@ -102,7 +125,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     debug = "--debug" in arguments
     try:
-        app([argument for argument in arguments if argument != "--debug"])
+        application(*_wanted(arguments))([argument for argument in arguments if argument != "--debug"])
     except SystemExit as finished:
         return finished.code if isinstance(finished.code, int) else int(finished.code is not None)
     except NetscopeError as error:
@@ -120,8 +143,16 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _wanted(arguments: Sequence[str]) -> Sequence[str]:
+    """The command among the arguments; all of them where there is no argument, as when a shell completes."""
+    return [argument for argument in arguments if argument in COMMANDS][:1] if arguments else tuple(COMMANDS)
+
+
 def _say(text: str) -> None:
     """One sentence on stderr, whatever a library put into it."""
+    from netscope.cli.output import encodable
+    from netscope.render import printable
+
     print(encodable(printable(f"netscope: {_shortened(text)}"), sys.stderr), file=sys.stderr)
 
 

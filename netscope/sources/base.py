@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameError, described, did_you_mean
+from netscope.own_process import importing
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs
 
@@ -77,6 +78,19 @@ class ResolvedArchitecture:
     versions: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """What there is in a source.
+
+    Attributes:
+        entries: what is listed.
+        names: all that can be asked for, which may be more.
+    """
+
+    entries: tuple[ListedArchitecture, ...]
+    names: tuple[str, ...]
+
+
 class ModelSource(Protocol):
     """A place where architectures come from. Third parties add theirs as entry points of ``netscope.sources``."""
 
@@ -105,7 +119,8 @@ def imported(package: str, source: str) -> Any:
         BrokenInstallError: it does not fit what else is installed.
     """
     try:
-        return import_module(package)
+        with importing():
+            return import_module(package)
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"the source {source} needs {package} ({error}): pip install 'netscope[{package}]' adds it"

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BrokenInstallError, MissingExtraError, UsageError
+from netscope.own_process import importing
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
 from netscope.sources.base import Published, ResolvedArchitecture, unknown_name
@@ -134,7 +135,8 @@ def _models() -> Any:
         MissingExtraError: torchvision is not installed.
     """
     try:
-        import torchvision.models
+        with importing():
+            import torchvision.models
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"torchvision cannot be imported ({error}): pip install torchvision") from error
     except (ImportError, OSError, RuntimeError, AttributeError) as error:

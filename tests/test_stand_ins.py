@@ -1,0 +1,84 @@
+"""Stand-ins answer what the real functions answer, and are given to nobody else."""
+
+import sys
+
+import pytest
+import torch
+from torch.fx.experimental import symbolic_shapes
+
+from netscope import stand_ins
+
+SYMBOLS = "torch.fx.experimental.symbolic_shapes"
+ASKER = {"__name__": "torch._refs"}
+
+
+@pytest.fixture
+def stand_in():
+    return stand_ins._STAND_INS[SYMBOLS]
+
+
+@pytest.fixture
+def symbol():
+    """A size that is not known: what the stand-ins cannot answer for."""
+    environment = symbolic_shapes.ShapeEnv()
+    return environment.create_unbacked_symint()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        *((name, (value,)) for name in stand_ins._ANSWERS if name not in ("is_nested_int", "sym_eq")
+          for value in (True, False)),
+        *((name, values) for name in ("sym_and", "sym_or")
+          for values in ((True, False), (False, False), (True, True, False))),
+        ("expect_true", (True, 1)),
+        ("is_nested_int", (3,)),
+        ("is_nested_int", (True,)),
+        ("is_nested_int", (2.5,)),
+        *(("sym_eq", pair) for pair in ((1, 1), (1, 2), ((1, 2), (1, 2)), ([1], [2]), ((), ()), ((1,), (1, 2)))),
+        ("sym_eq", (((1, 2), (3,)), ((1, 2), (3,)))),
+        ("sym_eq", (torch.Size([2, 3]), torch.Size([2, 3]))),
+        ("guarding_hint_or_throw", (3,)),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:guard_size_oblivious will be removed:FutureWarning")
+def test_a_stand_in_answers_as_the_real_one(stand_in, name, arguments):
+    if not hasattr(symbolic_shapes, name):
+        pytest.skip("this torch has no such function")
+    answer = getattr(stand_in, name)(*arguments)
+    real = getattr(symbolic_shapes, name)(*arguments)
+    assert (answer, type(answer)) == (real, type(real))
+
+
+@pytest.mark.skipif(not hasattr(symbolic_shapes, "guard_or_false"), reason="this torch has no such function")
+def test_a_condition_on_a_symbol_is_for_the_real_one(stand_in, symbol):
+    assert stand_in.guard_or_false(symbol == 3) is False
+    assert stand_in.guard_or_true(symbol == 3) is True
+    assert str(stand_in.sym_and(symbol == 3, True)) == str(symbolic_shapes.sym_and(symbol == 3, True))
+    assert str(stand_in.sym_eq((symbol, 2), (3, 2))) == str(symbolic_shapes.sym_eq((symbol, 2), (3, 2)))
+
+
+def test_what_is_no_condition_is_refused_as_ever(stand_in):
+    with pytest.raises(AssertionError):
+        stand_in.expect_true(1)
+
+
+def test_what_else_is_wanted_is_the_real_one(stand_in):
+    assert stand_in.ShapeEnv is symbolic_shapes.ShapeEnv
+
+
+def test_only_those_that_ask_get_a_stand_in_and_only_until_the_real_one_is_there(stand_in, monkeypatch):
+    wanted = (None, ("guard_or_false",), 0)
+    assert stand_ins.import_sparingly(SYMBOLS, ASKER, *wanted) is symbolic_shapes
+    assert stand_ins.import_sparingly(SYMBOLS, {"__name__": "somewhere"}, *wanted) is symbolic_shapes
+    monkeypatch.delitem(sys.modules, SYMBOLS)
+    assert stand_ins.import_sparingly(SYMBOLS, ASKER, *wanted) is stand_in
+    monkeypatch.setattr(stand_ins, "_import", lambda name, *_: name)
+    assert stand_ins.import_sparingly(SYMBOLS, ASKER, None, None, 0) == SYMBOLS
+    monkeypatch.delitem(sys.modules, "torch.fx.experimental._config")
+    assert stand_ins.import_sparingly(SYMBOLS, ASKER, *wanted) == SYMBOLS
+    assert stand_ins.import_sparingly("json", None) == "json"
+
+
+def test_without_sympy_nothing_is_an_expression():
+    assert not isinstance(3, stand_ins._STAND_INS["sympy"].Basic)
