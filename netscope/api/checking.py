@@ -1,15 +1,20 @@
 """``check``: rules for one architecture in hand, or all of a project's."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netscope import analysis, config
+from netscope import analysis, config, sources
 from netscope.api.diffing import summary_of
-from netscope.api.isolation import Worker, WorkerError
+from netscope.api.isolation import WorkerError
+from netscope.api.pool import Job, Progress, Workers, jobs_at_once
+from netscope.api.recalling import current_fingerprint, recalling_in
 from netscope.api.revisions import checked_out
+from netscope.api.subjects import is_saved
+from netscope.api.summarizing import known_answer
 from netscope.errors import NetscopeError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import (
     FLOP_CONVENTION,
@@ -26,8 +31,6 @@ from netscope.schema.inputs import parse_inputs
 
 if TYPE_CHECKING:
     from torch import nn
-
-SummaryMaker = Callable[[CheckRequest], Summary]
 
 
 def check(
@@ -125,6 +128,7 @@ class CheckPlan:
         update: whether the lock file is written instead of compared with.
         against: the revision that the architectures are compared with; empty for none.
         timeout_s: after which an architecture is given up; None for never.
+        jobs: how many architectures are run at once; None for as many as there are cores and memory for.
     """
 
     folder: Path
@@ -133,6 +137,7 @@ class CheckPlan:
     update: bool = False
     against: str = ""
     timeout_s: float | None = None
+    jobs: int | None = None
 
 
 def plan_checks(names: Sequence[str], file: Path | None = None, **how: Any) -> CheckPlan:
@@ -141,7 +146,7 @@ def plan_checks(names: Sequence[str], file: Path | None = None, **how: Any) -> C
     Args:
         names: of checks.
         file: the project's file; by default the closest one from here upwards that has checks.
-        how: ``update``, ``against`` and ``timeout_s`` of the plan.
+        how: ``update``, ``against``, ``timeout_s`` and ``jobs`` of the plan.
 
     Raises:
         ConfigError: there is no file with checks, or it says something that is not understood.
@@ -190,42 +195,79 @@ def plan_by_itself(
     return CheckPlan(folder=Path.cwd(), requests=(request,), **how)
 
 
-def run_checks(plan: CheckPlan, progress: Callable[[str], None] = lambda _: None) -> CheckReport:
+def run_checks(plan: CheckPlan, progress: Callable[[Progress], None] = lambda _: None) -> CheckReport:
     """How the checks of a plan came out. What fails in one, even a crash, leaves the others alone.
 
     Args:
         plan: what to do.
-        progress: is told what is being worked on.
+        progress: is told how far it has come.
 
     Raises:
         ConfigError: the lock file is damaged.
         OutputError: it cannot be written.
-        UsageError: there is no such revision.
+        UsageError: there is no such revision, or the jobs are malformed.
     """
+    at_once = jobs_at_once(plan.jobs, [request.options.get("device") for request in plan.requests])
     path = plan.folder / config.LOCK_NAME
     lock = config.read_lock(path)
     checked: list[ModelCheck] = []
     updates: dict[str, LockedModel] = {}
     with ExitStack() as cleanup:
-        summary_now = _in_worker(plan.folder, plan.timeout_s, cleanup)
-        summary_then = None
+        asked = [_Asked(folder=plan.folder, request=request) for request in plan.requests]
         if plan.against:
             there = cleanup.enter_context(checked_out(plan.against, plan.folder))
-            summary_then = _in_worker(there, plan.timeout_s, cleanup)
-        for request in plan.requests:
-            progress(request.name)
-            try:
-                summary = summary_now(request)
-            except WorkerError as error:
-                checked.append(_failed(request, error))
-                continue
-            if plan.update and needs_lock(request):
-                updates[request.name] = analysis.locked(summary, request.model)
-            outcome = judged_with(lock, request, summary, updates.get(request.name))
-            checked.append(outcome if summary_then is None else _compared(outcome, request, summary, summary_then))
+            asked += [_Asked(folder=there, request=request, is_kept=False) for request in plan.requests]
+        cleanup.enter_context(recalling_in(plan.folder))
+        found = _summaries(asked, plan.timeout_s, at_once, progress)
+    now, then = found[: len(plan.requests)], found[len(plan.requests) :]
+    for request, summary, before in zip_longest(plan.requests, now, then):
+        if isinstance(summary, WorkerError):
+            checked.append(_failed(request, summary))
+            continue
+        if plan.update and needs_lock(request):
+            updates[request.name] = analysis.locked(summary, request.model)
+        outcome = judged_with(lock, request, summary, updates.get(request.name))
+        checked.append(outcome if before is None else _compared(outcome, summary, before))
     if plan.update:
         _update(path, lock, updates, plan)
     return report(checked, plan.against)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A summary that is wanted; ``is_kept`` unless the folder is soon gone."""
+
+    folder: Path
+    request: CheckRequest
+    is_kept: bool = True
+
+
+def _summaries(
+    asked: Sequence[_Asked], timeout_s: float | None, at_once: int, progress: Callable[[Progress], None]
+) -> "list[Summary | WorkerError]":
+    """What was asked for, in order: as it was answered before, or else by workers."""
+    found: dict[int, Summary | WorkerError] = {}
+    jobs: dict[int, Job] = {}
+    for index, item in enumerate(asked):
+        request = item.request
+        known = known_answer(request.model, request.inputs, request.options) if item.is_kept else None
+        if known is not None:
+            found[index] = known.summary
+            continue
+        jobs[index] = Job(
+            label=request.name,
+            folder=item.folder,
+            task="summary",
+            arguments=(request.model, request.inputs, request.options),
+            timeout_s=timeout_s,
+            needs_torch=not is_saved(request.model),
+            is_foreign=not sources.is_registered(request.model),
+            fingerprint=current_fingerprint() if item.is_kept else None,
+        )
+    with closing(Workers(max(1, min(at_once, len(jobs))))) as workers:
+        for index, answer in zip(jobs, workers.answers(tuple(jobs.values()), progress), strict=True):
+            found[index] = answer if isinstance(answer, WorkerError) else Summary.from_json(answer)
+    return [found[index] for index in range(len(asked))]
 
 
 def report(models: Iterable[ModelCheck], base: str = "") -> CheckReport:
@@ -248,17 +290,6 @@ def judged_with(
     return replace(analysis.judged(request, summary, entry), updated=update is not None)
 
 
-def _in_worker(folder: Path, timeout_s: float | None, cleanup: ExitStack) -> SummaryMaker:
-    worker = Worker(folder)
-    cleanup.callback(worker.close)
-
-    def summary_of_request(request: CheckRequest) -> Summary:
-        arguments = (request.model, request.inputs, request.options)
-        return Summary.from_json(worker.answer("summary", arguments, timeout_s=timeout_s))
-
-    return summary_of_request
-
-
 def _failed(request: CheckRequest, error: NetscopeError) -> ModelCheck:
     return ModelCheck(
         name=request.name,
@@ -270,12 +301,10 @@ def _failed(request: CheckRequest, error: NetscopeError) -> ModelCheck:
     )
 
 
-def _compared(outcome: ModelCheck, request: CheckRequest, summary: Summary, summary_then: SummaryMaker) -> ModelCheck:
+def _compared(outcome: ModelCheck, summary: Summary, before: Summary | WorkerError) -> ModelCheck:
     """With what differs from the other revision; that it cannot be made there, as when it is new, is no failure."""
-    try:
-        before = summary_then(request)
-    except WorkerError as error:
-        return replace(outcome, remarks=(*outcome.remarks, f"not compared with the other revision: {error}"))
+    if isinstance(before, WorkerError):
+        return replace(outcome, remarks=(*outcome.remarks, f"not compared with the other revision: {before}"))
     return replace(outcome, against_base=analysis.diff(before, summary))
 
 

@@ -10,9 +10,12 @@ import msgspec
 
 from netscope import analysis, sources
 from netscope.api.diffing import summary_of
-from netscope.api.isolation import Worker, WorkerError
+from netscope.api.isolation import WorkerError
+from netscope.api.listing import catalogue, known_catalogue
+from netscope.api.pool import Job, Progress, Workers, jobs_at_once
+from netscope.api.recalling import current_fingerprint
 from netscope.api.subjects import is_saved, sizes_of
-from netscope.api.summarizing import summarize_resolved
+from netscope.api.summarizing import SummaryAnswer, known_answer, summary_answer
 from netscope.errors import NetscopeError, UnknownNameError, UsageError
 from netscope.schema import ComparedArchitecture, ComparisonTable, Summary
 from netscope.schema.inputs import parse_inputs
@@ -20,7 +23,7 @@ from netscope.schema.inputs import parse_inputs
 if TYPE_CHECKING:
     from torch import nn
 
-    from netscope.sources import Origin, ResolvedArchitecture
+    from netscope.sources import Origin, Published
 
     Model = Summary | nn.Module | str
 
@@ -50,7 +53,8 @@ def compare(models: "Iterable[Model] | Model", inputs: Any = None, **options: An
         names, told = names_of(model) if isinstance(model, str) else ((model,), ())
         found += names
         remarks += told
-    return _table([_row_or_reason(model, inputs, options) for model in _once(found)], remarks)
+    rows = (_row_or_reason(model, inputs, options) for model in _once(found))
+    return _table(tuple(_distinct(rows)), remarks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,41 +66,100 @@ class ComparisonPlan:
         inputs: what all are run on, as ``--input`` takes it; empty for each one's own.
         options: the others of ``summarize``, for all.
         timeout_s: after which an architecture is given up; None for never.
+        jobs: how many architectures are run at once; None for as many as there are cores and memory for.
     """
 
     specs: Sequence[str]
     inputs: Sequence[str] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     timeout_s: float | None = None
+    jobs: int | None = None
 
 
 def run_comparison(
-    plan: ComparisonPlan, progress: Callable[[int, int, str], None] = lambda *_: None
+    plan: ComparisonPlan,
+    progress: Callable[[Progress], None] = lambda _: None,
+    on_row: Callable[[ComparedArchitecture], None] = lambda _: None,
 ) -> ComparisonTable:
-    """The table of a plan, whose architectures are run in a process of their own: one that crashes is one row.
+    """The table of a plan, whose architectures are run in processes of their own: one that crashes is one row.
 
     Args:
         plan: what to do.
-        progress: is told the number of the architecture that is being worked on, how many there are, and its name.
+        progress: is told how far it has come.
+        on_row: is given each of the table's rows as soon as it and those before it are known.
 
     Raises:
-        UsageError: the inputs or sizes are malformed, or a pattern fits no name.
+        UsageError: the inputs, sizes or jobs are malformed, or a pattern fits no name.
     """
     parse_inputs(plan.inputs)
     sizes_of(None, plan.options.get("batch_size"), plan.options.get("seq_len"))
-    with closing(Worker(Path.cwd())) as worker:
-        found: list[str] = []
-        remarks: list[str] = []
-        for spec in plan.specs:
-            names, told = worker.answer("names", (spec,)) if is_pattern(spec) else ((spec,), ())
-            found += names
-            remarks += told
-        names = list(_once(found))
+    at_once = jobs_at_once(plan.jobs, (plan.options.get("device"),))
+    if not any(map(is_pattern, plan.specs)):
+        at_once = max(1, min(at_once, len(set(plan.specs))))
+    with closing(Workers(at_once)) as workers:
+        names, remarks = _names(plan.specs, workers)
         rows = []
-        for number, name in enumerate(names, start=1):
-            progress(number, len(names), name)
-            rows.append(_row_from(worker, name, plan))
+        for row in _distinct(_rows(names, plan, workers, progress)):
+            rows.append(row)
+            on_row(row)
         return _table(rows, remarks)
+
+
+def _names(specs: Sequence[str], workers: Workers) -> tuple[list[str], list[str]]:
+    """All names that are meant, each once, and remarks."""
+    listed: dict[str, Sequence[str]] = {}
+    remarks: list[str] = []
+    asked: list[str] = []
+    for spec in filter(is_pattern, specs):
+        try:
+            listed[spec], told = names_of(spec, _known_catalogue)
+            remarks += told
+        except _NotKnownError:
+            asked.append(spec)
+    fingerprint = current_fingerprint()
+    if asked:
+        workers.prepare(Path.cwd(), fingerprint)
+    jobs = [
+        Job(label=spec, folder=Path.cwd(), task="names", arguments=(spec,), fingerprint=fingerprint) for spec in asked
+    ]
+    for spec, answer in zip(asked, workers.answers(jobs), strict=True):
+        if isinstance(answer, WorkerError):
+            raise answer
+        listed[spec], told = answer
+        remarks += told
+    return list(_once(name for spec in specs for name in listed.get(spec, (spec,)))), remarks
+
+
+def _rows(
+    names: Sequence[str], plan: ComparisonPlan, workers: Workers, progress: Callable[[Progress], None]
+) -> Iterator[ComparedArchitecture]:
+    """The rows of these names. What was saved or answered before is read here, which needs no torch."""
+    known = {name: known_answer(name, plan.inputs, plan.options) for name in names if not is_saved(name)}
+    jobs = [
+        Job(
+            label=name,
+            folder=Path.cwd(),
+            task="compared",
+            arguments=(name, plan.inputs, plan.options),
+            timeout_s=plan.timeout_s,
+            is_foreign=not sources.is_registered(name),
+            fingerprint=current_fingerprint(),
+        )
+        for name, answer in known.items()
+        if answer is None
+    ]
+    answers = workers.answers(jobs, progress)
+    for name in names:
+        if is_saved(name):
+            yield _row_or_reason(name, plan.inputs or None, plan.options)
+            continue
+        before = known[name]
+        if before is not None:
+            yield _row_of(before, has_own_inputs=not plan.inputs)
+            continue
+        answer = next(answers)
+        is_error = isinstance(answer, WorkerError)
+        yield _failed(name, answer) if is_error else msgspec.convert(answer, ComparedArchitecture)
 
 
 def is_pattern(spec: str) -> bool:
@@ -105,8 +168,25 @@ def is_pattern(spec: str) -> bool:
     return not PATTERN_SIGNS.isdisjoint(target) and ":" not in target and not is_saved(target)
 
 
-def names_of(spec: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+class _NotKnownError(Exception):
+    """The names of a source are not known before it is imported."""
+
+
+def _known_catalogue(source: str) -> sources.Catalogue:
+    found = known_catalogue(source)
+    if found is None:
+        raise _NotKnownError
+    return found
+
+
+def names_of(
+    spec: str, look_up: Callable[[str], sources.Catalogue] = catalogue
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names that fit a pattern, each with its options, and remarks; what is no pattern is itself.
+
+    Args:
+        spec: the pattern.
+        look_up: gives what there is in a source.
 
     Raises:
         UnknownNameError: nothing fits.
@@ -114,7 +194,7 @@ def names_of(spec: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if not is_pattern(spec):
         return (spec,), ()
     pattern, at, options = spec.partition("@")
-    listed, remarks = sources.list_names(pattern)
+    listed, remarks = sources.list_names(pattern, look_up)
     if not listed:
         reasons = "; ".join(("", *remarks)) or "; netscope list shows what there is"
         raise UnknownNameError(f"no architecture fits {pattern!r}{reasons}")
@@ -131,9 +211,12 @@ def compared_row(model: "Model", inputs: Any, options: Mapping[str, Any]) -> Com
         summary = summary_of(model, inputs, dict(options))
         row = _with_origin(analysis.compared(summary), sources.origin_of(summary.architecture))
         return replace(row, spec=model) if isinstance(model, str) else row
-    resolved, summary = summarize_resolved(model, inputs, **options)
-    row = _with_origin(analysis.compared(summary), resolved.origin)
-    return row if inputs is not None else _with_accuracy(row, resolved)
+    return _row_of(summary_answer(model, inputs, **options), has_own_inputs=inputs is None)
+
+
+def _row_of(answer: SummaryAnswer, *, has_own_inputs: bool) -> ComparedArchitecture:
+    row = _with_origin(analysis.compared(answer.summary), answer.origin)
+    return _with_accuracy(row, answer.published) if has_own_inputs else row
 
 
 def _is_one(models: Any) -> bool:
@@ -144,9 +227,9 @@ def _with_origin(row: ComparedArchitecture, origin: "Origin | None") -> Compared
     return row if origin is None else replace(row, year=origin.year, paper=origin.paper, idea=origin.idea)
 
 
-def _with_accuracy(row: ComparedArchitecture, resolved: "ResolvedArchitecture") -> ComparedArchitecture:
+def _with_accuracy(row: ComparedArchitecture, published: "Sequence[Published]") -> ComparedArchitecture:
     """With the published accuracy, unless the weights that have it are of another size."""
-    for entry in resolved.published:
+    for entry in published:
         if entry.top1 is not None and entry.params == row.params:
             return replace(row, top1=entry.top1, top1_of=entry.label)
     return row
@@ -157,17 +240,6 @@ def _row_or_reason(model: "Model", inputs: Any, options: Mapping[str, Any]) -> C
         return compared_row(model, inputs, options)
     except NetscopeError as error:
         return _failed(model if isinstance(model, str) else type(model).__name__, error)
-
-
-def _row_from(worker: Worker, name: str, plan: ComparisonPlan) -> ComparedArchitecture:
-    """The row as the worker makes it. What was saved is read here, which needs no torch."""
-    if is_saved(name):
-        return _row_or_reason(name, plan.inputs or None, plan.options)
-    try:
-        answer = worker.answer("compared", (name, plan.inputs, plan.options), timeout_s=plan.timeout_s)
-    except WorkerError as error:
-        return _failed(name, error)
-    return msgspec.convert(answer, ComparedArchitecture)
 
 
 def _failed(spec: str, error: NetscopeError) -> ComparedArchitecture:
@@ -185,18 +257,20 @@ def _once(models: "Iterable[Any]") -> Iterator[Any]:
 
 
 def _table(rows: Sequence[ComparedArchitecture], remarks: Iterable[str]) -> ComparisonTable:
-    """The table, with an architecture that has two names under the first."""
     if not rows:
         raise UsageError("there is nothing to compare: name an architecture")
-    kept: list[ComparedArchitecture] = []
+    return ComparisonTable(rows=tuple(rows), remarks=tuple(dict.fromkeys(remarks)))
+
+
+def _distinct(rows: Iterable[ComparedArchitecture]) -> Iterator[ComparedArchitecture]:
+    """Without those of an architecture that has another name among those before."""
     seen: list[ComparedArchitecture] = []
     for row in rows:
         nameless = _nameless(row)
         if nameless is None or nameless not in seen:
-            kept.append(row)
+            yield row
         if nameless is not None:
             seen.append(nameless)
-    return ComparisonTable(rows=tuple(kept), remarks=tuple(dict.fromkeys(remarks)))
 
 
 def _nameless(row: ComparedArchitecture) -> ComparedArchitecture | None:

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -50,20 +51,48 @@ class Worker:
     processes that load data, is killed with it.
     """
 
-    def __init__(self, folder: Path, nproc: int = 1, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        nproc: int = 1,
+        threads: int | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Starts no process yet.
 
         Args:
             folder: where its architectures' files and modules are looked for.
             nproc: of how many processes the worker consists, which torchrun starts and which do each task together.
             threads: of each of several processes; None for one.
+            environment: variables that its process has besides ours.
         """
         self._folder = folder
+        self._environment = environment
         self._nproc = nproc
         self._threads = threads or 1
         self._process: subprocess.Popen[bytes] | None = None
         self._shared: TemporaryDirectory[str] | None = None
         self._lines: SimpleQueue[bytes] = SimpleQueue()
+        self._starting = threading.Lock()
+        self._is_ended = False
+
+    def prepare(self, folder: Path, *, imports_torch: bool = True, fingerprint: bytes | None = None) -> None:
+        """Has a process that looks for files and modules in ``folder``, and may wait until it has imported torch.
+
+        Args:
+            folder: there.
+            imports_torch: whether it does.
+            fingerprint: as for ``answer``.
+
+        Raises:
+            WorkerError: it failed at this.
+        """
+        if folder != self._folder:
+            self.close()
+            self._folder = folder
+        is_running = self._process is not None and self._process.poll() is None
+        if imports_torch and not is_running:
+            self.answer("prepare", (), fingerprint=fingerprint)
 
     def answer(
         self,
@@ -72,6 +101,7 @@ class Worker:
         *,
         timeout_s: float | None = None,
         tell: Callable[[Any], None] = lambda _: None,
+        fingerprint: bytes | None = None,
     ) -> Any:
         """What the task answers, as plain data.
 
@@ -80,11 +110,12 @@ class Worker:
             arguments: plain data.
             timeout_s: after which it is given up, in seconds; None for never.
             tell: is given what the task tells on the way.
+            fingerprint: of what is installed, where answers are kept; None where they are not.
 
         Raises:
             WorkerError: it failed, crashed, or took too long.
         """
-        question = {"task": task, "arguments": arguments}
+        question = {"task": task, "arguments": arguments, "fingerprint": fingerprint and fingerprint.hex()}
         process = self._started(question)
         end = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         try:
@@ -136,18 +167,22 @@ class Worker:
     def _opened(self, launcher: tuple[str, ...], serve: str, arguments: str) -> "subprocess.Popen[bytes]":
         self._lines = SimpleQueue()
         code = _START.format(path=sys.path, serve=serve, arguments=arguments)
-        self._process = subprocess.Popen(  # noqa: S603 - our own code
-            [*launcher, sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            # What torchrun says of processes that fail is long, and what they say of themselves comes by other ways.
-            stderr=subprocess.DEVNULL if launcher else None,
-            # Without a number torchrun sets it to 1.
-            env={**os.environ, "OMP_NUM_THREADS": str(self._threads)} if launcher else None,
-        )
-        threading.Thread(target=_read, args=(self._process, self._lines), daemon=True).start()
-        return self._process
+        # Without a number torchrun sets it to 1.
+        environment = {"OMP_NUM_THREADS": str(self._threads)} if launcher else self._environment
+        with self._starting:
+            if self._is_ended:
+                raise WorkerError("nobody waits for it any more")
+            self._process = process = subprocess.Popen(  # noqa: S603 - our own code
+                [*launcher, sys.executable, "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+                # What torchrun says of processes that fail is long, and what they say of themselves comes otherwise.
+                stderr=subprocess.DEVNULL if launcher else None,
+                env={**os.environ, **environment} if environment else None,
+            )
+        threading.Thread(target=_read, args=(process, self._lines), daemon=True).start()
+        return process
 
     def _line(self, process: "subprocess.Popen[bytes]", end: float) -> bytes:
         """The next line.
@@ -193,6 +228,14 @@ class Worker:
                 return WorkerError(left["error"], left["exit_code"], out_of_memory=left["out_of_memory"])
         return None
 
+    def end(self) -> None:
+        """Ends the process while another thread may be waiting for its answer, and lets it start no other."""
+        with self._starting:
+            self._is_ended = True
+            process = self._process
+        if process is not None:
+            _kill(process)
+
     def close(self) -> None:
         """Ends the process."""
         shared, self._shared = self._shared, None
@@ -201,14 +244,19 @@ class Worker:
         process, self._process = self._process, None
         if process is None:
             return
-        with suppress(AttributeError, OSError):  # systems without groups, and one that is gone
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
+        _kill(process)
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Ends it, and what it started."""
+    with suppress(AttributeError, OSError):  # systems without groups, and one that is gone
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
 
 
 def _read(process: "subprocess.Popen[bytes]", lines: "SimpleQueue[bytes]") -> None:

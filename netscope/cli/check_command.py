@@ -6,8 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from netscope.cli.options import BatchSizeOption, DebugOption, DeviceOption, InputOption, OutputOption
-from netscope.cli.output import check_output, working, write_result
+from netscope.cli.options import (
+    BatchSizeOption,
+    DebugOption,
+    DeviceOption,
+    InputOption,
+    JobsOption,
+    NoCacheOption,
+    OutputOption,
+)
+from netscope.cli.output import answering, check_output, progress_text, write_result
 from netscope.errors import OutputError, UsageError
 from netscope.render import CHECK_FORMATS, FORMATS, check_format, render
 
@@ -39,6 +47,7 @@ def check(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="After which an architecture is given up.")
     ] = TIMEOUT_S,
+    jobs: JobsOption = None,
     params: Annotated[str | None, _limit("--params", "The exact number of parameters.")] = None,
     max_params: Annotated[str | None, _limit("--max-params", "Their most, like 26M.")] = None,
     max_trainable_params: Annotated[
@@ -61,6 +70,7 @@ def check(
         ),
     ] = None,
     output: OutputOption = None,
+    no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Whether architectures keep within their rules and are as the lock file says; for CI.
@@ -88,18 +98,18 @@ def check(
         raise UsageError("--against names no revision: is the variable empty that it comes from?")
     given = [(option, metric, bound, limit) for option, metric, bound, limit in rules if limit is not None]
     options = {"batch_size": batch_size, "device": None if device == "auto" else device}
-    how = {"update": update, "against": against or "", "timeout_s": timeout}
+    how = {"update": update, "against": against or "", "timeout_s": timeout, "jobs": jobs}
     if not given and (inputs or any(value is not None for value in options.values())):
         raise UsageError("the input and the device of a check stand in the project's file, or go with a rule")
-    from netscope import api
+    from netscope.api import checking
 
     plan = (
-        api.plan_by_itself(names or [], inputs or [], options, given, config, **how)
+        checking.plan_by_itself(names or [], inputs or [], options, given, config, **how)
         if given
-        else api.plan_checks(names or [], config, **how)
+        else checking.plan_checks(names or [], config, **how)
     )
-    with working("checking") as progress:
-        report = api.run_checks(plan, lambda name: progress(f"checking {name}"))
+    with answering("checking", no_cache=no_cache) as progress:
+        report = checking.run_checks(plan, lambda told: progress(progress_text(told, "checking")))
     if format_name in _ROOT_OF:
         report = report.with_files_below(_from_root(_ROOT_OF[format_name]))
     if format_name == "github":

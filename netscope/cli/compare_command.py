@@ -4,16 +4,19 @@ from typing import Annotated
 
 import typer
 
+from netscope.cli.completion import architectures as complete
 from netscope.cli.options import (
     BatchSizeOption,
     DebugOption,
     DeviceOption,
     FormatOption,
     InputOption,
+    JobsOption,
+    NoCacheOption,
     OutputOption,
     SeqLenOption,
 )
-from netscope.cli.output import check_output, working, write_answer, write_result
+from netscope.cli.output import answering, check_output, progress_text, write_answer, write_result
 from netscope.errors import UsageError
 from netscope.render import COMPARED_COLUMNS, CompareView, check_compare_view, check_format
 
@@ -25,6 +28,7 @@ def compare(
         list[str],
         typer.Argument(
             metavar="ARCH",
+            autocompletion=complete,
             help="As for summary, or a saved summary (.json); with *, ? and [ all names that fit, 'timm/convnext*'.",
         ),
     ],
@@ -50,8 +54,10 @@ def compare(
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="After which an architecture is given up.")
     ] = TIMEOUT_S,
+    jobs: JobsOption = None,
     format_name: FormatOption = None,
     output: OutputOption = None,
+    no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Many architectures beside each other: year, idea, layers, activations, pooling, params, FLOPs and memory.
@@ -70,16 +76,17 @@ def compare(
     check_format(format_name)
     if not timeout > 0:
         raise UsageError(f"--timeout has to be more than 0 s, not {timeout:g}")
-    with working("comparing") as progress:
-        from netscope import api
+    with answering("comparing", no_cache=no_cache) as progress:
+        from netscope.api import comparing
 
-        plan = api.ComparisonPlan(
+        plan = comparing.ComparisonPlan(
             specs=architectures,
             inputs=inputs or (),
             options={"batch_size": batch_size, "seq_len": seq_len, "device": device},
             timeout_s=timeout,
+            jobs=jobs,
         )
-        result = api.run_comparison(plan, lambda number, count, name: progress(f"tracing {number} of {count}: {name}"))
+        result = comparing.run_comparison(plan, lambda told: progress(progress_text(told, "tracing")))
     if format_name == "html":
         from netscope.render.page import comparison_page
 

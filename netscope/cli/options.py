@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
+from netscope.cli.completion import architectures
 from netscope.cli.output import format_names
 
 ArchitectureArgument = Annotated[
     str,
     typer.Argument(
         metavar="ARCH",
+        autocompletion=architectures,
         help="NAME, SOURCE/NAME, package.module:factory or path/file.py:factory, each with @key=value,… behind it; or "
         "a saved program, file of weights, or summary (.json).",
     ),
@@ -49,5 +51,17 @@ FormatOption = Annotated[
 ]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Writes there, whole or not at all.")
+]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        metavar="N",
+        help="How many architectures are run at once; by default as many as there are cores, and memory for.",
+    ),
+]
+NoCacheOption = Annotated[
+    bool, typer.Option("--no-cache", help="Traces anew: takes no answer that was given before, and keeps none.")
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Shows the traceback of an error.")]

@@ -8,13 +8,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from threading import Event, Timer
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from netscope.errors import OutputError
 from netscope.files import write_whole
 from netscope.render import FORMATS, AnyView, Canvas, render
 
+if TYPE_CHECKING:
+    from netscope.api.pool import Progress
+
 SPINNER_AFTER_S = 1.0
+
+MOST_RUNNING = 3
+"""That are named of what is being worked on."""
 
 STDOUT = Path("-")
 """What ``-o -`` names."""
@@ -174,6 +180,41 @@ def working(message: str) -> Iterator[Callable[[str], None]]:
         timer.join() if timer.is_alive() else None
         status.stop()
         SPINNING.clear()
+
+
+def progress_text(progress: "Progress", doing: str) -> str:
+    """How far it has come: ``"12 of 80 done, about 20 s left: tracing resnet50, vit_b_16"``."""
+    shown = progress.running[:MOST_RUNNING]
+    more = f" and {len(progress.running) - len(shown)} more" if len(progress.running) > len(shown) else ""
+    names = f"{doing} {', '.join(shown)}{more}" if shown else ""
+    if progress.count == 1:
+        return names or doing
+    left = "" if progress.left_s is None else f", about {_roughly(progress.left_s)} left"
+    return f"{progress.done} of {progress.count} done{left}{': ' if names else ''}{names}"
+
+
+def _roughly(seconds: float) -> str:
+    """No finer than an estimate is good for."""
+    if seconds < 10:  # noqa: PLR2004
+        return f"{max(1, round(seconds))} s"
+    return f"{5 * round(seconds / 5)} s" if seconds < 100 else f"{round(seconds / 60)} min"  # noqa: PLR2004
+
+
+@contextmanager
+def answering(message: str, *, no_cache: bool) -> Iterator[Callable[[str], None]]:
+    """As ``working``, with answers that were given before, unless ``no_cache``."""
+    with working(message) as progress:
+        if no_cache:
+            yield progress
+            return
+        from netscope.api.recalling import recalling
+
+        with recalling(Path.cwd()):
+            yield progress
+            if "torch" in sys.modules:
+                from netscope.api.listing import learn_names
+
+                learn_names()
 
 
 @contextmanager

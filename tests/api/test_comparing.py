@@ -93,33 +93,54 @@ def test_nothing_to_compare_is_a_wrong_question():
         netscope.compare([])
 
 
-class OtherProcess:
-    """Stands for a worker: it knows one pattern, and fails for one name."""
+class OtherProcesses:
+    """Stands for workers: they know one pattern, and fail for one name."""
 
     def __init__(self):
+        self.counts = []
         self.asked = []
 
-    def answer(self, task, arguments, *, timeout_s=None):
-        if task == "names":
-            return [["b", "c"], ["a source is missing"]]
-        name = arguments[0]
-        self.asked.append((name, timeout_s))
-        if name == "c":
-            raise WorkerError("its process was killed by SIGSEGV")
-        return {"spec": name, "params": len(name)}
+    def start(self, count):
+        self.counts.append(count)
+        return self
+
+    def prepare(self, _folder, _fingerprint=None):
+        pass
+
+    def answers(self, jobs, tell=lambda _: None):
+        for job in jobs:
+            name = job.arguments[0]
+            if job.task == "names":
+                yield [["b", "c"], ["a source is missing"]]
+                continue
+            tell(name)
+            self.asked.append((job.label, name, job.timeout_s))
+            yield WorkerError("its process was killed by SIGSEGV") if name == "c" else {"spec": name, "params": 1}
 
     def close(self):
         pass
 
 
-def test_each_is_run_once_and_told_with_its_number(monkeypatch):
-    worker = OtherProcess()
-    monkeypatch.setattr(comparing, "Worker", lambda _folder: worker)
-    told = []
-    plan = comparing.ComparisonPlan(specs=("a", "timm/*", "b", "a"), timeout_s=9)
-    table = comparing.run_comparison(plan, lambda *progress: told.append(progress))
-    assert told == [(1, 3, "a"), (2, 3, "b"), (3, 3, "c")]
-    assert worker.asked == [("a", 9), ("b", 9), ("c", 9)]
+@pytest.fixture
+def workers(monkeypatch):
+    workers = OtherProcesses()
+    monkeypatch.setattr(comparing, "Workers", workers.start)
+    return workers
+
+
+def test_each_is_run_once_and_told_on_the_way(workers):
+    told, seen = [], []
+    plan = comparing.ComparisonPlan(specs=("a", "timm/*", "b", "a"), timeout_s=9, jobs=5)
+    table = comparing.run_comparison(plan, told.append, seen.append)
+    assert told == ["a", "b", "c"]
+    assert workers.asked == [("a", "a", 9), ("b", "b", 9), ("c", "c", 9)]
     assert [(row.spec, row.params, row.exit_code) for row in table.rows] == [("a", 1, 0), ("b", 1, 0), ("c", None, 3)]
+    assert tuple(seen) == table.rows
     assert table.rows[2].error == "its process was killed by SIGSEGV"
     assert table.remarks == ("a source is missing",)
+
+
+@pytest.mark.parametrize(("specs", "count"), [(("a",), 1), (("a", "b", "a"), 2), (("a", "timm/*"), 5)])
+def test_there_are_no_more_workers_than_there_may_be_architectures(workers, specs, count):
+    comparing.run_comparison(comparing.ComparisonPlan(specs=specs, jobs=5))
+    assert workers.counts == [count]

@@ -93,6 +93,19 @@ def test_a_model_that_crashes_hangs_or_raises_takes_no_other_down(project, capfd
 
 
 @pytest.mark.slow
+def test_the_report_is_the_same_however_many_are_run_at_once(project, capsys):
+    models = ("models.py:good", "models.py:crashes", "lenet5", "models.py:raises", "alexnet-paper")
+    checks = (f'[check.c{n}]\nmodel = "{model}"\nparams = 242\n' for n, model in enumerate(models))
+    project("".join(checks))
+    outs = []
+    for jobs in ("1", "3"):
+        assert run(["check", "-j", jobs, "--format", "json"]) == 2
+        outs.append(capsys.readouterr().out)
+    assert outs[0] == outs[1]
+    assert [model["name"] for model in json.loads(outs[0])["models"]] == [f"c{n}" for n in range(len(models))]
+
+
+@pytest.mark.slow
 def test_the_lock_is_written_kept_and_held(project, capsys):
     folder = project(GOOD)
     assert run(["check"]) == 2
@@ -150,6 +163,7 @@ QUESTIONS = {
     ("check", "lenet5", "--input", "1x1x28x28"): "stand in the project's file, or go with a rule",
     ("check", "lenet5", "--params", "1", "--input", "1x"): "--input '1x' is not",
     ("check", "lenet5", "--params", "1", "--timeout", "0"): "--timeout has to be more than 0 s",
+    ("check", "lenet5", "--params", "1", "-j", "0"): "the number of jobs (-j) must be at least 1, not 0",
     ("check", "lenet5", "--params", "1", "--format", "xml"): "there is no format 'xml'",
     ("check", "--config", "no.toml"): "no.toml: No such file or directory",
 }

@@ -59,6 +59,26 @@ def test_one_that_hangs_is_given_up_and_the_others_go_on(capsys):
 
 
 @pytest.mark.slow
+def test_the_answer_is_the_same_however_many_are_run_at_once(capsys):
+    given = [
+        "vgg11",
+        "models.py:crashes",
+        "built-in/nin*",
+        "models.py:good",
+        "lenet5",
+        "no",
+        "alexnet",
+        "alexnet-paper",
+    ]
+    outs = []
+    for jobs in ("1", "3"):
+        assert run(["compare", *given, "-j", jobs, "--format", "json"]) == 3
+        outs.append(capsys.readouterr().out)
+    assert outs[0] == outs[1]
+    assert [row["spec"] for row in json.loads(outs[0])["rows"]] == [*given[:2], "nin-d2l", *given[3:-1]]
+
+
+@pytest.mark.slow
 def test_names_of_timm_are_shown_as_they_are_typed(capsys):
     pytest.importorskip("timm")
     assert run(["compare", "timm/convnext_t*", "resnet18", "--sort", "params", "--reverse", "-f", "csv"]) == 0
@@ -94,6 +114,7 @@ def test_a_pattern_that_fits_nothing_is_one_sentence(capsys):
         (["--sort", "parms"], "there is no order 'parms'; did you mean params"),
         (["--columns", "flopps"], "there is no column 'flopps'; did you mean flops"),
         (["--timeout", "0"], "--timeout has to be more than 0 s, not 0"),
+        (["--jobs", "0"], "the number of jobs (-j) must be at least 1, not 0"),
         (["--input", "1x"], "--input '1x' is not"),
         (["--batch-size", "0"], "the batch size must be a whole number of at least 1, not 0"),
         (["--format", "yaml"], "there is no format 'yaml'"),

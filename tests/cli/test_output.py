@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from netscope.api.pool import Progress
 from netscope.cli import output
 from netscope.cli.app import run
 from netscope.errors import OutputError
@@ -166,3 +167,21 @@ def test_a_reader_that_stops_early_is_no_error():
     finished = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, check=False)
     assert finished.stderr == b""
     assert finished.stdout.startswith(b"lenet5")
+
+
+@pytest.mark.parametrize(
+    ("done", "count", "running", "left_s", "text"),
+    [
+        (12, 80, ("resnet50", "vit_b_16"), 21.7, "12 of 80 done, about 20 s left: tracing resnet50, vit_b_16"),
+        (0, 80, (), None, "0 of 80 done"),
+        (1, 80, tuple("abcde"), None, "1 of 80 done: tracing a, b, c and 2 more"),
+        (79, 80, ("a",), 0.2, "79 of 80 done, about 1 s left: tracing a"),
+        (9, 80, ("a",), 7.4, "9 of 80 done, about 7 s left: tracing a"),
+        (9, 80, ("a",), 590, "9 of 80 done, about 10 min left: tracing a"),
+        (0, 1, ("a",), None, "tracing a"),
+        (0, 1, (), None, "tracing"),
+    ],
+)
+def test_progress_is_told_in_a_line(done, count, running, left_s, text):
+    progress = Progress(done=done, count=count, running=running, left_s=left_s)
+    assert output.progress_text(progress, "tracing") == text
