@@ -14,19 +14,15 @@ from typing import TYPE_CHECKING, Any
 from netscope.display import Form, set_renderer
 
 if TYPE_CHECKING:
-    from netscope.api import (
-        bench,
-        check,
-        compare,
-        diff,
-        explain,
-        list_architectures,
-        report,
-        summarize,
-        trace,
-        verify,
-        weights_map,
-    )
+    from netscope.api.benchmark import bench
+    from netscope.api.checking import check
+    from netscope.api.comparing import compare
+    from netscope.api.diffing import diff, weights_map
+    from netscope.api.explaining import explain
+    from netscope.api.listing import list_architectures
+    from netscope.api.reporting import report
+    from netscope.api.summarizing import summarize, trace
+    from netscope.api.verifying import verify
     from netscope.errors import NetscopeError
     from netscope.schema import (
         ArchitectureReport,
@@ -76,17 +72,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "bench": "netscope.api",
-    "check": "netscope.api",
-    "compare": "netscope.api",
-    "diff": "netscope.api",
-    "explain": "netscope.api",
-    "list_architectures": "netscope.api",
-    "report": "netscope.api",
-    "summarize": "netscope.api",
-    "trace": "netscope.api",
-    "verify": "netscope.api",
-    "weights_map": "netscope.api",
+    "bench": "netscope.api.benchmark",
+    "check": "netscope.api.checking",
+    "compare": "netscope.api.comparing",
+    "diff": "netscope.api.diffing",
+    "explain": "netscope.api.explaining",
+    "list_architectures": "netscope.api.listing",
+    "report": "netscope.api.reporting",
+    "summarize": "netscope.api.summarizing",
+    "trace": "netscope.api.summarizing",
+    "verify": "netscope.api.verifying",
+    "weights_map": "netscope.api.diffing",
     "NetscopeError": "netscope.errors",
     "ArchitectureReport": "netscope.schema",
     "BenchReport": "netscope.schema",

@@ -4,7 +4,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from netscope import analysis
 from netscope.api.reading import read_saved
 from netscope.api.subjects import is_saved
 from netscope.api.summarizing import summarize
@@ -47,6 +46,8 @@ def diff(
         SavedResultError: the file holds no summary.
         UsageError: inputs or options were given for a saved summary, or there is nothing of that name to ignore.
     """
+    from netscope import analysis
+
     ignored = ignore.split(",") if isinstance(ignore, str) else ignore
     for name in ignored:
         if name not in IGNORABLE:
@@ -64,6 +65,8 @@ def weights_map(
 
     Arguments and errors are those of ``diff``.
     """
+    from netscope import analysis
+
     return analysis.weights_map(*summaries_of(before, after, inputs, **options))
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
 from netscope.api.diffing import summary_of
+from netscope.api.recalling import Query, remembered
 from netscope.api.subjects import is_saved, resolve_and_trace, sizes_of
 from netscope.flops import flops_per_op
 from netscope.schema import ArchitectureReport, BenchReport, BenchResult, DiffReport, Summary
@@ -56,12 +57,21 @@ def _report_of(
         return report_of(summary_of(subject, inputs, options), results)
     rest = dict(options)
     sizes = sizes_of(inputs, rest.pop("batch_size", None), rest.pop("seq_len", None))
-    resolved, recorded = resolve_and_trace(subject, sizes, **rest)
-    flops = flops_per_op(recorded)
-    summary = analysis.summarise(recorded, flops, resolved.architecture)
-    if not resolved.runs:
-        return report_of(analysis.without_forward(summary), results)
-    return replace(report_of(summary, results), dataflow=analysis.dataflow_of(recorded, flops))
+
+    def made() -> ArchitectureReport:
+        resolved, recorded = resolve_and_trace(subject, sizes, **rest)
+        flops = flops_per_op(recorded)
+        summary = analysis.summarise(recorded, flops, resolved.architecture)
+        if not resolved.runs:
+            return report_of(analysis.without_forward(summary))
+        return replace(report_of(summary), dataflow=analysis.dataflow_of(recorded, flops))
+
+    if isinstance(subject, str):
+        query = Query(kind="report", spec=subject, inputs=sizes.inputs, options=options)
+        found = remembered(query, ArchitectureReport, made)
+    else:
+        found = made()
+    return replace(found, bench=_results_of(found.summary, results))
 
 
 def _results_of(summary: Summary, results: Sequence[BenchResult]) -> tuple[BenchResult, ...]:

@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from netscope import analysis, sources
+from netscope import sources
+from netscope.api import recalling
 from netscope.errors import InputError, NetscopeError, TracingError, UntrainableError, UsageError, did_you_mean
+from netscope.own_process import importing, sparing
 from netscope.schema import Trace
 from netscope.schema.inputs import ForwardInputs, as_forward_inputs
 
@@ -69,9 +71,11 @@ def resolve_and_trace(
             f"{', '.join(FLOATING_DTYPES)}"
         )
 
-    from netscope import __version__, tracing
+    from netscope import __version__
 
-    with tracing.undisturbed():
+    with importing():
+        from netscope import tracing
+    with sparing(), tracing.undisturbed(), tracing.compiler_left_out():
         resolved = resolve(model)
         if not sizes.are_usual or mode == "train":
             check_runs(resolved)
@@ -105,7 +109,11 @@ def resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
     """
     if is_saved(model):
         raise UsageError(f"{model} is a saved summary, in which there is nothing to run")
-    return sources.resolve(model) if isinstance(model, str) else sources.lent_module(model)
+    if not isinstance(model, str):
+        return sources.lent_module(model)
+    resolved = sources.resolve(model)
+    recalling.note(resolved.architecture)
+    return resolved
 
 
 def subject_of(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None = None) -> "Subject":
@@ -174,7 +182,7 @@ def trace_where_possible(subject: "Subject", device: str, mode: str, what: str) 
 
 def trace_explained(subject: "Subject", device: str, mode: str, remarks: tuple[str, ...] = ()) -> Trace:
     """The trace on ``device``, or the arithmetic of why the inputs do not fit."""
-    from netscope import tracing
+    from netscope import analysis, tracing
 
     try:
         recorded = tracing.trace(subject, device=device, mode=mode, remarks=remarks)

@@ -1,18 +1,34 @@
 """``summarize`` and ``trace``."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from netscope import analysis
+from netscope.api.recalling import Query, recalled, remembered
 from netscope.api.subjects import check_runs, resolve_and_trace, sizes_of
 from netscope.errors import UsageError, did_you_mean
-from netscope.flops import flops_per_op
 from netscope.schema import Summary, Trace
+from netscope.schema.inputs import ForwardInputs, parse_inputs
 from netscope.schema.memory import STATES_PER_PARAMETER
+from netscope.sources import Origin, Published
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from netscope.sources import ResolvedArchitecture
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryAnswer:
+    """A summary, and what else the source of the architecture knows of it.
+
+    Attributes:
+        summary: every layer.
+        origin: where the architecture comes from; None if unknown.
+        published: figures to hold ours against.
+    """
+
+    summary: Summary
+    origin: Origin | None = None
+    published: tuple[Published, ...] = ()
 
 
 def summarize(
@@ -50,7 +66,7 @@ def summarize(
     Raises:
         NetscopeError: one of its kinds, which say what to do.
     """
-    return summarize_resolved(
+    return summary_answer(
         model,
         inputs,
         batch_size=batch_size,
@@ -59,10 +75,10 @@ def summarize(
         dtype=dtype,
         mode=mode,
         optimizer=optimizer,
-    )[1]
+    ).summary
 
 
-def summarize_resolved(
+def summary_answer(
     model: "nn.Module | str",
     inputs: Any = None,
     *,
@@ -71,8 +87,8 @@ def summarize_resolved(
     mode: str = "eval",
     optimizer: str | None = None,
     **how: Any,
-) -> "tuple[ResolvedArchitecture, Summary]":
-    """What stands behind ``model``, and its summary.
+) -> SummaryAnswer:
+    """The summary with what else is known; given again where answers are, if it was given before.
 
     Arguments and errors are those of ``summarize``.
     """
@@ -84,10 +100,39 @@ def summarize_resolved(
             f"there is no optimizer {optimizer!r}{did_you_mean(optimizer, STATES_PER_PARAMETER)}; the optimizers are "
             f"{', '.join(STATES_PER_PARAMETER)}"
         )
-    resolved, recorded = resolve_and_trace(model, sizes, mode=mode, **how)
-    trained_with = (optimizer or "sgd") if mode == "train" else None
-    summary = analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture, trained_with)
-    return resolved, summary if resolved.runs else analysis.without_forward(summary)
+
+    def made() -> SummaryAnswer:
+        from netscope import analysis
+        from netscope.flops import flops_per_op
+
+        resolved, recorded = resolve_and_trace(model, sizes, mode=mode, **how)
+        trained_with = (optimizer or "sgd") if mode == "train" else None
+        summary = analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture, trained_with)
+        return SummaryAnswer(
+            summary=summary if resolved.runs else analysis.without_forward(summary),
+            origin=resolved.origin,
+            published=resolved.published,
+        )
+
+    if not isinstance(model, str):
+        return made()
+    options = {"batch_size": batch_size, "seq_len": seq_len, "mode": mode, "optimizer": optimizer, **how}
+    return remembered(_query(model, sizes.inputs, options), SummaryAnswer, made)
+
+
+def known_answer(model: str, inputs: Sequence[str], options: Mapping[str, Any]) -> SummaryAnswer | None:
+    """What was answered before and is still right; None if nothing was.
+
+    Args:
+        model: as for ``summarize``.
+        inputs: as ``--input`` takes them.
+        options: of ``summarize``.
+    """
+    return recalled(_query(model, parse_inputs(inputs) if inputs else None, options), SummaryAnswer)
+
+
+def _query(model: str, inputs: ForwardInputs | None, options: Mapping[str, Any]) -> Query:
+    return Query(kind="summary", spec=model, inputs=inputs, options=options)
 
 
 def trace(

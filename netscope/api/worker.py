@@ -6,8 +6,8 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from types import MappingProxyType
@@ -15,12 +15,19 @@ from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
+from netscope import own_process
 from netscope.api.isolation import FAILURE
 from netscope.errors import NetscopeError, OutOfMemoryError, described
 
 LONGEST_MESSAGE = 1000
 
 Teller = Callable[[Any], None]
+
+
+def _prepare(_tell: Teller) -> None:
+    """Imports what every architecture needs, so that this counts for none of them."""
+    with own_process.importing():
+        from netscope import sources, tracing  # noqa: F401
 
 
 def _summary(_tell: Teller, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
@@ -98,6 +105,7 @@ def _bench_selftest(tell: Teller, config: Any) -> Any:
 
 TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
+        "prepare": _prepare,
         "summary": _summary,
         "names": _names,
         "compared": _compared,
@@ -164,6 +172,7 @@ def _prepared(
     folder: str, asked: "SimpleQueue[dict[str, Any]]", *, listens: bool = True
 ) -> Callable[[dict[str, Any]], None]:
     """Makes this process a worker; returns how it answers. Nothing else that it prints comes among the answers."""
+    own_process.OURS.set()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -207,7 +216,8 @@ def _leave() -> NoReturn:
 
 def _answered(question: dict[str, Any], tell: Teller) -> dict[str, Any]:
     try:
-        return {"answer": TASKS[question["task"]](tell, *question["arguments"])}
+        with _recalling(question["fingerprint"]):
+            return {"answer": TASKS[question["task"]](tell, *question["arguments"])}
     except NetscopeError as error:
         return {"error": _shortened(str(error)), "exit_code": error.exit_code}
     except KeyboardInterrupt as error:
@@ -215,6 +225,18 @@ def _answered(question: dict[str, Any], tell: Teller) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - our own mistake, but the other tasks are none of it
         text = f"this is a mistake in netscope: unexpected {described(error)}"
         return {"error": _shortened(text), "exit_code": 3}
+
+
+@contextmanager
+def _recalling(fingerprint: str | None) -> Iterator[None]:
+    """Gives answers again within, and keeps them, where whoever asks does."""
+    if fingerprint is None:
+        yield
+        return
+    from netscope.api.recalling import recalling
+
+    with recalling(Path.cwd(), bytes.fromhex(fingerprint)):
+        yield
 
 
 def _shortened(sentence: str) -> str:

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from netscope.cli.bench_display import Display, displayed, stoppable
+from netscope.cli.completion import architectures as complete
 from netscope.cli.options import DebugOption, FormatOption, InputOption, OutputOption, SeqLenOption
 from netscope.cli.output import STDOUT, check_output, encodable, working, write_result
 from netscope.errors import NetscopeError, OutputError, UsageError
@@ -43,7 +44,11 @@ def _work(*names: str, metavar: str, text: str) -> Any:
 def bench(
     architectures: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ARCH]...", help="As for summary; several are compared. By default alexnet."),
+        typer.Argument(
+            metavar="[ARCH]...",
+            autocompletion=complete,
+            help="As for summary; several are compared. By default alexnet.",
+        ),
     ] = None,
     device: Annotated[
         str, typer.Option("--device", metavar="DEVICE", help="auto (cuda where there is one), cpu, cuda or cuda:1.")

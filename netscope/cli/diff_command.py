@@ -5,8 +5,17 @@ from typing import Annotated
 
 import typer
 
-from netscope.cli.options import BatchSizeOption, DebugOption, DeviceOption, FormatOption, InputOption, OutputOption
-from netscope.cli.output import check_output, check_writable, working, write_result, write_text
+from netscope.cli.completion import architectures
+from netscope.cli.options import (
+    BatchSizeOption,
+    DebugOption,
+    DeviceOption,
+    FormatOption,
+    InputOption,
+    NoCacheOption,
+    OutputOption,
+)
+from netscope.cli.output import answering, check_output, check_writable, write_result, write_text
 from netscope.render import DiffView, check_diff_view, check_format
 
 _INPUT = "[PARAM=]SHAPE[:DTYPE]"
@@ -14,9 +23,14 @@ _INPUT = "[PARAM=]SHAPE[:DTYPE]"
 
 def diff(
     before: Annotated[
-        str, typer.Argument(metavar="A", help="An architecture as for summary, or a saved summary (.json).")
+        str,
+        typer.Argument(
+            metavar="A",
+            autocompletion=architectures,
+            help="An architecture as for summary, or a saved summary (.json).",
+        ),
     ],
-    after: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
+    after: Annotated[str, typer.Argument(metavar="B", autocompletion=architectures, help="Likewise.")],
     inputs: InputOption = None,
     inputs_before: Annotated[
         list[str] | None, typer.Option("--input-a", metavar=_INPUT, help="What A is run on instead.")
@@ -48,6 +62,7 @@ def diff(
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exits with 0 also if they differ.")] = False,
     format_name: FormatOption = None,
     output: OutputOption = None,
+    no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
     """What differs between two architectures, layer by layer, and what it costs.
@@ -60,11 +75,11 @@ def diff(
     check_format(format_name)
     if weights_map is not None:
         check_writable(weights_map, "--weights-map")
-    with working(f"comparing {before} and {after}"):
-        from netscope import api
+    with answering(f"comparing {before} and {after}", no_cache=no_cache):
+        from netscope.api import diffing
         from netscope.schema.inputs import parse_inputs
 
-        first, second = api.summaries_of(
+        first, second = diffing.summaries_of(
             before,
             after,
             parse_inputs(inputs) if inputs else None,
@@ -73,8 +88,8 @@ def diff(
             batch_size=batch_size,
             device=device,
         )
-        result = api.diff(first, second, ignore=[name.strip() for name in ignore.split(",")] if ignore else ())
-        mapped = api.weights_map(first, second) if weights_map is not None else None
+        result = diffing.diff(first, second, ignore=[name.strip() for name in ignore.split(",")] if ignore else ())
+        mapped = diffing.weights_map(first, second) if weights_map is not None else None
     if mapped is not None and weights_map is not None:
         write_text(weights_map, mapped.to_json() + "\n", "--weights-map")
         share = f"{mapped.covered_params:,} of {mapped.params:,} parameters of {after}"

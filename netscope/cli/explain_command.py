@@ -11,10 +11,11 @@ from netscope.cli.options import (
     DeviceOption,
     FormatOption,
     InputOption,
+    NoCacheOption,
     OutputOption,
     SeqLenOption,
 )
-from netscope.cli.output import check_output, working, write_result
+from netscope.cli.output import answering, check_output, write_result
 from netscope.render import check_format
 
 
@@ -38,6 +39,7 @@ def explain(
     device: DeviceOption = "auto",
     format_name: FormatOption = None,
     output: OutputOption = None,
+    no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
     """The arithmetic behind each shape, count and receptive field.
@@ -46,8 +48,8 @@ def explain(
     """
     format_name = check_output(output, format_name)
     check_format(format_name)
-    with working(f"tracing {architecture}"):
-        from netscope.api import explain as explained
+    with answering(f"tracing {architecture}", no_cache=no_cache):
+        from netscope.api.explaining import explain as explained
         from netscope.schema.inputs import parse_inputs
 
         result = explained(

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from netscope.cli.options import DebugOption, FormatOption, OutputOption
-from netscope.cli.output import check_output, working, write_result
+from netscope.cli.options import DebugOption, FormatOption, NoCacheOption, OutputOption
+from netscope.cli.output import answering, check_output, write_result
 from netscope.render import check_format
 
 
@@ -16,6 +16,7 @@ def list_architectures(
     ] = "*",
     format_name: FormatOption = None,
     output: OutputOption = None,
+    no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
     """The architectures that can be loaded by name, by source, with their published parameter counts.
@@ -24,8 +25,8 @@ def list_architectures(
     """
     format_name = check_output(output, format_name)
     check_format(format_name)
-    with working("listing architectures"):
-        from netscope.api import list_architectures as list_all
+    with answering("listing architectures", no_cache=no_cache):
+        from netscope.api.listing import list_architectures as list_all
 
         result = list_all(pattern)
     write_result(result, format_name, output)

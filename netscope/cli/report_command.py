@@ -5,15 +5,17 @@ from typing import Annotated, cast
 
 import typer
 
+from netscope.cli.completion import architectures
 from netscope.cli.options import (
     ArchitectureArgument,
     BatchSizeOption,
     DebugOption,
     DeviceOption,
     InputOption,
+    NoCacheOption,
     SeqLenOption,
 )
-from netscope.cli.output import STDOUT, check_writable, working, write_text
+from netscope.cli.output import STDOUT, answering, check_writable, working, write_text
 from netscope.errors import OutputError, UsageError
 from netscope.render import numbers
 from netscope.schema import ArchitectureReport, BenchReport, DiffReport
@@ -31,7 +33,10 @@ def report(
         ),
     ],
     other: Annotated[
-        str | None, typer.Argument(metavar="[B]", help="Likewise: both are shown, aligned, as for diff.")
+        str | None,
+        typer.Argument(
+            metavar="[B]", autocompletion=architectures, help="Likewise: both are shown, aligned, as for diff."
+        ),
     ] = None,
     bench: Annotated[
         Path | None,
@@ -41,6 +46,7 @@ def report(
     batch_size: BatchSizeOption = None,
     seq_len: SeqLenOption = None,
     device: DeviceOption = "auto",
+    no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
     """One self-contained page to look at an architecture, or at two, in a browser; or a picture of it.
@@ -49,13 +55,13 @@ def report(
     from input to output to scale, and the dataflow. It fetches nothing, so it can be sent and kept.
     """
     suffix = _checked_suffix(output)
-    with working(f"tracing {architecture}"):
-        from netscope import api
+    with answering(f"tracing {architecture}", no_cache=no_cache):
         from netscope.api.reading import read_saved
+        from netscope.api.reporting import report as reported
         from netscope.schema.inputs import parse_inputs
 
         measured = read_saved(BenchReport, bench) if bench is not None else None
-        result = api.report(
+        result = reported(
             architecture,
             other,
             parse_inputs(inputs) if inputs else None,

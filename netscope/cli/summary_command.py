@@ -11,10 +11,11 @@ from netscope.cli.options import (
     DeviceOption,
     FormatOption,
     InputOption,
+    NoCacheOption,
     OutputOption,
     SeqLenOption,
 )
-from netscope.cli.output import check_output, working, write_result
+from netscope.cli.output import answering, check_output, write_result
 from netscope.render import COLUMNS, View, check_format, check_view
 
 
@@ -49,6 +50,7 @@ def summary(
     expand: Annotated[bool, typer.Option("--expand", help="Leaves runs of identical siblings open.")] = False,
     format_name: FormatOption = None,
     output: OutputOption = None,
+    no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Every layer's output shape, parameters and FLOPs, from one pass without weights."""
@@ -63,8 +65,8 @@ def summary(
     check_view(view)
     format_name = check_output(output, format_name)
     check_format(format_name)
-    with working(f"tracing {architecture}"):
-        from netscope.api import summary_of
+    with answering(f"tracing {architecture}", no_cache=no_cache):
+        from netscope.api.diffing import summary_of
         from netscope.schema.inputs import parse_inputs
 
         options = {

@@ -6,6 +6,7 @@ from typing import Any
 from netscope.display import Form
 from netscope.errors import UsageError
 from netscope.render.bench import bench_document, self_test_document
+from netscope.render.cached import cache_document
 from netscope.render.check import check_document
 from netscope.render.comma_separated import render_csv
 from netscope.render.comparing import CompareView, comparison_document
@@ -22,6 +23,7 @@ from netscope.render.verification import verification_document
 from netscope.schema import (
     BenchReport,
     BenchResult,
+    CacheContents,
     CheckReport,
     ComparisonTable,
     Explanation,
@@ -71,8 +73,8 @@ def render(
 
     Args:
         result: a ``Summary``, ``ModelDiff``, ``CheckReport``, ``BenchReport``, ``BenchResult`` (as a report of that
-            one), ``SelfTest``, ``Listing``, ``ComparisonTable``, ``Explanation`` or
-            ``Verification``.
+            one), ``SelfTest``, ``Listing``, ``ComparisonTable``, ``Explanation``,
+            ``CacheContents`` or ``Verification``.
         format_name: a key of ``FORMATS``, or of ``CHECK_FORMATS`` for a ``CheckReport``.
         view: which part of a summary or of a diff is shown, or how a comparison is.
         canvas: what a table is drawn on; by default as wide as it gets, without colour.
@@ -115,6 +117,8 @@ def _document(result: Any, view: AnyView | None, format_name: str) -> Document: 
         return comparison_document(result, view if isinstance(view, CompareView) else CompareView(), exact=exact)
     if isinstance(result, Explanation):
         return explanation_document(result, exact=exact)
+    if isinstance(result, CacheContents):
+        return cache_document(result)
     if isinstance(result, Listing):
         return listing_document(result)
     if isinstance(result, Verification):

@@ -18,6 +18,7 @@ from netscope.schema.bench import (
     Telemetry,
     WarmUp,
 )
+from netscope.schema.cached import CacheContents, CachedAnswer
 from netscope.schema.check import (
     METRIC_UNITS,
     NAMED_BY_TEST,
@@ -108,6 +109,8 @@ __all__ = [
     "BenchResult",
     "Block",
     "Bound",
+    "CacheContents",
+    "CachedAnswer",
     "Cause",
     "Ceilings",
     "ChainStage",

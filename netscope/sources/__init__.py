@@ -1,22 +1,38 @@
 """A name → an ``nn.Module``. Nothing here imports torch before something is built."""
 
-from netscope.sources.base import ModelSource, Origin, Published, ResolvedArchitecture, unknown_name
+from netscope.sources.base import Catalogue, ModelSource, Origin, Published, ResolvedArchitecture, unknown_name
 from netscope.sources.construction import build
 from netscope.sources.origins import origin_of
 from netscope.sources.python import lent_module
-from netscope.sources.registry import list_names, resolve
+from netscope.sources.registry import (
+    BUILT_IN,
+    REGISTERED,
+    catalogue,
+    is_registered,
+    list_names,
+    project_of,
+    resolve,
+    sources_at_hand,
+)
 from netscope.sources.spec import parse_value
 
 __all__ = [
+    "BUILT_IN",
+    "REGISTERED",
+    "Catalogue",
     "ModelSource",
     "Origin",
     "Published",
     "ResolvedArchitecture",
     "build",
+    "catalogue",
+    "is_registered",
     "lent_module",
     "list_names",
     "origin_of",
     "parse_value",
+    "project_of",
     "resolve",
+    "sources_at_hand",
     "unknown_name",
 ]

@@ -37,7 +37,7 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
     from torch import nn
 
     where, _, attribute = target.rpartition(":") if ":" in target else (target, "", "")
-    module = _import_file(Path(where), text) if _is_file(where) else _import_module(where, text)
+    module = _import_file(Path(where), text) if is_file(where) else _import_module(where, text)
     if not attribute:
         raise UsageError(f"{text} does not say what to build in it: type {where}:{_first_candidate(module)}")
     found: Any = module
@@ -103,7 +103,8 @@ def _doc(found: Any, lent: bool) -> str:
     return inspect.cleandoc(doc).partition("\n")[0] if isinstance(doc, str) else ""
 
 
-def _is_file(where: str) -> bool:
+def is_file(where: str) -> bool:
+    """Whether what stands before the colon is a path rather than the name of a module."""
     return where.endswith(".py") or "/" in where or "\\" in where
 
 

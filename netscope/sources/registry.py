@@ -1,10 +1,12 @@
 """Which sources there are, and which of them a name belongs to."""
 
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import MappingProxyType
 
 from netscope.errors import (
@@ -13,13 +15,14 @@ from netscope.errors import (
     MissingExtraError,
     NetscopeError,
     UnknownNameError,
+    UsageError,
     described,
     did_you_mean,
 )
 from netscope.schema import ListedArchitecture
-from netscope.sources.base import ModelSource, ResolvedArchitecture
+from netscope.sources.base import Catalogue, ModelSource, ResolvedArchitecture
 from netscope.sources.builtin import BuiltInSource
-from netscope.sources.python import is_python_reference, resolve_python
+from netscope.sources.python import is_file, is_python_reference, resolve_python
 from netscope.sources.saved import is_saved_file, resolve_saved
 from netscope.sources.spec import parse_spec
 from netscope.sources.timm import TimmSource
@@ -37,6 +40,56 @@ PREFIXED_SOURCES: Mapping[str, Callable[[], ModelSource]] = MappingProxyType(
     {source.name: source for source in (TimmSource, TransformersSource)}
 )
 """Those whose names need the source before them: packages of an extra, slow to import."""
+
+
+BUILT_IN = BuiltInSource.name
+
+REGISTERED = frozenset({BUILT_IN, TorchvisionSource.name, TimmSource.name})
+"""Those whose names mean the same wherever they are asked for."""
+
+
+_NAMES_ARE_IN: Mapping[str, str] = MappingProxyType(
+    {
+        TorchvisionSource.name: "torchvision.models",
+        TimmSource.name: "timm",
+        TransformersSource.name: "transformers.models.auto.modeling_auto",
+    }
+)
+"""Source → the module that knows its names."""
+
+
+def sources_at_hand() -> tuple[str, ...]:
+    """Those whose names cost nothing, since the module that knows them has been imported."""
+    return tuple(name for name, module in _NAMES_ARE_IN.items() if module in sys.modules)
+
+
+def is_registered(text: str) -> bool:
+    """Whether ``text`` is a name rather than a Python object or a file, which are looked for in a folder."""
+    try:
+        target = parse_spec(text).target
+    except UsageError:
+        return False
+    return not (is_python_reference(target) or is_saved_file(target))
+
+
+def project_of(text: str, folder: Path) -> Path | None:
+    """The folder in which the code of a Python object lies, as far as ``text`` tells; None for anything else.
+
+    Args:
+        text: an architecture as typed.
+        folder: where modules are looked for.
+    """
+    try:
+        target = parse_spec(text).target
+    except UsageError:
+        return None
+    if not is_python_reference(target):
+        return None
+    where = target.rpartition(":")[0] or target
+    project = (folder / where).resolve().parent if is_file(where) else folder.resolve()
+    while (project / "__init__.py").is_file():
+        project = project.parent
+    return project
 
 
 def resolve(text: str) -> ResolvedArchitecture:
@@ -98,13 +151,28 @@ def _elsewhere(name: str) -> str:
     return ""
 
 
-def list_names(pattern: str) -> tuple[tuple[ListedArchitecture, ...], tuple[str, ...]]:
+def catalogue(prefix: str) -> Catalogue:
+    """What there is in the source ``prefix``.
+
+    Raises:
+        MissingExtraError: its package is not installed.
+        BrokenInstallError: its package does not fit torch.
+        BuildError: it cannot be loaded.
+    """
+    source = _made(prefix, _sources()[prefix])
+    return Catalogue(entries=tuple(source.listing()), names=tuple(source.names()))
+
+
+def list_names(
+    pattern: str, look_up: Callable[[str], Catalogue] = catalogue
+) -> tuple[tuple[ListedArchitecture, ...], tuple[str, ...]]:
     """The architectures whose name, or ``source/name``, fits ``pattern``, and remarks on sources that failed.
 
     A name that needs its source before it, or that an earlier source has taken, is listed so: that is what to type.
 
     Args:
         pattern: with ``*`` and ``?``; without either, any name that holds it.
+        look_up: gives what there is in a source, with the errors of ``catalogue``.
     """
     wanted = (pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*").lower()
     only, slash, _ = wanted.partition("/")
@@ -112,12 +180,11 @@ def list_names(pattern: str) -> tuple[tuple[ListedArchitecture, ...], tuple[str,
     remarks: list[str] = []
     taken: set[str] = set()
     known: list[str] = []
-    for prefix, make in _sources().items():
+    for prefix in _sources():
         if slash and prefix in PREFIXED_SOURCES and not fnmatchcase(prefix, only):
             continue
         try:
-            source = _made(prefix, make)
-            entries = tuple(source.listing())
+            there = look_up(prefix)
         except (BrokenInstallError, MissingExtraError) as error:
             remarks.append(str(error))
             continue
@@ -125,11 +192,11 @@ def list_names(pattern: str) -> tuple[tuple[ListedArchitecture, ...], tuple[str,
             replace(entry, name=f"{prefix}/{entry.name}")
             if entry.name in taken or prefix in PREFIXED_SOURCES
             else entry
-            for entry in entries
+            for entry in there.entries
             if fnmatchcase(entry.name.lower(), wanted) or fnmatchcase(f"{entry.source}/{entry.name}".lower(), wanted)
         )
-        taken.update(source.names())
-        known += (entry.name for entry in entries)
+        taken.update(there.names)
+        known += (entry.name for entry in there.entries)
     if not found and (closest := did_you_mean(pattern, known)):
         remarks.append(closest.removeprefix("; "))
     return tuple(found), tuple(remarks)

@@ -303,7 +303,7 @@ def test_it_needs_no_torch(no_torch):
 
 
 def test_the_page_of_a_large_network_stays_small():
-    from netscope import api
+    from netscope import report
 
-    page = report_page(api.report("resnet152"))
+    page = report_page(report("resnet152"))
     assert len(page.encode()) < 500_000

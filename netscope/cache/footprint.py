@@ -1,0 +1,371 @@
+"""What a piece of work read of the world besides what is installed, so that it is known whether it still holds."""
+
+import os
+import stat
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from importlib.util import source_from_cache
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import msgspec
+
+from netscope.cache.installation import STANDARD_LIBRARY, is_installed
+
+MOST_FILES = 1000
+LARGEST_BYTES = 32 * 2**20
+"""Of all files together: reading more at each start would take longer than what is remembered."""
+
+UNSTEADY_NAMES = frozenset(
+    {
+        "CDLL", "Random", "SystemRandom", "ctypes", "datetime", "default_rng", "getrandom", "imread", "load_file",
+        "safe_open", "secrets", "time", "urandom", "uuid",
+    }
+)  # fmt: skip
+"""Names in the code of modules that read clocks, chance, or files by ways that Python does not tell of."""
+
+_IMPORTABLE = ("py", "pyc", "so", "pyd")
+_HEARD = frozenset({"open", "subprocess.Popen", "socket.connect"})
+_stat = os.stat
+_UNSEEN = ("/proc/", "/sys/", "/dev/")
+_STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "socket.connect")
+
+
+class Footprint(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer rests on. It holds as long as all of this is as it was.
+
+    Attributes:
+        files: contents of files that were read, by path, as digests; None for one that was not there.
+        folders: names in folders that were listed.
+        names: of top-level modules that something tried to import.
+        modules: by folder in which modules were looked for: names asked for there, and the entries that had them.
+        variables: of the environment, that code outside of what is installed asked for; None where there was none.
+        kinds: whether a path that was asked about was a file, a folder or nothing.
+        folder: in which the work was done; empty where that does not matter.
+    """
+
+    files: dict[str, str | None] = {}
+    folders: dict[str, list[str]] = {}
+    names: list[str] = []
+    modules: dict[str, tuple[list[str], list[str]]] = {}
+    variables: dict[str, str | None] = {}
+    kinds: dict[str, str] = {}
+    folder: str = ""
+
+    def to_json(self) -> bytes:
+        """For ``from_json``."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "Footprint":
+        """What ``to_json`` wrote.
+
+        Raises:
+            msgspec.DecodeError: it is none.
+        """
+        return msgspec.json.decode(text, type=cls)
+
+    def holds(self, search_path: Iterable[str], folder: str) -> bool:
+        """Whether all is as it was.
+
+        Args:
+            search_path: where modules would be looked for now.
+            folder: in which the work would be done.
+        """
+        places = {folder: (self.names, list[str]()) for folder in _loose(search_path)} | self.modules
+        return (
+            self.folder in ("", folder)
+            and all(os.environ.get(name) == value for name, value in self.variables.items())
+            and all(_kind(path) == kind for path, kind in self.kinds.items())
+            and all(_entries(folder, names) == found for folder, (names, found) in places.items())
+            and all(_listed(folder) == names for folder, names in self.folders.items())
+            and all(_digest(path) == digest for path, digest in self.files.items())
+        )
+
+
+@dataclass(slots=True)
+class Recording:
+    """What this process has read so far, as long as someone recorded.
+
+    What one piece of work imported is there for the next without being read again; so a process has one recording.
+
+    Attributes:
+        reasons: why it cannot be said what an answer rests on; empty if it can.
+    """
+
+    reasons: set[str] = field(default_factory=set)
+    _thread: int = field(default_factory=threading.get_ident)
+    _files: set[str] = field(default_factory=set)
+    _folders: set[str] = field(default_factory=set)
+    _names: set[str] = field(default_factory=set)
+    _search_path: set[str] = field(default_factory=set)
+    _variables: dict[str, str | None] = field(default_factory=dict)
+    _kinds: dict[str, str] = field(default_factory=dict)
+    _depends_on_folder: bool = False
+
+    def add_file(self, path: str) -> None:
+        """Notes a file that is read by ways that Python does not see."""
+        self._files.add(_absolute(path))
+
+    def add_folder_of_work(self) -> None:
+        """Notes that the answer may be another one elsewhere."""
+        self._depends_on_folder = True
+
+    def footprint(self, folder: str) -> Footprint | None:
+        """What the answer rests on, of work done in ``folder``; None if that cannot be said. Called right after it."""
+        loaded = dict(sys.modules)
+        self._files.update(loose_modules().values())
+        names = self._names | loaded.keys()
+        top = sorted({name.partition(".")[0] for name in names})
+        modules = {place: (top, _entries(place, top)) for place in _loose([*self._search_path, *sys.path])}
+        for package, module in loaded.items():
+            for place in _loose(_places(module)):
+                inside = sorted(
+                    {name[len(package) + 1 :].partition(".")[0] for name in names if name.startswith(f"{package}.")}
+                )
+                modules[place] = (inside, _entries(place, inside))
+        files = {path: _digest(path) for path in sorted(self._files)}
+        self._judge(files)
+        if self.reasons:
+            return None
+        return Footprint(
+            files=files,
+            folders={path: _listed(path) for path in sorted(self._folders)},
+            names=top,
+            modules=modules,
+            variables=self._variables,
+            kinds=self._kinds,
+            folder=folder if self._depends_on_folder else "",
+        )
+
+    def _judge(self, files: dict[str, str | None]) -> None:
+        sizes = 0
+        for path in files:
+            with suppress(OSError):
+                sizes += Path(path).stat().st_size
+        if len(files) > MOST_FILES or sizes > LARGEST_BYTES:
+            self.reasons.add("it reads too many files")
+        for path in files:
+            if path.endswith(".py") and (unsteady := _unsteady_names(path)):
+                self.reasons.add(f"{path} has {', '.join(sorted(unsteady))}")
+
+    # What is seen
+
+    def imported(self, name: str, search_path: Any) -> None:
+        """A module that something tries to import, and where it is looked for."""
+        self._names.add(name)
+        if isinstance(search_path, list):
+            self._search_path.update(item for item in search_path if isinstance(item, str))
+
+    def event(self, name: str, args: tuple[Any, ...]) -> None:
+        """An event that Python's auditing told of."""
+        if threading.get_ident() != self._thread:
+            return
+        if name == "open":
+            self._opened(args[0])
+        elif name in ("os.listdir", "os.scandir"):
+            if not isinstance(args[0], int) and _is_asked_by_loose_code():
+                self._folders.add(_absolute("." if args[0] is None else args[0]))
+        elif name in _STARTS and _is_asked_by_loose_code():
+            self.reasons.add(f"it runs {name}")
+
+    def _opened(self, path: Any) -> None:
+        if isinstance(path, int):
+            return
+        absolute = _absolute(path)
+        if is_installed(absolute) or absolute.startswith(_UNSEEN):
+            return
+        if absolute.endswith(".pyc"):
+            with suppress(ValueError):
+                absolute = source_from_cache(absolute)
+        self._files.add(absolute)
+
+    def variable(self, name: str | None, value: str | None = None) -> None:
+        """A variable of the environment that was asked for, with its value; no name for all of them."""
+        if threading.get_ident() != self._thread or not _is_asked_by_loose_code(nearest=True):
+            return
+        if name is None:
+            self.reasons.add("it reads the whole environment")
+        else:
+            self._variables[name] = value
+
+    def asked_about(self, path: Any) -> None:
+        """A path whose existence or kind was asked for."""
+        if threading.get_ident() != self._thread or isinstance(path, int) or not _is_asked_by_loose_code():
+            return
+        absolute = _absolute(path)
+        if not is_installed(absolute):
+            self._kinds[absolute] = _kind(absolute)
+
+
+def loose_modules() -> dict[str, str]:
+    """The modules that were imported from elsewhere than from what is installed, by name: their files."""
+    command = sys.modules["__main__"]  # which multiprocessing has under another name as well
+    files = {
+        name: getattr(module, "__file__", None) for name, module in list(sys.modules.items()) if module is not command
+    }
+    # torch gives modules of its own making a file without a folder.
+    return {
+        name: file
+        for name, file in files.items()
+        if isinstance(file, str) and os.path.isabs(file) and not is_installed(file)  # noqa: PTH117
+    }
+
+
+_RECORDING: list[Recording] = []
+"""That of this process, once there is one."""
+
+_ACTIVE: list[Recording] = []
+"""The same while something is recorded."""
+
+
+def listen() -> None:
+    """Begins to note what is imported, which later work may find there. The hook stays as long as the process."""
+    if not _RECORDING:
+        _RECORDING.append(Recording())
+        sys.addaudithook(_hear)
+
+
+@contextmanager
+def recording() -> Iterator[Recording]:
+    """Records what is read within, in this thread. For processes of netscope's own."""
+    listen()
+    (found,) = _RECORDING
+    kept = os.stat
+    kind = type(os.environ)
+
+    def watched(path: Any, **how: Any) -> os.stat_result:
+        found.asked_about(path)
+        return kept(path, **how)
+
+    _ACTIVE.append(found)
+    os.stat = watched
+    os.environ.__class__ = _WatchedEnvironment
+    try:
+        yield found
+    finally:
+        os.environ.__class__ = kind
+        os.stat = kept
+        _ACTIVE.clear()
+
+
+def current_recording() -> Recording | None:
+    """That which is going on, if one is."""
+    return _ACTIVE[0] if _ACTIVE else None
+
+
+def _hear(name: str, args: tuple[Any, ...]) -> None:
+    if name == "import":
+        _RECORDING[0].imported(*args[:3:2])
+    elif _ACTIVE and (name in _HEARD or name.startswith("os.")):
+        _ACTIVE[0].event(name, args)
+
+
+class _WatchedEnvironment(os._Environ[str]):
+    """The environment, while it is watched which variables are asked for."""
+
+    def __getitem__(self, key: str) -> str:
+        try:
+            value: str = super().__getitem__(key)
+        except KeyError:
+            _RECORDING[0].variable(key)
+            raise
+        _RECORDING[0].variable(key, value)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        _RECORDING[0].variable(None)
+        return super().__iter__()
+
+
+def _is_asked_by_loose_code(*, nearest: bool = False) -> bool:
+    """Whether code outside of what is installed is running; with ``nearest``, whether it asks itself."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+        return False  # where it looks is noted by the names that it looks for
+    command = getattr(sys.modules["__main__"], "__file__", None)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not (file.startswith("<") or file == command or is_installed(file)):
+            return True
+        if nearest and not file.startswith(("<", STANDARD_LIBRARY)):
+            return False
+        frame = frame.f_back
+    return False
+
+
+def _absolute(path: Any) -> str:
+    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - not resolved: a link may be put elsewhere
+
+
+def _loose(folders: Iterable[str]) -> list[str]:
+    """Those in which there is more than what is installed, each once."""
+    absolute = (_absolute(folder) for folder in folders)
+    return list(dict.fromkeys(folder for folder in absolute if not is_installed(f"{folder}{os.sep}")))
+
+
+def _places(module: Any) -> list[str]:
+    """Where a package's modules are looked for; nowhere for a module."""
+    try:
+        return [item for item in module.__path__ if isinstance(item, str)]
+    except (AttributeError, TypeError):
+        return []
+
+
+def _digest(path: str) -> str | None:
+    try:
+        return blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
+    except OSError:
+        return None
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(folder))
+    except OSError:
+        return []
+
+
+def _entries(folder: str, names: Iterable[str]) -> list[str]:
+    """The entries of a folder from which Python would import one of these modules."""
+    wanted = frozenset(names)
+    found = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            stem, dot, suffix = entry.name.partition(".")
+            if stem in wanted and (suffix.endswith(_IMPORTABLE) if dot else entry.is_dir()):
+                found.append(entry.name)
+    return sorted(found)
+
+
+def _kind(path: str) -> str:
+    try:
+        mode = _stat(path).st_mode
+    except (OSError, ValueError):
+        return ""
+    return "folder" if stat.S_ISDIR(mode) else "file"
+
+
+def _unsteady_names(path: str) -> frozenset[str]:
+    """What in the code of a module speaks of things that are different each time."""
+    try:
+        names = frozenset(_names_in(compile(Path(path).read_bytes(), path, "exec")))
+    except (OSError, SyntaxError, ValueError):
+        return frozenset()
+    if {"numpy", "random"} <= names:
+        return names & UNSTEADY_NAMES | {"random"}
+    return names & UNSTEADY_NAMES
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)

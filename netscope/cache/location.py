@@ -1,0 +1,17 @@
+"""Where the cache lies, and how large it may get."""
+
+import os
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+FOLDER_VARIABLE = "NETSCOPE_CACHE_DIR"
+
+LIMIT_BYTES = 256 * 2**20
+"""Of all answers together: some ten thousand."""
+
+
+def folder() -> Path:
+    """``NETSCOPE_CACHE_DIR``, or else where the system keeps such things for the user."""
+    asked = os.environ.get(FOLDER_VARIABLE)
+    return Path(asked).expanduser() if asked else user_cache_path("netscope", appauthor=False)

@@ -1,0 +1,54 @@
+"""``netscope cache``."""
+
+from typing import Annotated
+
+import typer
+
+from netscope.cli.options import DebugOption, FormatOption, OutputOption
+from netscope.cli.output import check_output, working, write_result
+from netscope.errors import UsageError, did_you_mean
+from netscope.render import check_format
+
+ACTIONS = ("show", "clear", "prune")
+
+
+def cache(
+    action: Annotated[str, typer.Argument(metavar="[ACTION]", help="show, clear or prune.")] = "show",
+    unused: Annotated[
+        float | None,
+        typer.Option("--unused", metavar="DAYS", help="prune: what was not used for so long goes; 30 by default."),
+    ] = None,
+    max_size: Annotated[
+        float | None, typer.Option("--max-size", metavar="MIB", help="prune: what stays, the last used, in MiB.")
+    ] = None,
+    format_name: FormatOption = None,
+    output: OutputOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """What was kept of earlier answers, so that the same question is answered at once.
+
+    prune removes what rests on files that changed since, and what was not used for long; clear removes all. They lie in
+    NETSCOPE_CACHE_DIR, or else where the system keeps such things.
+    """
+    if action not in ACTIONS:
+        raise UsageError(f"cache does not {action!r}{did_you_mean(action, ACTIONS)}; it does {', '.join(ACTIONS)}")
+    for option, value in (("--unused", unused), ("--max-size", max_size)):
+        if value is not None and action != "prune":
+            raise UsageError(f"{option} goes with cache prune")
+        if value is not None and not value >= 0:
+            raise UsageError(f"{option} has to be at least 0, not {value:g}")
+    format_name = check_output(output, format_name)
+    check_format(format_name)
+    with working("looking through the cache"):
+        from netscope.api import cached
+
+        if action == "clear":
+            result = cached.clear_cache()
+        elif action == "prune":
+            result = cached.prune_cache(
+                cached.UNUSED_DAYS if unused is None else unused,
+                None if max_size is None else round(max_size * 2**20),
+            )
+        else:
+            result = cached.cache_contents()
+    write_result(result, format_name, output)

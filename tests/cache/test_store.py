@@ -1,0 +1,242 @@
+"""The file of answers: whole, bounded, and never in anyone's way."""
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from netscope.cache import Store, StoredAnswer, StoreError
+
+MANY = 2**30
+
+
+def put(store, name, content=b"content"):
+    store.put(
+        name.encode(), StoredAnswer(footprint=b"{}", content=content), kind="summary", label=name, version="0.1.0"
+    )
+
+
+def names(store):
+    return [usage.label for usage in store.usage()]
+
+
+def incompressible(number, size):
+    return bytes((number * 7 + position * position * 31 + (position >> 3)) % 251 for position in range(size))
+
+
+def test_what_was_put_is_got(tmp_path):
+    store = Store(tmp_path / "new" / "folder", MANY)
+    assert store.get(b"a") is None
+    put(store, "a", b"one")
+    put(store, "b", b"two")
+    put(store, "a", b"three")
+    assert store.get(b"a") == StoredAnswer(footprint=b"{}", content=b"three")
+    assert store.get(b"b").content == b"two"
+    assert sorted(names(store)) == ["a", "b"]
+
+
+def test_a_file_of_something_else_is_thrown_away(tmp_path):
+    store = Store(tmp_path, MANY)
+    store.path.write_bytes(b"this is no database, but long enough to be taken for one\n" * 100)
+    assert store.get(b"a") is None
+    put(store, "a")
+    assert store.get(b"a") is not None or not store.path.exists()
+    put(store, "a")
+    assert store.get(b"a") is not None
+
+
+@pytest.mark.parametrize("keep", [0, 10, 100, 5000])
+def test_a_file_that_was_cut_off_is_as_one_that_is_empty(tmp_path, keep):
+    store = Store(tmp_path, MANY)
+    for number in range(20):
+        put(store, f"a{number}", incompressible(number, 4000))
+    store.path.write_bytes(store.path.read_bytes()[:keep])
+    for number in range(20):
+        found = store.get(f"a{number}".encode())
+        assert found is None or found.content == incompressible(number, 4000)
+    for _ in range(2):
+        put(store, "new")
+    assert store.get(b"new") is not None
+
+
+@pytest.mark.parametrize("column", ["content", "footprint", "label", "checksum", "kind", "version"])
+def test_a_damaged_answer_is_dropped(tmp_path, column):
+    store = Store(tmp_path, MANY)
+    put(store, "a")
+    put(store, "b")
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
+        database.execute(f"UPDATE answers SET {column} = 'x' || {column} WHERE label = 'a'")  # noqa: S608
+    assert store.get(b"a") is None
+    assert names(store) == ["b"]
+    assert store.get(b"b") is not None
+
+
+def test_an_answer_under_the_key_of_another_is_dropped(tmp_path):
+    store = Store(tmp_path, MANY)
+    put(store, "a")
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
+        database.execute("UPDATE answers SET key = ?", (b"b",))
+    assert store.get(b"b") is None
+
+
+def test_bits_that_flip_anywhere_are_never_given(tmp_path):
+    store = Store(tmp_path, MANY)
+    answers = {f"a{number}": incompressible(number, 900) for number in range(8)}
+    for name, content in answers.items():
+        put(store, name, content)
+    whole = store.path.read_bytes()
+    for position in range(0, len(whole), 97):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0x10
+        store.path.write_bytes(damaged)
+        for name, content in answers.items():
+            found = store.get(name.encode())
+            assert found is None or found.content == content
+        if not store.path.exists():
+            store.path.write_bytes(whole)
+
+
+def test_the_oldest_leave_first(tmp_path, monkeypatch):
+    store = Store(tmp_path, 10_000)
+    now = 1_000_000.0
+    monkeypatch.setattr("netscope.cache.store.time.time", lambda: now)
+    for name in "abc":
+        now += 4000
+        put(store, name, os.urandom(3000))
+    now += 4000
+    assert store.get(b"a") is not None
+    now += 1
+    put(store, "d", os.urandom(3000))
+    assert names(store) == ["d", "a", "c"]
+
+
+def test_what_is_larger_than_all_there_may_be_is_not_kept(tmp_path):
+    store = Store(tmp_path, 10_000)
+    put(store, "small")
+    put(store, "large", os.urandom(20_000))
+    assert names(store) == ["small"]
+
+
+def test_the_file_does_not_grow_past_its_bound(tmp_path):
+    store = Store(tmp_path, 100_000)
+    for number in range(200):
+        put(store, f"a{number}", os.urandom(5000))
+    assert sum(usage.bytes for usage in store.usage()) <= 100_000
+    assert store.path.stat().st_size < 200_000
+
+
+def test_pruned_and_cleared(tmp_path):
+    store = Store(tmp_path, MANY)
+    for name in "abc":
+        put(store, name, os.urandom(50_000))
+    size = store.path.stat().st_size
+    store.prune([b"a"])
+    assert sorted(names(store)) == ["b", "c"]
+    assert store.path.stat().st_size < size
+    store.prune([], 60_000)
+    assert len(names(store)) == 1
+    store.clear()
+    store.clear()
+    assert names(store) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path):
+    store = Store(tmp_path, MANY)
+    put(store, "a")
+    store.path.chmod(0o400)
+    tmp_path.chmod(0o500)
+    try:
+        put(store, "b")
+        assert store.get(b"a") is not None
+        assert store.get(b"b") is None
+        with pytest.raises(StoreError):
+            store.prune([b"a"])
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("folder", ["/dev/null/none", "/proc/none"])
+def test_a_folder_that_cannot_be_made_is_no_trouble(folder):
+    from pathlib import Path
+
+    store = Store(Path(folder), MANY)
+    put(store, "a")
+    assert store.get(b"a") is None
+
+
+def _put_on_full_disk(path):
+    import signal
+    from pathlib import Path
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    put(Store(Path(path), MANY), "large", os.urandom(300_000))
+
+
+def test_a_full_disk_loses_nothing_that_was_there(tmp_path):
+    store = Store(tmp_path, MANY)
+    put(store, "a")
+    process = multiprocessing.get_context("spawn").Process(target=_put_on_full_disk, args=(str(tmp_path),))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert names(store) == ["a"]
+    put(store, "b")
+    assert store.get(b"b") is not None
+
+
+def test_a_file_that_another_holds_is_not_waited_for_long(tmp_path, monkeypatch):
+    monkeypatch.setattr("netscope.cache.store._WAIT_S", 0.05)
+    store = Store(tmp_path, MANY)
+    put(store, "a")
+    with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        assert store.get(b"a") is None
+        put(store, "b")
+        database.execute("ROLLBACK")
+    assert names(store) == ["a"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from netscope.cache import Store, StoredAnswer
+store, number = Store(Path(sys.argv[1]), 2**30), int(sys.argv[2])
+for turn in range(25):
+    for name in (f"own{number}-{turn}", f"shared{turn}"):
+        answer = StoredAnswer(footprint=b"{}", content=name.encode() * 50)
+        store.put(name.encode(), answer, kind="", label=name, version="")
+    for name in (f"own{number}-{turn}", f"shared{turn}"):
+        found = store.get(name.encode())
+        assert found is not None and found.content == name.encode() * 50, name
+"""
+
+
+def test_many_processes_write_and_read_at_once(tmp_path):
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(number)], stderr=subprocess.PIPE)
+        for number in range(6)
+    ]
+    for writer in writers:
+        assert writer.wait() == 0, writer.stderr.read().decode()
+        writer.stderr.close()
+    assert len(names(Store(tmp_path, MANY))) == 6 * 25 + 25
+
+
+def test_a_writer_that_is_killed_leaves_a_file_that_can_be_read(tmp_path):
+    for _ in range(5):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), "0"], stderr=subprocess.DEVNULL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            writer.wait(0.25)
+        writer.kill()
+        writer.wait()
+        store = Store(tmp_path, MANY)
+        for usage in store.usage():
+            assert store.get(usage.key).content == usage.label.encode() * 50
