@@ -168,7 +168,7 @@ def answered_before(folder: str) -> Iterator[Contest]:
 
         shown = " ".join(command[:-2] if "-o" in command else command)
         yield Contest(
-            section="Asked before",
+            section="Warm",
             subject=f"`{shown}`",
             floor="netscope --version",
             limit=3.0,
@@ -188,7 +188,7 @@ def asked_first() -> Iterator[Contest]:
                 return {f"import {package}": python(f"import {package}"), "netscope": netscope("summary", name)}
 
             yield Contest(
-                section="Asked for the first time",
+                section="Cold",
                 subject=f"`summary {name}`",
                 floor=f"import {package}",
                 limit=limit,
@@ -280,7 +280,7 @@ def beside_peers() -> Iterator[Contest]:
             }
             return {"floor": python(floor), "netscope": netscope("summary", f"torchvision/{name}"), **peers}
 
-        yield Contest(section="Beside peers", subject=f"`{name}`", floor="floor", limit=None, measure=measure)
+        yield Contest(section="Peers", subject=f"`{name}`", floor="floor", limit=None, measure=measure)
 
 
 def throughput() -> Iterator[Contest]:
@@ -291,7 +291,7 @@ def throughput() -> Iterator[Contest]:
         return {key: Measurement(wall_s=measured[key]) for key in ("timm's loop", "netscope")}
 
     yield Contest(
-        section="Throughput on the CPU",
+        section="Throughput",
         subject="a batch of 8 through `resnet18`",
         floor="timm's loop",
         limit=None,

@@ -8,9 +8,9 @@ The public names are imported when they are first used, so that ``import netscop
     62378344
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from netscope import lazily
 from netscope.display import Form, set_renderer
 
 if TYPE_CHECKING:
@@ -71,39 +71,8 @@ __all__ = [
     "weights_map",
 ]
 
-_HOMES = {
-    "bench": "netscope.api.benchmark",
-    "check": "netscope.api.checking",
-    "compare": "netscope.api.comparing",
-    "diff": "netscope.api.diffing",
-    "explain": "netscope.api.explaining",
-    "list_architectures": "netscope.api.listing",
-    "report": "netscope.api.reporting",
-    "summarize": "netscope.api.summarizing",
-    "trace": "netscope.api.summarizing",
-    "verify": "netscope.api.verifying",
-    "weights_map": "netscope.api.diffing",
-    "NetscopeError": "netscope.errors",
-    "ArchitectureReport": "netscope.schema",
-    "BenchReport": "netscope.schema",
-    "CheckReport": "netscope.schema",
-    "ComparisonTable": "netscope.schema",
-    "DiffReport": "netscope.schema",
-    "Explanation": "netscope.schema",
-    "Listing": "netscope.schema",
-    "ModelDiff": "netscope.schema",
-    "Summary": "netscope.schema",
-    "TensorSpec": "netscope.schema",
-    "Trace": "netscope.schema",
-    "Verification": "netscope.schema",
-    "WeightsMap": "netscope.schema",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'netscope' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+if not TYPE_CHECKING:
+    __getattr__ = lazily.names_of(__name__)
 
 
 def __dir__() -> list[str]:

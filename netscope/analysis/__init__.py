@@ -1,17 +1,22 @@
 """Traces and results → results. Data in, data out; no torch."""
 
-from netscope.analysis.budget import LockEntry, judged
-from netscope.analysis.comparing import compared
-from netscope.analysis.datasheets import datasheet_of
-from netscope.analysis.diagnosis import diagnose, mixed_dtypes
-from netscope.analysis.diff import diff, weights_map
-from netscope.analysis.explanation import derivations, flattened_size, remedy
-from netscope.analysis.locking import locked
-from netscope.analysis.pictures import chain_of, dataflow_of
-from netscope.analysis.summary import summarise, without_forward
-from netscope.analysis.timing import with_times
-from netscope.analysis.traffic import bytes_moved, table_rows
-from netscope.analysis.verification import compare
+from typing import TYPE_CHECKING
+
+from netscope import lazily
+
+if TYPE_CHECKING:
+    from netscope.analysis.budget import LockEntry, judged
+    from netscope.analysis.comparing import compared
+    from netscope.analysis.datasheets import datasheet_of
+    from netscope.analysis.diagnosis import diagnose, mixed_dtypes
+    from netscope.analysis.diffing import diff, weights_map
+    from netscope.analysis.explanation import derivations, flattened_size, remedy
+    from netscope.analysis.locking import locked
+    from netscope.analysis.pictures import chain_of, dataflow_of
+    from netscope.analysis.summary import summarise, without_forward
+    from netscope.analysis.timing import with_times
+    from netscope.analysis.traffic import bytes_moved, table_rows
+    from netscope.analysis.verification import compare
 
 __all__ = [
     "LockEntry",
@@ -35,3 +40,6 @@ __all__ = [
     "with_times",
     "without_forward",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazily.names_of(__name__)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from shlex import quote
 
-from netscope.analysis.diff import diff
+from netscope.analysis.diffing import diff
 from netscope.analysis.figures import METRICS, Metric
 from netscope.analysis.locking import comparable, locked, unlocked
 from netscope.errors import did_you_mean

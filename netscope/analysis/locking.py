@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from netscope.analysis.diff.layers import NOT_TOLD_APART
+from netscope.analysis.diffing.layers import NOT_TOLD_APART
 from netscope.analysis.figures import METRICS
 from netscope.schema import (
     NOWHERE,

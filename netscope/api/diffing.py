@@ -8,10 +8,12 @@ from netscope.api.reading import read_saved
 from netscope.api.subjects import is_saved
 from netscope.api.summarizing import summarize
 from netscope.errors import UsageError, did_you_mean
-from netscope.schema import Ignorable, ModelDiff, Summary, WeightsMap
+from netscope.schema import Ignorable, Summary
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from netscope.schema import ModelDiff, WeightsMap
 
 IGNORABLE: tuple[str, ...] = get_args(Ignorable)
 
@@ -25,7 +27,7 @@ def diff(
     inputs_after: Any = None,
     ignore: Collection[str] = (),
     **options: Any,
-) -> ModelDiff:
+) -> "ModelDiff":
     """What differs between two architectures, layer by layer.
 
     Args:
@@ -60,7 +62,7 @@ def diff(
 
 def weights_map(
     before: "Summary | nn.Module | str", after: "Summary | nn.Module | str", inputs: Any = None, **options: Any
-) -> WeightsMap:
+) -> "WeightsMap":
     """Which tensors of ``before``'s state dict load into which of ``after``'s: what porting a checkpoint needs.
 
     Arguments and errors are those of ``diff``.

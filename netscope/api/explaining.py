@@ -10,7 +10,6 @@ from netscope.api.recalling import Query, recalled, remembering
 from netscope.api.subjects import Sizes, check_runs, is_saved, resolve, sizes_of, subject_of, trace_where_possible
 from netscope.api.summarizing import SummaryAnswer
 from netscope.errors import InputError, UnknownNameError, UsageError, did_you_mean
-from netscope.flops import flops_per_op
 from netscope.schema import Explanation, LayerExplanation, Misfit, Summary
 from netscope.schema.inputs import parse_inputs
 from netscope.schema.summary import NOWHERE
@@ -168,6 +167,7 @@ def _remembered(model: str, sizes: Sizes, device: str) -> _Run:
 
 def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: Sequence[Change]) -> _Run:
     from netscope import __version__, tracing
+    from netscope.flops import flops_per_op
 
     subject = replace(subject_of(resolved, sizes), alter=_alteration(changes))
     misfit = None

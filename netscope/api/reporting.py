@@ -8,7 +8,6 @@ from netscope import analysis
 from netscope.api.diffing import summary_of
 from netscope.api.recalling import Query, remembered
 from netscope.api.subjects import is_saved, resolve_and_trace, sizes_of
-from netscope.flops import flops_per_op
 from netscope.schema import ArchitectureReport, BenchReport, BenchResult, DiffReport, Summary
 
 if TYPE_CHECKING:
@@ -59,6 +58,8 @@ def _report_of(
     sizes = sizes_of(inputs, rest.pop("batch_size", None), rest.pop("seq_len", None))
 
     def made() -> ArchitectureReport:
+        from netscope.flops import flops_per_op
+
         resolved, recorded = resolve_and_trace(subject, sizes, **rest)
         flops = flops_per_op(recorded)
         summary = analysis.summarise(recorded, flops, resolved.architecture)

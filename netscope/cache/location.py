@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 FOLDER_VARIABLE = "NETSCOPE_CACHE_DIR"
 
 LIMIT_BYTES = 256 * 2**20
@@ -14,4 +12,8 @@ LIMIT_BYTES = 256 * 2**20
 def folder() -> Path:
     """``NETSCOPE_CACHE_DIR``, or else where the system keeps such things for the user."""
     asked = os.environ.get(FOLDER_VARIABLE)
-    return Path(asked).expanduser() if asked else user_cache_path("netscope", appauthor=False)
+    if asked:
+        return Path(asked).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("netscope", appauthor=False)

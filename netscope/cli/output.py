@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from netscope.errors import OutputError
 from netscope.files import write_whole
-from netscope.render import FORMATS, AnyView, Canvas, render
+from netscope.render import FORMATS, Canvas, render
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from netscope.api.pool import Progress
+    from netscope.render.formats import AnyView
 
 SPINNER_AFTER_S = 1.0
 
@@ -87,7 +90,7 @@ def _is_special(path: Path | None) -> bool:
     return path is not None and path.exists() and not stat.S_ISREG(path.stat().st_mode)
 
 
-def write_result(result: Any, format_name: str, path: Path | None, view: AnyView | None = None) -> None:
+def write_result(result: Any, format_name: str, path: Path | None, view: "AnyView | None" = None) -> None:
     """Renders ``result`` and writes it: to stdout as the terminal is, or to the file, whole or not at all.
 
     Raises:
@@ -157,15 +160,24 @@ def working(message: str) -> Iterator[Callable[[str], None]]:
 
     Constructors and forward passes print and warn as they like; their prints go to stderr.
     """
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(stderr=True)
-    status = console.status(Text(message))
+    shown: list[Status] = []
+    messages = [message]
 
     def show() -> None:
+        from rich.console import Console
+        from rich.text import Text
+
+        status = Console(stderr=True).status(Text(messages[-1]))
+        shown.append(status)
         SPINNING.set()
         status.start()
+
+    def change(text: str) -> None:
+        messages.append(text)
+        if shown:
+            from rich.text import Text
+
+            shown[0].update(Text(text))
 
     timer = Timer(SPINNER_AFTER_S, show)
     timer.daemon = True
@@ -174,11 +186,12 @@ def working(message: str) -> Iterator[Callable[[str], None]]:
     try:
         with _stdout_to_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield lambda text: status.update(Text(text))
+            yield change
     finally:
         timer.cancel()
         timer.join() if timer.is_alive() else None
-        status.stop()
+        for status in shown:
+            status.stop()
         SPINNING.clear()
 
 

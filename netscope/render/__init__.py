@@ -1,18 +1,22 @@
 """Results → ``Document`` → text. No torch."""
 
-from netscope.render.bench_facts import bench_line
-from netscope.render.comparing import COMPARED_COLUMNS, CompareView, check_compare_view
-from netscope.render.diff import DiffView, check_diff_view
-from netscope.render.document import Canvas, Document, printable
-from netscope.render.formats import CHECK_FORMATS, FORMATS, AnyView, check_format, display, render
-from netscope.render.summary import COLUMNS, View, check_view
+from typing import TYPE_CHECKING
+
+from netscope import lazily
+
+if TYPE_CHECKING:
+    from netscope.render.bench_facts import bench_line
+    from netscope.render.comparing import COMPARED_COLUMNS, CompareView, check_compare_view
+    from netscope.render.diff import DiffView, check_diff_view
+    from netscope.render.document import Canvas, Document, printable
+    from netscope.render.formats import CHECK_FORMATS, FORMATS, check_format, display, render
+    from netscope.render.summary import COLUMNS, View, check_view
 
 __all__ = [
     "CHECK_FORMATS",
     "COLUMNS",
     "COMPARED_COLUMNS",
     "FORMATS",
-    "AnyView",
     "Canvas",
     "CompareView",
     "DiffView",
@@ -27,3 +31,6 @@ __all__ = [
     "printable",
     "render",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazily.names_of(__name__)

@@ -1,91 +1,91 @@
 """All result types: frozen, plain data, to JSON and back. No torch."""
 
-from netscope.schema.bench import (
-    BenchConfig,
-    BenchEnvironment,
-    BenchReport,
-    BenchRequest,
-    BenchResult,
-    Block,
-    Ceilings,
-    Comparison,
-    LayerOverhead,
-    SavedComparison,
-    SelfTest,
-    SelfTestCheck,
-    Span,
-    Surveyed,
-    Telemetry,
-    WarmUp,
-)
-from netscope.schema.cached import CacheContents, CachedAnswer
-from netscope.schema.check import (
-    METRIC_UNITS,
-    NAMED_BY_TEST,
-    PYTEST_SEPARATOR,
-    Bound,
-    CheckReport,
-    CheckRequest,
-    Contribution,
-    Figure,
-    Location,
-    LockedLayer,
-    LockedModel,
-    ModelCheck,
-    Rule,
-    RuleResult,
-    Status,
-)
-from netscope.schema.codec import SCHEMA_VERSION
-from netscope.schema.compare import ComparedArchitecture, ComparisonTable
-from netscope.schema.diff import (
-    AttributeChange,
-    ChangeKind,
-    ComparedModel,
-    Delta,
-    Ignorable,
-    LayerChange,
-    ModelDiff,
-    UnmappedTensor,
-    WeightsMap,
-)
-from netscope.schema.explanation import Derivation, Explanation, LayerExplanation, Misfit
-from netscope.schema.failure import LayerFailure
-from netscope.schema.listing import ListedArchitecture, Listing
-from netscope.schema.memory import MemoryUse, PeakMemory
-from netscope.schema.receptive import ReceptiveField
-from netscope.schema.report import ArchitectureReport, ChainStage, DataflowNode, DiffReport
-from netscope.schema.summary import (
-    COUNTING_VERSION,
-    FLOP_CONVENTION,
-    NEVER_RAN,
-    NOWHERE,
-    OUTPUTS_DIFFER,
-    UNKNOWN_FORWARD,
-    Architecture,
-    LayerRow,
-    LayerTensor,
-    OpCount,
-    Summary,
-    Totals,
-)
-from netscope.schema.trace import (
-    RAGGED,
-    InputSpec,
-    KeptTensor,
-    ModuleCall,
-    PlainValue,
-    Shape,
-    TensorRef,
-    TensorSpec,
-    Trace,
-    TracedModule,
-    TracedOp,
-    TracedParameter,
-    TracedTensor,
-    without_batch,
-)
-from netscope.schema.verification import Cause, PeerCount, PeerTally, Verification
+from typing import TYPE_CHECKING
+
+from netscope import lazily
+
+if TYPE_CHECKING:
+    from netscope.schema.bench import (
+        BenchConfig,
+        BenchEnvironment,
+        BenchReport,
+        BenchRequest,
+        BenchResult,
+        Block,
+        Ceilings,
+        Comparison,
+        LayerOverhead,
+        SavedComparison,
+        SelfTest,
+        SelfTestCheck,
+        Span,
+        Surveyed,
+        Telemetry,
+        WarmUp,
+    )
+    from netscope.schema.cached import CacheContents, CachedAnswer
+    from netscope.schema.check import (
+        METRIC_UNITS,
+        NAMED_BY_TEST,
+        PYTEST_SEPARATOR,
+        Bound,
+        CheckReport,
+        CheckRequest,
+        Contribution,
+        Figure,
+        Location,
+        LockedLayer,
+        LockedModel,
+        ModelCheck,
+        Rule,
+        RuleResult,
+        Status,
+    )
+    from netscope.schema.codec import SCHEMA_VERSION
+    from netscope.schema.compare import ComparedArchitecture, ComparisonTable
+    from netscope.schema.diff import (
+        AttributeChange,
+        ChangeKind,
+        ComparedModel,
+        Delta,
+        Ignorable,
+        LayerChange,
+        ModelDiff,
+        UnmappedTensor,
+        WeightsMap,
+    )
+    from netscope.schema.explanation import Derivation, Explanation, LayerExplanation, Misfit
+    from netscope.schema.failure import LayerFailure
+    from netscope.schema.listing import ListedArchitecture, Listing
+    from netscope.schema.memory import MemoryUse, PeakMemory
+    from netscope.schema.receptive import ReceptiveField
+    from netscope.schema.report import ArchitectureReport, ChainStage, DataflowNode, DiffReport
+    from netscope.schema.summary import (
+        COUNTING_VERSION,
+        FLOP_CONVENTION,
+        NEVER_RAN,
+        NOWHERE,
+        OUTPUTS_DIFFER,
+        UNKNOWN_FORWARD,
+        Architecture,
+        LayerRow,
+        LayerTensor,
+        OpCount,
+        Summary,
+        Totals,
+    )
+    from netscope.schema.tensors import RAGGED, InputSpec, PlainValue, Shape, TensorSpec, without_batch
+    from netscope.schema.trace import (
+        KeptTensor,
+        ModuleCall,
+        TensorRef,
+        Trace,
+        TracedModule,
+        TracedOp,
+        TracedParameter,
+        TracedTensor,
+    )
+    from netscope.schema.verification import Cause, PeerCount, PeerTally, Verification
 
 __all__ = [
     "COUNTING_VERSION",
@@ -178,3 +178,6 @@ __all__ = [
     "WeightsMap",
     "without_batch",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazily.names_of(__name__)

@@ -9,7 +9,7 @@ from netscope.display import Displayed
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.diff import ModelDiff
 from netscope.schema.summary import LayerTensor
-from netscope.schema.trace import PlainValue, Shape
+from netscope.schema.tensors import PlainValue, Shape
 
 Bound = Literal["equal", "max", "min", "warn", "max_increase", "lock"]
 Status = Literal["passed", "warned", "failed", "error"]

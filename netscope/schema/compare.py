@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from netscope.display import Displayed
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.summary import FLOP_CONVENTION, Architecture
-from netscope.schema.trace import InputSpec
+from netscope.schema.tensors import InputSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Literal
 from netscope.display import Displayed
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, Totals
-from netscope.schema.trace import InputSpec, PlainValue, Shape
+from netscope.schema.tensors import InputSpec, PlainValue, Shape
 
 ChangeKind = Literal["same", "changed", "added", "removed", "moved"]
 Ignorable = Literal["names", "dropout", "bias"]

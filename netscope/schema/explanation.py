@@ -6,7 +6,7 @@ from netscope.display import Displayed
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.report import ChainStage
 from netscope.schema.summary import Architecture, LayerRow, Totals
-from netscope.schema.trace import InputSpec, Shape
+from netscope.schema.tensors import InputSpec, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

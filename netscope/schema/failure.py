@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from netscope.schema.trace import InputSpec, PlainValue, TensorSpec
+from netscope.schema.tensors import InputSpec, PlainValue, TensorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from numbers import Integral
 from typing import Any
 
 from netscope.errors import InputError, did_you_mean
-from netscope.schema.trace import Shape, TensorSpec
+from netscope.schema.tensors import Shape, TensorSpec
 
 DTYPES = (
     "float32", "float64", "float16", "bfloat16", "complex64", "complex128",

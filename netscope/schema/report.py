@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from netscope.schema.bench import BenchResult
 from netscope.schema.diff import ModelDiff
 from netscope.schema.summary import Summary
-from netscope.schema.trace import Shape
+from netscope.schema.tensors import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

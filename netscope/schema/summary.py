@@ -8,7 +8,7 @@ from netscope.errors import MissingExtraError, SavedResultError
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.memory import MemoryUse, PeakMemory
 from netscope.schema.receptive import ReceptiveField
-from netscope.schema.trace import InputSpec, PlainValue, Shape
+from netscope.schema.tensors import InputSpec, PlainValue, Shape
 
 if TYPE_CHECKING:
     import pandas as pd

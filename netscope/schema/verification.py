@@ -6,7 +6,7 @@ from typing import Literal
 from netscope.display import Displayed
 from netscope.schema.codec import to_json
 from netscope.schema.summary import Architecture, OpCount
-from netscope.schema.trace import InputSpec
+from netscope.schema.tensors import InputSpec
 
 Quantity = Literal["params", "macs"]
 

@@ -1,20 +1,25 @@
 """A name → an ``nn.Module``. Nothing here imports torch before something is built."""
 
-from netscope.sources.base import Catalogue, ModelSource, Origin, Published, ResolvedArchitecture, unknown_name
-from netscope.sources.construction import build
-from netscope.sources.origins import origin_of
-from netscope.sources.python import lent_module
-from netscope.sources.registry import (
-    BUILT_IN,
-    REGISTERED,
-    catalogue,
-    is_registered,
-    list_names,
-    project_of,
-    resolve,
-    sources_at_hand,
-)
-from netscope.sources.spec import parse_value
+from typing import TYPE_CHECKING
+
+from netscope import lazily
+
+if TYPE_CHECKING:
+    from netscope.sources.base import Catalogue, ModelSource, Origin, Published, ResolvedArchitecture, unknown_name
+    from netscope.sources.construction import build
+    from netscope.sources.origins import origin_of
+    from netscope.sources.python import lent_module
+    from netscope.sources.registry import (
+        BUILT_IN,
+        REGISTERED,
+        catalogue,
+        is_registered,
+        list_names,
+        project_of,
+        resolve,
+        sources_at_hand,
+    )
+    from netscope.sources.spec import parse_value
 
 __all__ = [
     "BUILT_IN",
@@ -36,3 +41,6 @@ __all__ = [
     "sources_at_hand",
     "unknown_name",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazily.names_of(__name__)

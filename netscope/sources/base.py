@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameError, described, did_you_mean
@@ -111,6 +110,13 @@ class ModelSource(Protocol):
         """
 
 
+def version_of(package: str) -> str:
+    """The version of a package that is installed."""
+    from importlib.metadata import version  # which takes longer to import than many an answer
+
+    return version(package)
+
+
 def imported(package: str, source: str) -> Any:
     """The package of a source that is an extra.
 
@@ -128,7 +134,7 @@ def imported(package: str, source: str) -> Any:
     except Exception as error:
         reason = described(error).partition("\n")[0]
         raise BrokenInstallError(
-            f"{package} {version(package)} does not fit what else is installed ({reason}): pip install --upgrade "
+            f"{package} {version_of(package)} does not fit what else is installed ({reason}): pip install --upgrade "
             f"'netscope[{package}]' mends it"
         ) from error
 

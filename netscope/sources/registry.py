@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,8 +22,7 @@ from netscope.schema import ListedArchitecture
 from netscope.sources.base import Catalogue, ModelSource, ResolvedArchitecture
 from netscope.sources.builtin import BuiltInSource
 from netscope.sources.python import is_file, is_python_reference, resolve_python
-from netscope.sources.saved import is_saved_file, resolve_saved
-from netscope.sources.spec import parse_spec
+from netscope.sources.spec import is_saved_file, parse_spec
 from netscope.sources.timm import TimmSource
 from netscope.sources.torchvision import TorchvisionSource
 from netscope.sources.transformers import TransformersSource
@@ -105,6 +103,8 @@ def resolve(text: str) -> ResolvedArchitecture:
     if is_python_reference(spec.target):
         return resolve_python(spec.text, spec.target, spec.options)
     if is_saved_file(spec.target):
+        from netscope.sources.saved import resolve_saved
+
         return resolve_saved(spec.text, spec.target, spec.options)
     prefix, slash, rest = spec.target.partition("/")
     sources = _sources()
@@ -204,6 +204,8 @@ def list_names(
 
 def _sources() -> dict[str, Callable[[], ModelSource]]:
     """Our own, then those that entry points add."""
+    from importlib.metadata import entry_points
+
     known = {**SOURCES, **PREFIXED_SOURCES}
     added: dict[str, Callable[[], ModelSource]] = {
         entry.name: entry.load for entry in entry_points(group=ENTRY_POINTS) if entry.name not in known

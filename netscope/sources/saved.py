@@ -46,11 +46,6 @@ SAFETENSORS_DTYPES: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 
 
-def is_saved_file(target: str) -> bool:
-    """Whether ``target`` names a file of a program or of weights."""
-    return Path(target).suffix in READERS
-
-
 def resolve_saved(text: str, target: str, options: dict[str, Any]) -> ResolvedArchitecture:
     """The program or the weights in the file ``target``.
 

@@ -3,6 +3,7 @@
 import ast
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from netscope.errors import UsageError
@@ -11,6 +12,10 @@ _OPTIONS = re.compile(r"@(?=[^\W\d]\w*=)")
 _NEXT_OPTION = re.compile(r",(?=\s*[^\W\d]\w*=)")
 _WORD = re.compile(r"[\w.+\-/]+")
 _WORDS = {"true": True, "false": False, "none": None}
+
+
+SAVED_SUFFIXES = frozenset({".pt2", ".safetensors", ".pt", ".pth", ".bin", ".ckpt"})
+"""Of the files that programs and weights are saved in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,3 +71,8 @@ def parse_value(literal: str, text: str) -> Any:
         raise UsageError(
             f"{text!r}: the value {literal!r} is neither a Python literal nor a bare word; quote it"
         ) from error
+
+
+def is_saved_file(target: str) -> bool:
+    """Whether ``target`` names a file of a program or of weights."""
+    return Path(target).suffix in SAVED_SUFFIXES

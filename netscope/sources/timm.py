@@ -1,13 +1,12 @@
 """Every architecture that timm registers, built without weights and without the network."""
 
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import UnknownNameError, UsageError
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import ResolvedArchitecture, imported, unknown_name
+from netscope.sources.base import ResolvedArchitecture, imported, unknown_name, version_of
 from netscope.sources.construction import called
 from netscope.sources.families import origin_of_family
 
@@ -57,7 +56,7 @@ class TimmSource:
             factory=lambda: called(timm.create_model, options, text, model_name=name, pretrained=False),
             default_inputs=lambda module: _default_inputs(module, options),
             origin=origin_of_family(architecture),
-            versions={"timm": version("timm")},
+            versions={"timm": version_of("timm")},
         )
 
 

@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib.metadata import version
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from netscope.errors import BrokenInstallError, MissingExtraError, UsageError
 from netscope.own_process import importing
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import Published, ResolvedArchitecture, unknown_name
+from netscope.sources.base import Published, ResolvedArchitecture, unknown_name, version_of
 from netscope.sources.construction import called, check_options
 from netscope.sources.families import origin_of_family
 
@@ -122,7 +121,7 @@ class TorchvisionSource:
             default_inputs=lambda module: _default_inputs(module, weights),
             published=tuple(_published(name, models.get_model_weights(name), weights if is_usual else None)),
             origin=origin_of_family(name),
-            versions={"torchvision": version("torchvision")},
+            versions={"torchvision": version_of("torchvision")},
         )
 
 
@@ -141,8 +140,8 @@ def _models() -> Any:
         raise MissingExtraError(f"torchvision cannot be imported ({error}): pip install torchvision") from error
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise BrokenInstallError(
-            f"torchvision {version('torchvision')} does not fit torch {version('torch')} ({error}): install a pair "
-            f"that belongs together with pip install --upgrade --force-reinstall torch torchvision; "
+            f"torchvision {version_of('torchvision')} does not fit torch {version_of('torch')} ({error}): install a "
+            f"pair that belongs together with pip install --upgrade --force-reinstall torch torchvision; "
             f"the built-in architectures work without it"
         ) from error
     return torchvision.models

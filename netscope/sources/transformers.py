@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from netscope.errors import BuildError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import Architecture, ListedArchitecture
-from netscope.sources.base import ResolvedArchitecture, imported
+from netscope.sources.base import ResolvedArchitecture, imported, version_of
 from netscope.sources.transformers_inputs import inputs_of_length, usual_inputs
 
 _NAMES = re.compile(r"MODEL_\w*MAPPING_NAMES")
@@ -63,7 +62,7 @@ class TransformersSource:
             factory=factory,
             default_inputs=usual_inputs,
             sequence_inputs=inputs_of_length,
-            versions={"transformers": version("transformers")},
+            versions={"transformers": version_of("transformers")},
         )
 
 
@@ -90,8 +89,8 @@ def _config(source: TransformersSource, text: str, name: str, changes: dict[str,
     model_type = data.get("model_type", name)
     if not isinstance(model_type, str) or model_type not in transformers.CONFIG_MAPPING:
         raise UsageError(
-            f"{text}: its config.json has the model_type {model_type!r}, which transformers {version('transformers')} "
-            f"does not have; netscope does not run the code that a configuration points to"
+            f"{text}: its config.json has the model_type {model_type!r}, which transformers "
+            f"{version_of('transformers')} does not have; netscope does not run the code that a configuration points to"
         )
     kind = transformers.CONFIG_MAPPING[model_type]
     plain = _made(kind, data, text)
@@ -167,7 +166,7 @@ def _model_class(transformers: Any, config: Any, head: str | None, text: str) ->
 def _class_named(transformers: Any, name: str, text: str) -> Any:
     found = getattr(transformers, str(name), None)
     if not (isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)):
-        raise UsageError(f"{text}: transformers {version('transformers')} has no model class {name!r}")
+        raise UsageError(f"{text}: transformers {version_of('transformers')} has no model class {name!r}")
     return found
 
 

@@ -385,7 +385,7 @@ def undisturbed() -> Iterator[None]:
     """Puts back whatever a constructor or a forward pass may leave changed in the process.
 
     The generators of random numbers of torch, Python and NumPy, the default dtype and device, the grad mode, the limit
-    of recursion and the import path. Within it torch's generators are seeded, so that what depends on random weights
+    of recursion and the import path. Within it they are seeded, so that what depends on random weights, or on chance,
     comes out the same.
     """
     import random
@@ -403,6 +403,9 @@ def undisturbed() -> Iterator[None]:
         with torch.random.fork_rng(devices=list(devices)):
             # Not torch.manual_seed: while CUDA sleeps, that leaves it a seed for when it wakes.
             torch.default_generator.manual_seed(0)
+            random.seed(0)
+            if numpy_random:
+                numpy_random.seed(0)
             if devices:
                 torch.cuda.manual_seed_all(0)
             yield

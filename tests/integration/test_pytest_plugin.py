@@ -227,7 +227,7 @@ def test_a_lock_file_that_cannot_be_written_is_one_sentence(project, monkeypatch
     def refuse(*_):
         raise OutputError("netscope.lock: Read-only file system")
 
-    monkeypatch.setattr(netscope.api, "update_lock", refuse)
+    monkeypatch.setattr("netscope.api.checking.update_lock", refuse)
     project.makepyfile("def test_x(netscope_check): netscope_check('lenet5', lock=True)")
     result = project.runpytest_inprocess("--netscope-update")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -261,7 +261,7 @@ def test_a_run_that_does_not_use_it_imports_next_to_nothing(pytester):
 
         def test_modules():
             loaded = {name for name in sys.modules if name.split(".")[0] in ("netscope", "torch", "msgspec", "rich")}
-            assert loaded <= {"netscope", "netscope.display", "netscope.pytest_plugin"}
+            assert loaded <= {"netscope", "netscope.display", "netscope.lazily", "netscope.pytest_plugin"}
         """
     )
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]

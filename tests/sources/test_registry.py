@@ -79,7 +79,9 @@ class ThirdPartySource:
 def third_party(monkeypatch):
     entry = EntryPoint(name="toys", value=f"{__name__}:ThirdPartySource", group=registry.ENTRY_POINTS)
     monkeypatch.setattr(EntryPoint, "load", lambda _self: ThirdPartySource)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == registry.ENTRY_POINTS else [])
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points", lambda group: [entry] if group == registry.ENTRY_POINTS else []
+    )
 
 
 @pytest.mark.usefixtures("third_party")
@@ -96,7 +98,7 @@ def test_a_name_that_an_earlier_source_has_is_listed_with_its_source():
 
 def test_a_source_that_cannot_be_loaded_is_named(monkeypatch):
     entry = EntryPoint(name="broken", value="nowhere:Source", group=registry.ENTRY_POINTS)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])  # noqa: ARG005 - the name is the caller's
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [entry])  # noqa: ARG005 - the name is the caller's
     with pytest.raises(BuildError, match="the source 'broken' could not be loaded: ModuleNotFoundError"):
         sources.resolve("broken/net")
 
@@ -136,3 +138,9 @@ def test_the_list_gives_published_parameter_counts():
     assert listed["alexnet-paper"] == 62_378_344
     assert listed["resnet18"] == 11_689_512
     assert "torchvision/alexnet" in listed
+
+
+def test_every_suffix_of_a_saved_file_has_its_reader():
+    from netscope.sources import saved, spec
+
+    assert set(saved.READERS) == spec.SAVED_SUFFIXES

@@ -10,6 +10,13 @@ from torch import nn
 import netscope
 from netscope.tracing import repeated, torch_compat
 
+try:
+    from torchvision.models import list_models
+
+    TORCHVISION = list_models()
+except ImportError:
+    TORCHVISION = []
+
 
 class Blocks(nn.Module):
     """Layers that repeat, in place and not, with scalars of several types."""
@@ -84,6 +91,23 @@ def test_a_trace_is_the_same_as_one_that_runs_every_op(model, inputs, mode, alwa
             return netscope.trace(model(), inputs, device="meta", mode=mode)
         except netscope.NetscopeError as error:
             return str(error)
+
+    quick = traced()
+    always_run()
+    assert quick == traced()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_all_of_torchvision_is_traced_as_if_every_op_ran(name, mode, always_run):
+    def traced():
+        try:
+            trace = netscope.trace(f"torchvision/{name}", device="meta", mode=mode)
+        except netscope.NetscopeError as error:
+            return str(error)
+        assert len(trace.ops) > 10
+        return trace
 
     quick = traced()
     always_run()

@@ -1,19 +1,24 @@
 """What ``netscope bench`` answers: how fast architectures run, how surely that is known, and what bounds it."""
 
-from netscope.schema.bench.blocks import FEWEST_BLOCKS, Block, Bound, WarmUp, bound_of, is_enough
-from netscope.schema.bench.config import (
-    COMPILE_MODES,
-    BenchConfig,
-    BenchRequest,
-    Mode,
-    Parallelism,
-    Placement,
-    Precision,
-    Surveyed,
-)
-from netscope.schema.bench.environment import BenchEnvironment, Ceilings, Span, Telemetry
-from netscope.schema.bench.report import BenchReport, Comparison, SavedComparison, SelfTest, SelfTestCheck
-from netscope.schema.bench.result import PERCENTILES, BenchResult, LayerOverhead, Outcome
+from typing import TYPE_CHECKING
+
+from netscope import lazily
+
+if TYPE_CHECKING:
+    from netscope.schema.bench.blocks import FEWEST_BLOCKS, Block, Bound, WarmUp, bound_of, is_enough
+    from netscope.schema.bench.config import (
+        COMPILE_MODES,
+        BenchConfig,
+        BenchRequest,
+        Mode,
+        Parallelism,
+        Placement,
+        Precision,
+        Surveyed,
+    )
+    from netscope.schema.bench.environment import BenchEnvironment, Ceilings, Span, Telemetry
+    from netscope.schema.bench.report import BenchReport, Comparison, SavedComparison, SelfTest, SelfTestCheck
+    from netscope.schema.bench.result import PERCENTILES, BenchResult, LayerOverhead, Outcome
 
 __all__ = [
     "COMPILE_MODES",
@@ -44,3 +49,6 @@ __all__ = [
     "bound_of",
     "is_enough",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = lazily.names_of(__name__)

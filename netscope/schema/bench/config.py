@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netscope.schema.summary import Architecture, Summary
-from netscope.schema.trace import InputSpec
+from netscope.schema.tensors import InputSpec
 
 Mode = Literal["infer", "train"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]

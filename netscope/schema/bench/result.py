@@ -9,7 +9,7 @@ from netscope.schema.bench.blocks import Block, Bound, WarmUp, bound_of, is_enou
 from netscope.schema.bench.config import BenchConfig
 from netscope.schema.bench.environment import BenchEnvironment, Ceilings, Telemetry
 from netscope.schema.summary import Architecture, Summary
-from netscope.schema.trace import InputSpec
+from netscope.schema.tensors import InputSpec
 from netscope.statistics import Estimate, Trend, mean_estimate, outliers, percentile, trend
 
 Outcome = Literal["measured", "oom", "failed"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import accumulate
 from math import prod
 
-from netscope.analysis.diff.layers import family, told_ops
+from netscope.analysis.diffing.layers import family, told_ops
 from netscope.schema import Ignorable, LayerRow, LayerTensor, Summary
 
 _WITHOUT_BIAS = {"aten.addmm": "aten.mm", "aten.baddbmm": "aten.bmm", "aten.addmv": "aten.mv"}
