@@ -1,6 +1,7 @@
 """What a piece of work read of the world besides what is installed, so that it is known whether it still holds."""
 
 import os
+import pathlib
 import stat
 import sys
 import threading
@@ -236,21 +237,23 @@ def recording() -> Iterator[Recording]:
     """Records what is read within, in this thread. For processes of netscope's own."""
     listen()
     (found,) = _RECORDING
-    kept = os.stat
     kind = type(os.environ)
+    holders: tuple[Any, ...] = (os, getattr(pathlib, "_NormalAccessor", os))  # pathlib's own, in Python 3.10
 
     def watched(path: Any, **how: Any) -> os.stat_result:
         found.asked_about(path)
-        return kept(path, **how)
+        return _stat(path, **how)
 
     _ACTIVE.append(found)
-    os.stat = watched
+    for holder in holders:
+        holder.stat = staticmethod(watched) if isinstance(holder, type) else watched
     os.environ.__class__ = _WatchedEnvironment
     try:
         yield found
     finally:
         os.environ.__class__ = kind
-        os.stat = kept
+        for holder in holders:
+            holder.stat = _stat
         _ACTIVE.clear()
 
 
