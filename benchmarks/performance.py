@@ -405,6 +405,9 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="compares with the committed figures, and writes nothing")
     parser.add_argument("sections", nargs="*", help="those whose names begin like this; by default all")
     options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error("there has to be a round")
+    before = json.loads(FIGURES.read_text(encoding="utf-8"))["figures"] if options.check or options.sections else []
     with tempfile.TemporaryDirectory() as folder:
         entered = [
             contest
@@ -415,7 +418,7 @@ def main() -> int:
     text = table(figures, options.rounds, machine())
     if options.check or options.sections:
         print(text)
-        found = slower(figures, json.loads(FIGURES.read_text(encoding="utf-8"))["figures"])
+        found = slower(figures, before)
         print("\n".join(found) if found else f"no ratio is over {WORSE:g} times the committed one")
         return int(bool(found))
     content = {"machine": machine(), "rounds": options.rounds, "figures": [asdict(figure) for figure in figures]}

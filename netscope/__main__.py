@@ -39,8 +39,9 @@ def main() -> None:
     with own_process.importing():
         from netscope.cli.app import run
 
+    arguments, sys.argv[1:] = sys.argv[1:], []  # which are none of what a user's module may read
     try:
-        code = run(sys.argv[1:])
+        code = run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has had enough.
@@ -50,7 +51,25 @@ def main() -> None:
         print(f"netscope: stdout cannot be written to: {error.strerror or error}", file=sys.stderr)
         _leave_stdout()
         code = 2
+    if _is_watched() or _ran_foreign_code():
+        sys.exit(code)
     own_process.leave(code)
+
+
+def _is_watched() -> bool:
+    """Whether a profiler or a debugger runs us, which writes at the end what it saw."""
+    monitoring = getattr(sys, "monitoring", None)
+    tools = any(monitoring.get_tool(number) for number in range(6)) if monitoring else False
+    return bool(sys.gettrace() or sys.getprofile() or tools)
+
+
+def _ran_foreign_code() -> bool:
+    """Whether a user's module was imported, whose files may not be closed yet."""
+    if "torch" not in sys.modules:
+        return False
+    from netscope.cache import loose_modules
+
+    return bool(loose_modules())
 
 
 def _leave_stdout() -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TypeVar
@@ -50,7 +51,9 @@ def clear_cache() -> CacheContents:
         UsageError: the file cannot be removed.
     """
     store = _store()
-    count = len(_attempted(store.usage))
+    count = 0
+    with suppress(cache.StoreError):  # what cannot be read can be cleared
+        count = len(store.usage())
     _attempted(store.clear)
     return replace(cache_contents(), removed=count)
 

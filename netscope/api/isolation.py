@@ -26,6 +26,12 @@ QUESTION = "question.json"
 FAILURE = "failure.json"
 """What processes that work together find and leave in the folder that they share."""
 
+PREPARE = "prepare"
+"""The task after which a process is as good as new."""
+
+FORKS = sys.platform == "linux"
+"""Whether a process that has imported torch can be forked, and its child run something. Elsewhere libraries object."""
+
 _LOOK_AFTER_S = 1.0
 _START = "import sys; sys.path[:] = {path!r}; from netscope.api.worker import {serve}; {serve}({arguments})"
 
@@ -75,24 +81,33 @@ class Worker:
         self._lines: SimpleQueue[bytes] = SimpleQueue()
         self._starting = threading.Lock()
         self._is_ended = False
+        self._is_used = False
 
-    def prepare(self, folder: Path, *, imports_torch: bool = True, fingerprint: bytes | None = None) -> None:
+    def prepare(
+        self,
+        folder: Path,
+        *,
+        imports_torch: bool = True,
+        fingerprint: bytes | None = None,
+        untouched: bool = False,
+    ) -> None:
         """Has a process that looks for files and modules in ``folder``, and may wait until it has imported torch.
 
         Args:
             folder: there.
             imports_torch: whether it does.
             fingerprint: as for ``answer``.
+            untouched: whether it has to be a process in which no task was done.
 
         Raises:
             WorkerError: it failed at this.
         """
-        if folder != self._folder:
+        if folder != self._folder or (untouched and self._is_used):
             self.close()
             self._folder = folder
         is_running = self._process is not None and self._process.poll() is None
         if imports_torch and not is_running:
-            self.answer("prepare", (), fingerprint=fingerprint)
+            self.answer(PREPARE, (), fingerprint=fingerprint)
 
     def answer(
         self,
@@ -102,6 +117,7 @@ class Worker:
         timeout_s: float | None = None,
         tell: Callable[[Any], None] = lambda _: None,
         fingerprint: bytes | None = None,
+        apart: bool = False,
     ) -> Any:
         """What the task answers, as plain data.
 
@@ -111,12 +127,19 @@ class Worker:
             timeout_s: after which it is given up, in seconds; None for never.
             tell: is given what the task tells on the way.
             fingerprint: of what is installed, where answers are kept; None where they are not.
+            apart: whether the process is left untouched by it, as far as the system can fork one.
 
         Raises:
             WorkerError: it failed, crashed, or took too long.
         """
-        question = {"task": task, "arguments": arguments, "fingerprint": fingerprint and fingerprint.hex()}
+        question = {
+            "task": task,
+            "arguments": arguments,
+            "fingerprint": fingerprint and fingerprint.hex(),
+            "apart": apart and FORKS,
+        }
         process = self._started(question)
+        self._is_used = self._is_used or not (question["apart"] or task == PREPARE)
         end = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         try:
             if self._nproc == 1:
@@ -166,6 +189,7 @@ class Worker:
 
     def _opened(self, launcher: tuple[str, ...], serve: str, arguments: str) -> "subprocess.Popen[bytes]":
         self._lines = SimpleQueue()
+        self._is_used = False
         code = _START.format(path=sys.path, serve=serve, arguments=arguments)
         # Without a number torchrun sets it to 1.
         environment = {"OMP_NUM_THREADS": str(self._threads)} if launcher else self._environment

@@ -25,7 +25,7 @@ def catalogue(source: str) -> Catalogue:
     Raises:
         NetscopeError: as ``sources.catalogue``.
     """
-    if source == sources.BUILT_IN:
+    if source == sources.BUILT_IN or source not in sources.OWN:
         return sources.catalogue(source)
     return remembered(_query(source), Catalogue, lambda: sources.catalogue(source))
 

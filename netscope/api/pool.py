@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import LifoQueue
 from threading import Lock
 from typing import Any
 
@@ -39,8 +39,8 @@ class Job:
         arguments: plain data.
         timeout_s: after which it is given up, counted from when torch has been imported; None for never.
         needs_torch: whether torch is imported beforehand.
-        is_foreign: whether it runs code from elsewhere than what is installed. Such jobs are begun last: a process in
-            which one was done keeps no other answers.
+        is_foreign: whether it runs code from elsewhere than what is installed, which may change anything. Such jobs are
+            begun last, each in a process in which nothing ran before.
         fingerprint: of what is installed, where answers are kept; None where they are not.
     """
 
@@ -106,7 +106,7 @@ class Workers:
         """
         environment = _shared_cores(count)
         self._workers = tuple(Worker(Path(), environment=environment) for _ in range(count))
-        self._free: SimpleQueue[Worker] = SimpleQueue()
+        self._free: LifoQueue[Worker] = LifoQueue()
         for worker in self._workers:
             self._free.put(worker)
         self._threads = ThreadPoolExecutor(count)
@@ -137,7 +137,8 @@ class Workers:
                 if wait((future,), _LOOK_AFTER_S).done:
                     return future.result()
 
-        begun = sorted(range(len(jobs)), key=lambda index: jobs[index].is_foreign)
+        folders = list(dict.fromkeys(job.folder for job in jobs))
+        begun = sorted(range(len(jobs)), key=lambda index: (folders.index(jobs[index].folder), jobs[index].is_foreign))
         futures = {index: asked(index) for index in begun}
         for index in range(len(jobs)):
             future = futures[index]
@@ -162,9 +163,17 @@ class Workers:
         worker = self._free.get()
         try:
             with suppress(WorkerError):
-                worker.prepare(job.folder, imports_torch=job.needs_torch, fingerprint=job.fingerprint)
+                worker.prepare(
+                    job.folder, imports_torch=job.needs_torch, fingerprint=job.fingerprint, untouched=job.is_foreign
+                )
             with course.running(index):
-                return worker.answer(job.task, job.arguments, timeout_s=job.timeout_s, fingerprint=job.fingerprint)
+                return worker.answer(
+                    job.task,
+                    job.arguments,
+                    timeout_s=job.timeout_s,
+                    fingerprint=job.fingerprint,
+                    apart=job.is_foreign,
+                )
         except WorkerError as error:
             return error
         finally:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -72,8 +72,8 @@ class Recall:
         options = {**DEFAULTS, **query.options}
         if options["device"] not in _STEADY_DEVICES or not _is_plain(query.inputs):
             return None
-        folder = "" if query.kind == "names" or sources.is_registered(query.spec) else str(self.folder)
-        asked = (query.kind, query.spec, query.inputs, sorted(options.items()), folder)
+        place = () if query.kind == "names" else sources.place_of(query.spec, self.folder)
+        asked = (query.kind, query.spec, query.inputs, sorted(options.items()), place)
         versions = (__version__, SCHEMA_VERSION)
         return blake2b(
             self.fingerprint + repr((versions, asked)).encode(errors="surrogatepass"), digest_size=16
@@ -140,28 +140,28 @@ def recalled(query: Query, kind: type[Answer]) -> Answer | None:
 def remembering(query: Query) -> Iterator[Callable[[Any], None]]:
     """Keeps the answer that is handed to what it yields, if it can be said what it rests on.
 
-    Nothing is kept in a process where other code than this query's ran before: it may have changed anything.
+    Nothing is kept in a process where code ran before that is not installed: it may have changed anything.
     """
     recall = _RECALL.get()
     key = None if recall is None else recall.key(query)
-    if recall is None or key is None or not _is_untouched(query, recall.folder):
+    if recall is None or key is None or cache.loose_modules():
         yield lambda _answer: None
         return
     answers: list[Any] = []
     with cache.recording() as recording:
         yield answers.append
-        footprint = recording.footprint(str(recall.folder)) if answers else None
-    if footprint is None:
-        return
-    content = msgspec.json.encode(answers[0])
-    if msgspec.json.decode(content, type=type(answers[0])) == answers[0]:
-        recall.store.put(
-            key,
-            cache.StoredAnswer(footprint=footprint.to_json(), content=content),
-            kind=query.kind,
-            label=query.spec,
-            version=__version__,
-        )
+        if answers:
+            # Names and paths may be anything, and what cannot be written down is not kept.
+            with suppress(OSError, ValueError, TypeError, msgspec.MsgspecError):
+                _keep(recall, key, query, answers[0], recording)
+
+
+def _keep(recall: Recall, key: bytes, query: Query, answer: Any, recording: cache.Recording) -> None:
+    footprint = recording.footprint(str(recall.folder))
+    content = msgspec.json.encode(answer)
+    if footprint is not None and msgspec.json.decode(content, type=type(answer)) == answer:
+        kept = cache.StoredAnswer(footprint=footprint.to_json(), content=content)
+        recall.store.put(key, kept, kind=query.kind, label=query.spec, version=__version__)
 
 
 def remembered(query: Query, kind: type[Answer], make: Callable[[], Answer]) -> Answer:
@@ -178,18 +178,16 @@ def remembered(query: Query, kind: type[Answer], make: Callable[[], Answer]) -> 
 def note(architecture: Architecture) -> None:
     """Notes what the answer on ``architecture`` rests on besides what Python reads: to be called while it is made."""
     recording = cache.current_recording()
-    if recording is None or architecture.source in sources.REGISTERED:
+    if recording is None:
         return
     path = Path(architecture.name).expanduser()
-    if architecture.source == "hf":
-        if path.exists():
-            recording.add_folder_of_work()
-        elif "/" in architecture.name:
+    if architecture.source == sources.HUGGING_FACE and not sources.is_model_type(architecture.name):
+        if not path.exists():
             recording.reasons.add("it is a configuration that was downloaded")
-    elif architecture.source == "file":
+    elif architecture.source == sources.SAVED:
         recording.add_file(str(path))
-    elif architecture.source != "python":
-        recording.add_folder_of_work()
+    elif architecture.source not in sources.OWN:
+        recording.reasons.add("it comes from a source that may look anywhere")
 
 
 def _is_plain(inputs: ForwardInputs | None) -> bool:
@@ -198,9 +196,3 @@ def _is_plain(inputs: ForwardInputs | None) -> bool:
     if inputs is not None:
         inputs.mapped(leaves.append)
     return all(isinstance(leaf, TensorRequest) for leaf in leaves)
-
-
-def _is_untouched(query: Query, folder: Path) -> bool:
-    """Whether no code ran in this process but what is installed, and what belongs to the query's own project."""
-    project = sources.project_of(query.spec, folder)
-    return all(project is not None and Path(path).is_relative_to(project) for path in cache.loose_modules().values())

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NoReturn
 import msgspec
 
 from netscope import own_process
-from netscope.api.isolation import FAILURE
+from netscope.api.isolation import FAILURE, PREPARE
 from netscope.errors import NetscopeError, OutOfMemoryError, described
 
 LONGEST_MESSAGE = 1000
@@ -105,7 +105,7 @@ def _bench_selftest(tell: Teller, config: Any) -> Any:
 
 TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
-        "prepare": _prepare,
+        PREPARE: _prepare,
         "summary": _summary,
         "names": _names,
         "compared": _compared,
@@ -132,10 +132,29 @@ def serve(folder: str) -> None:
         os.chdir(folder)
         sys.path[:] = path
         question = asked.get()
+        if question["apart"]:
+            _in_child(question, say)
+            continue
         message = _answered(question, lambda told: say({"told": told}))
         if os.getpid() != process:
             os._exit(0)  # the model forked, and its other half answers
         say(message)
+
+
+def _in_child(question: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
+    """Has a child do the task, so that nothing that it changes is left here; dies as the child does, if it does."""
+    child = os.fork()
+    if not child:
+        process = os.getpid()
+        message = _answered(question, lambda told: say({"told": told}))
+        if os.getpid() == process:
+            say(message)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    if os.WEXITSTATUS(status):
+        os._exit(os.WEXITSTATUS(status))
 
 
 def serve_in_group(folder: str, path: str) -> None:

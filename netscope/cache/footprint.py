@@ -1,38 +1,46 @@
 """What a piece of work read of the world besides what is installed, so that it is known whether it still holds."""
 
+import ast
+import importlib.util
 import os
 import pathlib
 import stat
 import sys
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import wraps
 from hashlib import blake2b
-from importlib.util import source_from_cache
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 import msgspec
 
-from netscope.cache.installation import STANDARD_LIBRARY, is_installed
+from netscope.cache.installation import is_installed
 
 MOST_FILES = 1000
 LARGEST_BYTES = 32 * 2**20
 """Of all files together: reading more at each start would take longer than what is remembered."""
 
+UNSTEADY_MODULES = frozenset({"ctypes", "datetime", "secrets", "time", "uuid"})
+"""What modules import that read clocks or chance, or call what Python does not tell of."""
+
 UNSTEADY_NAMES = frozenset(
     {
-        "CDLL", "Random", "SystemRandom", "ctypes", "datetime", "default_rng", "getrandom", "imread", "load_file",
-        "safe_open", "secrets", "time", "urandom", "uuid",
+        "CDLL", "File", "Random", "SentencePieceProcessor", "SystemRandom", "default_rng", "from_file", "getrandom",
+        "imread", "load_file", "load_model", "safe_open", "stdin", "urandom",
     }
 )  # fmt: skip
-"""Names in the code of modules that read clocks, chance, or files by ways that Python does not tell of."""
+"""Names of functions in their code that read chance, or files by ways that Python does not tell of."""
+
+UNSTEADY_PAIRS = (("numpy", "random"), ("jit", "load"), ("export", "load"))
+"""Likewise, of two names together."""
 
 _IMPORTABLE = ("py", "pyc", "so", "pyd")
-_HEARD = frozenset({"open", "subprocess.Popen", "socket.connect"})
-_stat = os.stat
+_HEARD = frozenset({"open", "sqlite3.connect", "subprocess.Popen", "socket.connect"})
+_stat, _lstat, _readlink = os.stat, os.lstat, os.readlink
 _UNSEEN = ("/proc/", "/sys/", "/dev/")
 _STARTS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "socket.connect")
 
@@ -100,12 +108,14 @@ class Recording:
     """
 
     reasons: set[str] = field(default_factory=set)
-    _thread: int = field(default_factory=threading.get_ident)
+    _since: float = field(default_factory=time.time)
     _files: set[str] = field(default_factory=set)
+    _written: set[str] = field(default_factory=set)
     _folders: set[str] = field(default_factory=set)
     _names: set[str] = field(default_factory=set)
     _search_path: set[str] = field(default_factory=set)
     _variables: dict[str, str | None] = field(default_factory=dict)
+    _set: set[str] = field(default_factory=set)
     _kinds: dict[str, str] = field(default_factory=dict)
     _depends_on_folder: bool = False
 
@@ -145,11 +155,14 @@ class Recording:
         )
 
     def _judge(self, files: dict[str, str | None]) -> None:
-        sizes = 0
+        size = 0
         for path in files:
             with suppress(OSError):
-                sizes += Path(path).stat().st_size
-        if len(files) > MOST_FILES or sizes > LARGEST_BYTES:
+                status = _stat(path)
+                size += status.st_size
+                if max(status.st_mtime, status.st_ctime) >= self._since:
+                    self.reasons.add(f"{path} changed meanwhile")
+        if len(files) > MOST_FILES or size > LARGEST_BYTES:
             self.reasons.add("it reads too many files")
         for path in files:
             if path.endswith(".py") and (unsteady := _unsteady_names(path)):
@@ -157,51 +170,56 @@ class Recording:
 
     # What is seen
 
-    def imported(self, name: str, search_path: Any) -> None:
-        """A module that something tries to import, and where it is looked for."""
+    def find_spec(self, name: str, *_: Any) -> None:
+        """A module that something looks for, as those on ``sys.meta_path`` are asked; it is found by others."""
         self._names.add(name)
-        if isinstance(search_path, list):
-            self._search_path.update(item for item in search_path if isinstance(item, str))
+        self._search_path.update(item for item in sys.path if isinstance(item, str))
 
     def event(self, name: str, args: tuple[Any, ...]) -> None:
         """An event that Python's auditing told of."""
-        if threading.get_ident() != self._thread:
-            return
-        if name == "open":
-            self._opened(args[0])
+        if name in ("open", "sqlite3.connect"):
+            self._opened(*args)
         elif name in ("os.listdir", "os.scandir"):
             if not isinstance(args[0], int) and _is_asked_by_loose_code():
                 self._folders.add(_absolute("." if args[0] is None else args[0]))
         elif name in _STARTS and _is_asked_by_loose_code():
             self.reasons.add(f"it runs {name}")
 
-    def _opened(self, path: Any) -> None:
+    def _opened(self, path: Any, mode: Any = None, flags: int = 0) -> None:
         if isinstance(path, int):
             return
         absolute = _absolute(path)
         if is_installed(absolute) or absolute.startswith(_UNSEEN):
             return
+        if mode[:1] in ("w", "a", "x") if isinstance(mode, str) else flags & os.O_WRONLY:
+            self._written.add(absolute)
+            return
         if absolute.endswith(".pyc"):
             with suppress(ValueError):
-                absolute = source_from_cache(absolute)
-        self._files.add(absolute)
+                absolute = importlib.util.source_from_cache(absolute)
+        if absolute not in self._written:
+            self._files.add(absolute)
 
     def variable(self, name: str | None, value: str | None = None) -> None:
         """A variable of the environment that was asked for, with its value; no name for all of them."""
-        if threading.get_ident() != self._thread or not _is_asked_by_loose_code(nearest=True):
+        if not _is_asked_by_loose_code(imports_count=False):
             return
         if name is None:
             self.reasons.add("it reads the whole environment")
-        else:
-            self._variables[name] = value
+        elif name not in self._set:
+            self._variables.setdefault(name, value)
+
+    def has_set(self, name: str) -> None:
+        """A variable that gets its value from this process."""
+        self._set.add(name)
 
     def asked_about(self, path: Any) -> None:
         """A path whose existence or kind was asked for."""
-        if threading.get_ident() != self._thread or isinstance(path, int) or not _is_asked_by_loose_code():
+        if isinstance(path, int) or not _is_asked_by_loose_code():
             return
         absolute = _absolute(path)
         if not is_installed(absolute):
-            self._kinds[absolute] = _kind(absolute)
+            self._kinds.setdefault(absolute, _kind(absolute))
 
 
 def loose_modules() -> dict[str, str]:
@@ -229,32 +247,39 @@ def listen() -> None:
     """Begins to note what is imported, which later work may find there. The hook stays as long as the process."""
     if not _RECORDING:
         _RECORDING.append(Recording())
+        sys.meta_path.insert(0, _RECORDING[0])
         sys.addaudithook(_hear)
 
 
 @contextmanager
 def recording() -> Iterator[Recording]:
-    """Records what is read within, in this thread. For processes of netscope's own."""
+    """Records what is read within. For processes of netscope's own."""
     listen()
     (found,) = _RECORDING
     kind = type(os.environ)
-    holders: tuple[Any, ...] = (os, getattr(pathlib, "_NormalAccessor", os))  # pathlib's own, in Python 3.10
-
-    def watched(path: Any, **how: Any) -> os.stat_result:
-        found.asked_about(path)
-        return _stat(path, **how)
-
-    _ACTIVE.append(found)
-    for holder in holders:
-        holder.stat = staticmethod(watched) if isinstance(holder, type) else watched
-    os.environ.__class__ = _WatchedEnvironment
-    try:
+    with ExitStack() as undo:
+        for holder in (os, getattr(pathlib, "_NormalAccessor", os)):  # pathlib's own, in Python 3.10
+            for name in ("stat", "lstat", "access", "readlink"):
+                if hasattr(holder, name):
+                    _watch(holder, name, found.asked_about, undo)
+        _ACTIVE.append(found)
+        undo.callback(_ACTIVE.clear)
+        os.environ.__class__ = _WatchedEnvironment
+        undo.callback(setattr, os.environ, "__class__", kind)
         yield found
-    finally:
-        os.environ.__class__ = kind
-        for holder in holders:
-            holder.stat = _stat
-        _ACTIVE.clear()
+
+
+def _watch(holder: Any, name: str, tell: Callable[[Any], None], undo: ExitStack) -> None:
+    """Has a function tell what it is first given, as long as it is recorded."""
+    function = getattr(holder, name)
+
+    @wraps(function)
+    def watched(first: Any, *args: Any, **kwargs: Any) -> Any:
+        tell(first)
+        return function(first, *args, **kwargs)
+
+    setattr(holder, name, staticmethod(watched) if isinstance(holder, type) else watched)
+    undo.callback(setattr, holder, name, function)
 
 
 def current_recording() -> Recording | None:
@@ -263,9 +288,7 @@ def current_recording() -> Recording | None:
 
 
 def _hear(name: str, args: tuple[Any, ...]) -> None:
-    if name == "import":
-        _RECORDING[0].imported(*args[:3:2])
-    elif _ACTIVE and (name in _HEARD or name.startswith("os.")):
+    if _ACTIVE and (name in _HEARD or name.startswith("os.")):
         _ACTIVE[0].event(name, args)
 
 
@@ -281,13 +304,21 @@ class _WatchedEnvironment(os._Environ[str]):
         _RECORDING[0].variable(key, value)
         return value
 
+    def __setitem__(self, key: str, value: str) -> None:
+        _RECORDING[0].has_set(key)
+        super().__setitem__(key, value)
+
     def __iter__(self) -> Iterator[str]:
         _RECORDING[0].variable(None)
         return super().__iter__()
 
 
-def _is_asked_by_loose_code(*, nearest: bool = False) -> bool:
-    """Whether code outside of what is installed is running; with ``nearest``, whether it asks itself."""
+def _is_asked_by_loose_code(*, imports_count: bool = True) -> bool:
+    """Whether code outside of what is installed asks, by itself or by way of what is installed.
+
+    Args:
+        imports_count: whether that includes an installed module that it merely imports.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
@@ -298,7 +329,7 @@ def _is_asked_by_loose_code(*, nearest: bool = False) -> bool:
         file = frame.f_code.co_filename
         if not (file.startswith("<") or file == command or is_installed(file)):
             return True
-        if nearest and not file.startswith(("<", STANDARD_LIBRARY)):
+        if not imports_count and file.startswith("<frozen importlib"):
             return False
         frame = frame.f_back
     return False
@@ -349,26 +380,38 @@ def _entries(folder: str, names: Iterable[str]) -> list[str]:
 
 
 def _kind(path: str) -> str:
+    """Whether it is a file of some size, a folder or nothing, and where a link leads."""
     try:
-        mode = _stat(path).st_mode
+        link = f"link to {_readlink(path)}, " if stat.S_ISLNK(_lstat(path).st_mode) else ""
+        status = _stat(path)
     except (OSError, ValueError):
         return ""
-    return "folder" if stat.S_ISDIR(mode) else "file"
+    return link + ("folder" if stat.S_ISDIR(status.st_mode) else f"file of {status.st_size}")
 
 
-def _unsteady_names(path: str) -> frozenset[str]:
+def _unsteady_names(path: str) -> set[str]:
     """What in the code of a module speaks of things that are different each time."""
     try:
-        names = frozenset(_names_in(compile(Path(path).read_bytes(), path, "exec")))
+        nodes = tuple(ast.walk(ast.parse(Path(path).read_bytes())))
     except (OSError, SyntaxError, ValueError):
-        return frozenset()
-    if {"numpy", "random"} <= names:
-        return names & UNSTEADY_NAMES | {"random"}
-    return names & UNSTEADY_NAMES
-
-
-def _names_in(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _names_in(constant)
+        return set()
+    names: set[str] = set()
+    modules: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            modules.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.update(alias.name for alias in node.names)
+            if node.module and not node.level:
+                modules.add(node.module)
+        elif isinstance(node, ast.Attribute):
+            names.add(node.attr)
+        elif isinstance(node, ast.Name):
+            names.add(node.id)
+    parts = {part for module in modules for part in module.split(".")}
+    pairs = [pair for pair in UNSTEADY_PAIRS if parts.union(names).issuperset(pair)]
+    # Python's own hash of text is another one in each process.
+    hashes = any(isinstance(node, ast.Name) and node.id == "hash" for node in nodes)
+    tops = {module.partition(".")[0] for module in modules}
+    found = (tops & UNSTEADY_MODULES) | (names & UNSTEADY_NAMES) | set[str]().union(*pairs)
+    return found | {"hash"} if hashes else found

@@ -8,6 +8,8 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
+from netscope.machine import cores
+
 NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
 STANDARD_LIBRARY = f"{Path(os.__file__).parent}{os.sep}"
@@ -35,7 +37,7 @@ def fingerprint() -> bytes:
     """
     facts = (
         (sys.version, sys.prefix, tuple(sys.flags), sys.byteorder),
-        (os.name, *_machine(), os.cpu_count(), NVIDIA_DRIVER.exists()),
+        (os.name, *_machine(), os.cpu_count(), cores(), NVIDIA_DRIVER.exists()),
         tuple(_installed()),
         tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(PREFIXES))),
     )
@@ -81,6 +83,8 @@ def _site(folder: str) -> Iterator[tuple[object, ...]]:
                 yield (name, *(_stamp(os.path.join(entry.path, file)) for file in _METADATA))  # noqa: PTH118 - many
             elif name.endswith((".pth", ".egg-link", ".py")):
                 yield (name, _stamp(entry.path))
+            elif entry.is_symlink():
+                yield from _tree(Path(entry.path).resolve())
             elif name != "__pycache__":
                 yield (name,)
 

@@ -13,7 +13,7 @@ def folder() -> Path:
     """``NETSCOPE_CACHE_DIR``, or else where the system keeps such things for the user."""
     asked = os.environ.get(FOLDER_VARIABLE)
     if asked:
-        return Path(asked).expanduser()
+        return Path(os.path.expanduser(asked))  # noqa: PTH111 - which leaves what it does not know as it is
     from platformdirs import user_cache_path
 
     return user_cache_path("netscope", appauthor=False)

@@ -1,5 +1,6 @@
 """A file of answers, each under its key: SQLite, which many processes may read and write at once."""
 
+import os
 import sqlite3
 import time
 import zlib
@@ -73,11 +74,14 @@ class Store:
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.path = folder / FILE_NAME
         self.limit_bytes = limit_bytes
+        self._is_busy = False
 
     def get(self, key: bytes) -> StoredAnswer | None:
         """The answer under ``key``; None if there is none that is whole."""
         found: StoredAnswer | None = None
         damaged = is_used_again = False
+        if self._is_busy:
+            return None
         with suppress(StoreError), self._opened(writable=False) as database:
             database.text_factory = bytes  # what is damaged need not be text
             row = database.execute(
@@ -105,7 +109,7 @@ class Store:
         footprint, content = zlib.compress(answer.footprint), zlib.compress(answer.content, 1)
         checksum = _checksum(key, (kind, label, version, footprint, content))
         size, now = len(footprint) + len(content) + len(label), time.time()
-        if size > self.limit_bytes:
+        if size > self.limit_bytes or self._is_busy:
             return
         row = (key, kind, label, version, now, now, size, footprint, content, checksum)
         with suppress(StoreError, OSError):
@@ -125,11 +129,12 @@ class Store:
         Raises:
             StoreError: the file cannot be read.
         """
-        if not self.path.exists():
+        if not os.path.exists(self.path):  # noqa: PTH110 - pathlib's raises where the folder is closed to us
             return ()
         with self._opened(writable=False) as database:
             rows = database.execute(
-                "SELECT key, kind, label, version, made, used, bytes FROM answers ORDER BY used DESC, label, kind"
+                "SELECT key, kind, label, version, made, used, bytes FROM answers WHERE typeof(made) = 'real' "
+                "AND typeof(used) = 'real' AND typeof(bytes) = 'integer' ORDER BY used DESC, label, kind"
             ).fetchall()
         names = ("key", "kind", "label", "version", "made", "used", "bytes")
         return tuple(Usage(**dict(zip(names, row, strict=True))) for row in rows)
@@ -140,7 +145,7 @@ class Store:
         Raises:
             StoreError: the file cannot be written.
         """
-        if not self.path.exists():
+        if not os.path.exists(self.path):  # noqa: PTH110 - as above
             return
         with self._opened() as database:
             database.executemany("DELETE FROM answers WHERE key = ?", [(key,) for key in keys])
@@ -183,8 +188,10 @@ class Store:
                 if database.in_transaction:
                     database.execute("COMMIT")
         except sqlite3.DatabaseError as error:
-            if type(error) is sqlite3.DatabaseError:  # damaged; its kinds are of what is busy, full or not allowed
+            # Of what is busy, full or not allowed there are kinds; that of other columns is none of ours.
+            if type(error) is sqlite3.DatabaseError or str(error).startswith("no such column"):
                 self._discard()
+            self._is_busy = self._is_busy or str(error).startswith("database is locked")
             raise StoreError(f"{self.path}: {error}") from error
 
     def _discard(self) -> None:

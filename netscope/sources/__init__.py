@@ -11,19 +11,23 @@ if TYPE_CHECKING:
     from netscope.sources.python import lent_module
     from netscope.sources.registry import (
         BUILT_IN,
-        REGISTERED,
+        HUGGING_FACE,
+        OWN,
         catalogue,
         is_registered,
         list_names,
-        project_of,
+        place_of,
         resolve,
         sources_at_hand,
     )
-    from netscope.sources.spec import parse_value
+    from netscope.sources.spec import SAVED, parse_value
+    from netscope.sources.transformers import is_model_type
 
 __all__ = [
     "BUILT_IN",
-    "REGISTERED",
+    "HUGGING_FACE",
+    "OWN",
+    "SAVED",
     "Catalogue",
     "ModelSource",
     "Origin",
@@ -31,12 +35,13 @@ __all__ = [
     "ResolvedArchitecture",
     "build",
     "catalogue",
+    "is_model_type",
     "is_registered",
     "lent_module",
     "list_names",
     "origin_of",
     "parse_value",
-    "project_of",
+    "place_of",
     "resolve",
     "sources_at_hand",
     "unknown_name",

@@ -154,6 +154,14 @@ def _make_room(root: Path) -> None:
     invalidate_caches()
 
 
+def package_root(path: Path) -> Path:
+    """The folder in which a file, or the package that it is in, can be imported."""
+    root = path.parent
+    while (root / "__init__.py").is_file():
+        root = root.parent
+    return root
+
+
 def _import_file(path: Path, text: str) -> ModuleType:
     """The file as a module; within a package (an ``__init__.py`` beside it) under its name there.
 
@@ -163,9 +171,8 @@ def _import_file(path: Path, text: str) -> ModuleType:
     if not path.is_file() or path.suffix != ".py":
         raise UnknownNameError(f"{text}: there is no Python file {str(path)!r} here")
     path = path.resolve()
-    root, parts = path.parent, [path.stem]
-    while (root / "__init__.py").is_file():
-        root, parts = root.parent, [root.name, *parts]
+    root = package_root(path)
+    parts = path.relative_to(root).with_suffix("").parts
     _make_room(root)
     name = ".".join(parts)
     try:

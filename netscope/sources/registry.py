@@ -21,7 +21,8 @@ from netscope.errors import (
 from netscope.schema import ListedArchitecture
 from netscope.sources.base import Catalogue, ModelSource, ResolvedArchitecture
 from netscope.sources.builtin import BuiltInSource
-from netscope.sources.python import is_file, is_python_reference, resolve_python
+from netscope.sources.python import SOURCE as PYTHON
+from netscope.sources.python import is_file, is_python_reference, package_root, resolve_python
 from netscope.sources.spec import is_saved_file, parse_spec
 from netscope.sources.timm import TimmSource
 from netscope.sources.torchvision import TorchvisionSource
@@ -42,9 +43,10 @@ PREFIXED_SOURCES: Mapping[str, Callable[[], ModelSource]] = MappingProxyType(
 
 BUILT_IN = BuiltInSource.name
 
-REGISTERED = frozenset({BUILT_IN, TorchvisionSource.name, TimmSource.name})
-"""Those whose names mean the same wherever they are asked for."""
+HUGGING_FACE = TransformersSource.name
 
+OWN = frozenset({*SOURCES, *PREFIXED_SOURCES, PYTHON})
+"""The sources of which it is known what they read."""
 
 _NAMES_ARE_IN: Mapping[str, str] = MappingProxyType(
     {
@@ -70,24 +72,25 @@ def is_registered(text: str) -> bool:
     return not (is_python_reference(target) or is_saved_file(target))
 
 
-def project_of(text: str, folder: Path) -> Path | None:
-    """The folder in which the code of a Python object lies, as far as ``text`` tells; None for anything else.
+def place_of(text: str, folder: Path) -> tuple[str, ...]:
+    """What says, beside ``text``, which Python object, file or configuration is meant; nothing for a name.
 
     Args:
         text: an architecture as typed.
-        folder: where modules are looked for.
+        folder: where modules and files are looked for.
     """
     try:
         target = parse_spec(text).target
     except UsageError:
-        return None
-    if not is_python_reference(target):
-        return None
-    where = target.rpartition(":")[0] or target
-    project = (folder / where).resolve().parent if is_file(where) else folder.resolve()
-    while (project / "__init__.py").is_file():
-        project = project.parent
-    return project
+        return (str(folder),)
+    if is_python_reference(target):
+        where = target.rpartition(":")[0] or target
+        if is_file(where):
+            path = (folder / where).resolve()
+            return str(folder), str(path), str(package_root(path))
+    prefix, _, name = target.partition("/")
+    is_path = prefix == HUGGING_FACE and Path(folder, name).expanduser().exists()
+    return (str(folder),) if is_path or not is_registered(text) else ()
 
 
 def resolve(text: str) -> ResolvedArchitecture:

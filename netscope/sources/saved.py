@@ -21,11 +21,11 @@ from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest, map_leaves
 from netscope.sources.base import ResolvedArchitecture
 from netscope.sources.program_check import check_program, nothing_unpickled
+from netscope.sources.spec import SAVED
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-SOURCE = "file"
 WHERE_STATES_ARE = ("state_dict", "model_state_dict", "model", "module")
 """Keys under which checkpoints keep the weights beside everything else."""
 
@@ -152,7 +152,7 @@ def _resolved(
     lent: bool,
 ) -> ResolvedArchitecture:
     return ResolvedArchitecture(
-        architecture=Architecture(spec=text, source=SOURCE, name=str(path), options={}, description=""),
+        architecture=Architecture(spec=text, source=SAVED, name=str(path), options={}, description=""),
         factory=factory,
         default_inputs=default_inputs,
         lent=lent,

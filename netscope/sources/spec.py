@@ -14,6 +14,9 @@ _WORD = re.compile(r"[\w.+\-/]+")
 _WORDS = {"true": True, "false": False, "none": None}
 
 
+SAVED = "file"
+"""The source of what is saved in files."""
+
 SAVED_SUFFIXES = frozenset({".pt2", ".safetensors", ".pt", ".pth", ".bin", ".ckpt"})
 """Of the files that programs and weights are saved in."""
 

@@ -21,6 +21,13 @@ PREFERRED_HEADS = ("causal-lm", "seq2seq-lm", "speech-seq2seq", "image-text-to-t
 """Which head to build where neither the user nor the configuration says: the first that there is."""
 
 
+def is_model_type(name: str) -> bool:
+    """Whether transformers, which has been imported, knows a type of that name, for which it looks into no file."""
+    import transformers
+
+    return name in transformers.CONFIG_MAPPING
+
+
 class TransformersSource:
     """transformers' models by type, ``hf/gpt2``, or by a folder or file with a ``config.json``."""
 

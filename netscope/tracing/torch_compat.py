@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
+from threading import RLock
 from typing import Any
 
 import torch
@@ -380,6 +381,10 @@ def compiler_left_out() -> Iterator[None]:
         names.pop("getattr", None)
 
 
+_UNDISTURBED = RLock()
+"""Held by the thread whose changes will be put back: two at once would put back each other's."""
+
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Puts back whatever a constructor or a forward pass may leave changed in the process.
@@ -388,6 +393,11 @@ def undisturbed() -> Iterator[None]:
     of recursion and the import path. Within it they are seeded, so that what depends on random weights, or on chance,
     comes out the same.
     """
+    with _UNDISTURBED:
+        yield from _put_back()
+
+
+def _put_back() -> Iterator[None]:
     import random
 
     numpy_random = sys.modules.get("numpy.random")

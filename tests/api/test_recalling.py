@@ -155,6 +155,37 @@ CHANGES = {
         {"parts__a_txt": ""},
         {"parts__b_txt": ""},
     ),
+    "a file that it reads in a thread": (
+        (
+            "from concurrent.futures import ThreadPoolExecutor\n"
+            "def width(): return ThreadPoolExecutor(1).submit(lambda: open('data.txt').read()).result()"
+        ),
+        {"data_txt": "1"},
+        {"data_txt": "2"},
+    ),
+    "how large a file is": (
+        "import os\ndef width(): return os.path.getsize('data.txt')",
+        {"data_txt": "a"},
+        {"data_txt": "bc"},
+    ),
+    "whether it may read a file": (
+        "import os\ndef width(): return 2 if os.access('data.txt', os.R_OK) else 1",
+        {},
+        {"data_txt": ""},
+    ),
+    "a module that it looks for": (
+        "from importlib.util import find_spec\ndef width(): return 2 if find_spec('helper') else 1",
+        {},
+        {"helper_py": ""},
+    ),
+    "a module that it tries to import by its name": (
+        (
+            "from importlib import import_module\ndef width():\n    try:\n        return import_module('helper').WIDTH"
+            "\n    except ImportError:\n        return 1"
+        ),
+        {},
+        {"helper_py": "WIDTH = 2"},
+    ),
     "a module that it could do without": (
         "try:\n    import helper\n    WIDTH = 2\nexcept ImportError:\n    WIDTH = 1\ndef width(): return WIDTH",
         {},
@@ -214,12 +245,56 @@ def test_a_variable_that_it_reads_is_seen(project, text):
         "import os\ndef width(): return os.system('true')",
         "import numpy\ndef width(): return numpy.random.rand()",
         "import helper\ndef width(): return helper.now()",
+        "from numpy.random import randint\ndef width(): return randint(9)",
+        "def width(): return hash('a')",
+        "import sys\ndef width(): return sys.stdin.read()",
     ],
 )
 def test_what_cannot_be_pinned_down_is_not_kept(project, text):
     project.write(my_py=text, helper_py="from time import time as now")
     assert project.ask()[1]
     assert project.ask()[1]
+
+
+def test_a_variable_that_it_sets_itself_changes_nothing(project):
+    project.write(my_py="import os\nos.environ.setdefault('MY_OWN', '3')\ndef width(): return os.environ['MY_OWN']")
+    assert project.ask() == ("3", True)
+    assert project.ask() == ("3", False)
+    assert project.ask(MY_OWN="4") == ("4", True)
+
+
+def test_a_part_that_is_called_like_a_clock_is_none(project):
+    project.write(my_py="class A:\n    def __init__(self): self.time = 1\ndef width(): return A().time")
+    assert project.ask() == ("1", True)
+    assert project.ask() == ("1", False)
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_kept(project):
+    project.write(
+        my_py="import pathlib\nfrom helper import WIDTH\npathlib.Path('helper.py').write_text('WIDTH = 2')\n"
+        "def width(): return WIDTH",
+        helper_py="WIDTH = 1",
+    )
+    assert project.ask() == ("1", True)
+    assert project.ask() == ("2", True)
+
+
+def test_a_link_that_leads_elsewhere_is_seen(project):
+    project.write(v1__my_py="def width(): return 1", v2__my_py="def width(): return 2")
+    (project.folder / "my.py").symlink_to("v1/my.py")
+    assert project.ask() == ("1", True)
+    assert project.ask() == ("1", False)
+    (project.folder / "my.py").unlink()
+    (project.folder / "my.py").symlink_to("v2/my.py")
+    assert project.ask() == ("2", True)
+
+
+@pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="names are text there")
+def test_names_that_are_no_text_are_no_trouble(project):
+    project.write(my_py="import os\ndef width(): return len(os.listdir('parts')) + len(os.environ.get('ODD', ''))")
+    (project.folder / "parts").mkdir()
+    Path(os.fsdecode(bytes(project.folder / "parts") + b"/caf\xe9")).touch()
+    assert project.ask(ODD=os.fsdecode(b"\xff")) == ("2", True)
 
 
 def test_the_question_is_part_of_the_key(project):

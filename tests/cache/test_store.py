@@ -219,6 +219,25 @@ for turn in range(25):
 """
 
 
+def test_a_table_of_another_kind_is_thrown_away(tmp_path):
+    store = Store(tmp_path, MANY)
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
+        database.execute("CREATE TABLE answers (other TEXT)")
+    assert store.get(b"a") is None
+    put(store, "a")
+    put(store, "a")
+    assert store.get(b"a") is not None
+
+
+def test_rows_that_make_no_sense_are_left_out(tmp_path):
+    store = Store(tmp_path, MANY)
+    put(store, "a")
+    put(store, "b")
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
+        database.execute("UPDATE answers SET used = 'abc', made = NULL, bytes = 'q' WHERE label = 'a'")
+    assert names(store) == ["b"]
+
+
 def test_many_processes_write_and_read_at_once(tmp_path):
     writers = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), str(number)], stderr=subprocess.PIPE)

@@ -17,17 +17,11 @@ def net(depth=1):
 """
 
 RUN = """
+import atexit
 import sys
 from netscope.__main__ import main
-import atexit
-from netscope import own_process
 
-def left(code):
-    sys.stdout.flush()
-    print("torch" in sys.modules, file=sys.stderr)
-    sys.exit(code)
-
-own_process.leave = left
+atexit.register(lambda: print("torch" in sys.modules, file=sys.stderr))
 sys.argv = ["netscope", *sys.argv[1:]]
 main()
 """
@@ -124,6 +118,17 @@ def test_checks_of_a_project_are_given_again_until_it_changes(netscope):
     assert netscope.twice("check").returncode == 0
     (netscope.folder / "sizes.py").write_text("WIDTH = 2\n", encoding="utf-8")
     assert netscope.run("check")[0].returncode != 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["diff", "compare"])
+def test_what_one_model_changes_is_not_in_the_answer_on_another(netscope, command):
+    text = "import sizes\nfrom torch import nn\nsizes.WIDTH = 9\ndef net(): return nn.Linear(3, 1)"
+    (netscope.folder / "first.py").write_text(text, encoding="utf-8")
+    arguments = () if command == "diff" else ("-j", "1")
+    netscope.twice(command, "./first.py:net", "./my.py:net", "--input", "1x3", *arguments)
+    finished, _ = netscope.run("summary", "./my.py:net", "--input", "1x3", "--format", "json")
+    assert json.loads(finished.stdout)["totals"]["params"] == 12
 
 
 @pytest.mark.slow
