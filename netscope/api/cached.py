@@ -90,7 +90,7 @@ def _holds(store: cache.Store, key: bytes) -> bool:
         footprint = cache.Footprint.from_json(answer.footprint)
     except msgspec.DecodeError:
         return False
-    return footprint.holds((), footprint.folder)
+    return footprint.holds(())
 
 
 def _attempted(action: Callable[[], Result]) -> Result:

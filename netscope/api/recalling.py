@@ -133,7 +133,7 @@ def recalled(query: Query, kind: type[Answer]) -> Answer | None:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         recall.store.drop([key])
         return None
-    return answer if footprint.holds(recall.search_path, str(recall.folder)) else None
+    return answer if footprint.holds(recall.search_path) else None
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def remembering(query: Query) -> Iterator[Callable[[Any], None]]:
 
 
 def _keep(recall: Recall, key: bytes, query: Query, answer: Any, recording: cache.Recording) -> None:
-    footprint = recording.footprint(str(recall.folder))
+    footprint = recording.footprint()
     content = msgspec.json.encode(answer)
     if footprint is not None and msgspec.json.decode(content, type=type(answer)) == answer:
         kept = cache.StoredAnswer(footprint=footprint.to_json(), content=content)

@@ -54,8 +54,7 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
         names: of top-level modules that something tried to import.
         modules: by folder in which modules were looked for: names asked for there, and the entries that had them.
         variables: of the environment, that code outside of what is installed asked for; None where there was none.
-        kinds: whether a path that was asked about was a file, a folder or nothing.
-        folder: in which the work was done; empty where that does not matter.
+        kinds: what a path that was asked about was: a file of some size, a folder, a link or nothing.
     """
 
     files: dict[str, str | None] = {}
@@ -64,7 +63,6 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     modules: dict[str, tuple[list[str], list[str]]] = {}
     variables: dict[str, str | None] = {}
     kinds: dict[str, str] = {}
-    folder: str = ""
 
     def to_json(self) -> bytes:
         """For ``from_json``."""
@@ -79,17 +77,15 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
         """
         return msgspec.json.decode(text, type=cls)
 
-    def holds(self, search_path: Iterable[str], folder: str) -> bool:
+    def holds(self, search_path: Iterable[str]) -> bool:
         """Whether all is as it was.
 
         Args:
             search_path: where modules would be looked for now.
-            folder: in which the work would be done.
         """
         places = {folder: (self.names, list[str]()) for folder in _loose(search_path)} | self.modules
         return (
-            self.folder in ("", folder)
-            and all(os.environ.get(name) == value for name, value in self.variables.items())
+            all(os.environ.get(name) == value for name, value in self.variables.items())
             and all(_kind(path) == kind for path, kind in self.kinds.items())
             and all(_entries(folder, names) == found for folder, (names, found) in places.items())
             and all(_listed(folder) == names for folder, names in self.folders.items())
@@ -117,18 +113,13 @@ class Recording:
     _variables: dict[str, str | None] = field(default_factory=dict)
     _set: set[str] = field(default_factory=set)
     _kinds: dict[str, str] = field(default_factory=dict)
-    _depends_on_folder: bool = False
 
     def add_file(self, path: str) -> None:
         """Notes a file that is read by ways that Python does not see."""
         self._files.add(_absolute(path))
 
-    def add_folder_of_work(self) -> None:
-        """Notes that the answer may be another one elsewhere."""
-        self._depends_on_folder = True
-
-    def footprint(self, folder: str) -> Footprint | None:
-        """What the answer rests on, of work done in ``folder``; None if that cannot be said. Called right after it."""
+    def footprint(self) -> Footprint | None:
+        """What the answer rests on; None if that cannot be said. To be called right after the work."""
         loaded = dict(sys.modules)
         self._files.update(loose_modules().values())
         names = self._names | loaded.keys()
@@ -151,7 +142,6 @@ class Recording:
             modules=modules,
             variables=self._variables,
             kinds=self._kinds,
-            folder=folder if self._depends_on_folder else "",
         )
 
     def _judge(self, files: dict[str, str | None]) -> None:
@@ -258,7 +248,7 @@ def recording() -> Iterator[Recording]:
     (found,) = _RECORDING
     kind = type(os.environ)
     with ExitStack() as undo:
-        for holder in (os, getattr(pathlib, "_NormalAccessor", os)):  # pathlib's own, in Python 3.10
+        for holder in {os, getattr(pathlib, "_NormalAccessor", os)}:  # pathlib's own, in Python 3.10
             for name in ("stat", "lstat", "access", "readlink"):
                 if hasattr(holder, name):
                     _watch(holder, name, found.asked_about, undo)
@@ -289,7 +279,8 @@ def current_recording() -> Recording | None:
 
 def _hear(name: str, args: tuple[Any, ...]) -> None:
     if _ACTIVE and (name in _HEARD or name.startswith("os.")):
-        _ACTIVE[0].event(name, args)
+        with suppress(TypeError, ValueError):  # what is no path will be refused by whoever was asked
+            _ACTIVE[0].event(name, args)
 
 
 class _WatchedEnvironment(os._Environ[str]):
