@@ -39,9 +39,9 @@ def main() -> None:
     with own_process.importing():
         from netscope.cli.app import run
 
-    arguments, sys.argv[1:] = sys.argv[1:], []  # which are none of what a user's module may read
+    own_process.ARGUMENTS[:], sys.argv[1:] = sys.argv[1:], []
     try:
-        code = run(arguments)
+        code = run(own_process.ARGUMENTS)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has had enough.

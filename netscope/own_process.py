@@ -12,6 +12,9 @@ from typing import NoReturn
 
 from netscope.stand_ins import import_sparingly
 
+ARGUMENTS: list[str] = []
+"""Of the command; a user's module that reads ``sys.argv`` finds none."""
+
 OURS = threading.Event()
 """Set in the process of the command line and in those of its workers."""
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from netscope import own_process
 from netscope.cli.bench_display import Display, displayed, stoppable
 from netscope.cli.completion import architectures as complete
 from netscope.cli.options import DebugOption, FormatOption, InputOption, OutputOption, SeqLenOption
@@ -153,7 +154,7 @@ def bench(
         architectures or (),
         options,
         layers=layers,
-        command=shlex.join(["netscope", *sys.argv[1:]]),
+        command=shlex.join(["netscope", *own_process.ARGUMENTS]),
         before=None if compare is None else read_saved(BenchReport, compare),
         force=force,
         slower_limit=None if fail_if_slower is None else benchmark.percent(fail_if_slower, "--fail-if-slower"),
