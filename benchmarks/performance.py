@@ -270,7 +270,7 @@ PEERS = {
 
 def beside_peers() -> Iterator[Contest]:
     """Whole processes: netscope and its peers, against importing, building and running once on meta."""
-    for name in ("alexnet", "resnet152", "vit_h_14"):
+    for name in ("alexnet", "vit_h_14"):
 
         def measure(_round: int, name: str = name) -> Round:
             floor = _BUILD.format(name=name, device="meta") + "with torch.no_grad(): model(x)"
