@@ -2,14 +2,14 @@
 
 import atexit
 import builtins
-import gc
 import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import NoReturn
 
+from netscope.machine import uncollected
 from netscope.stand_ins import import_sparingly
 
 ARGUMENTS: list[str] = []
@@ -26,15 +26,8 @@ def importing() -> Iterator[None]:
     Hundreds of thousands of objects come into being and hardly any goes, yet they are searched again and again: an
     eighth of the time.
     """
-    collects = gc.isenabled()
-    if OURS.is_set():
-        gc.disable()
-    try:
-        with sparing():
-            yield
-    finally:
-        if collects:
-            gc.enable()
+    with uncollected() if OURS.is_set() else nullcontext(), sparing():
+        yield
 
 
 @contextmanager

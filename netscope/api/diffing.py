@@ -111,10 +111,8 @@ def _answered_apart(
     What it yields gives the summary; None where none was made so, and where it failed, of which this process tells.
     """
     fingerprint = current_fingerprint()
-    if fingerprint is None or not all(_is_to_be_traced(*side, options) for side in (before, after)):
-        yield lambda: None
-        return
-    if sources.is_registered(before[0]):
+    are_new = fingerprint is not None and all(_is_to_be_traced(*side, options) for side in (before, after))
+    if not are_new or sources.is_registered(before[0]):
         yield lambda: None
         return
     spec, inputs = after

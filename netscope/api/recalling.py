@@ -120,12 +120,9 @@ def current_fingerprint() -> bytes | None:
 
 def recalled(query: Query, kind: type[Answer]) -> Answer | None:
     """The answer that was given before and is still right; None if there is none."""
-    recall = _RECALL.get()
-    key = None if recall is None else recall.key(query)
-    if recall is None or key is None:
-        return None
-    found = recall.store.get(key)
-    if found is None:
+    recall, key = _place(query)
+    found = recall.store.get(key) if recall and key else None
+    if recall is None or key is None or found is None:
         return None
     try:
         footprint = cache.Footprint.from_json(found.footprint)
@@ -136,14 +133,19 @@ def recalled(query: Query, kind: type[Answer]) -> Answer | None:
     return answer if footprint.holds(recall.search_path) else None
 
 
+def _place(query: Query) -> tuple[Recall | None, bytes | None]:
+    """Where the answer is kept, and under which key; None where none is."""
+    recall = _RECALL.get()
+    return recall, None if recall is None else recall.key(query)
+
+
 @contextmanager
 def remembering(query: Query) -> Iterator[Callable[[Any], None]]:
     """Keeps the answer that is handed to what it yields, if it can be said what it rests on.
 
     Nothing is kept in a process where code ran before that is not installed: it may have changed anything.
     """
-    recall = _RECALL.get()
-    key = None if recall is None else recall.key(query)
+    recall, key = _place(query)
     if recall is None or key is None or cache.loose_modules():
         yield lambda _answer: None
         return
