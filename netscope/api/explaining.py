@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 from netscope import analysis, sources
 from netscope.api.diffing import summary_of
 from netscope.api.recalling import Query, recalled, remembering
-from netscope.api.subjects import Sizes, check_runs, is_saved, resolve, sizes_of, subject_of, trace_where_possible
+from netscope.api.subjects import (
+    Sizes,
+    check_has_module,
+    check_runs,
+    is_saved,
+    resolve,
+    sizes_of,
+    subject_of,
+    trace_where_possible,
+)
 from netscope.api.summarizing import SummaryAnswer
 from netscope.errors import InputError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import Explanation, LayerExplanation, Misfit, Summary
@@ -169,6 +178,8 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
     from netscope import __version__, tracing
     from netscope.flops import flops_per_op
 
+    asked = {"--what-if": any(change.path for change in changes), f"--device {device}": device in ("cpu", "cuda")}
+    check_has_module(resolved, *(option for option, is_asked in asked.items() if is_asked))
     subject = replace(subject_of(resolved, sizes), alter=_alteration(changes))
     misfit = None
     with tracing.undisturbed():

@@ -79,6 +79,8 @@ def resolve_and_trace(
         resolved = resolve(model)
         if not sizes.are_usual or mode == "train":
             check_runs(resolved)
+        asked = {"--train": mode == "train", f"--dtype {dtype}": dtype, f"--device {device}": device in ("cpu", "cuda")}
+        check_has_module(resolved, *(option for option, is_asked in asked.items() if is_asked))
         subject = subject_of(resolved, sizes, dtype)
         recorded = trace_where_possible(subject, device, mode, resolved.architecture.spec)
     versions = {"netscope": __version__, **recorded.versions, **resolved.versions}
@@ -93,6 +95,18 @@ def check_runs(resolved: "ResolvedArchitecture") -> None:
     """
     if not resolved.runs:
         raise UsageError(f"{resolved.architecture.spec} holds weights alone, which take no input and run nothing")
+
+
+def check_has_module(resolved: "ResolvedArchitecture", *wanted: str) -> None:
+    """Checks that there is a module where something is wanted that needs one.
+
+    Raises:
+        UsageError: it is a saved program, which is data; the message names what was wanted first.
+    """
+    if resolved.program and wanted:
+        raise UsageError(
+            f"{resolved.architecture.spec} is a saved program, which is read and not run: {wanted[0]} needs the module"
+        )
 
 
 def is_saved(model: "nn.Module | str") -> bool:
@@ -120,7 +134,7 @@ def subject_of(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None
     """What is traced: the architecture's factory, and the inputs as asked or else its own."""
     from netscope import tracing
 
-    spec = resolved.architecture.spec
+    spec, program = resolved.architecture.spec, resolved.program
     if sizes.seq_len is not None and resolved.sequence_inputs is None:
         raise UsageError(f"{spec} has no token sequences of its own whose length could be set: give its inputs")
 
@@ -129,7 +143,7 @@ def subject_of(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None
         inputs = sizes.inputs
         if sizes.seq_len is not None and resolved.sequence_inputs is not None:
             inputs = resolved.sequence_inputs(module, sizes.seq_len)
-        inputs = inputs or resolved.default_inputs(module)
+        inputs = inputs or (tracing.program_inputs(program) if program else resolved.default_inputs(module))
         if inputs is None:
             required = tracing.required_parameters(module)
             if required:
@@ -142,10 +156,14 @@ def subject_of(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None
         return inputs if sizes.batch_size is None else inputs.with_batch_size(sizes.batch_size)
 
     return tracing.Subject(
-        build=lambda device: sources.build(resolved.factory, spec, device),
+        build=lambda device: (
+            tracing.program_module(program) if program else sources.build(resolved.factory, spec, device)
+        ),
         inputs=inputs_for,
         lent=resolved.lent,
         dtype=dtype,
+        meta_only=program is not None,
+        remarks=program.remarks if program else (),
     )
 
 
@@ -168,7 +186,7 @@ def trace_where_possible(subject: "Subject", device: str, mode: str, what: str) 
     except UntrainableError:
         raise
     except TracingError as error:
-        if device != "auto":
+        if device != "auto" or subject.meta_only:
             raise
         reason = reason_of(error)
     check_memory()

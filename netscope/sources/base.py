@@ -9,6 +9,7 @@ from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameEr
 from netscope.own_process import importing
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs
+from netscope.schema.program import SavedProgram
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,6 +65,7 @@ class ResolvedArchitecture:
         published: figures to hold ours against.
         origin: where the architecture comes from; None if unknown.
         versions: of the package that the architecture comes from.
+        program: a saved program, which is there in the place of a module.
     """
 
     architecture: Architecture
@@ -75,6 +77,7 @@ class ResolvedArchitecture:
     published: tuple[Published, ...] = ()
     origin: Origin | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    program: SavedProgram | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ program is made of torch's ops, and these are run.
 """
 
 import logging
-import os
 import pickle
 import re
 import zipfile
@@ -18,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, MissingExtraError, UnknownNameError, UsageError
 from netscope.schema import Architecture
-from netscope.schema.inputs import ForwardInputs, TensorRequest, map_leaves
+from netscope.schema.inputs import ForwardInputs
 from netscope.sources.base import ResolvedArchitecture
-from netscope.sources.program_check import check_program, nothing_unpickled
 from netscope.sources.spec import SAVED
 
 if TYPE_CHECKING:
@@ -64,36 +62,16 @@ def resolve_saved(text: str, target: str, options: dict[str, Any]) -> ResolvedAr
 
 
 def _exported(path: Path, text: str) -> ResolvedArchitecture:
-    """What ``torch.export.save`` wrote, with the modules that it was exported from."""
-    import torch
+    """What ``torch.export.save`` wrote, as data."""
+    from netscope.sources.program import read_program
 
-    check_program(path, text)
-    with _data_only(), nothing_unpickled(), _readable(text, "an exported program"):
-        program = torch.export.load(path)
-        module = _unflattened(program)
-
-    def requested(leaf: Any) -> Any:
-        if isinstance(leaf, torch.Tensor):
-            return TensorRequest(shape=tuple(leaf.shape), dtype=str(leaf.dtype).removeprefix("torch."))
-        return leaf
-
-    args, kwargs = program.example_inputs or ((), {})
-    inputs = ForwardInputs(
-        args=tuple(map_leaves(requested, item) for item in args),
-        kwargs={name: map_leaves(requested, item) for name, item in kwargs.items()},
-    )
-    return _resolved(text, path, lambda: module, lambda _module: inputs, lent=True)
+    with _readable(text, "an exported program"):
+        program = read_program(path)
+    return replace(_resolved(text, path, _no_module, lambda _module: None, lent=False), program=program)
 
 
-def _unflattened(program: Any) -> "nn.Module":
-    """The program as the tree of modules that it was exported from; as one module where torch cannot build the tree."""
-    import torch
-
-    try:
-        return torch.export.unflatten(program)
-    except Exception:  # noqa: BLE001 - torch refuses some trees, each with an error of its own
-        module: nn.Module = program.module()
-        return module
+def _no_module() -> "nn.Module":
+    raise NotImplementedError  # a saved program stands in its place
 
 
 def _archive(path: Path, text: str) -> ResolvedArchitecture:
@@ -239,8 +217,8 @@ def _readable(text: str, what: str) -> Iterator[None]:
     before, log.disabled = log.disabled, True
     try:
         yield
-    except BuildError:
-        raise
+    except BuildError as error:
+        raise BuildError(f"{text} cannot be read as {what}: {error}") from error
     except Exception as error:
         message = str(error).strip()
         refused = re.search(r"(?:Unsupported )?(?:global|class|GLOBAL)[: ]+(?:GLOBAL )?([\w.]+)", message)
@@ -255,18 +233,3 @@ def _readable(text: str, what: str) -> Iterator[None]:
         raise BuildError(f"{text} cannot be read as {what}: {reason}") from error
     finally:
         log.disabled = before
-
-
-@contextmanager
-def _data_only() -> Iterator[None]:
-    """Has every ``torch.load`` that torch itself calls read nothing but data."""
-    name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before

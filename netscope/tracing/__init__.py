@@ -5,6 +5,7 @@ from netscope.tracing.backward import differentiable_outputs
 from netscope.tracing.inputs import parameters_text, requested, required_parameters, varied_tensors_for
 from netscope.tracing.peers import peer_tallies
 from netscope.tracing.run import ForwardError, Subject, check_memory, trace, weight_bytes
+from netscope.tracing.saved_program import program_inputs, program_module
 from netscope.tracing.torch_compat import compiler_left_out, undisturbed
 from netscope.tracing.twin import twin_of
 
@@ -17,6 +18,8 @@ __all__ = [
     "differentiable_outputs",
     "parameters_text",
     "peer_tallies",
+    "program_inputs",
+    "program_module",
     "requested",
     "required_parameters",
     "trace",

@@ -113,6 +113,9 @@ def hyperparameters(module: nn.Module, texts: dict[int, str] | None = None) -> d
             of a language model may keep the configuration of the whole.
     """
     texts = {} if texts is None else texts
+    exported: dict[str, PlainValue] | None = vars(module).get("exported_hyperparameters")
+    if exported is not None:
+        return exported
     return {name: _plain(value, texts) for name, value in kept_arguments(module).items()}
 
 

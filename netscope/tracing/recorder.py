@@ -418,3 +418,17 @@ def _argument(place: int | str, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     if isinstance(place, str):
         return kwargs.get(place)
     return args[place] if place < len(args) else None
+
+
+def ops_recorded() -> int:
+    """How many ops the recorder of this thread has seen; 0 where none is active."""
+    mode = torch_compat.innermost_mode()
+    return len(mode._ops) if isinstance(mode, Recorder) else 0
+
+
+def note_op(op: torch_compat.UnrunOp, given: list[Tensor]) -> Any:
+    """What ``op`` returns, noted by the recorder of this thread as if torch had dispatched it."""
+    if not isinstance(torch_compat.innermost_mode(), Recorder):
+        return op()
+    with torch_compat.without_innermost_mode() as mode:
+        return mode.__torch_dispatch__(op, (), tuple(given), {})

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +29,8 @@ class Subject:
         lent: whether the module belongs to the caller, who wants it back as it was.
         dtype: of its floating parameters and buffers; None for as they are.
         alter: changes the module that is about to be run, which is never the caller's own.
+        meta_only: whether it has no form with values, as a saved program has none.
+        remarks: for its trace to carry.
     """
 
     build: Callable[[str], nn.Module]
@@ -36,6 +38,8 @@ class Subject:
     lent: bool
     dtype: str | None = None
     alter: Callable[[nn.Module, str], None] | None = None
+    meta_only: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 class ForwardError(TracingError):
@@ -88,10 +92,10 @@ def _trace_of(model: nn.Module, subject: Subject, device: str, mode: str, remark
         subject.alter(model, device)
     if subject.dtype is not None:
         torch_compat.cast(model, getattr(torch, subject.dtype))
-    if mode == "eval":
-        model.eval()
-    elif not (subject.lent and model.training):
-        model.train()
+    if mode == "eval" or not (subject.lent and model.training):
+        # An exported graph has only the mode that it was exported in, and says so by this error.
+        with suppress(NotImplementedError):
+            model.eval() if mode == "eval" else model.train()
     torch_compat.settle(Recorder)
     recorder = Recorder(places_of(model))
     arguments = tensors_for(model, inputs, device, subject.dtype)
@@ -109,7 +113,7 @@ def _trace_of(model: nn.Module, subject: Subject, device: str, mode: str, remark
             inputs=specs,
             device=device,
             mode=mode,
-            remarks=remarks,
+            remarks=(*subject.remarks, *remarks),
             versions={"python": platform.python_version(), "torch": str(torch.__version__)},
         )
 

@@ -5,8 +5,8 @@ Run with torch 2.6 to 2.15.
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from importlib import import_module
 from threading import RLock
@@ -116,10 +116,56 @@ def run_op(op: Any, args: Any, kwargs: Any) -> Any:
         return op(*narrow, **kwargs).to(args[0].dtype)
 
 
+class UnrunOp:
+    """An op of which only the name and the results are known: it stands for the op in a trace."""
+
+    def __init__(self, name: str, overload: str, results: Any) -> None:
+        self.name = name
+        self.overload = overload
+        self._results = results
+
+    def __call__(self, *_arguments: Any) -> Any:
+        """The results, whatever it is given."""
+        return self._results
+
+
+def operator_named(name: str, overload: str) -> Any:
+    """The op ``"aten.linear"`` in one of its overloads, or a higher-order operator; None if this torch has none."""
+    namespace, _, short = name.partition(".")
+    packet = getattr(getattr(torch.ops, namespace), short, None)
+    return getattr(packet, overload, None) if overload else packet
+
+
+def call_by_names(op: Any, arguments: Sequence[tuple[str, Any]]) -> Any:
+    """What ``op`` returns for arguments under the names of its schema, with those that come first by position."""
+    given = dict(arguments)
+    args: list[Any] = []
+    for item in op._schema.arguments:
+        if item.kwarg_only or item.name not in given:
+            break
+        args.append(given.pop(item.name))
+    return op(*args, **given)
+
+
+def defaults_of(name: str, overload: str) -> dict[str, Any]:
+    """The defaults of an op's arguments."""
+    arguments = getattr(getattr(operator_named(name, overload), "_schema", None), "arguments", ())
+    known = {item.name: item.default_value for item in arguments if item.default_value is not None}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
+
+
+def empty_on_meta(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """A contiguous tensor on meta, made below any mode, so that no op is seen."""
+    with torch.utils._python_dispatch._disable_current_modes():
+        return torch.empty(tuple(shape), dtype=dtype, device="meta")
+
+
 def op_name(op: Any) -> tuple[str, str]:
     """Name and overload of an op: ``("aten.convolution", "default")``."""
     if isinstance(op, OpOverload):
         return str(op._overloadpacket), op._overloadname
+    if isinstance(op, UnrunOp):
+        return op.name, op.overload
     return f"higher_order.{op.name() if callable(getattr(op, 'name', None)) else op}", "default"
 
 
@@ -300,6 +346,16 @@ def is_active(mode: TorchDispatchMode) -> bool:
     """Whether ``mode`` sees the ops of this thread."""
     stack: list[Any] = torch.utils._python_dispatch._get_current_dispatch_mode_stack()
     return mode in stack
+
+
+def innermost_mode() -> Any:
+    """The dispatch mode that sees this thread's ops first; None without one."""
+    return torch.utils._python_dispatch._get_current_dispatch_mode()
+
+
+def without_innermost_mode() -> AbstractContextManager[Any]:
+    """A context without that mode, which it yields."""
+    return torch.utils._python_dispatch._pop_mode_temporarily()
 
 
 def next_node_number() -> int:

@@ -5,7 +5,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
-from netscope.api.subjects import Sizes, check_runs, reason_of, resolve, sizes_of, subject_of, trace_explained
+from netscope.api.subjects import (
+    Sizes,
+    check_has_module,
+    check_runs,
+    reason_of,
+    resolve,
+    sizes_of,
+    subject_of,
+    trace_explained,
+)
 from netscope.errors import InputError, NetscopeError, UntrainableError
 from netscope.flops import flops_per_op
 from netscope.schema import BenchConfig, BenchEnvironment, InputSpec, Surveyed
@@ -50,6 +59,7 @@ def survey(model: Any, config: BenchConfig, inputs: Any = None, *, with_summary:
     with tracing.undisturbed():
         resolved = resolve(model)
         check_runs(resolved)
+        check_has_module(resolved, "bench")
         subject = subject_of(resolved, sizes, _TRACED_AS.get(config.dtype))
         try:
             recorded = trace_explained(subject, "meta", "train" if config.mode == "train" else "eval")

@@ -1,0 +1,50 @@
+"""The ops of a file that are called by name: those that are known to do nothing but compute.
+
+An op is known if netscope counts it by a formula, lists it with the reason why it costs nothing, or if it is one of the
+composites below, which are made of such ops. What may not be called in spite of that is listed as well.
+"""
+
+from netscope.flops.costless import reason_for
+from netscope.flops.registry import FORMULAS
+
+_WITH_EFFECTS = frozenset(
+    {"aten.from_file", "aten.pin_memory", "aten._pin_memory", "aten.record_stream", "aten.set", "aten.set_"}
+)
+"""They write files, or take memory that is not the tensor's."""
+
+_LISTED = """
+    absolute adaptive_max_pool1d adjoint alpha_dropout arccos arccosh arcsin arcsinh arctan arctan2 arctanh argwhere
+    atleast_1d atleast_2d atleast_3d avg_pool1d bilinear broadcast_tensors broadcast_to _cast_Byte _cast_Char
+    _cast_Double _cast_Float _cast_Half _cast_Int _cast_Long _cast_Short cdist chalf chunk clip column_stack concat
+    concatenate conj conv1d conv2d conv3d _convolution_mode conv_transpose1d conv_transpose2d conv_transpose3d
+    corrcoef cosine_embedding_loss cosine_similarity cov cross cross_entropy_loss ctc_loss cumulative_trapezoid det
+    diag diagflat diff divide dropout dsplit dstack einsum embedding_bag expand_as fake_quantize_per_channel_affine
+    fake_quantize_per_tensor_affine feature_alpha_dropout feature_dropout fft_fft fft_fft2 fft_fftn fft_fftshift
+    fft_hfft fft_hfft2 fft_hfftn fft_ifft fft_ifft2 fft_ifftn fft_ifftshift fft_ihfft fft_ihfft2 fft_ihfftn fft_irfft
+    fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_rfftn fill_diagonal fix flatten fliplr flipud float_power
+    frobenius_norm ger greater greater_equal grid_sampler group_norm gru gru_cell hinge_embedding_loss hsplit hstack
+    __iand__ imag inner instance_norm inverse __ior__ isreal istft __ixor__ kl_div kron l1_loss layer_norm less
+    less_equal linalg_det linalg_diagonal linalg_inv linalg_matmul linalg_matrix_norm linalg_norm linalg_pinv
+    linalg_slogdet linalg_solve linalg_svd linalg_vecdot logdet log_softmax lstm lstm_cell margin_ranking_loss matmul
+    matrix_H max_pool1d max_pool1d_with_indices max_pool3d meshgrid mH moveaxis movedim msort mT multiply nanmean
+    nanquantile native_channel_shuffle negative nll_loss_nd norm_except_dim not_equal nuclear_norm numpy_T one_hot
+    outer pad _pad_circular _pad_enum pad_sequence pairwise_distance pdist pinverse poisson_nll_loss positive prelu
+    quantile ravel real reshape_as resolve_conj resolve_neg rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell row_stack
+    rrelu _scaled_dot_product_attention_math slogdet slow_conv3d special_digamma special_erf special_erfc
+    special_erfinv special_exp2 special_expit special_expm1 special_gammainc special_gammaincc special_gammaln
+    special_i0 special_log1p special_log_softmax special_logit special_logsumexp special_multigammaln special_ndtr
+    special_polygamma special_psi special_round special_sinc special_softmax special_xlogy stft subtract sum_to_size
+    swapaxes swapdims take_along_dim tensordot tensor_split thnn_conv2d tile to trapezoid trapz triplet_margin_loss
+    true_divide type_as unflatten unsafe_chunk view_as vsplit vstack _weight_norm
+"""
+"""Composites of torch's namespace ``aten``, also in their in-place forms."""
+
+_COMPOSITES = frozenset(f"aten.{name}" for name in _LISTED.split())
+
+
+def is_callable(op: str) -> bool:
+    """Whether an op, ``"aten.linear"``, is known to do nothing but compute."""
+    if op in _WITH_EFFECTS:
+        return False
+    is_composite = op in _COMPOSITES or op.removesuffix("_") in _COMPOSITES
+    return is_composite or op in FORMULAS or bool(reason_for(op))

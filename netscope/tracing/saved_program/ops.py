@@ -1,0 +1,263 @@
+"""The ops of a saved program, one at a time: called by name on meta, or else known by what the file says of them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from netscope.errors import BuildError, NetscopeError
+from netscope.flops import FORMULAS, is_callable
+from netscope.schema.program import Argument, Graph, NameOrNumber, OptionalTensor, TensorMeta
+from netscope.tracing import torch_compat
+from netscope.tracing.recorder import note_op, ops_recorded
+from netscope.tracing.saved_program.calls import Scope, Step, steps_of
+from netscope.tracing.saved_program.values import OpenSizes, UnreadableArgumentError, dtype_of, number_of
+
+MEMORY_FORMATS: Mapping[int, torch.memory_format] = MappingProxyType(
+    {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d, 4: torch.preserve_format}
+)
+STRIDED = 7
+
+REPEATING = frozenset({"higher_order.map_impl", "higher_order.scan"})
+"""Operators that run their body for each element."""
+
+MOST_OPS = 100_000
+"""That such bodies may run in all."""
+
+LONGEST_SEQUENCE = 2**16
+"""That a recurrent layer may go through, which takes some ops for each element."""
+
+NOT_RUN = " (not run)"
+"""Behind the name of an op whose cost the file does not tell."""
+
+_OPS = "torch.ops."
+_CHECKS = ("aten._assert", "aten.sym_constrain", "aten._functional_assert")
+_RECURRENT = ("aten.lstm", "aten.gru", "aten.rnn_tanh", "aten.rnn_relu")
+
+
+class ProgramRun:
+    """The tensors of one run of a program, which are on meta, and its ops."""
+
+    def __init__(self, graph: Graph, sizes: OpenSizes) -> None:
+        self.tensors: dict[str, Any] = {}
+        self._graph = graph
+        self._sizes = sizes
+        self._ops_left = MOST_OPS
+
+    def step(self, step: Step) -> None:
+        """Runs an op. Checks are left out, and the sizes that ops compute are in the file."""
+        name, _, overload = step.node.target.removeprefix(_OPS).rpartition(".")
+        if not step.node.target.startswith(_OPS) or name.startswith(_CHECKS):
+            return
+        if name == "higher_order":
+            name, overload = f"higher_order.{overload}", "default"
+        if step.writes or not step.node.outputs:
+            self._bind(step, self._result(step, name, overload))
+
+    def _result(self, step: Step, name: str, overload: str) -> Any:
+        """What an op returns that is known to compute, and of any other what the file says of that."""
+        before = ops_recorded()
+        arguments: list[tuple[str, Any]] | None
+        try:
+            arguments = [(item.name, self._value(item.arg, step.scope)) for item in step.node.inputs]
+        except UnreadableArgumentError:
+            arguments = None
+        call = None if arguments is None else self._call_of(name, overload, arguments, step)
+        if call is not None:
+            try:
+                return call()
+            except NetscopeError:
+                raise
+            except Exception:  # noqa: BLE001, S110 - it needs values, or is another torch's
+                pass
+        given = [self.tensors[read] for read in step.reads if read in self.tensors]
+        results = [self._made(self._meta(step, written), written) for written in step.writes]
+        is_told = name not in FORMULAS and ops_recorded() == before and not self._is_open(step)
+        return note_op(torch_compat.UnrunOp(name if is_told else name + NOT_RUN, overload, results), given)
+
+    def _call_of(
+        self, name: str, overload: str, arguments: Sequence[tuple[str, Any]], step: Step
+    ) -> Callable[[], Any] | None:
+        """The call of an op on meta; None for what is not to be called."""
+        if name in REPEATING:
+            return self._repetition(name, [value for _, value in arguments])
+        operator = torch_compat.operator_named(name, overload) if is_callable(name) else None
+        if operator is None or not _is_bounded(name, dict(arguments), len(step.writes)):
+            return None
+        return lambda: torch_compat.call_by_names(operator, arguments)
+
+    def _repetition(self, name: str, values: list[Any]) -> Callable[[], Any] | None:
+        """The call of a higher-order operator that runs its body many times, unless these are too many."""
+        operator = torch_compat.operator_named(name, "")
+        lists = [value for value in values if isinstance(value, list) and value and isinstance(value[0], Tensor)]
+        body = next((value for value in values if isinstance(value, _Body)), None)
+        if operator is None or body is None or not lists:
+            return None
+        times = max(tensor.shape[0] for tensor in lists[-2 if name.endswith("map_impl") else 1 :][0] if tensor.dim())
+        self._ops_left -= times * len(body.steps)
+        return (lambda: operator(*values)) if self._ops_left > 0 else None
+
+    def _bind(self, step: Step, result: Any) -> None:
+        """Gives the tensors of a result their names; what torch does not return is as the file says."""
+        found = list(_tensors_in(result))
+        for position, name in enumerate(step.writes):
+            known = position < len(found)
+            self.tensors[name] = found[position] if known else self._made(self._meta(step, name), name)
+
+    def _meta(self, step: Step, name: str) -> TensorMeta | None:
+        local = next(local for item in step.node.outputs for local in item.names() if step.scope.name(local) == name)
+        return step.scope.graph.tensor_values.get(local)
+
+    def _made(self, meta: TensorMeta | None, name: str) -> Tensor:
+        """A tensor as the file describes it."""
+        if meta is None:
+            raise BuildError(f"the saved program does not say what {name} is")
+        shape = [self._sizes.of(size) for size in meta.sizes]
+        return torch_compat.empty_on_meta(shape, dtype_of(meta.dtype))
+
+    def _is_open(self, step: Step) -> bool:
+        """Whether a size of what an op returns depends on values."""
+        metas = [self._meta(step, name) for name in step.writes]
+        return any(
+            size.as_expr is not None and size.as_expr.hint is None for meta in metas if meta for size in meta.sizes
+        )
+
+    # Arguments
+
+    def _value(self, argument: Argument, scope: Scope) -> Any:
+        """An argument as torch takes it, with meta in the place of any device.
+
+        Raises:
+            UnreadableArgumentError: it is of a kind that netscope does not read, or names nothing.
+        """
+        for kind, convert in _CONVERSIONS.items():
+            raw = getattr(argument, kind)
+            if raw is not None:
+                return convert(self, raw, scope)
+        raise UnreadableArgumentError
+
+    def tensor(self, name: str, scope: Scope) -> Any:
+        """The tensor, or the number that a caller gave, of this name."""
+        found = self.tensors.get(scope.name(name))
+        if found is None:
+            raise UnreadableArgumentError
+        return found
+
+    def optional(self, item: OptionalTensor, scope: Scope) -> Any:
+        """The tensor, or None."""
+        return None if item.as_tensor is None else self.tensor(item.as_tensor.name, scope)
+
+    def size(self, item: NameOrNumber, scope: Scope) -> Any:
+        """The number that a size is."""
+        if item.as_name is None:
+            return self._sizes.of(item)
+        if scope.name(item.as_name) in self.tensors:
+            return self.tensors[scope.name(item.as_name)]
+        for graph in (scope.graph, self._graph):
+            for values in (graph.sym_int_values, graph.sym_bool_values, graph.sym_float_values):
+                if item.as_name in values:
+                    return self._sizes.of(values[item.as_name])
+        raise UnreadableArgumentError
+
+    def body(self, graph: Graph, name: str, scope: Scope) -> "_Body":
+        """The function that a higher-order operator calls."""
+        return _Body(self, Scope(graph, f"{scope.prefix}{name}."))
+
+
+class _Body:
+    """A graph as a function of its inputs."""
+
+    def __init__(self, run: ProgramRun, scope: Scope) -> None:
+        self._run = run
+        self._scope = scope
+        self.steps = list(steps_of(scope))
+        self.__name__ = "body"
+
+    def __call__(self, *given: Any) -> Any:
+        names = [name for item in self._scope.graph.inputs for name in item.names()]
+        self._run.tensors.update(zip(map(self._scope.name, names), _tensors_in(given), strict=False))
+        for step in self.steps:
+            self._run.step(step)
+        outputs = [name for item in self._scope.graph.outputs for name in item.names()]
+        results = [self._run.tensor(name, self._scope) for name in outputs]
+        return results[0] if self._scope.graph.is_single_tensor_return else results
+
+
+def _strided(number: int) -> torch.layout:
+    if number != STRIDED:
+        raise UnreadableArgumentError
+    return torch.strided
+
+
+def _memory_format(number: int) -> torch.memory_format:
+    if number not in MEMORY_FORMATS:
+        raise UnreadableArgumentError
+    return MEMORY_FORMATS[number]
+
+
+_CONVERSIONS: Mapping[str, Callable[[ProgramRun, Any, Scope], Any]] = MappingProxyType(
+    {
+        "as_tensor": lambda run, item, scope: run.tensor(item.name, scope),
+        "as_tensors": lambda run, items, scope: [run.tensor(item.name, scope) for item in items],
+        "as_optional_tensor": lambda run, item, scope: run.optional(item, scope),
+        "as_optional_tensors": lambda run, items, scope: [run.optional(item, scope) for item in items],
+        "as_sym_int": lambda run, item, scope: run.size(item, scope),
+        "as_sym_float": lambda run, item, scope: run.size(item, scope),
+        "as_sym_bool": lambda run, item, scope: run.size(item, scope),
+        "as_sym_ints": lambda run, items, scope: [run.size(item, scope) for item in items],
+        "as_sym_floats": lambda run, items, scope: [run.size(item, scope) for item in items],
+        "as_sym_bools": lambda run, items, scope: [run.size(item, scope) for item in items],
+        "as_int": lambda _run, value, _scope: value,
+        "as_ints": lambda _run, values, _scope: list(values),
+        "as_bool": lambda _run, value, _scope: value,
+        "as_bools": lambda _run, values, _scope: list(values),
+        "as_string": lambda _run, value, _scope: value,
+        "as_strings": lambda _run, values, _scope: list(values),
+        "as_float": lambda _run, value, _scope: number_of(value),
+        "as_floats": lambda _run, values, _scope: [number_of(value) for value in values],
+        "as_complex": lambda _run, value, _scope: complex(value.real, value.imag),
+        "as_scalar_type": lambda _run, number, _scope: dtype_of(number),
+        "as_memory_format": lambda _run, number, _scope: _memory_format(number),
+        "as_layout": lambda _run, number, _scope: _strided(number),
+        "as_device": lambda _run, _device, _scope: torch.device("meta"),
+        "as_graph": lambda run, item, scope: run.body(item.graph, item.name, scope),
+        "as_none": lambda _run, _value, _scope: None,
+    }
+)
+"""By the kind of an argument in the file."""
+
+
+def _tensors_in(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _tensors_in(item)
+
+
+def _is_bounded(name: str, arguments: Mapping[str, Any], results: int) -> bool:
+    """Whether an op that takes a step for each element, or returns a tensor for each, has as few as the file says."""
+    if name.startswith(_RECURRENT) and not name.endswith("_cell"):
+        layers, weights = arguments.get("num_layers", 0), arguments.get("params", ())
+        sequence = arguments.get("input")
+        of_each = (4 if arguments.get("has_biases") else 2) * (2 if arguments.get("bidirectional") else 1)
+        is_short = isinstance(sequence, Tensor) and max(sequence.shape, default=0) <= LONGEST_SEQUENCE
+        return is_short and 0 < layers * of_each <= len(weights)
+    if name == "aten.diff":
+        return arguments.get("n", 1) == 1
+    first = next(iter(arguments.values()), None)
+    dim = arguments.get("dim", 0)
+    if not isinstance(first, Tensor) or not isinstance(dim, int) or not -first.dim() <= dim < first.dim():
+        return True
+    pieces = 0
+    if name == "aten.unbind":
+        pieces = first.shape[dim]
+    elif isinstance(size := arguments.get("split_size"), int):
+        pieces = -(-first.shape[dim] // max(1, size))
+    elif isinstance(count := arguments.get("chunks"), int):
+        pieces = min(count, first.shape[dim])
+    elif isinstance(count := arguments.get("sections"), int):
+        pieces = count
+    return pieces <= max(1, results)
