@@ -47,7 +47,7 @@ class TensorMeta(_Read):
     dtype: int
     sizes: tuple[Size, ...]
     strides: tuple[Size, ...]
-    storage_offset: Size = Size(as_int=0)
+    storage_offset: Size = msgspec.field(default_factory=lambda: Size(as_int=0))
     requires_grad: bool = False
 
 
@@ -147,7 +147,7 @@ class Node(_Read):
     target: str
     inputs: tuple[NamedArgument, ...]
     outputs: tuple[Argument, ...]
-    metadata: NodeMetadata = NodeMetadata()
+    metadata: NodeMetadata = msgspec.field(default_factory=NodeMetadata)
 
 
 class Graph(_Read):

@@ -19,10 +19,14 @@ _IN_64_BITS = 2**32 - 1
 
 
 @contextmanager
-def opened_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+def opened_archive(path: Path, *, may_compress: bool = False) -> Iterator[zipfile.ZipFile]:
     """Opens an archive whose members are stored as they are, as torch's are, under names of their own.
 
     So nothing in it can be larger than it looks, and no two readers can take it for different things.
+
+    Args:
+        path: of the archive.
+        may_compress: whether members may be compressed as TorchScript's code is, to ``MOST_MEMBER_BYTES`` in all.
 
     Raises:
         BuildError: a member is compressed or encrypted, has an unsafe name or the name of another, or there are too
@@ -33,12 +37,15 @@ def opened_archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise BuildError("it has more members than any program")
     with zipfile.ZipFile(path) as archive:
         names: set[str] = set()
+        left = MOST_MEMBER_BYTES if may_compress else 0
         for member in archive.infolist():
             name = PurePosixPath(member.filename.replace("\\", "/"))
             if name.is_absolute() or ".." in name.parts or member.filename in names:
                 raise BuildError(f"its member {member.filename[:80]!r} has an unsafe name, or one that is there twice")
             if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
-                raise BuildError(f"its member {member.filename[:80]!r} is compressed, which torch's are not")
+                left -= member.file_size
+                if left < 0:
+                    raise BuildError(f"its member {member.filename[:80]!r} is compressed, which torch's are not")
             names.add(member.filename)
         yield archive
 

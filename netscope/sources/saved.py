@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from netscope.errors import BuildError, MissingExtraError, UnknownNameError, UsageError
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
+from netscope.sources.archive import opened_archive
 from netscope.sources.base import ResolvedArchitecture
 from netscope.sources.spec import SAVED
 
@@ -79,12 +80,18 @@ def _archive(path: Path, text: str) -> ResolvedArchitecture:
     import torch
 
     if _is_scripted(path):
+        from netscope.sources.scripted_program import check_scripted_program
+
         with _readable(text, "a scripted program"):
+            check_scripted_program(path)
             module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
         return _resolved(text, path, lambda: module, lambda _module: None, lent=True)
     # Mapped, so that nothing is read and yet tied tensors can be told by their addresses.
     mapped = zipfile.is_zipfile(path)
     with _readable(text, "a state dict"):
+        if mapped:
+            with opened_archive(path):
+                pass
         content = torch.load(path, map_location="cpu" if mapped else "meta", mmap=mapped, weights_only=True)
     states = _on_meta(_states(content))
     if not states:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netscope.errors import BuildError, NetscopeError
-from netscope.flops import FORMULAS, is_callable
+from netscope.flops import is_callable, reason_for
 from netscope.schema.program import Argument, Graph, NameOrNumber, OptionalTensor, TensorMeta
 from netscope.tracing import torch_compat
 from netscope.tracing.recorder import note_op, ops_recorded
@@ -48,13 +48,14 @@ class ProgramRun:
 
     def step(self, step: Step) -> None:
         """Runs an op. Checks are left out, and the sizes that ops compute are in the file."""
-        name, _, overload = step.node.target.removeprefix(_OPS).rpartition(".")
-        if not step.node.target.startswith(_OPS) or name.startswith(_CHECKS):
+        target = step.node.target
+        name, _, overload = target.removeprefix(_OPS).rpartition(".")
+        if name.startswith(_CHECKS) or not (step.writes or not step.node.outputs):
             return
         if name == "higher_order":
-            name, overload = f"higher_order.{overload}", "default"
-        if step.writes or not step.node.outputs:
-            self._bind(step, self._result(step, name, overload))
+            name, overload = f"higher_order.{overload}", ""
+        is_op = target.startswith(_OPS)
+        self._bind(step, self._result(step, name, overload) if is_op else self._noted(step, target + NOT_RUN, ""))
 
     def _result(self, step: Step, name: str, overload: str) -> Any:
         """What an op returns that is known to compute, and of any other what the file says of that."""
@@ -72,10 +73,15 @@ class ProgramRun:
                 raise
             except Exception:  # noqa: BLE001, S110 - it needs values, or is another torch's
                 pass
+        costs_nothing = bool(reason_for(name)) and is_callable(name)
+        is_told = costs_nothing and ops_recorded() == before and not self._is_open(step)
+        return self._noted(step, name if is_told else name + NOT_RUN, overload)
+
+    def _noted(self, step: Step, name: str, overload: str) -> Any:
+        """What the file says of an op's results, noted under a name that has no formula, or none that is needed."""
         given = [self.tensors[read] for read in step.reads if read in self.tensors]
         results = [self._made(self._meta(step, written), written) for written in step.writes]
-        is_told = name not in FORMULAS and ops_recorded() == before and not self._is_open(step)
-        return note_op(torch_compat.UnrunOp(name if is_told else name + NOT_RUN, overload, results), given)
+        return note_op(torch_compat.UnrunOp(name, overload or "default", results), given)
 
     def _call_of(
         self, name: str, overload: str, arguments: Sequence[tuple[str, Any]], step: Step
@@ -83,7 +89,7 @@ class ProgramRun:
         """The call of an op on meta; None for what is not to be called."""
         if name in REPEATING:
             return self._repetition(name, [value for _, value in arguments])
-        operator = torch_compat.operator_named(name, overload) if is_callable(name) else None
+        operator = torch_compat.operator_named(name, overload or "default") if is_callable(name) else None
         if operator is None or not _is_bounded(name, dict(arguments), len(step.writes)):
             return None
         return lambda: torch_compat.call_by_names(operator, arguments)
@@ -142,7 +148,7 @@ class ProgramRun:
         """The tensor, or the number that a caller gave, of this name."""
         found = self.tensors.get(scope.name(name))
         if found is None:
-            raise UnreadableArgumentError
+            raise UnreadableArgumentError(f"the saved program does not say what {name} is")
         return found
 
     def optional(self, item: OptionalTensor, scope: Scope) -> Any:
