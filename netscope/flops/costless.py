@@ -96,8 +96,8 @@ _LISTED: Mapping[str, str] = MappingProxyType(
             max_pool2d max_pool2d_with_indices max_pool3d_with_indices max_unpool2d max_unpool3d
             mkldnn_adaptive_avg_pool2d mkldnn_max_pool2d mkldnn_max_pool3d quantized_max_pool1d quantized_max_pool2d
             quantized_max_pool3d upsample_bicubic2d _upsample_bicubic2d_aa upsample_bilinear2d _upsample_bilinear2d_aa
-            _upsample_lanczos2d_aa             upsample_linear1d upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d
-            _upsample_nearest_exact2d _upsample_nearest_exact3d upsample_trilinear3d
+            _upsample_lanczos2d_aa upsample_linear1d upsample_nearest1d upsample_nearest2d upsample_nearest3d
+            _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d upsample_trilinear3d
         """,
         "is a loss": """
             binary_cross_entropy binary_cross_entropy_with_logits _ctc_loss _cudnn_ctc_loss huber_loss mse_loss

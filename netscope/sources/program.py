@@ -22,6 +22,7 @@ SCHEMA_MAJOR = 8
 
 TIES_UNKNOWN = "the file does not say which weights are tied: parameters may be counted twice"
 VALUES_UNKNOWN = "sizes that depend on values are not in the file, and count as 0"
+HANDED_ON = "modules without an op in the file, as those have that only hand on what they are given, stand as never run"
 
 _GRAPHS = re.compile(r"(?:[^/]+/)?(?:models/[^/]+\.json|serialized_exported_program\.json)")
 _WEIGHTS = re.compile(r"(?:[^/]+/)?data/(?:weights|constants)/[^/]*_config\.json")
@@ -132,15 +133,23 @@ def _program(program: _Program, payloads: Mapping[str, _Payload]) -> SavedProgra
             _check_sizes(meta)
     tensors = _tensors(module, payloads)
     is_open = any(size.as_expr and size.as_expr.hint is None for size in _sizes(graph))
-    remarks = [TIES_UNKNOWN] * (not payloads and bool(tensors)) + [VALUES_UNKNOWN] * is_open
+    paths = dict.fromkeys(call.fqn for call in module.module_call_graph)
+    stacks = {node.metadata.nn_module_stack for where in _graphs_in(graph) for node in where.nodes}
+    ran = {part for stack in stacks for part in re.split("[,;]", stack)}
+    leaves = paths.keys() - {path.rpartition(".")[0] for path in paths}
+    remarks = {
+        TIES_UNKNOWN: not payloads and bool(tensors),
+        VALUES_UNKNOWN: is_open,
+        HANDED_ON: bool(leaves - ran),
+    }
     inputs = [spec.user_input.arg for spec in module.signature.input_specs if spec.user_input]
     return SavedProgram(
-        modules=tuple(dict.fromkeys(call.fqn for call in module.module_call_graph)),
+        modules=tuple(paths),
         tensors=tensors,
         inputs=tuple(name for argument in inputs for name in _input_names(argument)),
         graph=graph,
         ranges=program.range_constraints,
-        remarks=tuple(remarks),
+        remarks=tuple(remark for remark, holds in remarks.items() if holds),
     )
 
 

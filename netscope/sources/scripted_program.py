@@ -17,19 +17,19 @@ _LANGUAGE = frozenset(
     """
     Bool Complex ComplexImplicit Delete Float FloatImplicit Int IntImplicit ScalarImplicit Size __contains__
     __derive_index __getitem__ __is__ __isnot__ __not__ __range_length __round_to_zero_floordiv _get_tracing_state
-    _infer_size _list_to_tensor _set_item _shape_as_tensor _size_if_not_equal _tensor_to_list _unwrap_optional append
-    as_tensor bin broadcast_shapes can_cast capitalize center chr clear count cpu cuda data degrees device dict dim
-    divmod element_size endswith expandtabs extend fabs factorial find floordiv format gamma get get_device grad hash hex
-    insert is_autocast_cpu_enabled is_autocast_enabled is_complex is_conj is_contiguous is_floating_point
-    is_grad_enabled is_leaf is_neg is_nonzero is_scripting is_signed isalnum isalpha isdecimal isdigit isidentifier
-    islower isnumeric isprintable isspace istitle isupper item items join keys len list ljust local_value lower lstrip
-    mathremainder modf numel oct ord partition percentFormat pop popitem promote_types radians remove replace
-    requires_grad_ result_type reverse rfind rindex rjust rpartition rsplit rstrip set setdefault sorted splitlines
-    startswith storage_offset str strip swapcase tensor title to_dense update upper wait warn zfill
-    EnumName EnumValue ModuleContainerIndex NumToTensor Print RaiseException StringIndex TupleIndex TupleUnpack
-    Uninitialized dtype id is_cpu is_cuda is_ipu is_maia is_meta is_mkldnn is_mps is_mtia is_nested is_quantized
-    is_sparse is_sparse_csr is_vulkan is_xla is_xpu itemsize layout max min name nbytes rangelist requires_grad tolist
-    type unchecked_cast unchecked_unwrap_optional
+    _infer_size _list_to_tensor _set_item _shape_as_tensor _size_if_not_equal _tensor_to_list _unwrap_optional
+    append as_tensor bin broadcast_shapes can_cast capitalize center chr clear count cpu cuda data degrees device
+    dict dim divmod element_size endswith expandtabs extend fabs factorial find floordiv format gamma get get_device
+    grad hash hex insert is_autocast_cpu_enabled is_autocast_enabled is_complex is_conj is_contiguous
+    is_floating_point is_grad_enabled is_leaf is_neg is_nonzero is_scripting is_signed isalnum isalpha isdecimal
+    isdigit isidentifier islower isnumeric isprintable isspace istitle isupper item items join keys len list ljust
+    local_value lower lstrip mathremainder modf numel oct ord partition percentFormat pop popitem promote_types
+    radians remove replace requires_grad_ result_type reverse rfind rindex rjust rpartition rsplit rstrip set
+    setdefault sorted splitlines startswith storage_offset str strip swapcase tensor title to_dense update upper
+    wait warn zfill EnumName EnumValue ModuleContainerIndex NumToTensor Print RaiseException StringIndex TupleIndex
+    TupleUnpack Uninitialized dtype id is_cpu is_cuda is_ipu is_maia is_meta is_mkldnn is_mps is_mtia is_nested
+    is_quantized is_sparse is_sparse_csr is_vulkan is_xla is_xpu itemsize layout max min name nbytes rangelist
+    requires_grad tolist type unchecked_cast unchecked_unwrap_optional
     """.split()  # noqa: SIM905 - one to a line would take two pages
 )
 """Functions, methods and attributes of TorchScript itself."""
@@ -119,7 +119,7 @@ def _ops_of_torch() -> frozenset[str]:
     """The ops that a method of anything may mean."""
     import torch
 
-    names = (schema.name.partition("::") for schema in torch._C._jit_get_all_schemas())  # type: ignore[attr-defined]
+    names = (schema.name.partition("::") for schema in torch._C._jit_get_all_schemas())
     return frozenset(name for namespace, _, name in names if namespace in ("aten", "prim"))
 
 
