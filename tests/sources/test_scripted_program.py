@@ -1,0 +1,96 @@
+"""TorchScript that does more than compute is refused before it is loaded."""
+
+import re
+import zipfile
+
+import pytest
+import torch
+from torch import nn
+
+import netscope
+from netscope.errors import BuildError
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # TorchScript is deprecated
+
+FORWARD = re.compile(r"(  def forward\(.*?-> Tensor:\n)", re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def scripted(path, change):
+    """``Linear`` and ``ReLU`` as TorchScript, with ``change`` applied to its code."""
+    whole = path.with_name("whole.pt")
+    torch.jit.save(torch.jit.script(nn.Sequential(nn.Linear(4, 3), nn.ReLU())), whole)
+    with zipfile.ZipFile(whole) as before, zipfile.ZipFile(path, "w") as after:
+        for item in before.infolist():
+            content = before.read(item)
+            after.writestr(item.filename, change(content.decode()) if item.filename.endswith(".py") else content)
+
+
+def first(statement):
+    """A change that puts a statement before the others of each ``forward``."""
+    return lambda code: FORWARD.sub(lambda found: f"{found[1]}    {statement}\n", code)
+
+
+def loading(*statements):
+    """A change that has a class do something while it is loaded."""
+    body = "".join(f"    {statement}\n" for statement in statements)
+    text = f"  def __setstate__(self, state: Tensor) -> NoneType:\n{body}    return None\n"
+    return lambda code: code.replace("  def forward(", f"{text}  def forward(", 1)
+
+
+MORE_THAN_COMPUTING = {
+    "a function": (first('_x = torch.from_file("pwned", True, 10)'), "it uses aten.from_file"),
+    "an alias": (first("_f = torch.save"), "it uses aten.save"),
+    "a method of anything": (first('_x = "pwned".from_file(True, 10)'), "it uses from_file"),
+    "a method by name": (first('_x = getattr("pwned", "from_file")(True, 10)'), "it uses from_file"),
+    "another library's op": (first('_x = ops.image.write_file("pwned", input)'), "it uses image.write_file"),
+    "in a nested block": (first('if True:\n      torch.save(3, "pwned")'), "it uses aten.save"),
+    "a function of Python": (first("_x = ^print()(input)"), "cannot be read"),
+    "a loop while it is loaded": (loading("while True:", "  pass"), "__setstate__ of Sequential does more"),
+    "memory while it is loaded": (loading("self.w = torch.zeros([100])"), "__setstate__ of Sequential does more"),
+    "another encoding": (lambda code: f"# coding: utf-7\n{first('torch.save(3, str())')(code)}", "it uses aten.save"),
+}
+
+
+@pytest.mark.parametrize("case", MORE_THAN_COMPUTING)
+def test_a_program_that_does_more_than_compute_is_refused_with_the_name(folder, case):
+    change, sentence = MORE_THAN_COMPUTING[case]
+    scripted(folder / "hostile.pt", change)
+    with pytest.raises(BuildError, match=rf"hostile.pt cannot be read as a scripted program: .*{sentence}"):
+        netscope.summarize("hostile.pt", (2, 4))
+    assert not (folder / "pwned").exists()
+
+
+def test_a_program_that_computes_runs(folder):
+    scripted(folder / "net.pt", lambda code: code)
+    assert netscope.summarize("net.pt", (2, 4)).totals.macs == 24
+
+
+def test_a_quantised_program_may_pack_its_weights_while_it_is_loaded(folder):
+    model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3)), {nn.Linear})
+    torch.jit.save(torch.jit.script(model), folder / "int8.pt")
+    assert netscope.summarize("int8.pt", (2, 4)).totals.macs == 24
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["googlenet", "mobilenet_v3_small", "raft_small", "swin_t", "r3d_18"])
+def test_torchvisions_models_are_not_refused(folder, name):
+    from torchvision import models
+
+    from netscope.sources.scripted_program import check_scripted_program
+
+    torch.jit.save(torch.jit.script(models.get_model(name, weights=None).eval()), folder / "net.pt")
+    check_scripted_program(folder / "net.pt")
+
+
+def test_a_bomb_among_the_code_is_refused(folder):
+    scripted(folder / "net.pt", lambda code: code)
+    with zipfile.ZipFile(folder / "net.pt", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("whole/code/zeros.py", bytes(2**27))
+    with pytest.raises(BuildError, match="is compressed, which torch's are not"):
+        netscope.summarize("net.pt", (2, 4))
