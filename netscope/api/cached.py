@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TypeVar
 
-import msgspec
-
 from netscope import cache
 from netscope.errors import UsageError
 from netscope.schema import CacheContents, CachedAnswer
@@ -62,7 +60,7 @@ def prune_cache(unused_days: float = UNUSED_DAYS, limit_bytes: int | None = None
     """Removes what is of no more use, and says how much that was.
 
     Args:
-        unused_days: what was not given for that long goes, besides what rests on files that changed since.
+        unused_days: what was not given for that long goes.
         limit_bytes: of what stays, the last used; None for what there may always be.
 
     Raises:
@@ -70,27 +68,13 @@ def prune_cache(unused_days: float = UNUSED_DAYS, limit_bytes: int | None = None
     """
     store = _store()
     before = _attempted(store.usage)
-    oldest = time.time() - unused_days * DAY_S
-    leaving = [usage.key for usage in before if usage.used < oldest or not _holds(store, usage.key)]
-    _attempted(lambda: store.prune(leaving, limit_bytes))
+    _attempted(lambda: store.prune(time.time() - unused_days * DAY_S, limit_bytes))
     after = cache_contents()
     return replace(after, removed=len(before) - len(after.answers))
 
 
 def _store() -> cache.Store:
     return cache.Store(cache.folder(), cache.LIMIT_BYTES)
-
-
-def _holds(store: cache.Store, key: bytes) -> bool:
-    """Whether what the answer rests on is as it was, wherever it was asked for."""
-    answer = store.get(key)
-    if answer is None:
-        return False
-    try:
-        footprint = cache.Footprint.from_json(answer.footprint)
-    except msgspec.DecodeError:
-        return False
-    return footprint.holds(())
 
 
 def _attempted(action: Callable[[], Result]) -> Result:

@@ -118,7 +118,7 @@ def _names(specs: Sequence[str], workers: Workers) -> tuple[list[str], list[str]
             asked.append(spec)
     fingerprint = current_fingerprint()
     if asked:
-        workers.prepare(Path.cwd(), fingerprint)
+        workers.prepare(Path.cwd())
     jobs = [
         Job(label=spec, folder=Path.cwd(), task="names", arguments=(spec,), fingerprint=fingerprint) for spec in asked
     ]

@@ -1,20 +1,14 @@
 """``diff`` and ``weights_map``: two architectures, live or saved, in any mix."""
 
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from netscope import sources
-from netscope.api.isolation import Worker, WorkerError
 from netscope.api.reading import read_saved
-from netscope.api.recalling import current_fingerprint
 from netscope.api.subjects import is_saved
-from netscope.api.summarizing import known_answer, summarize
+from netscope.api.summarizing import summarize
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Ignorable, Summary
-from netscope.schema.inputs import as_texts, parse_inputs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -95,45 +89,9 @@ def summaries_of(
     if isinstance(after, str) and before == after and inputs_before is None and inputs_after is None:
         first = summary_of(before, asked, options)
         return first, first
-    asked_after = inputs if inputs_after is None else inputs_after
-    with _answered_apart((before, asked), (after, asked_after), options) as answer:
-        first = summary_of(before, asked, options)
-        second = answer()
-    return first, second or summary_of(after, asked_after, options)
-
-
-@contextmanager
-def _answered_apart(
-    before: tuple[Any, Any], after: tuple[Any, Any], options: dict[str, Any]
-) -> Iterator[Callable[[], Summary | None]]:
-    """Has another process make the second summary, if this one cannot keep it for having run the first.
-
-    What it yields gives the summary; None where none was made so, and where it failed, of which this process tells.
-    """
-    fingerprint = current_fingerprint()
-    are_new = fingerprint is not None and all(_is_to_be_traced(*side, options) for side in (before, after))
-    if not are_new or sources.is_registered(before[0]):
-        yield lambda: None
-        return
-    spec, inputs = after
-    arguments = (spec, [] if inputs is None else as_texts(inputs), options)
-    with closing(Worker(Path.cwd())) as worker, ThreadPoolExecutor(1) as thread:
-        future = thread.submit(worker.answer, "summary", arguments, fingerprint=fingerprint)
-
-        def answer() -> Summary | None:
-            with suppress(WorkerError):
-                return Summary.from_json(future.result())
-            return None
-
-        yield answer
-
-
-def _is_to_be_traced(model: Any, inputs: Any, options: dict[str, Any]) -> bool:
-    """Whether it is a name or an object of which there is no answer yet, on inputs that can be written."""
-    if not isinstance(model, str) or is_saved(model):
-        return False
-    texts = [] if inputs is None else as_texts(inputs)
-    return (not texts or parse_inputs(texts) == inputs) and known_answer(model, texts, options) is None
+    return summary_of(before, asked, options), summary_of(
+        after, inputs if inputs_after is None else inputs_after, options
+    )
 
 
 def summary_of(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, sources
 from netscope.api.diffing import summary_of
-from netscope.api.recalling import Query, recalled, remembering
+from netscope.api.recalling import Query, cache_key, keep, lookup
 from netscope.api.subjects import (
     Sizes,
     check_has_module,
@@ -67,7 +67,7 @@ def explain(
         return _explained(_Run(summary=summary_of(model, inputs, options)), layer)
     sizes = sizes_of(inputs, batch_size, seq_len)
     if not changes and isinstance(model, str):
-        return _explained(_remembered(model, sizes, device), layer)
+        return _explained(_cached_run(model, sizes, device), layer)
     resolved = resolve(model)
     check_runs(resolved)
     run = _run(resolved, sizes, device, ())
@@ -158,19 +158,19 @@ class _Run:
     misfit: Misfit | None = None
 
 
-def _remembered(model: str, sizes: Sizes, device: str) -> _Run:
-    """What came out, by the summary that was made before if there is one that is still right."""
+def _cached_run(model: str, sizes: Sizes, device: str) -> _Run:
+    """Returns what came out, by the summary that was made before if there is one."""
     options = {"batch_size": sizes.batch_size, "seq_len": sizes.seq_len, "device": device}
     query = Query(kind="summary", spec=model, inputs=sizes.inputs, options=options)
-    found = recalled(query, SummaryAnswer)
+    found = lookup(query, SummaryAnswer)
     if found is not None and found.summary.traced_on != NOWHERE:
         return _Run(summary=found.summary)
-    with remembering(query) as keep:
-        resolved = resolve(model)
-        check_runs(resolved)
-        run = _run(resolved, sizes, device, ())
-        if run.misfit is None:
-            keep(SummaryAnswer(summary=run.summary, origin=resolved.origin, published=resolved.published))
+    key = cache_key(query)
+    resolved = resolve(model)
+    check_runs(resolved)
+    run = _run(resolved, sizes, device, ())
+    if run.misfit is None:
+        keep(query, key, SummaryAnswer(summary=run.summary, origin=resolved.origin, published=resolved.published))
     return run
 
 

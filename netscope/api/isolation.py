@@ -88,7 +88,6 @@ class Worker:
         folder: Path,
         *,
         imports_torch: bool = True,
-        fingerprint: bytes | None = None,
         untouched: bool = False,
     ) -> None:
         """Has a process that looks for files and modules in ``folder``, and may wait until it has imported torch.
@@ -96,7 +95,6 @@ class Worker:
         Args:
             folder: there.
             imports_torch: whether it does.
-            fingerprint: as for ``answer``.
             untouched: whether it has to be a process in which no task was done.
 
         Raises:
@@ -107,7 +105,7 @@ class Worker:
             self._folder = folder
         is_running = self._process is not None and self._process.poll() is None
         if imports_torch and not is_running:
-            self.answer(PREPARE, (), fingerprint=fingerprint)
+            self.answer(PREPARE, ())
 
     def answer(
         self,

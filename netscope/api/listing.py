@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from netscope import sources
-from netscope.api.recalling import Query, recalled, remembered
+from netscope.api.recalling import Query, get_or_compute, lookup
 from netscope.errors import NetscopeError
 from netscope.schema import Listing
 from netscope.sources import Catalogue
@@ -25,14 +25,14 @@ def catalogue(source: str) -> Catalogue:
     Raises:
         NetscopeError: as ``sources.catalogue``.
     """
-    if source == sources.BUILT_IN or source not in sources.OWN:
+    if source == sources.BUILT_IN:
         return sources.catalogue(source)
-    return remembered(_query(source), Catalogue, lambda: sources.catalogue(source))
+    return get_or_compute(_query(source), Catalogue, lambda: sources.catalogue(source))
 
 
 def known_catalogue(source: str) -> Catalogue | None:
     """The same as far as it is known without importing the source; None if it is not."""
-    return sources.catalogue(source) if source == sources.BUILT_IN else recalled(_query(source), Catalogue)
+    return sources.catalogue(source) if source == sources.BUILT_IN else lookup(_query(source), Catalogue)
 
 
 def known_names() -> tuple[str, ...]:

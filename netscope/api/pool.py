@@ -111,10 +111,10 @@ class Workers:
             self._free.put(worker)
         self._threads = ThreadPoolExecutor(count)
 
-    def prepare(self, folder: Path, fingerprint: bytes | None = None) -> None:
+    def prepare(self, folder: Path) -> None:
         """Has ``MOST_EARLY`` of them import torch, while it is not known yet how many jobs there will be."""
         for _ in self._workers[:MOST_EARLY]:
-            self._threads.submit(self._prepared, folder, fingerprint)
+            self._threads.submit(self._prepared, folder)
 
     def answers(self, jobs: Sequence[Job], tell: Callable[[Progress], None] = lambda _: None) -> Iterator[Any]:
         """The answers in the order of the jobs, each as soon as it and those before it are known.
@@ -150,12 +150,12 @@ class Workers:
                 answer = awaited(asked(index))
             yield answer
 
-    def _prepared(self, folder: Path, fingerprint: bytes | None) -> None:
+    def _prepared(self, folder: Path) -> None:
         worker = self._free.get()
         try:
             # What fails here fails again for a job, which is told.
             with suppress(WorkerError):
-                worker.prepare(folder, fingerprint=fingerprint)
+                worker.prepare(folder)
         finally:
             self._free.put(worker)
 
@@ -163,9 +163,7 @@ class Workers:
         worker = self._free.get()
         try:
             with suppress(WorkerError):
-                worker.prepare(
-                    job.folder, imports_torch=job.needs_torch, fingerprint=job.fingerprint, untouched=job.is_foreign
-                )
+                worker.prepare(job.folder, imports_torch=job.needs_torch, untouched=job.is_foreign)
             with course.running(index):
                 return worker.answer(
                     job.task,

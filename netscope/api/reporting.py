@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
 from netscope.api.diffing import summary_of
-from netscope.api.recalling import Query, remembered
+from netscope.api.recalling import Query, get_or_compute
 from netscope.api.subjects import is_saved, resolve_and_trace, sizes_of
 from netscope.schema import ArchitectureReport, BenchReport, BenchResult, DiffReport, Summary
 
@@ -69,7 +69,7 @@ def _report_of(
 
     if isinstance(subject, str):
         query = Query(kind="report", spec=subject, inputs=sizes.inputs, options=options)
-        found = remembered(query, ArchitectureReport, made)
+        found = get_or_compute(query, ArchitectureReport, made)
     else:
         found = made()
     return replace(found, bench=_results_of(found.summary, results))

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import sources
-from netscope.api import recalling
 from netscope.errors import InputError, NetscopeError, TracingError, UntrainableError, UsageError, did_you_mean
 from netscope.own_process import importing, sparing
 from netscope.schema import Trace
@@ -125,9 +124,7 @@ def resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
         raise UsageError(f"{model} is a saved summary, in which there is nothing to run")
     if not isinstance(model, str):
         return sources.lent_module(model)
-    resolved = sources.resolve(model)
-    recalling.note(resolved.architecture)
-    return resolved
+    return sources.resolve(model)
 
 
 def subject_of(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None = None) -> "Subject":

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from netscope.api.recalling import Query, recalled, remembered
+from netscope.api.recalling import Query, get_or_compute, lookup
 from netscope.api.subjects import check_runs, resolve_and_trace, sizes_of
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Summary, Trace
@@ -117,7 +117,7 @@ def summary_answer(
     if not isinstance(model, str):
         return made()
     options = {"batch_size": batch_size, "seq_len": seq_len, "mode": mode, "optimizer": optimizer, **how}
-    return remembered(_query(model, sizes.inputs, options), SummaryAnswer, made)
+    return get_or_compute(_query(model, sizes.inputs, options), SummaryAnswer, made)
 
 
 def known_answer(model: str, inputs: Sequence[str], options: Mapping[str, Any]) -> SummaryAnswer | None:
@@ -128,7 +128,7 @@ def known_answer(model: str, inputs: Sequence[str], options: Mapping[str, Any]) 
         inputs: as ``--input`` takes them.
         options: of ``summarize``.
     """
-    return recalled(_query(model, parse_inputs(inputs) if inputs else None, options), SummaryAnswer)
+    return lookup(_query(model, parse_inputs(inputs) if inputs else None, options), SummaryAnswer)
 
 
 def _query(model: str, inputs: ForwardInputs | None, options: Mapping[str, Any]) -> Query:

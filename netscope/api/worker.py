@@ -126,7 +126,7 @@ def serve(folder: str) -> None:
         folder: where files and modules are looked for.
     """
     asked: SimpleQueue[dict[str, Any]] = SimpleQueue()
-    say = _prepared(folder, asked)
+    say = _prepared(asked)
     path, process = tuple(sys.path), os.getpid()
     while True:
         os.chdir(folder)
@@ -168,7 +168,7 @@ def serve_in_group(folder: str, path: str) -> None:
     question = msgspec.json.decode(Path(path).read_bytes())
     if not is_first:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    say = _prepared(folder, SimpleQueue(), listens=is_first)
+    say = _prepared(SimpleQueue(), listens=is_first)
     os.chdir(folder)
     message = _answered(question, lambda told: say({"told": told}) if is_first else None)
     if is_first:
@@ -187,9 +187,7 @@ def serve_in_group(folder: str, path: str) -> None:
     os._exit(1)  # without waiting for the others, which may wait for us
 
 
-def _prepared(
-    folder: str, asked: "SimpleQueue[dict[str, Any]]", *, listens: bool = True
-) -> Callable[[dict[str, Any]], None]:
+def _prepared(asked: "SimpleQueue[dict[str, Any]]", *, listens: bool = True) -> Callable[[dict[str, Any]], None]:
     """Makes this process a worker; returns how it answers. Nothing else that it prints comes among the answers."""
     own_process.OURS.set()
     answers = os.fdopen(os.dup(1), "wb")
@@ -199,8 +197,6 @@ def _prepared(
         questions = os.fdopen(os.dup(0), "rb")
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         threading.Thread(target=_listen, args=(questions, asked), daemon=True).start()
-    # A package may be installed from another checkout than this folder's: here, this folder's is meant.
-    sys.path[:0] = [folder, *(str(source) for source in [Path(folder, "src")] if source.is_dir())]
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
 

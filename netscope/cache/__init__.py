@@ -1,23 +1,16 @@
-"""Answers on disk, with what each rests on. Knows nothing of architectures, and needs no torch."""
+"""Answers on disk, and what all of them rest on. Knows nothing of architectures, and needs no torch."""
 
-from netscope.cache.footprint import Footprint, Recording, current_recording, listen, loose_modules, recording
-from netscope.cache.installation import fingerprint
+from netscope.cache.installation import fingerprint, loose_modules
 from netscope.cache.location import FOLDER_VARIABLE, LIMIT_BYTES, folder
-from netscope.cache.store import Store, StoredAnswer, StoreError, Usage
+from netscope.cache.store import Store, StoreError, Usage
 
 __all__ = [
     "FOLDER_VARIABLE",
     "LIMIT_BYTES",
-    "Footprint",
-    "Recording",
     "Store",
     "StoreError",
-    "StoredAnswer",
     "Usage",
-    "current_recording",
     "fingerprint",
     "folder",
-    "listen",
     "loose_modules",
-    "recording",
 ]

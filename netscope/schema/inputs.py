@@ -117,18 +117,6 @@ def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
     return function(value)
 
 
-def as_texts(inputs: ForwardInputs) -> list[str]:
-    """The inputs as ``parse_inputs`` takes them; what is no shape is written as it is, and does not come back."""
-    named = [*(("", value) for value in inputs.args), *((f"{name}=", value) for name, value in inputs.kwargs.items())]
-    return [f"{name}{_as_text(value)}" for name, value in named]
-
-
-def _as_text(value: Any) -> str:
-    if not isinstance(value, TensorRequest):
-        return str(value)
-    return "x".join(map(str, value.shape)) + (f":{value.dtype}" if value.dtype else "")
-
-
 def parse_inputs(texts: Sequence[str]) -> ForwardInputs:
     """The inputs that ``--input`` named, those without a parameter by position.
 

@@ -11,37 +11,32 @@ if TYPE_CHECKING:
     from netscope.sources.python import lent_module
     from netscope.sources.registry import (
         BUILT_IN,
-        HUGGING_FACE,
-        OWN,
+        cacheable_content,
         catalogue,
+        is_cacheable,
         is_registered,
         list_names,
-        place_of,
         resolve,
         sources_at_hand,
     )
-    from netscope.sources.spec import SAVED, parse_value
-    from netscope.sources.transformers import is_model_type
+    from netscope.sources.spec import parse_value
 
 __all__ = [
     "BUILT_IN",
-    "HUGGING_FACE",
-    "OWN",
-    "SAVED",
     "Catalogue",
     "ModelSource",
     "Origin",
     "Published",
     "ResolvedArchitecture",
     "build",
+    "cacheable_content",
     "catalogue",
-    "is_model_type",
+    "is_cacheable",
     "is_registered",
     "lent_module",
     "list_names",
     "origin_of",
     "parse_value",
-    "place_of",
     "resolve",
     "sources_at_hand",
     "unknown_name",

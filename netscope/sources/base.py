@@ -94,7 +94,11 @@ class Catalogue:
 
 
 class ModelSource(Protocol):
-    """A place where architectures come from. Third parties add theirs as entry points of ``netscope.sources``."""
+    """A place where architectures come from. Third parties add theirs as entry points of ``netscope.sources``.
+
+    One may have ``is_cacheable = True`` if its names and options, and what is installed, define its architectures. Then
+    netscope's commands keep the answers about these. It reads no file and no variable of its own, nor the network.
+    """
 
     name: str
     """What stands before the slash in ``SOURCE/NAME``."""

@@ -15,6 +15,7 @@ class BuiltInSource:
     """What netscope brings along."""
 
     name = "built-in"
+    is_cacheable = True
 
     def names(self) -> Iterable[str]:
         """Every built-in and its aliases."""

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, UnknownNameError, UsageError, described, did_you_mean
+from netscope.own_process import OURS
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
 from netscope.sources.base import ResolvedArchitecture
@@ -37,6 +38,8 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
     from torch import nn
 
     where, _, attribute = target.rpartition(":") if ":" in target else (target, "", "")
+    if OURS.is_set():
+        _look_here_first()
     module = _import_file(Path(where), text) if is_file(where) else _import_module(where, text)
     if not attribute:
         raise UsageError(f"{text} does not say what to build in it: type {where}:{_first_candidate(module)}")
@@ -114,6 +117,15 @@ def _first_candidate(module: ModuleType) -> str:
     own = {name: value for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
     classes = [name for name, value in own.items() if inspect.isclass(value) and issubclass(value, nn.Module)]
     return (classes or [name for name, value in own.items() if callable(value)] or ["NAME"])[-1]
+
+
+def _look_here_first() -> None:
+    """Has modules looked for in the working directory, and in its ``src``: also one that is installed from elsewhere.
+
+    For Python objects alone: what stands here must not take the place of what a registered architecture imports.
+    """
+    here = [str(Path.cwd()), *(str(source) for source in [Path.cwd() / "src"] if source.is_dir())]
+    sys.path[:] = [*here, *(entry for entry in sys.path if entry not in here)]
 
 
 def _import_module(name: str, text: str) -> ModuleType:

@@ -21,12 +21,11 @@ from netscope.errors import (
 from netscope.schema import ListedArchitecture
 from netscope.sources.base import Catalogue, ModelSource, ResolvedArchitecture
 from netscope.sources.builtin import BuiltInSource
-from netscope.sources.python import SOURCE as PYTHON
-from netscope.sources.python import is_file, is_python_reference, package_root, resolve_python
+from netscope.sources.python import is_python_reference, resolve_python
 from netscope.sources.spec import is_saved_file, parse_spec
 from netscope.sources.timm import TimmSource
 from netscope.sources.torchvision import TorchvisionSource
-from netscope.sources.transformers import TransformersSource
+from netscope.sources.transformers import TransformersSource, config_of, is_model_type
 
 ENTRY_POINTS = "netscope.sources"
 
@@ -44,9 +43,6 @@ PREFIXED_SOURCES: Mapping[str, Callable[[], ModelSource]] = MappingProxyType(
 BUILT_IN = BuiltInSource.name
 
 HUGGING_FACE = TransformersSource.name
-
-OWN = frozenset({*SOURCES, *PREFIXED_SOURCES, PYTHON})
-"""The sources of which it is known what they read."""
 
 _NAMES_ARE_IN: Mapping[str, str] = MappingProxyType(
     {
@@ -72,25 +68,37 @@ def is_registered(text: str) -> bool:
     return not (is_python_reference(target) or is_saved_file(target))
 
 
-def place_of(text: str, folder: Path) -> tuple[str, ...]:
-    """What says, beside ``text``, which Python object, file or configuration is meant; nothing for a name.
+def cacheable_content(text: str, folder: Path) -> bytes | None:
+    """Returns what ``text`` means beside what is installed: the contents of a configuration; of a name nothing.
+
+    None if it means a Python object or a saved file, about which no answer can be cached; or a configuration that
+    leads to other files.
 
     Args:
         text: an architecture as typed.
-        folder: where modules and files are looked for.
+        folder: where files are looked for.
     """
-    try:
-        target = parse_spec(text).target
-    except UsageError:
-        return (str(folder),)
-    if is_python_reference(target):
-        where = target.rpartition(":")[0] or target
-        if is_file(where):
-            path = (folder / where).resolve()
-            return str(folder), str(path), str(package_root(path))
-    prefix, _, name = target.partition("/")
-    is_path = prefix == HUGGING_FACE and Path(folder, name).expanduser().exists()
-    return (str(folder),) if is_path or not is_registered(text) else ()
+    if not is_registered(text):
+        return None
+    spec = parse_spec(text)
+    prefix, _, name = spec.target.partition("/")
+    return config_of(name, spec.options, folder) if prefix == HUGGING_FACE else b""
+
+
+def is_cacheable(prefix: str, name: str | None = None, folder: Path | None = None) -> bool:
+    """Returns whether what is installed, and ``cacheable_content``, define an architecture that was resolved.
+
+    Args:
+        prefix: the source that has it.
+        name: its name there; None for the names of all.
+        folder: where files are looked for.
+    """
+    make = _sources().get(prefix)
+    if make is None or not getattr(_made(prefix, make), "is_cacheable", False):
+        return False
+    if prefix != HUGGING_FACE or name is None or folder is None:
+        return True
+    return is_model_type(name) or bool(config_of(name, {}, folder))  # otherwise it was downloaded
 
 
 def resolve(text: str) -> ResolvedArchitecture:

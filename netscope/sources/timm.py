@@ -28,6 +28,7 @@ class TimmSource:
     """
 
     name = "timm"
+    is_cacheable = True
 
     def names(self) -> Iterable[str]:
         """What ``timm.list_models()`` gives."""

@@ -79,6 +79,7 @@ class TorchvisionSource:
     """torchvision's classification, segmentation, detection, video, optical-flow and quantised models."""
 
     name = "torchvision"
+    is_cacheable = True
 
     def names(self) -> Iterable[str]:
         """What ``torchvision.models.list_models()`` gives."""

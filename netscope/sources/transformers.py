@@ -1,7 +1,7 @@
 """Architectures of Hugging Face transformers, from their configurations: no weights, no network, no remote code."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,10 @@ PREFERRED_HEADS = ("causal-lm", "seq2seq-lm", "speech-seq2seq", "image-text-to-t
 """Which head to build where neither the user nor the configuration says: the first that there is."""
 
 
+LEADING_ELSEWHERE = ('"auto_map"', '"configuration_files"', '"backbone"', "hf-hub:", "hf_hub:", "local-dir:")
+"""What stands in a configuration that names code, other files, or the hub: keys, and how timm's names begin."""
+
+
 def is_model_type(name: str) -> bool:
     """Whether transformers, which has been imported, knows a type of that name, for which it looks into no file."""
     import transformers
@@ -28,10 +32,31 @@ def is_model_type(name: str) -> bool:
     return name in transformers.CONFIG_MAPPING
 
 
+def config_of(name: str, options: Mapping[str, Any], folder: Path) -> bytes | None:
+    """Returns the contents of the configuration file that ``name`` leads to; nothing if there is none.
+
+    None if it, or an option, leads to other files or to code.
+
+    Args:
+        name: of a type, a path, or a hub id.
+        options: that change the configuration.
+        folder: where relative paths start.
+    """
+    path = folder / Path(name).expanduser()
+    try:
+        content = (path if path.is_file() else path / "config.json").read_bytes()
+    except (OSError, ValueError):
+        content = b""
+    told = repr(options).replace("'", '"')
+    leads = "/" in told or any(sign.encode() in content or sign in told for sign in LEADING_ELSEWHERE)
+    return None if leads else content
+
+
 class TransformersSource:
     """transformers' models by type, ``hf/gpt2``, or by a folder or file with a ``config.json``."""
 
     name = "hf"
+    is_cacheable = True
 
     def names(self) -> Iterable[str]:
         """Every type of model that transformers has."""

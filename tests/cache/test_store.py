@@ -10,15 +10,13 @@ import sys
 
 import pytest
 
-from netscope.cache import Store, StoredAnswer, StoreError
+from netscope.cache import Store, StoreError
 
 MANY = 2**30
 
 
 def put(store, name, content=b"content"):
-    store.put(
-        name.encode(), StoredAnswer(footprint=b"{}", content=content), kind="summary", label=name, version="0.1.0"
-    )
+    store.put(name.encode(), content, kind="summary", label=name, version="0.1.0")
 
 
 def names(store):
@@ -35,8 +33,8 @@ def test_what_was_put_is_got(tmp_path):
     put(store, "a", b"one")
     put(store, "b", b"two")
     put(store, "a", b"three")
-    assert store.get(b"a") == StoredAnswer(footprint=b"{}", content=b"three")
-    assert store.get(b"b").content == b"two"
+    assert store.get(b"a") == b"three"
+    assert store.get(b"b") == b"two"
     assert sorted(names(store)) == ["a", "b"]
 
 
@@ -58,13 +56,13 @@ def test_a_file_that_was_cut_off_is_as_one_that_is_empty(tmp_path, keep):
     store.path.write_bytes(store.path.read_bytes()[:keep])
     for number in range(20):
         found = store.get(f"a{number}".encode())
-        assert found is None or found.content == incompressible(number, 4000)
+        assert found is None or found == incompressible(number, 4000)
     for _ in range(2):
         put(store, "new")
     assert store.get(b"new") is not None
 
 
-@pytest.mark.parametrize("column", ["content", "footprint", "label", "checksum", "kind", "version"])
+@pytest.mark.parametrize("column", ["content", "label", "checksum", "kind", "version"])
 def test_a_damaged_answer_is_dropped(tmp_path, column):
     store = Store(tmp_path, MANY)
     put(store, "a")
@@ -96,7 +94,7 @@ def test_bits_that_flip_anywhere_are_never_given(tmp_path):
         store.path.write_bytes(damaged)
         for name, content in answers.items():
             found = store.get(name.encode())
-            assert found is None or found.content == content
+            assert found is None or found == content
         if not store.path.exists():
             store.path.write_bytes(whole)
 
@@ -135,11 +133,14 @@ def test_pruned_and_cleared(tmp_path):
     for name in "abc":
         put(store, name, os.urandom(50_000))
     size = store.path.stat().st_size
-    store.prune([b"a"])
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
+        database.execute("UPDATE answers SET used = 5.0 WHERE label = 'a'")
+    store.prune(10.0)
     assert sorted(names(store)) == ["b", "c"]
     assert store.path.stat().st_size < size
-    store.prune([], 60_000)
+    store.prune(10.0, 60_000)
     assert len(names(store)) == 1
+    store.path.with_name("answers-1.sqlite3").touch()
     store.clear()
     store.clear()
     assert names(store) == []
@@ -157,7 +158,7 @@ def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path):
         assert store.get(b"a") is not None
         assert store.get(b"b") is None
         with pytest.raises(StoreError):
-            store.prune([b"a"])
+            store.prune(0.0)
     finally:
         tmp_path.chmod(0o700)
 
@@ -207,15 +208,13 @@ def test_a_file_that_another_holds_is_not_waited_for_long(tmp_path, monkeypatch)
 WRITER = """
 import sys
 from pathlib import Path
-from netscope.cache import Store, StoredAnswer
+from netscope.cache import Store
 store, number = Store(Path(sys.argv[1]), 2**30), int(sys.argv[2])
 for turn in range(25):
     for name in (f"own{number}-{turn}", f"shared{turn}"):
-        answer = StoredAnswer(footprint=b"{}", content=name.encode() * 50)
-        store.put(name.encode(), answer, kind="", label=name, version="")
+        store.put(name.encode(), name.encode() * 50, kind="", label=name, version="")
     for name in (f"own{number}-{turn}", f"shared{turn}"):
-        found = store.get(name.encode())
-        assert found is not None and found.content == name.encode() * 50, name
+        assert store.get(name.encode()) == name.encode() * 50, name
 """
 
 
@@ -229,13 +228,68 @@ def test_a_table_of_another_kind_is_thrown_away(tmp_path):
     assert store.get(b"a") is not None
 
 
-def test_rows_that_make_no_sense_are_left_out(tmp_path):
+@pytest.mark.parametrize(
+    "change",
+    ["used = 'abc'", "made = NULL", "bytes = 'q'", "bytes = 4611686018427387904", "label = x'ff'"]
+    + [f"{column} = {time}" for column in ("made", "used") for time in ("1e300", "-1e300", "9e999", "-1.0")],
+)
+def test_rows_that_make_no_sense_are_left_out_and_pruned(tmp_path, change):
+    store = Store(tmp_path, 10_000)
+    for name in "abc":
+        put(store, name)
+    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
+        database.execute(f"UPDATE answers SET {change} WHERE key < CAST('c' AS BLOB)")  # noqa: S608
+    assert names(store) == ["c"]
+    put(store, "d")
+    store.prune(0.0)
+    assert sorted(names(store)) == ["c", "d"]
+    with contextlib.closing(sqlite3.connect(store.path)) as database:
+        assert database.execute("SELECT COUNT(*) FROM answers").fetchone() == (2,)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="nobody owns files there")
+@pytest.mark.parametrize("what", ["folder", "file"])
+@pytest.mark.parametrize("mode", [0o020, 0o002])
+def test_what_others_may_write_to_is_not_used(tmp_path, what, mode):
+    store = Store(tmp_path / "cache", MANY)
+    put(store, "a")
+    path = store.path if what == "file" else store.path.parent
+    before = path.stat().st_mode
+    path.chmod(before | mode)
+    put(store, "b")
+    assert store.get(b"a") is None
+    for action in (store.usage, lambda: store.prune(0.0)):
+        with pytest.raises(StoreError, match=f"others may write to {path}; chmod go-w"):
+            action()
+    path.chmod(before)
+    assert names(store) == ["a"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="nobody owns files there")
+def test_what_belongs_to_another_is_not_used(tmp_path, monkeypatch):
     store = Store(tmp_path, MANY)
     put(store, "a")
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert store.get(b"a") is None
+    with pytest.raises(StoreError, match=f"{tmp_path} is not yours"):
+        store.usage()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="nobody owns files there")
+def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path):
+    store, other = Store(tmp_path / "cache", MANY), Store(tmp_path / "other", MANY)
+    put(other, "a")
+    store.path.parent.mkdir(mode=0o700)
+    store.path.symlink_to(other.path)
     put(store, "b")
-    with contextlib.closing(sqlite3.connect(store.path)) as database, database:
-        database.execute("UPDATE answers SET used = 'abc', made = NULL, bytes = 'q' WHERE label = 'a'")
-    assert names(store) == ["b"]
+    assert store.get(b"a") is None
+    assert names(other) == ["a"]
+    with pytest.raises(StoreError, match="is not yours"):
+        store.usage()
+    store.path.unlink()
+    store.path.symlink_to(tmp_path / "nowhere")
+    put(store, "b")
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_many_processes_write_and_read_at_once(tmp_path):
@@ -258,4 +312,4 @@ def test_a_writer_that_is_killed_leaves_a_file_that_can_be_read(tmp_path):
         writer.wait()
         store = Store(tmp_path, MANY)
         for usage in store.usage():
-            assert store.get(usage.key).content == usage.label.encode() * 50
+            assert store.get(usage.label.encode()) == usage.label.encode() * 50
