@@ -27,8 +27,8 @@ def cache(
 ) -> None:
     """What was kept of earlier answers, so that the same question is answered at once.
 
-    prune removes what rests on files that changed since, and what was not used for long; clear removes all. They lie in
-    NETSCOPE_CACHE_DIR, or else where the system keeps such things.
+    prune removes what was not used for long; clear removes all. They lie in NETSCOPE_CACHE_DIR, or else where the
+    system keeps such things.
     """
     if action not in ACTIONS:
         raise UsageError(f"cache does not {action!r}{did_you_mean(action, ACTIONS)}; it does {', '.join(ACTIONS)}")

@@ -30,14 +30,14 @@ main()
 class Netscope:
     """Runs commands in a folder, with a cache of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, cache):
         self.folder = folder
-        self.cache = folder / "cache"
+        self.cache = cache
         self.variables = {}
 
-    def run(self, *arguments, **variables):
+    def run(self, *arguments, program=("-c", RUN), **variables):
         finished = subprocess.run(
-            [sys.executable, "-c", RUN, *arguments],
+            [sys.executable, *program, *arguments],
             cwd=self.folder,
             env={**os.environ, "NETSCOPE_CACHE_DIR": str(self.cache), **self.variables, **variables},
             capture_output=True,
@@ -55,21 +55,151 @@ class Netscope:
         assert (second.returncode, second.stdout) == (first.returncode, first.stdout)
         return first
 
+    def kept(self):
+        return json.loads(self.run("cache", "--format", "json")[0].stdout)["answers"]
+
 
 @pytest.fixture
 def netscope(tmp_path):
-    (tmp_path / "my.py").write_text(NET, encoding="utf-8")
-    (tmp_path / "sizes.py").write_text("WIDTH = 3\n", encoding="utf-8")
-    return Netscope(tmp_path)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "my.py").write_text(NET, encoding="utf-8")
+    (folder / "sizes.py").write_text("WIDTH = 3\n", encoding="utf-8")
+    return Netscope(folder, tmp_path / "cache")
 
 
-def test_a_summary_is_given_again_until_the_file_changes(netscope):
-    command = ("summary", "./my.py:net@depth=2", "--input", "1x3", "--format", "json")
-    assert json.loads(netscope.twice(*command).stdout)["totals"]["params"] == 24
-    (netscope.folder / "sizes.py").write_text("WIDTH = 4\n", encoding="utf-8")
-    finished, imported = netscope.run(*command[:3], "1x4", *command[4:])
-    assert imported
-    assert json.loads(finished.stdout)["totals"]["params"] == 40
+OWN = """
+import os
+from torch import nn
+
+def net(out):
+    return nn.Linear(1, out, bias=False)
+
+def optional():
+    try:
+        from optional import N
+    except ImportError:
+        N = 16
+    return net(N)
+
+def shadowed():
+    import chunk_of_ours
+    return net(chunk_of_ours.N)
+
+def image():
+    from torchvision.io import read_file
+    return net(len(read_file("data.txt")))
+
+def listed():
+    return net(sum(entry.stat().st_size for entry in os.scandir("parts")))
+
+def linked():
+    return net(os.stat("data.txt").st_nlink)
+
+def environment():
+    return net(int(os.environb[b"MY_OWN"]))
+
+def language():
+    return net(len(os.popen("echo $LC_ALL").read()))
+"""
+
+
+@pytest.fixture
+def installed(netscope, tmp_path):
+    """A folder of installed packages: a module, and a source that imports it and may be cached."""
+    site = tmp_path / "site-packages"
+    metadata = site / "toys_of_ours-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: toys-of-ours\nVersion: 1.0\n", encoding="utf-8")
+    (metadata / "entry_points.txt").write_text("[netscope.sources]\ntoys = toys_of_ours:Toys\n", encoding="utf-8")
+    (site / "chunk_of_ours.py").write_text("N = 1\n", encoding="utf-8")
+    (site / "toys_of_ours.py").write_text(TOYS, encoding="utf-8")
+    netscope.variables["PYTHONPATH"] = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return site
+
+
+TOYS = """
+import chunk_of_ours
+from torch import nn
+from netscope.schema import Architecture
+from netscope.schema.inputs import as_forward_inputs
+from netscope.sources import ResolvedArchitecture
+
+class Toys:
+    name = "toys"
+    is_cacheable = True
+
+    def names(self):
+        return ("tiny",)
+
+    def listing(self):
+        return ()
+
+    def resolve(self, text, name, options):
+        return ResolvedArchitecture(
+            architecture=Architecture(spec=text, source="toys", name=name, options=options, description=""),
+            factory=lambda: nn.Linear(1, chunk_of_ours.N, bias=False),
+            default_inputs=lambda _: as_forward_inputs((1, 1)),
+        )
+"""
+
+
+@pytest.mark.usefixtures("installed")
+def test_own_code_is_traced_anew_whatever_it_rests_on(netscope):
+    names = ("optional", "shadowed", "image", "listed", "linked", "environment", "language")
+    (netscope.folder / "own.py").write_text(OWN, encoding="utf-8")
+    (netscope.folder / "data.txt").write_text("1", encoding="utf-8")
+    (netscope.folder / "parts").mkdir()
+    (netscope.folder / "parts" / "a.txt").write_text("1", encoding="utf-8")
+
+    def params(**variables):
+        command = ("compare", *(f"own.py:{name}" for name in names), "--input", "1x1", "--format", "json")
+        rows = json.loads(netscope.run(*command, **variables)[0].stdout)["rows"]
+        return dict(zip(names, (row["params"] for row in rows), strict=True))
+
+    before = params(MY_OWN="1", LC_ALL="")
+    assert before == {**dict.fromkeys(names, 1), "optional": 16}
+    (netscope.folder / "optional.py").write_text("N = 2\n", encoding="utf-8")
+    (netscope.folder / "chunk_of_ours.py").write_text("N = 2\n", encoding="utf-8")
+    (netscope.folder / "data.txt").write_text("12", encoding="utf-8")
+    (netscope.folder / "parts" / "a.txt").write_text("12", encoding="utf-8")
+    os.link(netscope.folder / "data.txt", netscope.folder / "again.txt")
+    assert params(MY_OWN="2", LC_ALL="C") == dict.fromkeys(names, 2)
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_comes_to_shadow_an_installed_module_is_seen(netscope):
+    command = ("summary", "toys/tiny", "--format", "json")
+    assert json.loads(netscope.twice(*command).stdout)["totals"]["params"] == 1
+    (netscope.folder / "chunk_of_ours.py").write_text("N = 2\n", encoding="utf-8")
+    for _ in range(2):
+        finished, imported = netscope.run(*command)
+        assert imported
+        assert json.loads(finished.stdout)["totals"]["params"] == 2
+
+
+def test_workers_build_what_is_registered_from_what_is_installed(netscope, installed):
+    (netscope.folder / "chunk_of_ours.py").write_text("N = 2\n", encoding="utf-8")
+    (installed.parent / "run.py").write_text(RUN, encoding="utf-8")  # so that the folder is not on the path
+    command = ("compare", "toys/tiny", "--format", "json")
+    finished, _ = netscope.run(*command, program=[str(installed.parent / "run.py")])
+    assert [row["params"] for row in json.loads(finished.stdout)["rows"]] == [1]
+
+
+@pytest.mark.slow
+def test_a_configuration_is_given_again_until_it_changes(netscope):
+    pytest.importorskip("transformers")
+    path = netscope.folder / "net" / "config.json"
+    path.parent.mkdir()
+    config = {"model_type": "gpt2", "n_embd": 8, "n_head": 2, "n_layer": 1, "vocab_size": 10, "n_positions": 4}
+    command = ("summary", "hf/./net", "--format", "json")
+    path.write_text(json.dumps(config), encoding="utf-8")
+    params = json.loads(netscope.twice(*command).stdout)["totals"]["params"]
+    path.write_text(json.dumps({**config, "n_layer": 2}), encoding="utf-8")
+    assert json.loads(netscope.twice(*command).stdout)["totals"]["params"] > params
+    path.write_text(json.dumps({**config, "auto_map": {"AutoModel": "net.Net"}}), encoding="utf-8")
+    for _ in range(2):
+        assert netscope.run(*command)[1]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +207,6 @@ def test_a_summary_is_given_again_until_the_file_changes(netscope):
     [
         ("summary", "lenet5", "--input", "2x1x28x28", "--train", "--optimizer", "adam"),
         ("diff", "alexnet-paper", "alexnet-tv"),
-        ("diff", "./my.py:net", "./my.py:net@depth=2", "--input", "1x3"),
         ("explain", "lenet5"),
         ("explain", "lenet5", "features.0", "--batch-size", "3"),
         ("check", "lenet5", "--max-params", "100k"),
@@ -108,27 +237,24 @@ def test_one_command_answers_by_what_another_kept(netscope):
 
 
 @pytest.mark.slow
-def test_checks_of_a_project_are_given_again_until_it_changes(netscope):
+def test_a_project_checks_its_own_models_anew(netscope):
     (netscope.folder / "pyproject.toml").write_text(
         "[tool.netscope.check.net]\nmodel = 'my:net'\ninput = '1x3'\nparams = 12\n"
-        "[tool.netscope.check.deep]\nmodel = './my.py:net@depth=2'\ninput = '1x3'\nparams = 24\n"
         "[tool.netscope.check.lenet]\nmodel = 'lenet5'\nparams = { max = '100k' }\n",
         encoding="utf-8",
     )
-    assert netscope.twice("check").returncode == 0
+    assert netscope.run("check")[0].returncode == 0
     (netscope.folder / "sizes.py").write_text("WIDTH = 2\n", encoding="utf-8")
     assert netscope.run("check")[0].returncode != 0
+    assert [answer["name"] for answer in netscope.kept()] == ["lenet5"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("command", ["diff", "compare"])
-def test_what_one_model_changes_is_not_in_the_answer_on_another(netscope, command):
+def test_what_one_model_changes_is_not_in_the_figures_of_another(netscope):
     text = "import sizes\nfrom torch import nn\nsizes.WIDTH = 9\ndef net(): return nn.Linear(3, 1)"
     (netscope.folder / "first.py").write_text(text, encoding="utf-8")
-    arguments = () if command == "diff" else ("-j", "1")
-    netscope.twice(command, "./first.py:net", "./my.py:net", "--input", "1x3", *arguments)
-    finished, _ = netscope.run("summary", "./my.py:net", "--input", "1x3", "--format", "json")
-    assert json.loads(finished.stdout)["totals"]["params"] == 12
+    command = ("compare", "./first.py:net", "./my.py:net", "lenet5", "--format", "json", "-j", "1")
+    rows = json.loads(netscope.run(*command, "--input", "1x3")[0].stdout)["rows"]
+    assert [row["params"] for row in rows] == [4, 12, None]
 
 
 @pytest.mark.slow
@@ -151,7 +277,7 @@ def test_completion_knows_the_built_in_names(netscope):
 @pytest.mark.slow
 def test_no_cache_neither_takes_nor_keeps(netscope):
     netscope.run("summary", "lenet5", "--no-cache")
-    assert json.loads(netscope.run("cache", "--format", "json")[0].stdout)["answers"] == []
+    assert netscope.kept() == []
     netscope.run("summary", "lenet5")
     assert netscope.run("summary", "lenet5", "--no-cache")[1]
 
@@ -165,31 +291,13 @@ def test_errors_are_found_anew(netscope):
 
 
 @pytest.mark.slow
-def test_weights_alone_are_given_again_but_not_explained(netscope):
-    import torch
-
-    path = netscope.folder / "weights.pt"
-    torch.save({"fc.weight": torch.zeros(3, 4)}, path)
-    assert "12" in netscope.twice("summary", "weights.pt").stdout
-    assert netscope.run("explain", "weights.pt")[0].returncode == 2
-    torch.save({"fc.weight": torch.zeros(3, 5)}, path)
-    assert "15" in netscope.run("summary", "weights.pt")[0].stdout
-
-
-@pytest.mark.slow
 def test_the_cache_is_shown_pruned_and_cleared(netscope):
-    netscope.run("summary", "./my.py:net", "--input", "1x3")
-    netscope.run("summary", "lenet5")
-    shown = json.loads(netscope.run("cache", "--format", "json")[0].stdout)
-    assert {(answer["kind"], answer["name"]) for answer in shown["answers"]} == {
-        ("summary", "./my.py:net"),
-        ("summary", "lenet5"),
-    }
-    assert shown["bytes"] == sum(answer["bytes"] for answer in shown["answers"]) > 0
-    (netscope.folder / "sizes.py").write_text("WIDTH = 4\n", encoding="utf-8")
-    pruned = json.loads(netscope.run("cache", "prune", "--format", "json")[0].stdout)
+    netscope.run("diff", "lenet5", "alexnet")
+    answers = netscope.kept()
+    assert {(answer["kind"], answer["name"]) for answer in answers} == {("summary", "lenet5"), ("summary", "alexnet")}
+    size = max(answer["bytes"] for answer in answers) / 2**20
+    pruned = json.loads(netscope.run("cache", "prune", "--max-size", f"{size:f}", "--format", "json")[0].stdout)
     assert pruned["removed"] == 1
-    assert [answer["name"] for answer in pruned["answers"]] == ["lenet5"]
     cleared = json.loads(netscope.run("cache", "clear", "--format", "json")[0].stdout)
     assert (cleared["removed"], cleared["answers"]) == (1, [])
     assert list(netscope.cache.iterdir()) == []
@@ -211,7 +319,18 @@ def test_what_the_cache_does_not_do_is_said(netscope, arguments, said):
 
 def test_a_cache_that_cannot_be_read_is_said_where_it_was_asked_for(netscope):
     netscope.cache.mkdir()
-    (netscope.cache / "answers-1.sqlite3").mkdir()
+    (netscope.cache / "answers-2.sqlite3").mkdir()
     finished, _ = netscope.run("cache")
     assert finished.returncode == 2
     assert "cannot be used" in finished.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="nobody owns files there")
+def test_a_cache_that_others_may_write_to_is_said_where_it_was_asked_for(netscope):
+    netscope.cache.mkdir(mode=0o700)
+    netscope.cache.chmod(0o777)
+    for action in ("show", "prune"):
+        finished, _ = netscope.run("cache", action)
+        assert finished.returncode == 2
+        assert f"others may write to {netscope.cache}" in " ".join(finished.stderr.split())
+    assert list(netscope.cache.iterdir()) == []
