@@ -1,17 +1,11 @@
 """What was kept of earlier answers: shown, cleared and pruned."""
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timezone
-from typing import TypeVar
 
 from netscope import cache
-from netscope.errors import UsageError
-from netscope.schema import CacheContents, CachedAnswer
-
-Result = TypeVar("Result")
+from netscope.schema import CacheContents
 
 DAY_S = 86_400.0
 UNUSED_DAYS = 30.0
@@ -22,24 +16,10 @@ def cache_contents() -> CacheContents:
     """What is kept.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or is not trusted.
     """
     store = _store()
-    return CacheContents(
-        path=str(store.path),
-        answers=tuple(
-            CachedAnswer(
-                kind=usage.kind,
-                name=usage.label,
-                version=usage.version,
-                made=_text(usage.made),
-                used=_text(usage.used),
-                bytes=usage.bytes,
-            )
-            for usage in _attempted(store.usage)
-        ),
-        limit_bytes=store.limit_bytes,
-    )
+    return CacheContents(path=str(store.path), answers=store.answers(), limit_bytes=store.limit_bytes)
 
 
 def clear_cache() -> CacheContents:
@@ -51,8 +31,8 @@ def clear_cache() -> CacheContents:
     store = _store()
     count = 0
     with suppress(cache.StoreError):  # what cannot be read can be cleared
-        count = len(store.usage())
-    _attempted(store.clear)
+        count = len(store.answers())
+    store.clear()
     return replace(cache_contents(), removed=count)
 
 
@@ -64,25 +44,14 @@ def prune_cache(unused_days: float = UNUSED_DAYS, limit_bytes: int | None = None
         limit_bytes: of what stays, the last used; None for what there may always be.
 
     Raises:
-        UsageError: the file cannot be read or written.
+        UsageError: the file cannot be read or written, or is not trusted.
     """
     store = _store()
-    before = _attempted(store.usage)
-    _attempted(lambda: store.prune(time.time() - unused_days * DAY_S, limit_bytes))
+    before = len(store.answers())
+    store.prune(time.time() - unused_days * DAY_S, limit_bytes)
     after = cache_contents()
-    return replace(after, removed=len(before) - len(after.answers))
+    return replace(after, removed=before - len(after.answers))
 
 
 def _store() -> cache.Store:
     return cache.Store(cache.folder(), cache.LIMIT_BYTES)
-
-
-def _attempted(action: Callable[[], Result]) -> Result:
-    try:
-        return action()
-    except cache.StoreError as error:
-        raise UsageError(f"the cache cannot be used: {error}") from error
-
-
-def _text(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M")

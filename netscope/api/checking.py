@@ -11,7 +11,6 @@ from netscope import analysis, config, sources
 from netscope.api.diffing import summary_of
 from netscope.api.isolation import WorkerError
 from netscope.api.pool import Job, Progress, Workers, jobs_at_once
-from netscope.api.recalling import current_fingerprint, recalling_in
 from netscope.api.revisions import checked_out
 from netscope.api.subjects import is_saved
 from netscope.api.summarizing import known_answer
@@ -213,11 +212,10 @@ def run_checks(plan: CheckPlan, progress: Callable[[Progress], None] = lambda _:
     checked: list[ModelCheck] = []
     updates: dict[str, LockedModel] = {}
     with ExitStack() as cleanup:
-        asked = [_Asked(folder=plan.folder, request=request) for request in plan.requests]
+        asked = [(plan.folder, request) for request in plan.requests]
         if plan.against:
             there = cleanup.enter_context(checked_out(plan.against, plan.folder))
-            asked += [_Asked(folder=there, request=request, is_kept=False) for request in plan.requests]
-        cleanup.enter_context(recalling_in(plan.folder))
+            asked += [(there, request) for request in plan.requests]
         found = _summaries(asked, plan.timeout_s, at_once, progress)
     now, then = found[: len(plan.requests)], found[len(plan.requests) :]
     for request, summary, before in zip_longest(plan.requests, now, then):
@@ -233,36 +231,28 @@ def run_checks(plan: CheckPlan, progress: Callable[[Progress], None] = lambda _:
     return report(checked, plan.against)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """A summary that is wanted; ``is_kept`` unless the folder is soon gone."""
-
-    folder: Path
-    request: CheckRequest
-    is_kept: bool = True
-
-
 def _summaries(
-    asked: Sequence[_Asked], timeout_s: float | None, at_once: int, progress: Callable[[Progress], None]
+    asked: Sequence[tuple[Path, CheckRequest]],
+    timeout_s: float | None,
+    at_once: int,
+    progress: Callable[[Progress], None],
 ) -> "list[Summary | WorkerError]":
-    """What was asked for, in order: as it was answered before, or else by workers."""
+    """What was asked for, each in its folder, in order: as it was answered before, or else by workers."""
     found: dict[int, Summary | WorkerError] = {}
     jobs: dict[int, Job] = {}
-    for index, item in enumerate(asked):
-        request = item.request
-        known = known_answer(request.model, request.inputs, request.options) if item.is_kept else None
+    for index, (folder, request) in enumerate(asked):
+        known = known_answer(request.model, request.inputs, request.options, folder)
         if known is not None:
             found[index] = known.summary
             continue
         jobs[index] = Job(
             label=request.name,
-            folder=item.folder,
+            folder=folder,
             task="summary",
             arguments=(request.model, request.inputs, request.options),
             timeout_s=timeout_s,
             needs_torch=not is_saved(request.model),
             is_foreign=not sources.is_registered(request.model),
-            fingerprint=current_fingerprint() if item.is_kept else None,
         )
     with closing(Workers(max(1, min(at_once, len(jobs))))) as workers:
         for index, answer in zip(jobs, workers.answers(tuple(jobs.values()), progress), strict=True):

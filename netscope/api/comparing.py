@@ -13,7 +13,6 @@ from netscope.api.diffing import summary_of
 from netscope.api.isolation import WorkerError
 from netscope.api.listing import catalogue, known_catalogue
 from netscope.api.pool import Job, Progress, Workers, jobs_at_once
-from netscope.api.recalling import current_fingerprint
 from netscope.api.subjects import is_saved, sizes_of
 from netscope.api.summarizing import SummaryAnswer, known_answer, summary_answer
 from netscope.errors import NetscopeError, UnknownNameError, UsageError
@@ -116,12 +115,9 @@ def _names(specs: Sequence[str], workers: Workers) -> tuple[list[str], list[str]
             remarks += told
         except _NotKnownError:
             asked.append(spec)
-    fingerprint = current_fingerprint()
     if asked:
         workers.prepare(Path.cwd())
-    jobs = [
-        Job(label=spec, folder=Path.cwd(), task="names", arguments=(spec,), fingerprint=fingerprint) for spec in asked
-    ]
+    jobs = [Job(label=spec, folder=Path.cwd(), task="names", arguments=(spec,)) for spec in asked]
     for spec, answer in zip(asked, workers.answers(jobs), strict=True):
         if isinstance(answer, WorkerError):
             raise answer
@@ -143,7 +139,6 @@ def _rows(
             arguments=(name, plan.inputs, plan.options),
             timeout_s=plan.timeout_s,
             is_foreign=not sources.is_registered(name),
-            fingerprint=current_fingerprint(),
         )
         for name, answer in known.items()
         if answer is None

@@ -114,7 +114,6 @@ class Worker:
         *,
         timeout_s: float | None = None,
         tell: Callable[[Any], None] = lambda _: None,
-        fingerprint: bytes | None = None,
         apart: bool = False,
     ) -> Any:
         """What the task answers, as plain data.
@@ -124,7 +123,6 @@ class Worker:
             arguments: plain data.
             timeout_s: after which it is given up, in seconds; None for never.
             tell: is given what the task tells on the way.
-            fingerprint: of what is installed, where answers are kept; None where they are not.
             apart: whether the process is left untouched by it, as far as the system can fork one.
 
         Raises:
@@ -133,7 +131,6 @@ class Worker:
         question = {
             "task": task,
             "arguments": arguments,
-            "fingerprint": fingerprint and fingerprint.hex(),
             "apart": apart and FORKS,
         }
         process = self._started(question)

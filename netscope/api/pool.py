@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 from netscope.api.isolation import Worker, WorkerError
+from netscope.api.recalling import environment_of_workers
 from netscope.errors import UsageError
 from netscope.machine import available_memory_bytes, cores
 
@@ -41,7 +42,6 @@ class Job:
         needs_torch: whether torch is imported beforehand.
         is_foreign: whether it runs code from elsewhere than what is installed, which may change anything. Such jobs are
             begun last, each in a process in which nothing ran before.
-        fingerprint: of what is installed, where answers are kept; None where they are not.
     """
 
     label: str
@@ -51,7 +51,6 @@ class Job:
     timeout_s: float | None = None
     needs_torch: bool = True
     is_foreign: bool = False
-    fingerprint: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +103,7 @@ class Workers:
         Args:
             count: the most processes.
         """
-        environment = _shared_cores(count)
+        environment = {**_shared_cores(count), **environment_of_workers()}
         self._workers = tuple(Worker(Path(), environment=environment) for _ in range(count))
         self._free: LifoQueue[Worker] = LifoQueue()
         for worker in self._workers:
@@ -169,7 +168,6 @@ class Workers:
                     job.task,
                     job.arguments,
                     timeout_s=job.timeout_s,
-                    fingerprint=job.fingerprint,
                     apart=job.is_foreign,
                 )
         except WorkerError as error:

@@ -1,8 +1,9 @@
 """Answers that were given before, by any command of netscope's: when one is given again, and when one is kept."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -27,6 +28,7 @@ DEFAULTS: Mapping[str, Any] = {
 """What the options of a query are where nothing is said."""
 
 _STEADY_DEVICES = ("auto", "meta", "cpu")
+_FINGERPRINT = "NETSCOPE_FINGERPRINT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +40,14 @@ class Query:
         spec: the architecture as typed, or the source whose names are asked for.
         inputs: what it is run on; None for its own.
         options: those of ``summarize`` that were given.
+        folder: where a configuration is looked for.
     """
 
     kind: str
     spec: str
     inputs: ForwardInputs | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path = Path()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +56,10 @@ class Recall:
 
     Attributes:
         store: the file.
-        folder: where architectures' files are looked for.
         fingerprint: of what is installed.
     """
 
     store: cache.Store
-    folder: Path
     fingerprint: bytes
 
     def key(self, query: Query) -> bytes | None:
@@ -65,7 +67,7 @@ class Recall:
         options = {**DEFAULTS, **query.options}
         if options["device"] not in _STEADY_DEVICES or not _is_plain(query.inputs):
             return None
-        content = b"" if query.kind == "names" else sources.cacheable_content(query.spec, self.folder)
+        content = b"" if query.kind == "names" else sources.cacheable_content(query.spec, query.folder)
         if content is None:
             return None
         asked = (query.kind, query.spec, query.inputs, sorted(options.items()), content)
@@ -79,37 +81,30 @@ _RECALL: ContextVar[Recall | None] = ContextVar("recall", default=None)
 
 
 @contextmanager
-def recalling(folder: Path, fingerprint: bytes | None = None) -> Iterator[None]:
-    """Gives answers again within, and keeps new ones. For processes of netscope's own, in which nobody else's code ran.
-
-    Args:
-        folder: where architectures' files are looked for.
-        fingerprint: of what is installed, if it is known.
-    """
-    store = cache.Store(cache.folder(), cache.LIMIT_BYTES)
-    recall = Recall(store=store, folder=folder, fingerprint=fingerprint or cache.fingerprint())
-    token = _RECALL.set(recall)
+def recalling() -> Iterator[None]:
+    """Gives answers again within, and keeps new ones. For processes of netscope's own alone."""
+    token = _recall_by(cache.fingerprint())
     try:
         yield
     finally:
         _RECALL.reset(token)
 
 
-@contextmanager
-def recalling_in(folder: Path) -> Iterator[None]:
-    """As ``recalling`` with another folder, where answers are given again; nothing where they are not."""
-    fingerprint = current_fingerprint()
-    if fingerprint is None:
-        yield
-        return
-    with recalling(folder, fingerprint):
-        yield
+def _recall_by(fingerprint: bytes) -> "Token[Recall | None]":
+    return _RECALL.set(Recall(store=cache.Store(cache.folder(), cache.LIMIT_BYTES), fingerprint=fingerprint))
 
 
-def current_fingerprint() -> bytes | None:
-    """Of what is installed, where answers are given again; None where they are not."""
+def environment_of_workers() -> dict[str, str]:
+    """Returns the variables by which a worker does as we do: their environment is another, our fingerprint theirs."""
     recall = _RECALL.get()
-    return None if recall is None else recall.fingerprint
+    return {} if recall is None else {_FINGERPRINT: recall.fingerprint.hex()}
+
+
+def recall_as_asked() -> None:
+    """Has this process, a worker, give answers again and keep them if the one that started it does."""
+    fingerprint = os.environ.pop(_FINGERPRINT, None)
+    if fingerprint is not None:
+        _recall_by(bytes.fromhex(fingerprint))
 
 
 def cache_key(query: Query) -> bytes | None:
@@ -146,7 +141,7 @@ def keep(query: Query, key: bytes | None, answer: Any) -> None:
         is_cacheable = sources.is_cacheable(query.spec)
     else:
         architecture = answer.summary.architecture
-        is_cacheable = sources.is_cacheable(architecture.source, architecture.name, recall.folder)
+        is_cacheable = sources.is_cacheable(architecture.source, architecture.name, query.folder)
     # Names and paths may be anything, and what cannot be written down is not kept.
     with suppress(ValueError, TypeError, msgspec.MsgspecError):
         content = msgspec.json.encode(answer)

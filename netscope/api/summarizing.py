@@ -1,7 +1,8 @@
 """``summarize`` and ``trace``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netscope.api.recalling import Query, get_or_compute, lookup
@@ -120,15 +121,19 @@ def summary_answer(
     return get_or_compute(_query(model, sizes.inputs, options), SummaryAnswer, made)
 
 
-def known_answer(model: str, inputs: Sequence[str], options: Mapping[str, Any]) -> SummaryAnswer | None:
+def known_answer(
+    model: str, inputs: Sequence[str], options: Mapping[str, Any], folder: Path = Path()
+) -> SummaryAnswer | None:
     """What was answered before and is still right; None if nothing was.
 
     Args:
         model: as for ``summarize``.
         inputs: as ``--input`` takes them.
         options: of ``summarize``.
+        folder: where files are looked for.
     """
-    return lookup(_query(model, parse_inputs(inputs) if inputs else None, options), SummaryAnswer)
+    query = _query(model, parse_inputs(inputs) if inputs else None, options)
+    return lookup(replace(query, folder=folder), SummaryAnswer)
 
 
 def _query(model: str, inputs: ForwardInputs | None, options: Mapping[str, Any]) -> Query:

@@ -6,8 +6,8 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from types import MappingProxyType
@@ -17,6 +17,7 @@ import msgspec
 
 from netscope import own_process
 from netscope.api.isolation import FAILURE, PREPARE
+from netscope.api.recalling import recall_as_asked
 from netscope.errors import NetscopeError, OutOfMemoryError, described
 
 LONGEST_MESSAGE = 1000
@@ -127,6 +128,7 @@ def serve(folder: str) -> None:
     """
     asked: SimpleQueue[dict[str, Any]] = SimpleQueue()
     say = _prepared(asked)
+    recall_as_asked()
     path, process = tuple(sys.path), os.getpid()
     while True:
         os.chdir(folder)
@@ -231,8 +233,7 @@ def _leave() -> NoReturn:
 
 def _answered(question: dict[str, Any], tell: Teller) -> dict[str, Any]:
     try:
-        with _recalling(question["fingerprint"]):
-            return {"answer": TASKS[question["task"]](tell, *question["arguments"])}
+        return {"answer": TASKS[question["task"]](tell, *question["arguments"])}
     except NetscopeError as error:
         return {"error": _shortened(str(error)), "exit_code": error.exit_code}
     except KeyboardInterrupt as error:
@@ -240,18 +241,6 @@ def _answered(question: dict[str, Any], tell: Teller) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - our own mistake, but the other tasks are none of it
         text = f"this is a mistake in netscope: unexpected {described(error)}"
         return {"error": _shortened(text), "exit_code": 3}
-
-
-@contextmanager
-def _recalling(fingerprint: str | None) -> Iterator[None]:
-    """Gives answers again within, and keeps them, where whoever asks does."""
-    if fingerprint is None:
-        yield
-        return
-    from netscope.api.recalling import recalling
-
-    with recalling(Path.cwd(), bytes.fromhex(fingerprint)):
-        yield
 
 
 def _shortened(sentence: str) -> str:

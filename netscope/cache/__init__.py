@@ -2,14 +2,13 @@
 
 from netscope.cache.installation import fingerprint, loose_modules
 from netscope.cache.location import FOLDER_VARIABLE, LIMIT_BYTES, folder
-from netscope.cache.store import Store, StoreError, Usage
+from netscope.cache.store import Store, StoreError
 
 __all__ = [
     "FOLDER_VARIABLE",
     "LIMIT_BYTES",
     "Store",
     "StoreError",
-    "Usage",
     "fingerprint",
     "folder",
     "loose_modules",

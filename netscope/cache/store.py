@@ -7,9 +7,12 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from datetime import datetime, timezone
 from hashlib import blake2b
 from pathlib import Path
+
+from netscope.errors import UsageError
+from netscope.schema import CachedAnswer
 
 FILE_NAME = "answers-2.sqlite3"
 """With the number of the table's form."""
@@ -34,29 +37,11 @@ _IS_SENSIBLE = f"({_HAS_SIZE} AND {_HAS_TIMES} AND {_HAS_TEXTS})"
 """Of a row as ``put`` writes it."""
 
 
-class StoreError(Exception):
+class StoreError(UsageError):
     """The file cannot be read or written; the message says why."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """What is known of an answer without reading it.
-
-    Attributes:
-        kind: what was asked.
-        label: of what, for people.
-        version: of the netscope that gave it.
-        made: when, in seconds since 1970.
-        used: when it was last given, to the hour.
-        bytes: what it takes.
-    """
-
-    kind: str
-    label: str
-    version: str
-    made: float
-    used: float
-    bytes: int
+    def __init__(self, path: Path, reason: object) -> None:
+        super().__init__(f"the cache cannot be used: {path}: {reason}")
 
 
 class Store:
@@ -121,8 +106,8 @@ class Store:
         with suppress(StoreError), self._opened() as database:
             database.execute("DELETE FROM answers WHERE key = ?", (key,))
 
-    def usage(self) -> tuple[Usage, ...]:
-        """All answers, the last used first.
+    def answers(self) -> tuple[CachedAnswer, ...]:
+        """All answers without their contents, the last used first.
 
         Raises:
             StoreError: the file cannot be read.
@@ -135,8 +120,10 @@ class Store:
                 "SELECT kind, label, version, made, used, bytes FROM answers "  # noqa: S608 - our own words
                 f"WHERE {_IS_SENSIBLE} ORDER BY used DESC, label, kind"
             ).fetchall()
-        names = ("kind", "label", "version", "made", "used", "bytes")
-        return tuple(Usage(**dict(zip(names, row, strict=True))) for row in rows)
+        return tuple(
+            CachedAnswer(kind=kind, name=label, version=version, made=_text(made), used=_text(used), bytes=size)
+            for kind, label, version, made, used, size in rows
+        )
 
     def prune(self, oldest_s: float, limit_bytes: int | None = None) -> None:
         """Forgets what was last used before ``oldest_s``, or longest ago and is too much; the file gets smaller.
@@ -163,7 +150,7 @@ class Store:
             for path in self.path.parent.glob("answers-*.sqlite3*"):
                 path.unlink(missing_ok=True)
         except OSError as error:
-            raise StoreError(f"{self.path}: {error.strerror or error}") from error
+            raise StoreError(self.path, error.strerror or error) from error
 
     def _check_own(self) -> None:
         """Checks that nobody else may have written what lies here.
@@ -179,9 +166,9 @@ class Store:
             except OSError:
                 return  # it is not there, or cannot be opened either
             if stat.S_ISLNK(status.st_mode) or status.st_uid != os.geteuid():
-                raise StoreError(f"{path} is not yours")
+                raise StoreError(path, "it is not yours")
             if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                raise StoreError(f"others may write to {path}; chmod go-w makes it yours alone")
+                raise StoreError(path, "others may write to it; chmod go-w makes it yours alone")
 
     @contextmanager
     def _opened(self, *, writable: bool = True) -> Iterator[sqlite3.Connection]:
@@ -209,7 +196,7 @@ class Store:
             if type(error) is sqlite3.DatabaseError or str(error).startswith("no such column"):
                 self._discard()
             self._is_busy = self._is_busy or str(error).startswith("database is locked")
-            raise StoreError(f"{self.path}: {error}") from error
+            raise StoreError(self.path, error) from error
 
     def _discard(self) -> None:
         """Throws away a file that is none of ours any more."""
@@ -230,6 +217,10 @@ def _shrink(database: sqlite3.Connection, limit_bytes: int) -> None:
         if size <= limit_bytes:
             break
     database.executemany("DELETE FROM answers WHERE key = ?", leaving)
+
+
+def _text(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M")
 
 
 def _checksum(key: bytes, parts: Sequence[str | bytes]) -> bytes:

@@ -1,7 +1,5 @@
 """What the shell offers when the tab key is pressed."""
 
-from pathlib import Path
-
 
 def architectures(incomplete: str) -> list[str]:
     """The architectures whose names go on like this, as far as they are known without importing torch."""
@@ -9,7 +7,7 @@ def architectures(incomplete: str) -> list[str]:
     from netscope.api.recalling import recalling
 
     try:
-        with recalling(Path.cwd()):
+        with recalling():
             return [name for name in known_names() if name.startswith(incomplete)]
     except Exception:  # noqa: BLE001 - what is said here would stand in the middle of what is being typed
         return []

@@ -222,7 +222,7 @@ def answering(message: str, *, no_cache: bool) -> Iterator[Callable[[str], None]
             return
         from netscope.api.recalling import recalling
 
-        with recalling(Path.cwd()):
+        with recalling():
             yield progress
             if "torch" in sys.modules:
                 from netscope.api.listing import learn_names

@@ -104,7 +104,7 @@ class OtherProcesses:
         self.counts.append(count)
         return self
 
-    def prepare(self, _folder, _fingerprint=None):
+    def prepare(self, _folder):
         pass
 
     def answers(self, jobs, tell=lambda _: None):

@@ -20,8 +20,9 @@ from netscope.sources import Catalogue, registry
 
 
 @pytest.fixture
-def recall(tmp_path):
-    return Recall(store=cache.Store(tmp_path, 1), folder=tmp_path, fingerprint=b"")
+def recall(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Recall(store=cache.Store(tmp_path, 1), fingerprint=b"")
 
 
 @pytest.fixture
@@ -29,8 +30,9 @@ def kept(tmp_path, monkeypatch):
     """A process that keeps answers; gives the names of those that it has."""
     monkeypatch.setenv("NETSCOPE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "loose_modules", lambda: ())  # those of the tests
-    with recalling.recalling(tmp_path):
-        yield lambda: [usage.label for usage in cache.Store(tmp_path / "cache", 1).usage()]
+    monkeypatch.chdir(tmp_path)
+    with recalling.recalling():
+        yield lambda: [answer.name for answer in cache.Store(tmp_path / "cache", 1).answers()]
 
 
 def about(spec, **how):

@@ -20,7 +20,7 @@ def put(store, name, content=b"content"):
 
 
 def names(store):
-    return [usage.label for usage in store.usage()]
+    return [answer.name for answer in store.answers()]
 
 
 def incompressible(number, size):
@@ -124,7 +124,7 @@ def test_the_file_does_not_grow_past_its_bound(tmp_path):
     store = Store(tmp_path, 100_000)
     for number in range(200):
         put(store, f"a{number}", os.urandom(5000))
-    assert sum(usage.bytes for usage in store.usage()) <= 100_000
+    assert sum(answer.bytes for answer in store.answers()) <= 100_000
     assert store.path.stat().st_size < 200_000
 
 
@@ -258,8 +258,8 @@ def test_what_others_may_write_to_is_not_used(tmp_path, what, mode):
     path.chmod(before | mode)
     put(store, "b")
     assert store.get(b"a") is None
-    for action in (store.usage, lambda: store.prune(0.0)):
-        with pytest.raises(StoreError, match=f"others may write to {path}; chmod go-w"):
+    for action in (store.answers, lambda: store.prune(0.0)):
+        with pytest.raises(StoreError, match=f"{path}: others may write to it; chmod go-w"):
             action()
     path.chmod(before)
     assert names(store) == ["a"]
@@ -271,8 +271,8 @@ def test_what_belongs_to_another_is_not_used(tmp_path, monkeypatch):
     put(store, "a")
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert store.get(b"a") is None
-    with pytest.raises(StoreError, match=f"{tmp_path} is not yours"):
-        store.usage()
+    with pytest.raises(StoreError, match=f"{tmp_path}: it is not yours"):
+        store.answers()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="nobody owns files there")
@@ -284,8 +284,8 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path):
     put(store, "b")
     assert store.get(b"a") is None
     assert names(other) == ["a"]
-    with pytest.raises(StoreError, match="is not yours"):
-        store.usage()
+    with pytest.raises(StoreError, match="it is not yours"):
+        store.answers()
     store.path.unlink()
     store.path.symlink_to(tmp_path / "nowhere")
     put(store, "b")
@@ -311,5 +311,5 @@ def test_a_writer_that_is_killed_leaves_a_file_that_can_be_read(tmp_path):
         writer.kill()
         writer.wait()
         store = Store(tmp_path, MANY)
-        for usage in store.usage():
-            assert store.get(usage.label.encode()) == usage.label.encode() * 50
+        for name in names(store):
+            assert store.get(name.encode()) == name.encode() * 50
