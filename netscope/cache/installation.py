@@ -95,11 +95,14 @@ def loose_modules() -> tuple[str, ...]:
 
 
 def _places(module: object) -> list[str]:
-    """Returns the module's file, or the folders of a package without one."""
-    file = getattr(module, "__file__", None)
-    places = [file] if isinstance(file, str) else getattr(module, "__dict__", {}).get("__path__", ())
+    """Returns the module's file, and where the modules of a package are looked for."""
+    folders = [f"{folder}{os.sep}" for folder in getattr(module, "__dict__", {}).get("__path__", ())]
     # torch gives modules of its own making a file without a folder.
-    return [place for place in places if os.path.isabs(place)]  # noqa: PTH117 - thousands of them
+    return [
+        place
+        for place in (getattr(module, "__file__", None), *folders)
+        if isinstance(place, str) and os.path.isabs(place)  # noqa: PTH117 - thousands of them
+    ]
 
 
 def _loose(entry: str) -> Iterator[tuple[object, ...]]:

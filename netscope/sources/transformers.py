@@ -42,10 +42,10 @@ def config_of(name: str, options: Mapping[str, Any], folder: Path) -> bytes | No
         options: that change the configuration.
         folder: where relative paths start.
     """
-    path = folder / Path(name).expanduser()
     try:
+        path = folder / Path(name).expanduser()
         content = (path if path.is_file() else path / "config.json").read_bytes()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # there is none, or no such name or home
         content = b""
     told = repr(options).replace("'", '"')
     leads = "/" in told or any(sign.encode() in content or sign in told for sign in LEADING_ELSEWHERE)

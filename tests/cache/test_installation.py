@@ -92,6 +92,7 @@ def test_an_archive_on_the_path_is_seen(monkeypatch, tmp_path):
     [
         ({"__file__": str(Path(__file__))}, True),
         ({"__file__": None, "__path__": [str(Path(__file__).parent)]}, True),
+        ({"__file__": pytest.__file__, "__path__": ["/elsewhere"]}, True),
         ({"__file__": pytest.__file__}, False),
         ({"__file__": fingerprint.__code__.co_filename}, False),
         ({"__file__": "_ops.py"}, False),
