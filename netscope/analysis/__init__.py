@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from netscope.analysis.summary import summarise, without_forward
     from netscope.analysis.timing import with_times
     from netscope.analysis.traffic import bytes_moved, table_rows
+    from netscope.analysis.unread import unread_tensors
     from netscope.analysis.verification import compare
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "remedy",
     "summarise",
     "table_rows",
+    "unread_tensors",
     "weights_map",
     "with_times",
     "without_forward",

@@ -47,8 +47,10 @@ class LockEntry:
 def judged(request: CheckRequest, summary: Summary, entry: LockEntry) -> ModelCheck:
     """How the rules of one check came out."""
     results: list[RuleResult] = []
+    accepts_unread = any(rule.metric == "unread_params" for rule in request.rules)
     for rule in request.rules:
-        results += _results(rule, request, summary, entry)
+        found = _results(rule, request, summary, entry)
+        results += found if accepts_unread else (_with_left_out(result, summary) for result in found)
     against_lock = None
     if request.lock:
         result, against_lock = _against_lock(request, summary, entry)
@@ -94,6 +96,25 @@ def _results(rule: Rule, request: CheckRequest, summary: Summary, entry: LockEnt
         known = before.get(row.path)
         previous = metric.of_row(known) if known is not None and rule.metric != "memory" else None
         yield _judge(rule, request, row.path, metric.of_row(row), previous, summary.rows, reason, unfit)
+
+
+def _with_left_out(result: RuleResult, summary: Summary) -> RuleResult:
+    """A result about FLOPs with what they are not of, which makes a warning of a pass."""
+    metric = METRICS[result.rule.metric]
+    if not metric.counts_ops or result.actual is None:
+        return result
+    row = next(row for row in summary.rows if row.path == result.path)
+    if not row.unread_params:
+        return result
+    left_out = f"of what ran: {row.unread_params:,} of its parameters were not read" if row.path else summary.left_out
+    if result.status != "passed":
+        return replace(result, message=f"{result.message}; {left_out}")
+    return replace(
+        result,
+        status="warned",
+        message=f"{_exact(result.actual)} {metric.title}, {left_out}",
+        remedy=f"to accept it: a rule unread_params.max = {row.unread_params:_}",
+    )
 
 
 def _unknown(metric: Metric, *, is_lower_bound: bool, ops: Summary) -> str:

@@ -70,6 +70,8 @@ def compared(summary: Summary) -> ComparedArchitecture:
         param_bytes=totals.param_bytes,
         peak_activation_bytes=summary.peak_memory.activations if has_run and summary.peak_memory else None,
         remarks=summary.remarks,
+        unread_params=totals.unread_params,
+        left_out=summary.left_out,
     )
 
 

@@ -53,6 +53,12 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             of_row=lambda row: row.trainable_params,
             own=lambda row: row.own_trainable_params,
         ),
+        "unread_params": Metric(
+            title="unread parameters",
+            of_summary=lambda summary: summary.totals.unread_params,
+            of_row=lambda row: row.unread_params,
+            own=lambda row: row.own_unread_params,
+        ),
         "flops": Metric(
             title="FLOPs",
             of_summary=lambda summary: summary.totals.flops,

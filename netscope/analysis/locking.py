@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from netscope.analysis.diffing.layers import NOT_TOLD_APART
 from netscope.analysis.figures import METRICS
+from netscope.analysis.unread import unread_names
 from netscope.schema import (
     NOWHERE,
     Architecture,
@@ -92,6 +93,7 @@ def unlocked(model: LockedModel, like: Summary) -> Summary:
             trainable_params=parent.trainable_params + row.trainable_params,
             flops=parent.flops + row.flops,
             memory=parent.memory + row.memory,
+            unread_params=parent.unread_params + row.unread_params,
         )
     root = rows[0]
     return replace(
@@ -111,17 +113,20 @@ def unlocked(model: LockedModel, like: Summary) -> Summary:
             macs=root.flops // 2,
             backward_flops=0,
             memory=root.memory,
+            unread_params=root.unread_params,
         ),
         uncounted_ops=like.uncounted_ops if "flops" not in model.metrics and like.traced_on != NOWHERE else (),
         mode=model.mode,
         traced_on=model.traced_on,
         versions={"torch": model.torch},
         peak_memory=None,
+        unread_parameters=unread_names(rows),
     )
 
 
 def _row(layer: LockedLayer) -> LayerRow:
     memory = MemoryUse(weights=layer.bytes)
+    unread = sum(tensor.elements for tensor in layer.tensors if tensor.unread and tensor.shared_with is None)
     return LayerRow(
         path=layer.path,
         type_name=layer.type,
@@ -147,6 +152,8 @@ def _row(layer: LockedLayer) -> LayerRow:
         tensors=layer.tensors,
         reads_from=layer.reads_from,
         computation=layer.computation,
+        unread_params=unread,
+        own_unread_params=unread,
     )
 
 

@@ -8,6 +8,7 @@ from netscope.analysis.dataflow import computations, reads_from
 from netscope.analysis.experts import active_params
 from netscope.analysis.memory import kept_activations, peak_of_inference
 from netscope.analysis.receptive import receptive_fields
+from netscope.analysis.unread import unread_names, unread_tensors
 from netscope.machine import uncollected
 from netscope.schema import (
     NEVER_RAN,
@@ -45,8 +46,10 @@ class _Node:
     tensors: list[LayerTensor] = field(default_factory=list)
     own_params: int = 0
     own_trainable: int = 0
+    own_unread: int = 0
     params: int = 0
     trainable: int = 0
+    unread: int = 0
     own_flops: int = 0
     flops: int = 0
     own_backward_flops: int = 0
@@ -84,13 +87,13 @@ def _summarise(trace: Trace, flops: Sequence[int | None], architecture: Architec
     uncalled = tuple(nodes[position].module.path for position in order if not nodes[position].ran)
     sources, fingerprints, fields = reads_from(trace), computations(trace), receptive_fields(trace)
     uncounted = Counter(op.name for op, cost in zip(trace.ops, flops, strict=True) if cost is None)
+    rows = tuple(
+        _row(nodes[position], trace, sources[position], fingerprints[position], fields[position]) for position in order
+    )
     return Summary(
         architecture=architecture,
         inputs=trace.inputs,
-        rows=tuple(
-            _row(nodes[position], trace, sources[position], fingerprints[position], fields[position])
-            for position in order
-        ),
+        rows=rows,
         totals=_totals(trace, nodes[0]),
         uncounted_ops=tuple(OpCount(op=op, calls=calls, flops=None) for op, calls in sorted(uncounted.items())),
         uncalled_modules=uncalled,
@@ -100,18 +103,29 @@ def _summarise(trace: Trace, flops: Sequence[int | None], architecture: Architec
         optimizer=optimizer,
         remarks=trace.remarks,
         versions=trace.versions,
+        unread_parameters=unread_names(rows),
     )
 
 
 def without_forward(summary: Summary) -> Summary:
     """The summary of weights alone: nothing ran, so no FLOPs are known, and nothing is said to have been left out."""
     rows = tuple(
-        replace(row, calls=0, is_lower_bound=True, notes=tuple(note for note in row.notes if note != NEVER_RAN))
+        replace(
+            row,
+            calls=0,
+            is_lower_bound=True,
+            notes=tuple(note for note in row.notes if note != NEVER_RAN),
+            tensors=tuple(replace(tensor, unread=False) for tensor in row.tensors),
+            unread_params=0,
+            own_unread_params=0,
+        )
         for row in summary.rows
     )
     return replace(
         summary,
         rows=rows,
+        totals=replace(summary.totals, unread_params=None),
+        unread_parameters=(),
         uncounted_ops=(OpCount(op=UNKNOWN_FORWARD, calls=1, flops=None),),
         uncalled_modules=(),
         traced_on=NOWHERE,
@@ -170,6 +184,7 @@ def _execution_order(nodes: list[_Node], trace: Trace) -> list[int]:
 def _attribute_parameters(nodes: list[_Node], order: list[int], trace: Trace) -> None:
     """Each distinct parameter tensor lands on the first row that has it; later ones are marked as sharing it."""
     owners: dict[int, str] = {}
+    unread = unread_tensors(trace)
     for position in order:
         node = nodes[position]
         path = node.module.path
@@ -181,9 +196,11 @@ def _attribute_parameters(nodes: list[_Node], order: list[int], trace: Trace) ->
             elif owner == name:
                 node.own_params += parameter.elements
                 node.own_trainable += parameter.elements if parameter.trainable else 0
+                node.own_unread += parameter.elements if parameter.tensor in unread else 0
             elif node.module.same_as is None:
                 node.notes.append(f"{parameter.name} is {owner}")
-            node.tensors.append(_layer_tensor(parameter, trace, is_buffer=False, owner=owner, name=name))
+            tensor = _layer_tensor(parameter, trace, is_buffer=False, owner=owner, name=name)
+            node.tensors.append(replace(tensor, unread=parameter.tensor is None or parameter.tensor in unread))
         for buffer in node.module.buffers:
             name = f"{path}.{buffer.name}" if path else buffer.name
             owner = None if buffer.tensor is None else owners.setdefault(buffer.tensor, name)
@@ -263,6 +280,7 @@ def _add_up(nodes: list[_Node], position: int) -> None:
     children = [nodes[child] for child in node.children]
     node.params = node.own_params + sum(child.params for child in children)
     node.trainable = node.own_trainable + sum(child.trainable for child in children)
+    node.unread = node.own_unread + sum(child.unread for child in children)
     node.flops = node.own_flops + sum(child.flops for child in children)
     node.backward_flops = node.own_backward_flops + sum(child.backward_flops for child in children)
     node.memory = sum((child.memory for child in children), start=node.own_memory)
@@ -303,6 +321,8 @@ def _row(
         reads_from=reads_from,
         computation=computation,
         receptive_field=receptive_field,
+        unread_params=node.unread,
+        own_unread_params=node.own_unread,
     )
 
 
@@ -336,6 +356,7 @@ def _totals(trace: Trace, root: _Node) -> Totals:
         macs=root.flops // 2,
         backward_flops=root.backward_flops,
         memory=root.memory,
+        unread_params=root.unread,
     )
 
 

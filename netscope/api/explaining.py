@@ -10,6 +10,14 @@ from netscope.api.recalling import Query, cache_key, keep, lookup
 from netscope.api.subjects import (
     Sizes,
     check_has_module,
+    check_parameters_read,
+    check_runs,
+    is_saved,
+    resolve,
+    sizes_of,
+    subject_of,
+    trace_where_possible,
+)
     check_runs,
     is_saved,
     resolve,
@@ -185,6 +193,7 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
     with tracing.undisturbed():
         try:
             recorded = trace_where_possible(subject, device, "eval", resolved.architecture.spec)
+            check_parameters_read(recorded, subject, resolved.architecture.spec)
         except (InputError, tracing.ForwardError) as error:
             failure = error.__cause__ if isinstance(error, InputError) else error
             if not isinstance(failure, tracing.ForwardError):

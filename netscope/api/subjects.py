@@ -82,6 +82,8 @@ def resolve_and_trace(
         check_has_module(resolved, *(option for option, is_asked in asked.items() if is_asked))
         subject = subject_of(resolved, sizes, dtype)
         recorded = trace_where_possible(subject, device, mode, resolved.architecture.spec)
+        if resolved.runs:
+            check_parameters_read(recorded, subject, resolved.architecture.spec)
     versions = {"netscope": __version__, **recorded.versions, **resolved.versions}
     return resolved, replace(recorded, versions=versions)
 
@@ -193,6 +195,30 @@ def trace_where_possible(subject: "Subject", device: str, mode: str, what: str) 
         f"what depends on values may cost more or less with others"
     )
     return trace_explained(subject, "cpu", mode, remarks=(remark,))
+
+
+def check_parameters_read(recorded: Trace, subject: "Subject", what: str) -> None:
+    """Checks that the pass read any of the model's parameters; one that read none was not asked anything.
+
+    Raises:
+        InputError: it has parameters and read none of them.
+    """
+    from netscope import analysis, tracing
+
+    elements = {
+        item.tensor: item.elements
+        for module in recorded.modules
+        for item in module.parameters
+        if item.tensor is not None and item.elements
+    }
+    if not elements or not elements.keys() <= analysis.unread_tensors(recorded):
+        return
+    taken = tracing.parameters_text(subject.build("meta"))
+    given = ", ".join(item.name for item in recorded.inputs)
+    raise InputError(
+        f"{what} read none of its {sum(elements.values()):,} parameters when it was run with {given or 'no input'}: "
+        f"its forward takes {taken}; give it what it computes with, like --input NAME=1x3x224x224"
+    )
 
 
 def trace_explained(subject: "Subject", device: str, mode: str, remarks: tuple[str, ...] = ()) -> Trace:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
-from netscope.api.subjects import check_runs, resolve, sizes_of, subject_of, trace_where_possible
+from netscope.api.subjects import check_parameters_read, check_runs, resolve, sizes_of, subject_of, trace_where_possible
 from netscope.flops import flops_per_op
 from netscope.schema import Cause, PeerCount, Summary, Verification
 
@@ -29,6 +29,7 @@ def verify(
         check_runs(resolved)
         subject = subject_of(resolved, sizes)
         recorded = trace_where_possible(subject, "auto", "eval", resolved.architecture.spec)
+        check_parameters_read(recorded, subject, resolved.architecture.spec)
         tallies = tracing.peer_tallies(subject, recorded.device)
     flops = flops_per_op(recorded)
     summary = analysis.summarise(recorded, flops, resolved.architecture)

@@ -87,6 +87,7 @@ COMPARED_COLUMNS: dict[str, _ComparedColumn] = {
         title="MACs", kind="flops", value=lambda row: _bounded(row, row.macs), sorted_by=lambda row: row.macs
     ),
     "lower-bound": _ComparedColumn(title="Lower bound", kind="raw", value=lambda row: row.is_lower_bound),
+    "unread": _ComparedColumn(title="Unread", kind="count", value=lambda row: row.unread_params, rank=8),
     "weights": _ComparedColumn(title="Weights", kind="bytes", value=lambda row: row.param_bytes, rank=8),
     "peak": _ComparedColumn(title="Peak act.", kind="bytes", value=lambda row: row.peak_activation_bytes, rank=7),
     "top1": _ComparedColumn(title="Top-1", kind="percent", value=lambda row: row.top1, rank=1),
@@ -96,7 +97,7 @@ COMPARED_COLUMNS: dict[str, _ComparedColumn] = {
 
 USUAL = ("year", "idea", "input", "layers", "activations", "pooling", "params", "flops", "weights", "peak", "top1")
 EXACT = ("source", "year", "paper", "idea", "input", "layers", "activations", "pooling", "params", "flops",
-         "lower-bound", "weights", "peak", "top1", "top1-of")  # fmt: skip
+         "lower-bound", "unread", "weights", "peak", "top1", "top1-of")  # fmt: skip
 """What CSV gives."""
 
 OPTIONAL = ("year", "idea", "top1", "activations", "pooling")
@@ -225,6 +226,8 @@ def _facts(table: ComparisonTable, keys: tuple[str, ...]) -> Iterator[tuple[str,
     if rows and ("flops" in keys or "macs" in keys):
         bound = "; ≥ where there is no formula for an op" if any(row.is_lower_bound for row in rows) else ""
         yield "FLOPs" if "flops" in keys else "MACs", f"{table.flop_convention}{bound}"
+    for left_out, names in _grouped((row.left_out, row) for row in rows if row.left_out):
+        yield "Unread", f"{names}: {left_out}"
     if "top1" in keys and any(row.top1_of for row in rows):
         weights = ", ".join(dict.fromkeys(row.top1_of for row in rows if row.top1_of))
         yield "Top-1", f"on ImageNet-1K, as torchvision publishes it for its default weights: {weights}"

@@ -209,13 +209,14 @@ def _flat(node: Node) -> Node:
     )
 
 
+_EXACT_FIGURES = ("params", "own_params", "flops", "own_flops", "unread_params")
 _EXACT_COLUMNS = (
     *(Column(key=key, title=key, kind="text") for key in ("kind", "before", "after", "type_before", "type_after")),
     Column(key="attributes", title="attributes", kind="text"),
     *(Column(key=f"output_{side}", title=f"output_{side}", kind="shape") for side in ("before", "after")),
     *(
         Column(key=f"{figure}_{side}", title=f"{figure}_{side}", kind="count")
-        for figure in ("params", "own_params", "flops", "own_flops")
+        for figure in _EXACT_FIGURES
         for side in ("before", "after", "delta")
     ),
 )
@@ -234,7 +235,7 @@ def _exact_document(diff: ModelDiff, view: DiffView) -> Document:
 def _exact_row(change: LayerChange) -> Row:
     sides = (change.before, change.after)
     figures: list[int | None] = []
-    for name in ("params", "own_params", "flops", "own_flops"):
+    for name in _EXACT_FIGURES:
         before, after = (getattr(side, name) if side else None for side in sides)
         figures += [before, after, (after or 0) - (before or 0)]
     return Row(
@@ -260,6 +261,9 @@ def _facts(diff: ModelDiff) -> Iterator[tuple[str, str]]:
     yield "Parameters", total_text(before.params, after.params)
     bound = "   lower bounds: there is no formula for some op" if diff.is_lower_bound else ""
     yield "FLOPs", total_text(before.flops, after.flops) + bound
+    for side in (diff.before, diff.after):
+        if side.left_out:
+            yield "Unread", f"{side.architecture.title}: {side.left_out}"
     if diff.ignored:
         yield "Ignored", ", ".join(diff.ignored)
     for remark in diff.remarks:

@@ -78,6 +78,7 @@ COLUMNS: dict[str, _SummaryColumn] = {
     "params-bar": _SummaryColumn(title="", kind="bar", value=_part("params")),
     "own-params": _SummaryColumn(title="Own params", kind="count", value=lambda row, _: row.own_params),
     "trainable": _SummaryColumn(title="Trainable", kind="count", value=lambda row, _: row.trainable_params),
+    "unread": _SummaryColumn(title="Unread", kind="count", value=lambda row, _: row.unread_params),
     "flops": _SummaryColumn(title="FLOPs", kind="flops", value=lambda row, _: _bounded(row, row.flops)),
     "flops-share": _SummaryColumn(title="", kind="share", value=_part("flops")),
     "flops-bar": _SummaryColumn(title="", kind="bar", value=_part("flops")),
@@ -113,7 +114,7 @@ USUAL = ("type", "output", "params", "params-share", "params-bar", "flops", "flo
 USUAL_OF_A_STEP = ("type", "output", "params", "flops", "backward-flops", "step-share", "activations")
 USUAL_OF_WEIGHTS = ("params", "params-share", "params-bar", "weights")
 EXACT_OF_WEIGHTS = ("params", "own-params", "weights")
-EXACT = ("type", "input", "output", "calls", "params", "own-params", "trainable", "flops", "own-flops")
+EXACT = ("type", "input", "output", "calls", "params", "own-params", "trainable", "unread", "flops", "own-flops")
 EXACT_OF_A_STEP = (*EXACT, "backward-flops", "gradients", "optimizer-state", "activations")
 """What CSV gives: exact figures, no shares."""
 
@@ -222,6 +223,7 @@ def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]
             row,
             params=row.own_params,
             trainable_params=row.own_trainable_params,
+            unread_params=row.own_unread_params,
             flops=row.own_flops,
             backward_flops=row.own_backward_flops,
             memory=row.own_memory,
@@ -360,9 +362,15 @@ def _memory(summary: Summary) -> str:
 
 def _accounted(summary: Summary) -> str:
     convention = summary.flop_convention.partition("; ")[2]
-    if not summary.is_lower_bound:
-        return f"{convention}; every op accounted for"
-    return f"{convention}; a lower bound: there is no formula for {numbers.calls(summary.uncounted_ops)}"
+    return f"{convention}; {coverage(summary)}"
+
+
+def coverage(summary: Summary) -> str:
+    """Whether the FLOPs are of all that was to be run, and of what not."""
+    bound = f"a lower bound: there is no formula for {numbers.calls(summary.uncounted_ops)}"
+    told = "; ".join(filter(None, (bound if summary.is_lower_bound else "", summary.left_out)))
+    # Of a summary that an older netscope saved it is not known what was read.
+    return told or ("every op has a formula" if summary.totals.unread_params is None else "every op accounted for")
 
 
 def _grouped_notes(summary: Summary) -> Iterator[tuple[str, str]]:

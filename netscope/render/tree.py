@@ -106,6 +106,8 @@ def _run(nodes: Sequence[Node]) -> Node:
         own_params=sum(row.own_params for row in rows),
         trainable_params=sum(row.trainable_params for row in rows),
         own_trainable_params=sum(row.own_trainable_params for row in rows),
+        unread_params=sum(row.unread_params for row in rows),
+        own_unread_params=sum(row.own_unread_params for row in rows),
         flops=sum(row.flops for row in rows),
         own_flops=sum(row.own_flops for row in rows),
         backward_flops=sum(row.backward_flops for row in rows),

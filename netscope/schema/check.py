@@ -20,6 +20,7 @@ METRIC_UNITS: Mapping[str, Literal["count", "bytes", "shape"]] = MappingProxyTyp
     {
         "params": "count",
         "trainable_params": "count",
+        "unread_params": "count",
         "flops": "count",
         "macs": "count",
         "weight_bytes": "bytes",
@@ -28,7 +29,7 @@ METRIC_UNITS: Mapping[str, Literal["count", "bytes", "shape"]] = MappingProxyTyp
         "layer_count": "count",
     }
 )
-"""What rules are about. ``memory`` is the peak of the forward pass, of a step of training all that is kept;
+"""What rules are about. ``unread_params`` are those that no op read; ``memory`` is the peak of the forward pass, of a step of training all that is kept;
 ``layer_count`` the modules without others below them.
 """
 

@@ -35,6 +35,8 @@ class ComparedArchitecture:
         remarks: about the run, such as why meta could not be used.
         error: why it failed; empty if it did not.
         exit_code: what ``netscope`` exits with for this error; 0 for none.
+        unread_params: those of ``params`` that no op read; None if that is unknown.
+        left_out: what that was, in words; empty if every parameter was read.
     """
 
     spec: str
@@ -56,6 +58,8 @@ class ComparedArchitecture:
     remarks: tuple[str, ...] = ()
     error: str = ""
     exit_code: int = 0
+    unread_params: int | None = None
+    left_out: str = ""
 
     @property
     def macs(self) -> int | None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from netscope.display import Displayed
 from netscope.schema.codec import from_json, to_json
-from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, Totals
+from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, Totals, left_out
 from netscope.schema.tensors import InputSpec, PlainValue, Shape
 
 ChangeKind = Literal["same", "changed", "added", "removed", "moved"]
@@ -128,6 +128,7 @@ class ComparedModel:
         traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"nowhere"`` for weights alone.
         mode: ``"eval"`` or ``"train"``.
         versions: of the packages that took part.
+        unread_parameters: what no op read: paths of whole modules, and of single parameters.
     """
 
     architecture: Architecture
@@ -138,6 +139,12 @@ class ComparedModel:
     traced_on: str
     mode: str
     versions: dict[str, str]
+    unread_parameters: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> str:
+        """What the pass did not read, in words; empty if it read every parameter, or if that is unknown."""
+        return left_out(self.totals.unread_params, self.unread_parameters, self.mode)
 
     @classmethod
     def of(cls, summary: Summary) -> "ComparedModel":
@@ -151,6 +158,7 @@ class ComparedModel:
             traced_on=summary.traced_on,
             mode=summary.mode,
             versions=summary.versions,
+            unread_parameters=summary.unread_parameters,
         )
 
 

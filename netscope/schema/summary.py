@@ -1,6 +1,7 @@
 """What ``netscope summary`` answers: a row per module, and the totals."""
 
 from dataclasses import dataclass, fields
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netscope.display import Displayed
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 FLOP_CONVENTION = "1 MAC = 2 FLOPs; convolutions, matrix products, attention and recurrent layers"
 """What our FLOPs hold; biases, norms, activations and pooling are not in them."""
 
-COUNTING_VERSION = 1
+COUNTING_VERSION = 2
 """Raised by one whenever an architecture that did not change is counted otherwise."""
 
 NEVER_RAN = "never ran"
@@ -30,6 +31,28 @@ NOWHERE = "nowhere"
 
 OUTPUTS_DIFFER = "its calls differ in output shape"
 """The note on a module that ran more than once, and not always to the same shape."""
+
+_MOST_NAMES = 4
+
+
+def left_out(params: int | None, names: tuple[str, ...], mode: str) -> str:
+    """``"of what ran in eval mode: 307,482,624 parameters of vision_tower were not read"``; empty for no names.
+
+    Args:
+        params: how many were not read; None if that is unknown.
+        names: of their modules, or their own.
+        mode: of the pass.
+    """
+    if not names:
+        return ""
+    *first, last = (*names[:_MOST_NAMES], *[f"{len(names) - _MOST_NAMES} more"] * (len(names) > _MOST_NAMES))
+    listed = f"{', '.join(first)} and {last}" if first else last
+    # What a lazy module has not learnt the size of is in the names alone.
+    what = "1 parameter" if params == 1 else f"{params:,} parameters" if params else "parameters of unknown size"
+    were = "was" if params == 1 else "were"
+    is_auxiliary = mode == "eval" and all("aux" in name.rpartition(".")[2].lower() for name in names)
+    auxiliary = " (auxiliary heads, which are for training)" if is_auxiliary else ""
+    return f"of what ran in {mode} mode: {what} of {listed} {were} not read{auxiliary}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +107,7 @@ class LayerTensor:
         trainable: ``requires_grad``; False for buffers.
         persistent: whether the state dict has it.
         shared_with: the same tensor's first name, ``"embed.weight"``; None if this is it.
+        unread: whether it is a parameter that no op read.
     """
 
     name: str
@@ -93,6 +117,12 @@ class LayerTensor:
     trainable: bool
     persistent: bool
     shared_with: str | None
+    unread: bool = False
+
+    @property
+    def elements(self) -> int:
+        """How many it has; 0 while its shape is unknown."""
+        return 0 if self.shape is None else prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +159,8 @@ class LayerRow:
         own_time_s: the same without its children's.
         receptive_field: of its first output along each spatial axis of the input; empty where there are none, or where
             an op mixes positions in a way that is not followed.
+        unread_params: those of ``params`` that no op read.
+        own_unread_params: those of ``own_params`` likewise.
     """
 
     path: str
@@ -158,6 +190,8 @@ class LayerRow:
     time_s: float | None = None
     own_time_s: float | None = None
     receptive_field: tuple[ReceptiveField, ...] = ()
+    unread_params: int = 0
+    own_unread_params: int = 0
 
     @property
     def name(self) -> str:
@@ -197,6 +231,8 @@ class Totals:
         macs: half of it.
         backward_flops: of one backward pass; 0 outside of training.
         memory: bytes by what they are for.
+        unread_params: those of ``params`` that no op read, so that the FLOPs are of a part of the architecture; None
+            if that is unknown, as for weights alone.
     """
 
     params: int
@@ -210,6 +246,7 @@ class Totals:
     macs: int
     backward_flops: int
     memory: MemoryUse
+    unread_params: int | None = None
 
     @property
     def step_flops(self) -> int:
@@ -227,7 +264,8 @@ class Summary(Displayed):
     """Every layer of one architecture, run once.
 
     Invariants: ``totals.params`` is the sum of ``own_params`` over ``rows``, ``totals.flops`` that of ``own_flops``,
-    ``totals.backward_flops`` that of ``own_backward_flops``, ``totals.memory`` that of ``own_memory``.
+    ``totals.backward_flops`` that of ``own_backward_flops``, ``totals.memory`` that of ``own_memory``,
+    ``totals.unread_params`` that of ``own_unread_params``.
 
     Attributes:
         architecture: what it is.
@@ -245,6 +283,8 @@ class Summary(Displayed):
         remarks: about the whole, such as why meta could not be used.
         versions: of the packages that took part.
         flop_convention: what a FLOP is here.
+        unread_parameters: paths of the topmost modules none of whose parameters an op read, and of the single
+            parameters of others that none read.
     """
 
     architecture: Architecture
@@ -260,11 +300,17 @@ class Summary(Displayed):
     remarks: tuple[str, ...]
     versions: dict[str, str]
     flop_convention: str = FLOP_CONVENTION
+    unread_parameters: tuple[str, ...] = ()
 
     @property
     def is_lower_bound(self) -> bool:
         """Whether the FLOPs leave out an op that has no formula."""
         return bool(self.uncounted_ops)
+
+    @property
+    def left_out(self) -> str:
+        """What the pass did not read, in words; empty if it read every parameter, or if that is unknown."""
+        return left_out(self.totals.unread_params, self.unread_parameters, self.mode)
 
     @property
     def weighted_layers(self) -> int:

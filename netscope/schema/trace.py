@@ -52,6 +52,7 @@ class TracedParameter:
         bytes: of those elements.
         trainable: ``requires_grad``; False for buffers.
         persistent: whether the state dict has it; parameters always are.
+        wraps: positions of the tensors that it holds and that ops read in its place, if it is of a class of its own.
     """
 
     name: str
@@ -60,6 +61,7 @@ class TracedParameter:
     bytes: int
     trainable: bool
     persistent: bool = True
+    wraps: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

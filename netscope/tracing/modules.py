@@ -99,6 +99,7 @@ def _traced_tensors(
             bytes=elements * tensor.element_size() if not unknown else 0,
             trainable=bool(tensor.requires_grad),
             persistent=name not in not_persistent,
+            wraps=() if unknown else tuple(map(tensor_index, torch_compat.tensors_inside(tensor))),
         )
 
 

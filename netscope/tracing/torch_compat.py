@@ -95,6 +95,14 @@ def wraps_tensors(kind: type) -> bool:
     return hasattr(kind, "__tensor_flatten__") and hasattr(kind, "__tensor_unflatten__")
 
 
+def tensors_inside(tensor: Any) -> Iterator[Tensor]:
+    """The tensors that one of such a class holds, and those that these hold."""
+    for name in tensor.__tensor_flatten__()[0] if wraps_tensors(type(tensor)) else ():
+        inner = getattr(tensor, name)
+        yield inner
+        yield from tensors_inside(inner)
+
+
 def runs_others(op: Any) -> bool:
     """Whether ``op`` is a higher-order operator (``cond``, ``map``, ``scan``) whose functions run the ops to count."""
     return isinstance(op, HigherOrderOperator) and op.name() in CALLING_OPERATORS

@@ -241,6 +241,12 @@ def networks(draw):
     return model.eval(), shape
 
 
+def idle_params(model):
+    """Of the linear layers with 99 outputs, which nothing runs, each once."""
+    idle = {id(module): module for module in model.modules() if getattr(module, "out_features", 0) == 99}
+    return sum(parameter.numel() for module in idle.values() for parameter in module.parameters())
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(networks())
 def test_on_random_networks_the_totals_are_the_sums_and_torchs_counter_agrees(network):
@@ -252,6 +258,9 @@ def test_on_random_networks_the_totals_are_the_sums_and_torchs_counter_agrees(ne
     for summary in (on_meta, on_cpu):
         assert summary.totals.params == sum(row.own_params for row in summary.rows) == summary.rows[0].params
         assert summary.totals.flops == sum(row.own_flops for row in summary.rows) == summary.rows[0].flops
+        unread = sum(row.own_unread_params for row in summary.rows)
+        assert summary.totals.unread_params == unread == summary.rows[0].unread_params
+        assert unread == idle_params(model)
         assert not summary.uncounted_ops
         assert Summary.from_json(summary.to_json()) == summary
     assert on_meta.totals == on_cpu.totals

@@ -51,7 +51,7 @@ def linear(path, depth, **figures):
     return layer(path, "Linear", depth, **(usual | figures))
 
 
-def summary_of(rows, *, name="toy", uncounted=(), remarks=(), **totals):
+def summary_of(rows, *, name="toy", uncounted=(), remarks=(), unread=(), **totals):
     params = sum(row.own_params for row in rows)
     flops = sum(row.own_flops for row in rows)
     figures = {
@@ -66,6 +66,7 @@ def summary_of(rows, *, name="toy", uncounted=(), remarks=(), **totals):
         "macs": flops // 2,
         "backward_flops": 0,
         "memory": MemoryUse(weights=4 * params),
+        "unread_params": sum(row.own_unread_params for row in rows),
     }
     return Summary(
         architecture=Architecture(spec=name, source="python", name=name, options={}, description="A toy."),
@@ -79,6 +80,7 @@ def summary_of(rows, *, name="toy", uncounted=(), remarks=(), **totals):
         peak_memory=PeakMemory(bytes=4 * params + 48, activations=32, path=rows[-1].path),
         optimizer=None,
         remarks=tuple(remarks),
+        unread_parameters=tuple(unread),
         versions={"torch": "2.6.0"},
     )
 
@@ -86,7 +88,7 @@ def summary_of(rows, *, name="toy", uncounted=(), remarks=(), **totals):
 @pytest.fixture
 def toy():
     """A tree with a run of four blocks, a module that ran twice, one that never ran, a lower bound, and odd names."""
-    rows = [layer("", "Toy", 0, params=140, trainable_params=120, flops=192, is_lower_bound=True)]
+    rows = [layer("", "Toy", 0, params=140, trainable_params=120, unread_params=20, flops=192, is_lower_bound=True)]
     for number in range(4):
         rows += [
             layer(f"block_{number}", "Block", 1, params=20, trainable_params=20, flops=32),
@@ -109,6 +111,8 @@ def toy():
             own_trainable_params=0,
             trainable_params=0,
             params=20,
+            unread_params=20,
+            own_unread_params=20,
             notes=("never ran",),
         ),
         linear(
@@ -124,6 +128,7 @@ def toy():
         rows,
         uncounted=(OpCount(op="aten._fft_r2c", calls=3, flops=None),),
         remarks=("traced by hand",),
+        unread=("frozen",),
         buffers=9,
         buffer_bytes=72,
     )

@@ -4,9 +4,9 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import accumulate
-from math import prod
 
 from netscope.analysis.diffing.layers import family, told_ops
+from netscope.analysis.unread import unread_names
 from netscope.schema import Ignorable, LayerRow, LayerTensor, Summary
 
 _WITHOUT_BIAS = {"aten.addmm": "aten.mm", "aten.baddbmm": "aten.bmm", "aten.addmv": "aten.mv"}
@@ -57,10 +57,11 @@ def _does_nothing(row: LayerRow, mode: str) -> bool:
 
 def _without_biases(summary: Summary) -> Summary:
     own = {row.path: _biases(row) for row in summary.rows}
-    inside: dict[str, tuple[int, int]] = dict.fromkeys(own, (0, 0))
-    for path, (params, trainable) in own.items():
+    inside: dict[str, tuple[int, int, int]] = dict.fromkeys(own, (0, 0, 0))
+    for path, (params, trainable, unread) in own.items():
         for above in ("", *accumulate(filter(None, path.split(".")), "{}.{}".format)):
-            inside[above] = (inside[above][0] + params, inside[above][1] + trainable)
+            sums = inside[above]
+            inside[above] = (sums[0] + params, sums[1] + trainable, sums[2] + unread)
     rows = tuple(
         replace(
             row,
@@ -72,23 +73,28 @@ def _without_biases(summary: Summary) -> Summary:
             trainable_params=row.trainable_params - inside[row.path][1],
             own_params=row.own_params - own[row.path][0],
             own_trainable_params=row.own_trainable_params - own[row.path][1],
+            unread_params=row.unread_params - inside[row.path][2],
+            own_unread_params=row.own_unread_params - own[row.path][2],
         )
         for row in summary.rows
     )
+    unread = summary.totals.unread_params
     totals = replace(
         summary.totals,
         params=summary.totals.params - inside[""][0],
         trainable_params=summary.totals.trainable_params - inside[""][1],
+        unread_params=None if unread is None else unread - inside[""][2],
     )
-    return replace(summary, rows=rows, totals=totals)
+    return replace(summary, rows=rows, totals=totals, unread_parameters=unread_names(rows))
 
 
-def _biases(row: LayerRow) -> tuple[int, int]:
-    """Elements of the biases that this row owns, and of those that are trainable."""
-    biases = [tensor for tensor in row.tensors if _is_bias(tensor) and tensor.shared_with is None and tensor.shape]
+def _biases(row: LayerRow) -> tuple[int, int, int]:
+    """Elements of the biases that this row owns, of those that are trainable, and of those that were not read."""
+    biases = [tensor for tensor in row.tensors if _is_bias(tensor) and tensor.shared_with is None]
     return (
-        sum(prod(tensor.shape or ()) for tensor in biases),
-        sum(prod(tensor.shape or ()) for tensor in biases if tensor.trainable),
+        sum(tensor.elements for tensor in biases),
+        sum(tensor.elements for tensor in biases if tensor.trainable),
+        sum(tensor.elements for tensor in biases if tensor.unread),
     )
 
 

@@ -7,7 +7,7 @@ from html import escape
 from netscope.render import numbers
 from netscope.render.differences import sentence
 from netscope.render.document import printable
-from netscope.render.summary import View, summary_document
+from netscope.render.summary import View, coverage, summary_document
 from netscope.schema import NOWHERE, ArchitectureReport, DiffReport, ModelDiff, Summary
 
 
@@ -123,9 +123,8 @@ def _figures(summary: Summary) -> Iterator[Figure]:
 def _figures_of_the_run(summary: Summary) -> Iterator[Figure]:
     totals = summary.totals
     bound = "≥ " if summary.is_lower_bound else ""
-    why = f"a lower bound: no formula for {numbers.calls(summary.uncounted_ops)}" if bound else "every op accounted for"
     for label, value, note in (
-        ("FLOPs", totals.flops, why),
+        ("FLOPs", totals.flops, coverage(summary)),
         ("MACs", totals.macs, "multiply–adds, half of the FLOPs"),
         ("backward FLOPs", totals.backward_flops, "of one backward pass"),
     ):
@@ -192,6 +191,8 @@ def _capitalised(words: str) -> str:
 def _own(side: ArchitectureReport) -> Iterator[str]:
     if side.summary.is_lower_bound:
         yield f"FLOPs are a lower bound, there is no formula for {numbers.calls(side.summary.uncounted_ops)}"
+    if side.summary.left_out:
+        yield f"FLOPs are {side.summary.left_out}"
     yield from side.summary.remarks
 
 

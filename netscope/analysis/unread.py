@@ -1,0 +1,52 @@
+"""The parameters that a pass did not read."""
+
+from collections.abc import Iterator, Sequence
+
+from netscope.analysis.dataflow import is_view
+from netscope.schema import LayerRow, Trace, TracedOp
+
+
+def unread_tensors(trace: Trace) -> frozenset[int]:
+    """The tensors of parameters that no op read.
+
+    A view of a parameter is the parameter itself, so a parameter is read once an op other than a view reads anything in
+    its storage. This holds for all parameters in one storage together, such as the flattened weights of a recurrent
+    layer. What the root returns is read by its caller. An op that only takes over size and dtype reads nothing.
+    """
+    storages = {
+        item.tensor: {trace.tensors[tensor].storage for tensor in (item.tensor, *item.wraps)}
+        for module in trace.modules
+        for item in module.parameters
+        if item.tensor is not None
+    }
+    unread = set().union(*storages.values())
+    unread.difference_update(trace.tensors[tensor].storage for tensor in trace.calls[0].outputs)
+    for op in trace.ops:
+        touched = unread.intersection(trace.tensors[tensor].storage for tensor in op.reads)
+        if touched and not (_takes_size_alone(op) or is_view(op, trace)):
+            unread -= touched
+    return frozenset(tensor for tensor, own in storages.items() if own <= unread)
+
+
+def _takes_size_alone(op: TracedOp) -> bool:
+    """Whether it is one of ``zeros_like``, ``new_empty``, …"""
+    name = op.name.rpartition(".")[2]
+    return name.endswith("_like") or name.startswith("new_")
+
+
+def unread_names(rows: Sequence[LayerRow]) -> tuple[str, ...]:
+    """The topmost modules none of whose parameters was read, and by themselves the unread parameters of the others."""
+    return tuple(_unread_names(rows))
+
+
+def _unread_names(rows: Sequence[LayerRow]) -> Iterator[str]:
+    named: str | None = None
+    for row in rows:
+        if named is not None and row.path.startswith(f"{named}."):
+            continue
+        if row.path and row.unread_params and row.unread_params == row.params:
+            named = row.path
+            yield row.path
+        else:
+            own = (tensor.name for tensor in row.tensors if tensor.unread and tensor.shared_with is None)
+            yield from (f"{row.path}.{name}".lstrip(".") for name in own)
