@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import sources
-from netscope.errors import InputError, NetscopeError, TracingError, UntrainableError, UsageError, did_you_mean
+from netscope.errors import (
+    DeviceError,
+    InputError,
+    NetscopeError,
+    TracingError,
+    UntrainableError,
+    UsageError,
+    did_you_mean,
+)
 from netscope.own_process import importing, sparing
 from netscope.schema import Trace
 from netscope.schema.inputs import ForwardInputs, as_forward_inputs
@@ -171,7 +179,7 @@ def trace_where_possible(subject: "Subject", device: str, mode: str, what: str) 
 
     Raises:
         InputError: the inputs do not fit a layer; the message has the arithmetic.
-        DeviceError: the weights would not fit into memory.
+        DeviceError: the weights would not fit into memory; the message has what failed on meta first.
     """
     from netscope import tracing
 
@@ -187,14 +195,20 @@ def trace_where_possible(subject: "Subject", device: str, mode: str, what: str) 
     except TracingError as error:
         if device != "auto" or subject.meta_only:
             raise
-        reason = reason_of(error)
-    check_memory()
+        failure = error
     values = "random inputs" if subject.lent else "random weights and inputs"
     remark = (
-        f"traced on the CPU with {values}, because meta cannot run it ({reason}); "
+        f"traced on the CPU with {values}, because meta cannot run it ({reason_of(failure)}); "
         f"what depends on values may cost more or less with others"
     )
-    return trace_explained(subject, "cpu", mode, remarks=(remark,))
+    try:
+        check_memory()
+        return trace_explained(subject, "cpu", mode, remarks=(remark,))
+    except (tracing.ForwardError, UntrainableError):
+        raise
+    except (DeviceError, TracingError) as error:
+        # It did not come to run there, so what meta failed with is the cause.
+        raise type(error)(f"{failure}; {error}") from failure
 
 
 def check_parameters_read(recorded: Trace, subject: "Subject", what: str) -> None:

@@ -29,7 +29,8 @@ METRIC_UNITS: Mapping[str, Literal["count", "bytes", "shape"]] = MappingProxyTyp
         "layer_count": "count",
     }
 )
-"""What rules are about. ``unread_params`` are those that no op read; ``memory`` is the peak of the forward pass, of a step of training all that is kept;
+"""What rules are about. ``unread_params`` are those that no op read.
+``memory`` is the peak of the forward pass, of a step of training all that is kept;
 ``layer_count`` the modules without others below them.
 """
 

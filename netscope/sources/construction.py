@@ -1,13 +1,14 @@
 """A factory → a module, with its weights on meta if the factory can do without values."""
 
 import inspect
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from netscope.errors import BuildError, NetscopeError, UsageError, described
-from netscope.machine import uncollected
+from netscope.errors import BuildError, DeviceError, NetscopeError, UsageError, described
+from netscope.machine import available_memory_bytes, uncollected
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,14 +24,19 @@ def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
             ones for everything but ``torch.empty``, which is what parameters are made with; and real ones throughout
             if that fails too. So the result need not be on meta. Any other device gets real weights.
 
+    Real values are tried only where the failure before is meta's own, as ``_is_of_meta`` tells; any other, such as of
+    a wrong option, would come again. They are made only as far as there is memory for them.
+
     Raises:
         BuildError: the factory raised, or returned no module.
+        DeviceError: it needs values, and more memory than there is.
     """
     from torch import nn
 
     attempts: list[AbstractContextManager[Any]] = [nullcontext()]
     if device == "meta":
-        attempts = [_on_meta(), _parameters_on_meta(), *attempts]
+        room = available_memory_bytes()
+        attempts = [_on_meta(), _real_values(what, room, empty_on_meta=True), _real_values(what, room)]
     for context in attempts:
         try:
             with context, warnings.catch_warnings():
@@ -38,8 +44,10 @@ def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
                 module = factory()
         except NetscopeError:
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a constructor raises, the next attempt may do
+        except (Exception, SystemExit) as error:
             failure = error
+            if not _is_of_meta(error):
+                raise BuildError(f"{what} could not be built: {described(error)}") from error
         else:
             break
     else:
@@ -86,19 +94,53 @@ def _on_meta() -> Iterator[None]:
         yield
 
 
-def _parameters_on_meta() -> Any:
-    """A mode in which ``torch.empty`` and ``torch.empty_strided`` make meta tensors unless told a device."""
+def _is_of_meta(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came from, is about meta tensors having no values.
+
+    torch names the device in all such errors but the one about a tensor's address.
+    """
+    while error is not None:
+        if re.search(r"\bmeta\b|data pointer|doesn't have storage", str(error), re.IGNORECASE):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _real_values(what: str, room: int | None, *, empty_on_meta: bool = False) -> Any:
+    """A mode in which tensors are real as long as there is memory for all that were made.
+
+    Args:
+        what: the name of the architecture, for errors.
+        room: bytes of memory that there are; None if unknown.
+        empty_on_meta: whether ``torch.empty`` and ``torch.empty_strided`` make meta tensors unless told a device.
+    """
     import torch
     from torch.overrides import TorchFunctionMode
 
-    class ParametersOnMeta(TorchFunctionMode):
+    empty = (torch.empty, torch.empty_strided)
+    makes = {*empty, torch.zeros, torch.ones, torch.rand, torch.randn}
+
+    class RealValues(TorchFunctionMode):
+        made = 0
+
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             kwargs = kwargs or {}
-            if function in (torch.empty, torch.empty_strided) and kwargs.get("device") is None:
-                kwargs = {**kwargs, "device": "meta"}
+            if function in makes and kwargs.get("device") is None:
+                if function in empty and empty_on_meta:
+                    return function(*args, **{**kwargs, "device": "meta"})
+                self._make_room(function, args, kwargs)
             return function(*args, **kwargs)
 
-    return ParametersOnMeta()
+        def _make_room(self, function: Any, args: Any, kwargs: Any) -> None:
+            sizes = {name: value for name, value in kwargs.items() if name in ("size", "stride", "dtype")}
+            self.made += function(*args, **sizes, device="meta").nbytes
+            if room is not None and self.made > room:
+                raise DeviceError(
+                    f"{what} cannot be built on meta, and needs more than {self.made / 2**30:,.1f} GiB for real "
+                    f"weights, where {room / 2**30:,.1f} GiB are available"
+                )
+
+    return RealValues()
 
 
 def called(function: Callable[..., Any], options: dict[str, Any], what: str, **fixed: Any) -> Any:

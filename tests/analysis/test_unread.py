@@ -98,7 +98,7 @@ def test_a_parameter_is_read_through_its_views_and_by_whoever_gets_it(how, devic
 @pytest.mark.parametrize(
     "how",
     [
-        lambda x, w: x,
+        lambda x, _: x,
         lambda x, w: (w.t(), x)[1],
         lambda x, w: x + w.detach()[:1].new_zeros(4),
         lambda x, w: x.to(w) + torch.zeros_like(w)[0],
@@ -229,7 +229,7 @@ class Clip(nn.Module):
         super().__init__()
         self.fc = nn.Linear(4, 4)
 
-    def forward(self, image=None, text=None):
+    def forward(self, image=None, text=None):  # noqa: ARG002 - a text alone does nothing
         return None if image is None else self.fc(image)
 
 

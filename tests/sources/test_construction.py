@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from netscope.errors import BuildError
+from netscope.errors import BuildError, DeviceError
 from netscope.sources.construction import build
 
 
@@ -69,3 +69,78 @@ def test_what_was_drawn_is_the_tensor_itself():
         return layer
 
     assert build(factory, "it", "meta").weight.is_meta
+
+
+class _Real(torch.utils._python_dispatch.TorchDispatchMode):
+    """Adds up the bytes of tensors that are not on meta."""
+
+    def __init__(self):
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor) and not result.is_meta:
+            self.bytes += result.nbytes
+        return result
+
+
+@pytest.mark.parametrize("kind", [TypeError, ValueError, AttributeError, SystemExit])
+def test_an_error_of_the_constructor_is_reported_without_real_weights(kind):
+    attempts = []
+
+    def factory():
+        attempts.append(nn.Linear(512, 512))
+        raise kind("no such option")
+
+    with _Real() as real, pytest.raises(BuildError, match="no such option"):
+        build(factory, "it", "meta")
+    assert (len(attempts), real.bytes) == (1, 0)
+
+
+def _needs_values(size):
+    def factory():
+        layer = nn.Linear(size, size)
+        layer.scale = layer.weight.abs().max().item()
+        return layer
+
+    return factory
+
+
+def test_values_that_meta_lacks_are_made_where_there_is_room():
+    assert build(_needs_values(4), "it", "meta").scale > 0
+
+
+def test_an_error_that_came_from_meta_is_metas():
+    def factory():
+        layer = nn.Linear(4, 4)
+        try:
+            layer.weight.sum().item()
+        except RuntimeError as error:
+            raise ValueError("the weights are broken") from error
+        return layer
+
+    assert not build(factory, "it", "meta").weight.is_meta
+
+
+@pytest.mark.parametrize("make", [lambda size: nn.Linear(size, size), lambda size: torch.randn(size, size)])
+def test_values_are_not_made_beyond_the_memory_that_there_is(make, monkeypatch):
+    monkeypatch.setattr("netscope.sources.construction.available_memory_bytes", lambda: 100_000)
+
+    def factory():
+        layer = nn.Linear(4, 4)
+        layer.scale = layer.weight.sum().item()
+        layer.more = make(512)
+        return layer
+
+    with _Real() as real, pytest.raises(DeviceError, match="it cannot be built on meta, and needs more than"):
+        build(factory, "it", "meta")
+    assert real.bytes < 100_000
+
+
+def test_sizes_given_by_name_are_known_beforehand():
+    def factory():
+        made = torch.zeros(size=(2, 2), dtype=torch.float64, device=None) + torch.ones((2, 2), requires_grad=False)
+        return made.sum().item() and nn.Linear(2, 2)
+
+    assert isinstance(build(factory, "it", "meta"), nn.Linear)
