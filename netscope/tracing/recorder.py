@@ -3,9 +3,10 @@
 import inspect
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import update_wrapper, wraps
+from math import prod
 from threading import RLock, local
 from typing import Any
 
@@ -17,6 +18,7 @@ from netscope.errors import described
 from netscope.schema import InputSpec, KeptTensor, LayerFailure, ModuleCall, TracedOp
 from netscope.tracing import torch_compat
 from netscope.tracing.backward import Origins, differentiable_outputs, kept_tensors, run_backward
+from netscope.tracing.departures import FEW, Departures
 from netscope.tracing.modules import Place, hyperparameters, subtree_ends, type_name
 from netscope.tracing.repeated import RepeatedResults, part_of_key
 from netscope.tracing.tensors import TensorTable, dtype_name, tensors_in
@@ -94,6 +96,7 @@ class Recorder(TorchDispatchMode):
         self._with_gradients = True
         self._first_backward_op: int | None = None
         self._origin_of_failure = 0
+        self._left: dict[int, dict[int, int]] = {}
 
     # Modules
 
@@ -133,7 +136,7 @@ class Recorder(TorchDispatchMode):
         """Calls the root, without gradients. Its call is the first, and holds what its hooks and ``__call__`` run."""
         root = self.places[0].module
         self._with_gradients = False
-        with self.instrumented(), torch.no_grad(), self:
+        with self.instrumented(), torch.no_grad(), self._departures(), self:
             self._call(root, root, args, kwargs)
 
     def run_step(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -143,13 +146,28 @@ class Recorder(TorchDispatchMode):
             UntrainableError: nothing that it returned has a gradient.
         """
         root = self.places[0].module
-        with self.instrumented(), torch.enable_grad():
+        with self.instrumented(), torch.enable_grad(), self._departures():
             with self, kept_tensors(self._keep):
                 result = self._call(root, root, args, kwargs)
             outputs = differentiable_outputs(result, type_name(root))
             self._first_backward_op = len(self._ops)
             with self:
                 run_backward(outputs)
+
+    def _departures(self) -> AbstractContextManager[Any]:
+        """Sees tensors leave torch; on meta none can."""
+        parameters = (item for place in self.places for item in place.module._parameters.values() if item is not None)
+        first = next(parameters, None)
+        return nullcontext() if first is not None and first.is_meta else Departures(self._leave)
+
+    def _leave(self, tensor: Tensor, way: str) -> None:
+        """Records that ``tensor`` left as an op without a formula, if more than a few elements of its storage did."""
+        with self._lock:
+            number = self.tensors.index(tensor)
+            left = self._left.setdefault(self.tensors.storage_of(number), {})
+            left[number] = tensor.numel()
+            if sum(left.values()) > FEW:
+                self._record(way, _Arguments(args=(self.tensors.refs[number],), reads=[number]), ())
 
     def _keep(self, tensor: Tensor) -> None:
         running = self._running.calls
@@ -383,6 +401,19 @@ class Recorder(TorchDispatchMode):
         """What autograd kept for the backward pass, in order."""
         return tuple(KeptTensor(call=call, tensor=tensor) for call, tensor in self._kept)
 
+    def departures(self) -> tuple[str, ...]:
+        """Where tensors left torch, in words."""
+        found: dict[tuple[str, int], int] = {}
+        for func, call, _, _, reads, _ in self._ops:
+            if isinstance(func, str):
+                key = (func, self._calls[call].place)
+                found[key] = found.get(key, 0) + prod(self.tensors.layout_of(reads[0]).plain_shape)
+        return tuple(
+            f"{self.places[place].path or type_name(self.places[place].module)} hands {elements:,} elements to what is "
+            f"not torch, by {way}: what is computed there is not counted"
+            for (way, place), elements in found.items()
+        )
+
     @property
     def first_backward_op(self) -> int | None:
         """Position of the first op of the backward pass; None if there was none."""
@@ -394,7 +425,7 @@ class Recorder(TorchDispatchMode):
         traced = []
         for func, call, args, kwargs, reads, writes in self._ops:
             if func not in names:
-                names[func] = torch_compat.op_name(func)
+                names[func] = (func, "") if isinstance(func, str) else torch_compat.op_name(func)
             name, overload = names[func]
             traced.append(
                 TracedOp(name=name, overload=overload, call=call, args=args, kwargs=kwargs, reads=reads, writes=writes)

@@ -113,7 +113,7 @@ def _trace_of(model: nn.Module, subject: Subject, device: str, mode: str, remark
             inputs=specs,
             device=device,
             mode=mode,
-            remarks=(*subject.remarks, *remarks),
+            remarks=(*subject.remarks, *remarks, *recorder.departures()),
             versions={"python": platform.python_version(), "torch": str(torch.__version__)},
         )
 
