@@ -50,6 +50,15 @@ def _part(field: str) -> Callable[[LayerRow, Summary], Any]:
     return lambda row, summary: (getattr(row, field), getattr(summary.totals, field))
 
 
+_QUANTISED = {"qint8": "int8", "quint8": "uint8", "qint32": "int32", "quint4x2": "uint4", "quint2x4": "uint2"}
+
+
+def _details(row: LayerRow) -> tuple[str, ...]:
+    """What tells most about a layer, and what its weights are quantised to."""
+    stored = dict.fromkeys(_QUANTISED[tensor.dtype] for tensor in row.tensors if tensor.dtype in _QUANTISED)
+    return (*telling(row.type_name, row.hyperparameters), *stored)
+
+
 def _output(row: LayerRow) -> Any:
     """The output shapes; for a module that ran nothing, in words why there are none."""
     if row.calls or not row.notes:
@@ -69,7 +78,7 @@ COLUMNS: dict[str, _SummaryColumn] = {
     "type": _SummaryColumn(
         title="Type",
         kind="type",
-        value=lambda row, _: TypeCell(name=row.type_name, details=telling(row.type_name, row.hyperparameters)),
+        value=lambda row, _: TypeCell(name=row.type_name, details=_details(row)),
     ),
     "input": _SummaryColumn(title="Input", kind="shape", value=lambda row, _: row.input_shapes),
     "output": _SummaryColumn(title="Output", kind="shape", value=lambda row, _: _output(row)),

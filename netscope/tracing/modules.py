@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from netscope.schema import PlainValue, TracedModule, TracedParameter
 from netscope.tracing import torch_compat
+from netscope.tracing.tensors import TensorTable
 
 _REPR_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _LONGEST_REPR = 80
@@ -38,7 +39,7 @@ def places_of(root: nn.Module) -> tuple[Place, ...]:
         first.setdefault(id(module), position)
         for name, child in module._modules.items():
             # A module can hold itself, or its own parent: go around once.
-            if child is not None and id(child) not in above:
+            if child is not None and id(child) not in above and not torch_compat.holds_packed_tensors(child):
                 visit(child, f"{path}.{name}" if path else name, position, (*above, id(child)))
 
     visit(root, "", None, (id(root),))
@@ -55,26 +56,26 @@ def subtree_ends(places: Sequence[Place]) -> list[int]:
     return ends
 
 
-def traced_modules(places: Iterable[Place], tensor_index: Callable[[Tensor], int]) -> tuple[TracedModule, ...]:
+def traced_modules(places: Iterable[Place], tensors: TensorTable) -> tuple[TracedModule, ...]:
     """The modules at ``places`` as plain data.
 
     Args:
         places: where they stand.
-        tensor_index: gives a tensor its position in the trace.
+        tensors: gives a tensor its position in the trace.
     """
     texts: dict[int, str] = {}
-    return tuple([_traced_module(place, tensor_index, texts) for place in places])
+    return tuple([_traced_module(place, tensors, texts) for place in places])
 
 
-def _traced_module(place: Place, tensor_index: Callable[[Tensor], int], texts: dict[int, str]) -> TracedModule:
-    module = place.module
+def _traced_module(place: Place, tensors: TensorTable, texts: dict[int, str]) -> TracedModule:
+    module, tensor_index = place.module, tensors.index
     return TracedModule(
         path=place.path,
         type_name=type_name(module),
         hyperparameters=hyperparameters(module, texts),
         parent=place.parent,
         same_as=place.same_as,
-        parameters=tuple(_traced_tensors(module._parameters, tensor_index)),
+        parameters=(*_traced_tensors(module._parameters, tensor_index), *_packed_parameters(module, tensors)),
         buffers=tuple(_traced_tensors(module._buffers, tensor_index, module._non_persistent_buffers_set)),
     )
 
@@ -101,6 +102,26 @@ def _traced_tensors(
             persistent=name not in not_persistent,
             wraps=() if unknown else tuple(map(tensor_index, torch_compat.tensors_inside(tensor))),
         )
+
+
+def _packed_parameters(module: nn.Module, tensors: TensorTable) -> Iterator[TracedParameter]:
+    """The weights and biases that a quantised layer holds in packed form."""
+    for suffix, value in torch_compat.packed_attributes(module):
+        # A recurrent layer packs what is for the input and what is for the state.
+        packed = tensors.unpacked(value) or ()
+        is_pair = packed and not isinstance(packed[0], Tensor)
+        parts = zip(("_ih", "_hh"), packed, strict=True) if is_pair else (("", packed),)
+        for part, inner in parts:
+            for kind, tensor in zip(("weight", "bias"), inner, strict=False):
+                name = f"{kind}{part}{suffix}"
+                yield TracedParameter(
+                    name=name,
+                    tensor=tensors.index(tensor),
+                    elements=tensor.numel(),
+                    bytes=tensor.untyped_storage().nbytes(),
+                    trainable=False,
+                    persistent=name in module.state_dict(),
+                )
 
 
 def hyperparameters(module: nn.Module, texts: dict[int, str] | None = None) -> dict[str, PlainValue]:

@@ -350,7 +350,7 @@ class Recorder(TorchDispatchMode):
         told.key.append(part_of_key(value))
         if isinstance(value, (bool, int, float, str)):
             return value
-        packed = torch_compat.packed_tensors(value)
+        packed = self.tensors.unpacked(value)
         if packed is not None:
             return self._plain(packed, told)
         return _word_for(value)

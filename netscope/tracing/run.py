@@ -103,7 +103,7 @@ def _trace_of(model: nn.Module, subject: Subject, device: str, mode: str, remark
 
     def recorded() -> Trace:
         return Trace(
-            modules=traced_modules(recorder.places, recorder.tensors.index),
+            modules=traced_modules(recorder.places, recorder.tensors),
             calls=recorder.calls(),
             ops=recorder.ops(),
             tensors=recorder.tensors.traced(),

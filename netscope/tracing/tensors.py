@@ -41,6 +41,7 @@ class TensorTable:
         self._tensors: list[tuple[Layout, int, Any]] = []
         self.refs: list[TensorRef] = []
         self._without_storage: list[Tensor] = []
+        self._unpacked: dict[int, tuple[Any, Any]] = {}
 
     def index(self, tensor: Tensor) -> int:
         """The tensor's number."""
@@ -56,6 +57,17 @@ class TensorTable:
             self.refs.append(TensorRef(tensor=number))
             self.storages.grow(storage, tensor)
         return number
+
+    def unpacked(self, value: Any) -> Any:
+        """The tensors inside a quantised layer's packed parameters, the same ones each time; None for another object.
+
+        torch hands such an object on as a new one each time, whose hash is what they have in common.
+        """
+        if not isinstance(value, torch.ScriptObject):
+            return None
+        if hash(value) not in self._unpacked:
+            self._unpacked[hash(value)] = (value, torch_compat.packed_tensors(value))
+        return self._unpacked[hash(value)][1]
 
     def layout_of(self, number: int) -> Layout:
         """The layout of the tensor of this number."""

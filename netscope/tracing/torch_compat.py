@@ -227,6 +227,31 @@ def packed_tensors(value: Any) -> tuple[Any, ...] | None:
     return tuple(inner for part in _flat(state) if (inner := packed_tensors(part)) is not None)
 
 
+def holds_packed_tensors(module: nn.Module) -> bool:
+    """Whether a module is no layer, but what a quantised layer keeps its packed parameters in."""
+    if type(module) is nn.ModuleList:
+        return len(module) > 0 and all(map(holds_packed_tensors, module))
+    kind = type(module)
+    return kind.__module__.startswith("torch.ao.nn.") and kind.__name__ in ("LinearPackedParams", "PackedParameter")
+
+
+def packed_attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    """The packed parameters of a layer, each with what its tensors' names end in: ``"_ih"`` of a cell, ``"_l0"``."""
+    for name, value in vars(module).items():
+        if isinstance(value, torch.ScriptObject):
+            yield name.partition("_packed_weight")[2], value
+    for name, child in module._modules.items():
+        if child is None or not holds_packed_tensors(child):
+            continue
+        if name != "_all_weight_values":
+            yield from packed_attributes(child)
+            continue
+        directions = ("", "_reverse") if module.bidirectional else ("",)
+        for position, packed in enumerate(child.children()):
+            layer, direction = divmod(position, len(directions))
+            yield f"_l{layer}{directions[direction]}", packed.param
+
+
 def _flat(value: Any) -> Iterator[Any]:
     if isinstance(value, (list, tuple)):
         for item in value:
