@@ -212,10 +212,11 @@ def _uncalled(count):
     class Uncalled(nn.Module):
         def __init__(self):
             super().__init__()
+            self.used = nn.Linear(4, 4)
             self.spare = nn.ModuleList(nn.ModuleList([nn.Linear(4, 4)]) for _ in range(count // 2))
 
         def forward(self, x):
-            return x + 1
+            return self.used(x)
 
     return Uncalled()
 

@@ -78,12 +78,12 @@ def _without_biases(summary: Summary) -> Summary:
         )
         for row in summary.rows
     )
-    unread = summary.totals.unread_params
+    all_unread = summary.totals.unread_params
     totals = replace(
         summary.totals,
         params=summary.totals.params - inside[""][0],
         trainable_params=summary.totals.trainable_params - inside[""][1],
-        unread_params=None if unread is None else unread - inside[""][2],
+        unread_params=None if all_unread is None else all_unread - inside[""][2],
     )
     return replace(summary, rows=rows, totals=totals, unread_parameters=unread_names(rows))
 
