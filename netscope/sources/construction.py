@@ -45,13 +45,10 @@ def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
         except NetscopeError:
             raise
         except (Exception, SystemExit) as error:
-            failure = error
-            if not _is_of_meta(error):
+            if context is attempts[-1] or not _is_of_meta(error):
                 raise BuildError(f"{what} could not be built: {described(error)}") from error
         else:
             break
-    else:
-        raise BuildError(f"{what} could not be built: {described(failure)}") from failure
     if not isinstance(module, nn.Module):
         raise BuildError(f"{what} gives a {type(module).__name__}, not a torch.nn.Module")
     return module

@@ -9,15 +9,17 @@ from torch.overrides import TorchFunctionMode
 FEW = 16
 """Elements of one storage that may leave: so many are read as sizes, flags or conditions, and are no work."""
 
-_WAYS = (
-    Tensor.numpy,
-    Tensor.__array__,
-    Tensor.__dlpack__,
-    Tensor.tolist,
-    Tensor.item,
-    Tensor.__float__,
-    Tensor.__int__,
-    Tensor.__complex__,
+_WAYS = frozenset(
+    {
+        Tensor.numpy,
+        Tensor.__array__,
+        Tensor.__dlpack__,
+        Tensor.tolist,
+        Tensor.item,
+        Tensor.__float__,
+        Tensor.__int__,
+        Tensor.__complex__,
+    }
 )
 
 
