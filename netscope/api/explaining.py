@@ -18,13 +18,6 @@ from netscope.api.subjects import (
     subject_of,
     trace_where_possible,
 )
-    check_runs,
-    is_saved,
-    resolve,
-    sizes_of,
-    subject_of,
-    trace_where_possible,
-)
 from netscope.api.summarizing import SummaryAnswer
 from netscope.errors import InputError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import Explanation, LayerExplanation, Misfit, Summary
