@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, sqrt
+from math import ceil, fsum, sqrt
 from statistics import median
 
 from netscope.statistics.student import NORMAL_90, NORMAL_975, t_quantile
@@ -65,7 +65,7 @@ def mean_estimate(values: Sequence[float], level: float = LEVEL) -> Estimate:
         size *= 2
         batches = _joined(values, size)
     return Estimate(
-        mean=sum(values) / len(values),
+        mean=fsum(values) / len(values),
         half_width=half_width,
         batches=len(batches),
         batch_size=size,
@@ -76,26 +76,26 @@ def mean_estimate(values: Sequence[float], level: float = LEVEL) -> Estimate:
 def autocorrelation(values: Sequence[float]) -> float:
     """The lag-1 autocorrelation, without the bias that a short series has (Kendall 1954: -(1 + 3 r) / n)."""
     count = len(values)
-    mean = sum(values) / count
+    mean = fsum(values) / count
     deviations = [value - mean for value in values]
-    squares = sum(deviation * deviation for deviation in deviations)
+    squares = fsum(deviation * deviation for deviation in deviations)
     if count < _FEWEST_BATCHES or not squares:
         return 0.0
-    found = sum(a * b for a, b in pairwise(deviations)) / squares
+    found = fsum(a * b for a, b in pairwise(deviations)) / squares
     return min((count * found + 1) / (count - 3), 1.0)
 
 
 def _half_width(batches: Sequence[float], r: float, level: float) -> float:
     count = len(batches)
-    mean = sum(batches) / count
-    variance = sum((value - mean) ** 2 for value in batches) / (count - 1)
+    mean = fsum(batches) / count
+    variance = fsum((value - mean) ** 2 for value in batches) / (count - 1)
     upper = min(max(r + NORMAL_90 / sqrt(count), 0.0), 0.9)
     return t_quantile((1 + level) / 2, count - 1) * sqrt(variance / count * (1 + upper) / (1 - upper))
 
 
 def _joined(values: Sequence[float], size: int) -> list[float]:
     """The means of each ``size`` neighbours; what is left over at the end has no batch."""
-    return [sum(values[start : start + size]) / size for start in range(0, len(values) - size + 1, size)]
+    return [fsum(values[start : start + size]) / size for start in range(0, len(values) - size + 1, size)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
