@@ -1,21 +1,36 @@
 """``Document`` → CSV with exact integers."""
 
 import csv
+import re
 from io import StringIO
 from typing import Any
 
-from netscope.render.document import INEXACT, AtLeast, Canvas, Column, Document, NameCell, TypeCell
+from netscope.render.document import INEXACT, AtLeast, Canvas, Column, Document, NameCell, TypeCell, printable
+
+_FORMULA = re.compile("[=+@＝＋－＠-]")
+"""What a spreadsheet takes for the start of a formula: https://owasp.org/www-community/attacks/CSV_Injection."""
 
 
 def render_csv(document: Document, _canvas: Canvas) -> str:
-    """The table alone: keys as header, paths as names, shapes as ``1x3x224x224``, no shares and no bars."""
+    """The table alone: keys as header, paths as names, shapes as ``1x3x224x224``, no shares and no bars.
+
+    Text that a spreadsheet would compute has an apostrophe before it.
+    """
     positions = [p for p, column in enumerate(document.columns) if column.kind not in INEXACT]
     output = StringIO()
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(document.columns[position].key for position in positions)
     for row in document.rows:
-        writer.writerow(_raw(document.columns[position], row.cells[position]) for position in positions)
+        writer.writerow(_safe(_raw(document.columns[position], row.cells[position])) for position in positions)
     return output.getvalue()
+
+
+def _safe(value: Any) -> Any:
+    """Figures as they are, text as nothing but text."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _raw(column: Column, value: Any) -> Any:

@@ -19,11 +19,15 @@ INEXACT: tuple[Kind, ...] = ("share", "bar", "change")
 
 Style = Literal["plain", "strong", "faint", "added", "removed", "changed"]
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff]")
+_CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    r"\U000e0000-\U000e007f]"
+)
+"""What is not seen or moves what is: controls, lines' ends, marks of direction, and halves of a character."""
 
 
 def printable(text: str) -> str:
-    """``text`` on one line and harmless to a terminal: its control characters as escapes.
+    """``text`` on one line and as harmless as it looks: its control characters as escapes.
 
     Names come from users' code, and a module may be called anything.
     """

@@ -162,12 +162,37 @@ def test_a_sorted_list_of_a_cut_tree_adds_up_as_well(toy, depth):
     assert flops == toy.totals.flops
 
 
-@pytest.mark.parametrize("format_name", ["table", "markdown", "html"])
+def named(toy, path):
+    """The toy with another name for its first module."""
+    return replace(toy, rows=(toy.rows[0], replace(toy.rows[1], path=path), *toy.rows[2:]))
+
+
+@pytest.mark.parametrize("format_name", ["table", "csv", "markdown", "html"])
 def test_control_characters_in_names_are_shown_as_escapes(toy, format_name):
-    rows = (toy.rows[0], replace(toy.rows[1], path="a\x1b[31m\nb\x07"), *toy.rows[2:])
-    text = render(replace(toy, rows=rows), format_name)
+    text = render(named(toy, "a\x1b[31m\nb\x07"), format_name)
     assert r"a\x1b[31m\nb\x07" in text
     assert not any(ord(character) < 32 and character != "\n" for character in text)
+
+
+UNSEEN = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\ufeff\u200b\u2060\U000e0041"
+
+
+@pytest.mark.parametrize("format_name", ["table", "csv", "markdown", "html"])
+def test_what_is_not_seen_or_turns_the_text_around_is_shown_as_an_escape(toy, format_name):
+    text = render(named(toy, f"a{UNSEEN}b"), format_name)
+    assert "a" + UNSEEN.encode("unicode_escape").decode() + "b" in text
+    assert not set(UNSEEN) & set(text)
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "＝", "＋", "－", "＠"])
+def test_a_spreadsheet_computes_nothing_that_stands_in_csv(toy, start):
+    rows = list(csv.reader(io.StringIO(render(named(toy, f"{start}cmd|' /C calc'!A0"), "csv"))))
+    assert rows[2][0] == f"'{start}cmd|' /C calc'!A0"
+
+
+def test_a_negative_figure_stays_one_in_csv(toy):
+    rows = (replace(toy.rows[0], own_flops=-5), *toy.rows[1:])
+    assert next(csv.DictReader(io.StringIO(render(replace(toy, rows=rows), "csv"))))["own-flops"] == "-5"
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
