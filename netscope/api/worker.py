@@ -19,6 +19,7 @@ from netscope import own_process
 from netscope.api.isolation import FAILURE, PREPARE
 from netscope.api.recalling import recall_as_asked
 from netscope.errors import NetscopeError, OutOfMemoryError, described
+from netscope.schema.codec import encoded
 
 LONGEST_MESSAGE = 1000
 
@@ -185,7 +186,7 @@ def serve_in_group(folder: str, path: str) -> None:
             "exit_code": message.get("exit_code", 3),
             "out_of_memory": out_of_memory,
         }
-        Path(path).with_name(FAILURE).write_bytes(msgspec.json.encode(left))
+        Path(path).with_name(FAILURE).write_bytes(encoded(left))
     os._exit(1)  # without waiting for the others, which may wait for us
 
 
@@ -204,7 +205,7 @@ def _prepared(asked: "SimpleQueue[dict[str, Any]]", *, listens: bool = True) -> 
 
     def say(message: dict[str, Any]) -> None:
         try:
-            answers.write(msgspec.json.encode(message) + b"\n")
+            answers.write(encoded(message) + b"\n")
             answers.flush()
         except BrokenPipeError:
             _leave()

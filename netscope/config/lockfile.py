@@ -11,6 +11,7 @@ import msgspec
 from netscope.errors import ConfigError, OutputError
 from netscope.files import write_whole
 from netscope.schema import COUNTING_VERSION, LockedModel
+from netscope.schema.codec import without_surrogates
 
 LOCK_NAME = "netscope.lock"
 LOCK_VERSION = 1
@@ -118,8 +119,8 @@ def _model_text(name: str, model: LockedModel) -> str:
     layers = fields.pop("layers")
     head = "".join(f"   {json.dumps(key)}: {_line(fields[key])},\n" for key in sorted(fields))
     rows = ",\n".join(f"    {_line(layer)}" for layer in layers)
-    return f'  {json.dumps(name)}: {{\n{head}   "layers": [\n{rows}\n   ]\n  }}'
+    return f'  {_line(name)}: {{\n{head}   "layers": [\n{rows}\n   ]\n  }}'
 
 
 def _line(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return without_surrogates(json.dumps(value, ensure_ascii=False))

@@ -41,7 +41,7 @@ def _junit_case(suite: ET.Element, model: ModelCheck, result: RuleResult, counts
     case = ET.SubElement(suite, "testcase", classname=printable(model.name), name=printable(name))
     location = result.rule.location
     if location.file:
-        case.set("file", location.file)
+        case.set("file", printable(location.file))
         case.set("line", str(location.line or 1))
     text = printable(f"{told(result)}; {result.remedy}")
     if result.status == "failed":
@@ -108,7 +108,7 @@ def _issue(location: Location, name: str, metric: str, text: str, severity: str)
     return {
         "description": printable(text),
         "check_name": f"netscope/{metric}",
-        "fingerprint": sha256(f"{location.file} {name}".encode()).hexdigest(),
+        "fingerprint": sha256(f"{location.file} {name}".encode(errors="surrogatepass")).hexdigest(),
         "severity": severity,
-        "location": {"path": location.file or "pyproject.toml", "lines": {"begin": location.line or 1}},
+        "location": {"path": printable(location.file) or "pyproject.toml", "lines": {"begin": location.line or 1}},
     }

@@ -20,7 +20,7 @@ INEXACT: tuple[Kind, ...] = ("share", "bar", "change")
 Style = Literal["plain", "strong", "faint", "added", "removed", "changed"]
 
 _CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff"
     r"\U000e0000-\U000e007f]"
 )
 """What is not seen or moves what is: controls, lines' ends, marks of direction, and halves of a character."""

@@ -1,5 +1,7 @@
 """Results to JSON and back: exact integers, tuples for arrays, the schema's version at the top."""
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -12,6 +14,8 @@ SCHEMA_VERSION = 1
 
 Result = TypeVar("Result")
 
+_HALVES = re.compile("[\ud800-\udfff]")
+
 
 def to_json(result: Any, derived: Mapping[str, Any] | None = None) -> str:
     """The result as indented JSON, its field names as keys, ``schema_version`` and ``kind`` first.
@@ -22,7 +26,20 @@ def to_json(result: Any, derived: Mapping[str, Any] | None = None) -> str:
     """
     header = {"schema_version": SCHEMA_VERSION, "kind": type(result).__name__}
     fields = {**header, **(derived or {}), **msgspec.to_builtins(result)}
-    return msgspec.json.format(msgspec.json.encode(fields), indent=2).decode()
+    return msgspec.json.format(encoded(fields), indent=2).decode()
+
+
+def encoded(value: Any) -> bytes:
+    """Plain data as JSON in UTF-8, which has no lone surrogates: these are written as the escapes that people see."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return without_surrogates(json.dumps(msgspec.to_builtins(value), ensure_ascii=False)).encode()
+
+
+def without_surrogates(text: str) -> str:
+    """JSON with lone surrogates spelled out: hardly any reader takes them as escapes of JSON's own."""
+    return _HALVES.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
 
 
 def from_json(kind: type[Result], text: str | bytes) -> Result:

@@ -40,10 +40,13 @@ def die_once(_, path):
         os.kill(os.getpid(), 9)
     return "alone"
 
+def repeat(_, text):
+    return text
+
 def tell(_):
     return os.getpid(), os.getcwd(), os.environ.get("OMP_NUM_THREADS")
 
-worker.TASKS = {task.__name__: task for task in (prepare, wait, wait_for, die, die_once, tell)}
+worker.TASKS = {task.__name__: task for task in (prepare, wait, wait_for, die, die_once, repeat, tell)}
 serve = worker.serve
 """
 
@@ -83,6 +86,10 @@ def answers(jobs, count):
 def test_answers_come_in_the_order_of_the_jobs(job):
     jobs = [job("wait", seconds, number) for number, seconds in enumerate((0.5, 0, 0.2, 0.1))]
     assert answers(jobs, 3) == answers(jobs, 1) == [0, 1, 2, 3]
+
+
+def test_a_worker_survives_lone_surrogates_on_both_ways(job):
+    assert answers([job("repeat", "a\udc80"), job("repeat", "b")], 1) == [r"a\udc80", "b"]
 
 
 def test_an_answer_comes_while_later_ones_are_being_worked_on(job, tmp_path):

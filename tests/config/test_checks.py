@@ -187,6 +187,12 @@ def test_the_lock_file_has_its_models_by_name_and_a_line_for_each_layer():
     assert sum('"path": "层"' in line for line in lines) == 4
 
 
+def test_the_lock_file_shows_lone_surrogates_as_escapes(tmp_path):
+    path = tmp_path / "netscope.lock"
+    write_lock(path, Lock(models={"a\udc80": locked_model("m\udc80")}))
+    assert read_lock(path) == Lock(models={r"a\udc80": locked_model(r"m\udc80")})
+
+
 def test_no_lock_file_is_an_empty_one(tmp_path):
     assert read_lock(tmp_path / "netscope.lock") == Lock(models={})
 

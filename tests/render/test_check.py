@@ -1,6 +1,7 @@
 """A check's report for people, and for the services that run it."""
 
 import json
+import re
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
@@ -135,6 +136,19 @@ def test_an_annotation_cannot_be_broken_out_of():
     assert [line for line in text.splitlines() if line.startswith("::error")] == [text.splitlines()[0]]
     assert "title=netscope a%2Cb%3Ac%25" in text
     assert "50%25" in text
+
+
+@pytest.mark.parametrize("format_name", ["table", "csv", "markdown", "html", "junit", "github", "gitlab"])
+def test_what_is_not_seen_is_an_escape_in_every_format(format_name):
+    unseen = "\udc80\u202e\u2066\ufeff\x1b"
+    location = Location(file=f"f{unseen}", line=1, key="")
+    failed = result("failed", path=f"p{unseen}")
+    failed = replace(failed, message=f"m{unseen}", rule=replace(failed.rule, location=location, text=f"t{unseen}"))
+    crashed = replace(check(f"n{unseen}", error=f"e{unseen}", exit_code=3), location=location)
+    text = render(report_of(check(f"n{unseen}", failed), crashed), format_name)
+    text.encode()
+    assert not set(unseen) & set(text)
+    assert re.search(r"n\\+udc80\\+u202e\\+u2066\\+ufeff\\+x1b", text)
 
 
 def test_gitlabs_fingerprints_stay_while_figures_change(report):

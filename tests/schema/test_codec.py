@@ -1,6 +1,7 @@
 """Results to JSON and back, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -69,3 +70,9 @@ def test_results_are_read_and_printed_without_torch(no_torch, tmp_path, summary)
     path = tmp_path / "lenet5.json"
     path.write_text(summary.to_json(), encoding="utf-8")
     no_torch(f"import netscope; str(netscope.Summary.from_json(open({str(path)!r}, encoding='utf-8').read()))")
+
+
+def test_json_shows_lone_surrogates_as_escapes(summary):
+    rows = (replace(summary.rows[0], path="a\udc80", hyperparameters={"é\ud800": ("\\ud800", 1)}), *summary.rows[1:])
+    row = Summary.from_json(replace(summary, rows=rows).to_json()).rows[0]
+    assert row == replace(rows[0], path=r"a\udc80", hyperparameters={r"é\ud800": (r"\ud800", 1)})
