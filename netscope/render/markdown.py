@@ -6,6 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from netscope.render.document import RIGHT, Canvas, Column, Document, NameCell, TypeCell, printable
 from netscope.render.terminal import cell_text
 
+_LIVE = r"(?<!\S)\S*(?:[@#]|://|www\.|\bgh-\d)\S*?(?=[:;,.)]*(?:\s|$))"
+_MARKUP = re.compile(rf"(?P<live>{_LIVE})|[\\`*_\[\]<>&]", re.IGNORECASE)
+"""A word that GitHub makes a link or a mention of, which no backslash prevents, or a character of markup."""
+
 
 def render_markdown(document: Document, _canvas: Canvas) -> str:
     """Heading, table and facts. Paths stand for the tree, bars are left out, and names are no markup."""
@@ -48,7 +52,8 @@ def _table(document: Document) -> list[str]:
 
 
 def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    """A pipe is escaped in a code span as well: https://github.github.com/gfm/#example-200."""
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def _cell(column: Column, value: object) -> str:
@@ -64,8 +69,9 @@ def _code(text: str) -> str:
     """A code span, in as many backticks as its text does not have."""
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     space = " " if "`" in text else ""
-    return f"{fence}{space}{printable(text).replace('|', chr(92) + '|')}{space}{fence}"
+    return f"{fence}{space}{printable(text)}{space}{fence}"
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", printable(text))
+    """Text as it is: characters of markup behind a backslash, words that would come alive in code spans."""
+    return _MARKUP.sub(lambda found: _code(found[0]) if found["live"] else f"\\{found[0]}", printable(text))

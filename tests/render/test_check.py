@@ -6,6 +6,7 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
+from markdown_it import MarkdownIt
 
 from netscope import analysis
 from netscope.render import Canvas, render
@@ -149,6 +150,27 @@ def test_what_is_not_seen_is_an_escape_in_every_format(format_name):
     text.encode()
     assert not set(unseen) & set(text)
     assert re.search(r"n\\+udc80\\+u202e\\+u2066\\+ufeff\\+x1b", text)
+
+
+LIVE = (
+    "@someone", "(@someone)", "#12", "someone/project#12", "GH-12", "https://evil.example", "www.evil.example",
+    "a@evil.example", "<img src=x>", "[text](https://evil.example)", "![](//evil.example)", "&commat;someone", "&#64;x",
+    "**bold**", "`code`", "`@x", "a|b", "@a|b",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_no_name_comes_alive_in_markdown(name):
+    failed = replace(result("failed", path=f"x {name}"), message=f"m {name}", remedy=f"r {name}")
+    crashed = check(f"n {name}", error=f"e {name}: it is", exit_code=3)
+    tokens = MarkdownIt().enable("table").parse(render(report_of(check(f"n {name}", failed), crashed), "markdown"))
+    inline = [child for token in tokens for child in token.children or ()]
+    kinds = {child.type for child in inline}
+    assert kinds <= {"text", "text_special", "code_inline", "strong_open", "strong_close", "hardbreak", "softbreak"}
+    text = "".join(child.content for child in inline if child.type != "code_inline")
+    assert not re.search(r"[@#]|://|www\.|GH-\d", text)
+    assert "".join(child.content for child in inline).count(name) == 11
+    assert sum(token.type == "td_open" for token in tokens) == 14
 
 
 def test_gitlabs_fingerprints_stay_while_figures_change(report):
