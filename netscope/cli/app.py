@@ -152,8 +152,9 @@ def _say(text: str) -> None:
     """One sentence on stderr, whatever a library put into it."""
     from netscope.cli.output import encodable
     from netscope.render import printable
+    from netscope.render.continuous_integration import without_commands
 
-    print(encodable(printable(f"netscope: {_shortened(text)}"), sys.stderr), file=sys.stderr)
+    print(encodable(without_commands(printable(f"netscope: {_shortened(text)}")), sys.stderr), file=sys.stderr)
 
 
 def _shortened(text: str) -> str:

@@ -1,6 +1,7 @@
 """``netscope check``."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from netscope.cli.options import (
     NoCacheOption,
     OutputOption,
 )
-from netscope.cli.output import answering, check_output, progress_text, write_result
+from netscope.cli.output import answering, check_output, progress_text, without_github_commands, write_result
 from netscope.errors import OutputError, UsageError
 from netscope.render import CHECK_FORMATS, FORMATS, check_format, render
 
@@ -108,7 +109,11 @@ def check(
         if given
         else checking.plan_checks(names or [], config, **how)
     )
-    with answering("checking", no_cache=no_cache) as progress:
+    is_github = format_name == "github" or os.environ.get("GITHUB_ACTIONS") == "true"
+    with (
+        without_github_commands() if is_github else nullcontext(),
+        answering("checking", no_cache=no_cache) as progress,
+    ):
         report = checking.run_checks(plan, lambda told: progress(progress_text(told, "checking")))
     if format_name in _ROOT_OF:
         report = report.with_files_below(_from_root(_ROOT_OF[format_name]))

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Event, Timer
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -244,6 +245,26 @@ def _stdout_to_stderr() -> Iterator[None]:
             sys.__stdout__.flush()
         os.dup2(kept, 1)
         os.close(kept)
+
+
+@contextmanager
+def without_github_commands() -> Iterator[None]:
+    """Shows what models print only at the end, and so that GitHub, which reads stderr as well, obeys none of it."""
+    from netscope.render.continuous_integration import without_commands
+
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with TemporaryFile() as printed:
+        try:
+            os.dup2(printed.fileno(), 2)
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            printed.seek(0)
+            for line in printed:
+                sys.stderr.write(without_commands(line.decode(errors="backslashreplace")))
 
 
 def format_names() -> str:

@@ -1,6 +1,7 @@
 """``CheckReport`` as the services that run it read it: JUnit XML, GitHub's annotations, GitLab's code quality."""
 
 import json
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 from xml.etree import ElementTree as ET
@@ -11,6 +12,8 @@ from netscope.schema import CheckReport, Location, ModelCheck, RuleResult
 
 MOST_ANNOTATIONS = 10
 """GitHub shows no more of one kind and step."""
+
+_COMMAND = re.compile(r"(?:^|[\r\n])\s*:(?=:)|##(?=\[)")
 
 
 def render_junit(report: CheckReport) -> str:
@@ -57,27 +60,37 @@ def _junit_case(suite: ET.Element, model: ModelCheck, result: RuleResult, counts
 def render_github(report: CheckReport) -> str:
     """Workflow commands that annotate the rules that do not hold, at most ten and then a count; and the verdict."""
     found = list(_annotations(report))
-    lines = found[:MOST_ANNOTATIONS]
-    if len(found) > MOST_ANNOTATIONS:
-        lines.append(f"::notice title=netscope::and {len(found) - MOST_ANNOTATIONS} more, which the log below names")
-        lines += [_escaped(line.rpartition("::")[2]) for line in found[MOST_ANNOTATIONS:]]
-    return "\n".join((*lines, printable(verdict(report)))) + "\n"
+    lines = [command + _escaped(message) for command, message in found[:MOST_ANNOTATIONS]]
+    more = [message for _, message in found[MOST_ANNOTATIONS:]]
+    if more:
+        lines.append(f"::notice title=netscope::and {len(more)} more, which the log below names")
+    lines += [without_commands(printable(line)) for line in (*more, verdict(report))]
+    return "\n".join(lines) + "\n"
 
 
-def _annotations(report: CheckReport) -> Iterator[str]:
+def without_commands(text: str) -> str:
+    """A log in which no line is a command to GitHub: ``::`` that starts a line, and ``##[`` anywhere, come apart.
+
+    So its runner reads them: https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs.
+    """
+    return _COMMAND.sub(r"\g<0> ", text)
+
+
+def _annotations(report: CheckReport) -> Iterator[tuple[str, str]]:
+    """The command and its message."""
     for model in report.models:
         if model.error:
-            yield _annotation("error", model.location, model.name, model.error)
+            yield _annotation("error", model.location, model.name), model.error
         for result in model.results:
             if result.status != "passed":
                 level = "warning" if result.status == "warned" else "error"
                 title = f"{model.name}: {rule_text(result.rule)}"
-                yield _annotation(level, result.rule.location, title, f"{told(result)}; {result.remedy}")
+                yield _annotation(level, result.rule.location, title), f"{told(result)}; {result.remedy}"
 
 
-def _annotation(level: str, location: Location, title: str, message: str) -> str:
+def _annotation(level: str, location: Location, title: str) -> str:
     where = f"file={_property(location.file)},line={location.line or 1}," if location.file else ""
-    return f"::{level} {where}title={_property(f'netscope {title}')}::{_escaped(message)}"
+    return f"::{level} {where}title={_property(f'netscope {title}')}::"
 
 
 def _escaped(text: str) -> str:

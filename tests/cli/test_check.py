@@ -1,6 +1,7 @@
 """``netscope check`` as it is typed: projects, crashes, the lock, and who is told what."""
 
 import json
+import re
 from textwrap import dedent
 
 import pytest
@@ -29,6 +30,11 @@ def raises():
 def speaks():
     print("hello from the constructor")
     return good()
+
+def commands():
+    print("a\\r::error::b\\n  ::add-mask::c\\n##[warning]d ##[error]e std::f\\xff", flush=True)
+    os.write(2, b"::error::\\xff")
+    raise ValueError("::error::g ##[error]h")
 """
 
 
@@ -200,6 +206,31 @@ def test_github_gets_a_job_summary(project, monkeypatch, capsys):
     assert run(["check", "--format", "github"]) == 1
     assert capsys.readouterr().out.startswith("::error file=netscope.toml,line=5,title=netscope good%3A params = 241::")
     assert "**1 of 1 check did not pass: good**" in (folder / "summary.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("where", ["format", "environment"])
+def test_no_print_of_a_model_is_a_command_to_github(project, monkeypatch, capfd, where):
+    project("""
+        [check.a]
+        model = "models.py:commands"
+        params = 1
+        """)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true" if where == "environment" else "")
+    assert run(["check", *(["--format", "github"] if where == "format" else [])]) == 3
+    out, err = capfd.readouterr()
+    assert ": :error::b\n  : :add-mask::c\n## [warning]d ## [error]e std::f" in err.replace("\r", "\n")
+    assert ": :error::\\xff" in err
+    assert not re.search(r"(^|[\r\n])\s*::|##\[", err)
+    commands = re.findall(r"(?m)^\s*::.*", out)
+    assert len(commands) == (where == "format")
+    assert "::error::g ##[error]h" in out
+
+
+def test_no_error_is_a_command_to_github(project, capsys):
+    project(GOOD)
+    assert run(["check", "##[error]x"]) == 2
+    assert "## [error]x" in capsys.readouterr().err
 
 
 def test_the_format_goes_by_the_files_suffix(project):

@@ -131,6 +131,16 @@ def test_github_shows_ten_annotations_and_counts_the_rest():
     assert sum("layer.13" in line for line in lines) == 1
 
 
+def test_what_follows_the_annotations_is_no_command():
+    names = ["::error::x", " ::error::x", "a ##[error]x"]
+    many = report_of(*(check(name, error=f"e{name}::{name}") for name in 5 * names))
+    lines = render(many, "github").splitlines()
+    assert sum(line.lstrip().startswith("::error ") for line in lines) == 10
+    assert sum(line.lstrip().startswith("::") for line in lines) == 11
+    assert not any("##[" in line for line in lines if not line.startswith("::"))
+    assert "ea ## [error]x::a ## [error]x" in lines
+
+
 def test_an_annotation_cannot_be_broken_out_of():
     evil = check("a,b:c%\n::error::x", error="50%\n::error::boo")
     text = render(report_of(evil), "github")
