@@ -66,9 +66,17 @@ else:
 comments.write_text(json.dumps(found))
 """
 
+COMMENTING = ("Report what differs from the base", "Comment what differs from the base")
+
 WRITES_A_REPORT = """#!/usr/bin/env bash
 while [ "$1" != -o ]; do shift; done
 seq -f 'line %.0f of the report' {lines} > "$2"
+"""
+
+
+REPORTS_ITS_ENVIRONMENT = """#!/usr/bin/env bash
+while [ -n "$1" -a "$1" != -o ]; do shift; done
+env > "${2:-$RUNNER_TEMP/check}"
 """
 
 
@@ -90,7 +98,7 @@ class Runner:
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755)
 
-    def run(self, base, *, only=None, event="pull_request", may_comment=True, **inputs):
+    def run(self, base, *, only=(), event="pull_request", may_comment=True, **inputs):
         """Runs the steps until one fails; what came of each by its name."""
         context = {
             "github.event_name": event,
@@ -102,7 +110,7 @@ class Runner:
         }
         finished = {}
         for step in ACTION["runs"]["steps"]:
-            if (only is None or step["name"] == only) and holds(step.get("if", ""), context):
+            if step["name"] in (only or step["name"]) and holds(step.get("if", ""), context):
                 finished[step["name"]] = self.step(step, context)
                 if finished[step["name"]].returncode:
                     break
@@ -114,7 +122,7 @@ class Runner:
         script.write_text(step["run"], encoding="utf-8")
         return subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
-            cwd=self.checkout.path / filled(step["working-directory"], context),
+            cwd=self.checkout.path / filled(step.get("working-directory", "."), context),
             env={
                 **GIT_ENVIRONMENT,
                 "PATH": os.pathsep.join([str(self.bin), str(NETSCOPE.parent), os.environ["PATH"]]),
@@ -182,8 +190,8 @@ def test_the_base_is_fetched_when_the_checkout_does_not_have_it(real, repository
 
 def test_the_comment_has_the_sentence_the_changed_rows_and_the_rest_folded(real, repository):
     runner, finished = real
-    assert finished["Comment what differs from the base"].returncode == 0
-    assert finished["Comment what differs from the base"].stdout == ""
+    for step in COMMENTING:
+        assert (finished[step].returncode, finished[step].stdout) == (0, "")
     (comment,) = runner.comments
     base = repository.git("rev-parse", "main")
     shown, _, folded = comment.partition("<details>")
@@ -212,9 +220,9 @@ def test_the_last_step_annotates_the_rule_and_writes_the_job_summary(real):
 
 def test_a_second_run_edits_the_same_comment(runner):
     runner.install("netscope", WRITES_A_REPORT.format(lines=1))
-    runner.run("HEAD", only="Comment what differs from the base")
+    runner.run("HEAD", only=COMMENTING)
     runner.install("netscope", WRITES_A_REPORT.format(lines=2))
-    runner.run("HEAD", only="Comment what differs from the base")
+    runner.run("HEAD", only=COMMENTING)
     comments = "repos/someone/project/issues/7/comments"
     edit = ("PATCH", "repos/someone/project/issues/comments/0")
     assert runner.methods == [("GET", comments), ("POST", comments), ("GET", comments), edit]
@@ -225,7 +233,7 @@ def test_each_project_of_a_repository_has_a_comment_of_its_own(runner):
     runner.install("netscope", WRITES_A_REPORT.format(lines=1))
     for folder in ("one project", "two"):
         (runner.checkout.path / folder).mkdir()
-        runner.run("HEAD", only="Comment what differs from the base", working_directory=folder)
+        runner.run("HEAD", only=COMMENTING, working_directory=folder)
         (runner.checkout.path / folder).rmdir()
     starts = [comment.partition("\n")[0] for comment in runner.comments]
     assert starts == ["<!-- netscope check one_project -->", "<!-- netscope check two -->"]
@@ -233,7 +241,7 @@ def test_each_project_of_a_repository_has_a_comment_of_its_own(runner):
 
 def test_a_report_that_is_too_long_for_a_comment_is_cut_at_a_line(runner):
     runner.install("netscope", WRITES_A_REPORT.format(lines=100_000))
-    runner.run("abc", only="Comment what differs from the base")
+    runner.run("abc", only=COMMENTING)
     (comment,) = runner.comments
     assert len(comment) < 65_536
     assert re.search(r"\nline \d+ of the report\n\n</details>\n\n… and more .*--against abc` shows all\.\n$", comment)
@@ -241,16 +249,24 @@ def test_a_report_that_is_too_long_for_a_comment_is_cut_at_a_line(runner):
 
 def test_a_comment_that_may_not_be_written_is_a_warning(runner):
     runner.install("netscope", WRITES_A_REPORT.format(lines=1))
-    (finished,) = runner.run("HEAD", only="Comment what differs from the base", may_comment=False).values()
+    *_, finished = runner.run("HEAD", only=COMMENTING, may_comment=False).values()
     assert finished.returncode == 0
     assert finished.stdout.startswith("::warning title=netscope::The comment could not be written")
     assert "HTTP 403" in finished.stderr
 
 
+def test_no_step_that_runs_the_pull_requests_code_has_the_token(runner):
+    runner.install("netscope", REPORTS_ITS_ENVIRONMENT)
+    runner.run("HEAD")
+    (comment,) = runner.comments
+    assert "PATH=" in comment
+    assert "may comment" not in comment + (runner.temp / "check").read_text(encoding="utf-8")
+
+
 def test_without_a_report_the_step_fails_even_if_an_earlier_one_lies_there(runner):
     (runner.temp / "netscope-report.md").write_text("of another step")
     runner.install("netscope", "#!/usr/bin/env bash\nexit 2\n")
-    (finished,) = runner.run("HEAD", only="Comment what differs from the base").values()
+    (finished,) = runner.run("HEAD", only=COMMENTING).values()
     assert finished.returncode == 1
     assert not (runner.folder / "calls").exists()
 
