@@ -12,7 +12,24 @@ _OPTIONS = re.compile(r"@(?=[^\W\d]\w*=)")
 _NEXT_OPTION = re.compile(r",(?=\s*[^\W\d]\w*=)")
 _WORD = re.compile(r"[\w.+\-/]+")
 _WORDS = {"true": True, "false": False, "none": None}
+_NUMBER = r"(?:0[xob][0-9a-f_]+|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:e[+-]?[0-9_]+)?j?)(?![\w.])"
+_BYTE = r"\\(?-i:[\\'\"abfnrtv\n]|[0-3][0-7]{2}|[0-7]{1,2}(?![0-7])|x[0-9a-fA-F]{2})"
+_CHARACTER = rf"{_BYTE}|\\(?-i:u[0-9a-fA-F]{{4}}|U[0-9a-fA-F]{{8}}|N\{{)"
+_STRING = "|".join(
+    rf"{prefix}{quote}(?:{escape}|(?!{quote})[^\\])*{quote}"
+    for quote in ("'''", '"""', "'", '"')
+    for prefix, escape in (("(?:r|br|rb)", r"\\."), ("b", _BYTE), ("u?", _CHARACTER))
+)
+_TOKEN = re.compile(
+    rf"[\s()\[\]{{}},:+-]|(?-i:True|False|None)\b|{_NUMBER}|{_STRING}|(?P<rest>.+)", re.IGNORECASE | re.DOTALL
+)
+"""What Python's literals are made of. Of some other text Python only warns, as of ``1is 2`` and ``'\\d'``."""
 
+LONGEST_VALUE = 3_500
+"""Characters. So many hexadecimal digits are as long a number as Python writes."""
+
+LONGEST_NAME = 255
+"""Bytes of a name in a path, on the file systems that there are."""
 
 SAVED = "file"
 """The source of what is saved in files."""
@@ -47,6 +64,8 @@ def parse_spec(text: str) -> ArchitectureSpec:
         raise UsageError("the name of the architecture is empty; try alexnet, or netscope list")
     if "@" in re.split("[:/]", target)[-1] and not rest:
         raise UsageError(f"{text!r}: what follows the @ is not key=value,key=value")
+    if any(len(part.encode(errors="surrogatepass")) > LONGEST_NAME for part in target.split("/")):
+        raise UsageError(f"no file, no object and no architecture has a name as long as {target[:40]!r}…")
     options: dict[str, Any] = {}
     for option in _NEXT_OPTION.split(rest[0]) if rest else ():
         key, _, value = option.strip().partition("=")
@@ -64,16 +83,21 @@ def parse_value(literal: str, text: str) -> Any:
     """
     if literal.endswith(","):
         raise UsageError(f"{text!r}: nothing follows the last comma")
+    if len(literal) > LONGEST_VALUE:
+        raise UsageError(f"the value {literal[:40]!r}… has more than {LONGEST_VALUE:,} characters")
     if literal.lower() in _WORDS:
         return _WORDS[literal.lower()]
-    try:
-        return ast.literal_eval(literal)
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-        if _WORD.fullmatch(literal):
-            return literal
-        raise UsageError(
-            f"{text!r}: the value {literal!r} is neither a Python literal nor a bare word; quote it"
-        ) from error
+    reason = None
+    if not _TOKEN.sub(r"\g<rest>", literal):
+        try:
+            return ast.literal_eval(literal)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+            reason = error
+    if _WORD.fullmatch(literal):
+        return literal
+    raise UsageError(
+        f"{text!r}: the value {literal!r} is neither a Python literal nor a bare word; quote it"
+    ) from reason
 
 
 def is_saved_file(target: str) -> bool:
