@@ -26,6 +26,16 @@ def described(error: BaseException) -> str:
     return f"{kind} in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else kind
 
 
+def unexpected(error: Exception) -> str:
+    """What is said of an exception that nobody raised on purpose."""
+    # So the dynamic linker puts it where a library does not fit into memory.
+    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and "failed to map segment" in str(error)):
+        return "this could not be answered: there is not enough memory"
+    if isinstance(error, RecursionError):
+        return "this could not be answered: something in it is nested too deeply"
+    return f"this is a mistake in netscope, and --debug shows where: unexpected {described(error)}"
+
+
 class NetscopeError(Exception):
     """Says in one sentence what was asked, what was found and what to do.
 

@@ -18,7 +18,7 @@ import msgspec
 from netscope import own_process
 from netscope.api.isolation import FAILURE, PREPARE
 from netscope.api.recalling import recall_as_asked
-from netscope.errors import NetscopeError, OutOfMemoryError, described
+from netscope.errors import NetscopeError, OutOfMemoryError, described, unexpected
 from netscope.schema.codec import encoded
 
 LONGEST_MESSAGE = 1000
@@ -240,8 +240,7 @@ def _answered(question: dict[str, Any], tell: Teller) -> dict[str, Any]:
     except KeyboardInterrupt as error:
         return {"error": f"it raised {described(error)}", "exit_code": 3}
     except Exception as error:  # noqa: BLE001 - our own mistake, but the other tasks are none of it
-        text = f"this is a mistake in netscope: unexpected {described(error)}"
-        return {"error": _shortened(text), "exit_code": 3}
+        return {"error": _shortened(unexpected(error)), "exit_code": 3}
 
 
 def _shortened(sentence: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 import netscope
-from netscope.errors import NetscopeError
+from netscope.errors import NetscopeError, unexpected
 
 LONGEST_MESSAGE = 1000
 
@@ -138,7 +138,7 @@ def run(arguments: Sequence[str]) -> int:
             raise  # stdout's: whoever runs us knows
         if debug:
             traceback.print_exc()
-        _say(f"this is a mistake in netscope, and --debug shows where: unexpected {type(error).__name__}: {error}")
+        _say(unexpected(error))
         return 3
     return 0
 
@@ -158,6 +158,10 @@ def _say(text: str) -> None:
 
 
 def _shortened(text: str) -> str:
-    """On one line, without the stack frames that torch's C++ adds, and no longer than anyone reads."""
+    """On one line, without the stack frames that torch's C++ adds, and no longer than anyone reads.
+
+    What was asked may be long, and stands first: the middle is left out.
+    """
     line = " ".join(text.partition("Exception raised from")[0].split())
-    return line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]} … (--debug shows all of it)"
+    half = LONGEST_MESSAGE // 2
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[:half]} … {line[-half:]} (--debug shows all of it)"

@@ -21,6 +21,9 @@ DTYPES = (
 MOST_ELEMENTS = 2**60
 """A tensor counts its bytes in 63 bits, and an element has up to eight."""
 
+MOST_DIGITS = 100
+"""Of a size that is read at all, whatever there is of such a tensor: of thousands Python reads none."""
+
 _INPUT = re.compile(r"(?:(?P<parameter>[^\W\d]\w*)=)?(?P<shape>[^:]*)(?::(?P<dtype>.*))?")
 _AROUND_SHAPES = str.maketrans("", "", "()[] ")
 _SHAPE = re.compile(r"[0-9]+(?:[xX×,][0-9]+)*")
@@ -200,5 +203,8 @@ def _parse_input(text: str) -> tuple[str | None, TensorRequest]:
             f"--input {text!r}: there is no dtype {dtype!r}{did_you_mean(dtype, DTYPES)}; the dtypes are "
             f"{', '.join(DTYPES)}"
         )
-    sizes = tuple(int(size) for size in re.split("[xX×,]", shape))
+    digits = re.split("[xX×,]", shape)
+    if max(map(len, digits)) > MOST_DIGITS:
+        raise InputError(f"--input {text[:40]!r}… has a size of more than {MOST_DIGITS} digits")
+    sizes = tuple(map(int, digits))
     return found["parameter"], TensorRequest(shape=sizes, dtype=dtype)

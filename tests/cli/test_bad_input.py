@@ -131,6 +131,14 @@ QUESTIONS = {
     "batch of nothing": (("summary", "alexnet", "--batch-size", "0"), 2, "a whole number of at least 1"),
     "no such folder": (("summary", "alexnet", "-o", "nowhere/x.json"), 2, "-o nowhere/x.json: there is no folder"),
     "a folder": (("summary", "alexnet", "-o", "."), 2, "this is a folder"),
+    "an unhashable key": (("summary", "alexnet@a={[]:1}"), 2, "neither a Python literal nor a bare word"),
+    "an escape that Python does not know": (("summary", r"alexnet@a='\d'"), 2, "neither a Python literal nor a bare"),
+    "a number without end": (("summary", f"alexnet@num_classes={'9' * 5_000}"), 2, "has more than 3,500 characters"),
+    "a size without end": (("summary", "alexnet", "-i", f"1x3x{'9' * 5_000}"), 2, "a size of more than 100 digits"),
+    "a path without end": (("summary", f"./{'a' * 5_000}.py:Net"), 2, "no architecture has a name as long as"),
+    "a saved program without end": (("summary", f"{'a' * 5_000}.pt2"), 2, "no architecture has a name as long as"),
+    "a folder without end": (("summary", f"hf/{'a' * 5_000}"), 2, "no architecture has a name as long as"),
+    "a file without end": (("diff", f"{'a' * 5_000}.json", "alexnet"), 2, "File name too long"),
     "verify unknown": (("verify", "alexnt"), 2, "did you mean alexnet"),
     "list format": (("list", "--format", "yaml"), 2, "no format 'yaml'"),
 }
@@ -174,3 +182,22 @@ def test_what_a_model_prints_does_not_mix_with_the_answer():
     assert out.startswith("layer,type,")
     assert "building" in err
     assert "running" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (MemoryError(), "there is not enough memory"),
+        (ImportError("libtorch.so: failed to map segment from shared object"), "there is not enough memory"),
+        (RecursionError(), "nested too deeply"),
+    ],
+)
+def test_what_a_machine_cannot_do_is_no_mistake_of_ours(monkeypatch, error, sentence):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr("netscope.cli.app.application", fails)
+    code, out, err = ask("summary", "alexnet")
+    assert (code, out) == (3, "")
+    assert sentence in err
+    assert "mistake" not in err
