@@ -45,17 +45,13 @@ def tree_of(rows: Sequence[LayerRow]) -> Node:
 
 
 def cut(root: Node, depth: int | None) -> Node:
-    """The tree without what is deeper than ``depth``."""
-    if depth is None:
-        return root
-    children = [cut(child, depth) for child in root.children if child.row.depth <= depth]
-    return Node(
-        row=root.row,
-        label=root.label,
-        copies=root.copies,
-        children=children,
-        hidden=bool(root.children) and not children,
-    )
+    """The tree, from which what is deeper than ``depth`` is taken."""
+    nodes = [root]
+    for node in nodes:
+        if depth is not None and node.row.depth >= depth:
+            node.hidden, node.children = bool(node.children), []
+        nodes += node.children
+    return root
 
 
 def fold(root: Node, appearance: Callable[[LayerRow], object]) -> Node:
@@ -69,14 +65,16 @@ def fold(root: Node, appearance: Callable[[LayerRow], object]) -> Node:
             below them does.
     """
     numbers: dict[object, int] = {}
-
-    def folded(node: Node) -> tuple[Node, int]:
-        pairs = [folded(child) for child in node.children]
+    folded: dict[int, tuple[Node, int]] = {}
+    nodes = [root]
+    for node in nodes:
+        nodes += node.children
+    for node in reversed(nodes):  # those below come first; trees may be deeper than Python's stack
+        pairs = [folded.pop(id(child)) for child in node.children]
         signature = (appearance(node.row), tuple((child.label, number) for child, number in pairs))
         number = numbers.setdefault(signature, len(numbers))
-        return Node(row=node.row, label=node.label, children=_joined(pairs), hidden=node.hidden), number
-
-    return folded(root)[0]
+        folded[id(node)] = Node(row=node.row, label=node.label, children=_joined(pairs), hidden=node.hidden), number
+    return folded[id(root)][0]
 
 
 def _joined(pairs: Sequence[tuple[Node, int]]) -> list[Node]:

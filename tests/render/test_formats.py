@@ -234,3 +234,11 @@ def test_no_line_in_colour_is_wider_than_the_terminal(toy, width):
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert plain != text
     assert max(cell_len(line) for line in plain.splitlines()) <= width
+
+
+@pytest.mark.parametrize("format_name", SUFFIX)
+@pytest.mark.parametrize("depth", [None, 1000])
+def test_modules_are_shown_however_deep_they_are(toy, format_name, depth):
+    paths = [".".join(["0"] * below) for below in range(600)]
+    rows = [replace(toy.rows[0], path=path, depth=below) for below, path in enumerate([*paths, f"{paths[-1]}.last"])]
+    assert "last" in render(replace(toy, rows=tuple(rows)), format_name, view=View(depth=depth))
