@@ -120,6 +120,8 @@ def spatial_arithmetic(hyperparameters: Mapping[str, PlainValue], size: int, axi
     if kernel is None or dilation is None:
         return None
     stride = along(hyperparameters.get("stride"), axis) or kernel
+    if min(kernel, dilation, stride) < 1:
+        return None
     named = hyperparameters.get("padding", 0)
     total = dilation * (kernel - 1)
     if named in ("same", "valid"):
@@ -143,5 +145,5 @@ def spatial_arithmetic(hyperparameters: Mapping[str, PlainValue], size: int, axi
 def along(value: PlainValue, axis: int) -> int | None:
     """The setting for one axis: an integer holds for all of them."""
     if isinstance(value, tuple):
-        value = value[axis] if axis < len(value) else value[-1]
+        value = value[axis] if axis < len(value) else value[-1] if value else None
     return value if isinstance(value, int) else None

@@ -85,3 +85,9 @@ def test_poolings_that_round_up_come_out_as_torch_makes_them(size, kernel, strid
     assume(ours > 0 and size + 2 * padding >= dilation * (kernel - 1) + 1)
     x = torch.empty(1, 1, size, device="meta")
     assert functional.max_pool1d(x, kernel, stride, padding, dilation, ceil_mode=True).shape[-1] == ours
+
+
+@pytest.mark.parametrize("change", [{"kernel_size": ()}, {"stride": -1}, {"dilation": 0}, {"padding": ()}])
+def test_no_rule_holds_for_what_no_layer_could_have(change):
+    layer = {"kernel_size": (3,), "stride": 1, "padding": 0, "dilation": 1, **change}
+    assert spatial_arithmetic(layer, 8, 0) is None

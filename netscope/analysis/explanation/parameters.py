@@ -51,7 +51,7 @@ def _convolution(row: LayerRow) -> Found:
     if channels is None or "kernel_size" not in row.hyperparameters:
         return None
     groups = row.hyperparameters.get("groups", 1)
-    if not isinstance(groups, int):
+    if not isinstance(groups, int) or groups < 1:
         return None
     before, after = channels
     weights = times((*kernel_of(row), before // groups))
