@@ -191,7 +191,10 @@ def _model_class(transformers: Any, config: Any, head: str | None, text: str) ->
         raise UsageError(
             f"{text}: a {type(config).__name__} has no model with head={head}; its heads are {', '.join(available)}"
         )
-    found = getattr(transformers, available[head])[type(config)]
+    try:
+        found = getattr(transformers, available[head])[type(config)]
+    except ValueError as error:  # a few types name a class that transformers does not have
+        raise BuildError(f"{text}: {_first_line(error)}") from error
     return found[0] if isinstance(found, (tuple, list)) else found
 
 

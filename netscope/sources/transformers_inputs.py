@@ -26,8 +26,7 @@ TOKENS = ("input_ids", "decoder_input_ids")
 
 def usual_inputs(model: Any) -> ForwardInputs | None:
     """A batch of one, sequences of ``USUAL_LENGTH``; None if the main input is of a kind unknown here."""
-    length = _setting(model.config, "max_position_embeddings", "max_target_positions") or USUAL_LENGTH
-    return _inputs(model, min(USUAL_LENGTH, length))
+    return _inputs(model, min(USUAL_LENGTH, _positions(model.config) or USUAL_LENGTH))
 
 
 def inputs_of_length(model: Any, length: int) -> ForwardInputs:
@@ -42,7 +41,7 @@ def inputs_of_length(model: Any, length: int) -> ForwardInputs:
         raise UsageError(
             f"{type(model).__name__} takes no tokens, so there is no sequence whose length could be {length}"
         )
-    longest = _setting(model.config, "max_position_embeddings", "max_target_positions")
+    longest = _positions(model.config)
     rotates = _setting(model.config, "rope_parameters", "rope_theta", "rope_scaling") is not None
     if longest is not None and length > longest and not rotates:
         raise InputError(f"{type(model).__name__} has positions for {longest} tokens, not for {length}")
@@ -52,7 +51,8 @@ def inputs_of_length(model: Any, length: int) -> ForwardInputs:
 def _inputs(model: Any, length: int) -> ForwardInputs | None:
     config = model.config
     parameters = inspect.signature(model.forward).parameters
-    names = [model.main_input_name]
+    main = model.main_input_name
+    names = [main] if isinstance(main, str) else [*main]
     pictures_apart = all(_setting(config, name) is None for name in IMAGE_TOKENS)
     if "pixel_values" in parameters and hasattr(config, "vision_config") and pictures_apart:
         names.append("pixel_values")
@@ -115,6 +115,12 @@ MAKERS: Mapping[str, Callable[[Any, int], TensorRequest]] = MappingProxyType(
     }
 )
 """How each kind of input is made, by the name of its parameter."""
+
+
+def _positions(config: Any) -> int | None:
+    """How many tokens the model has positions for; None if that is not known, or without end, which is −1 there."""
+    positions: int = _setting(config, "max_position_embeddings", "max_target_positions") or 0
+    return positions if positions > 0 else None
 
 
 def _setting(config: Any, *names: str) -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 import netscope
 from netscope import sources
-from netscope.errors import InputError, MissingExtraError, UnknownNameError, UsageError
+from netscope.errors import InputError, MissingExtraError, NetscopeError, UnknownNameError, UsageError
 
 pytest.importorskip("transformers", reason="the extra transformers is not installed")
 
@@ -62,6 +62,7 @@ SMALL_ONES = {
     "hf/detr@encoder_layers=1,decoder_layers=1": {"pixel_values": (1, 3, 224, 224)},
     "hf/sam": {"pixel_values": (1, 3, 1024, 1024)},
     "hf/wav2vec2@num_hidden_layers=1": {"input_values": (1, 16_000)},
+    "hf/xlnet@n_layer=1": {"input_ids": (1, 128)},
     "hf/videomae@num_hidden_layers=1": {"pixel_values": (1, 16, 3, 224, 224)},
 }
 
@@ -168,3 +169,17 @@ def test_transformers_keeps_its_verbosity():
     before = transformers.logging.get_verbosity()
     netscope.summarize("hf/gpt2@n_layer=1")
     assert transformers.logging.get_verbosity() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("oneformer", "give one for pixel_values, task_inputs"),
+        ("voxtral_realtime_text", "Could not find VoxtralRealtimeTextModel"),
+    ],
+)
+def test_what_transformers_cannot_make_alone_is_said(name, sentence):
+    if name not in pytest.importorskip("transformers").CONFIG_MAPPING:
+        pytest.skip(f"this transformers has no {name}")
+    with pytest.raises(NetscopeError, match=sentence):
+        netscope.summarize(f"hf/{name}")
