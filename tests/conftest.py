@@ -1,11 +1,19 @@
-"""Shared by all tests: golden files, and their switch."""
+"""Shared by all tests: golden files, and their switch; and that no test depends on how fast it runs."""
 
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+GUARD_S = 600
+"""After which something hangs: no measure of anything, and far more than it ever takes."""
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -33,6 +41,19 @@ def golden(request):
         assert text == path.read_text(encoding="utf-8")
 
     return compare
+
+
+@pytest.fixture
+def wait_until():
+    """Waits until a condition holds."""
+
+    def wait(holds):
+        hangs_at = time.monotonic() + GUARD_S
+        while not holds():
+            assert time.monotonic() < hangs_at, "it hangs"
+            time.sleep(0.02)
+
+    return wait
 
 
 @pytest.fixture

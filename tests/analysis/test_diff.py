@@ -6,7 +6,7 @@ from collections import Counter, OrderedDict
 from dataclasses import replace
 
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torchvision.models import VisionTransformer
@@ -423,7 +423,7 @@ def sides(change):
     return (change.before.path if change.before else None, change.after.path if change.after else None)
 
 
-random_networks = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+random_networks = settings(max_examples=60)
 
 
 @random_networks

@@ -160,7 +160,7 @@ def test_a_layer_that_computes_otherwise_is_not_explained_by_its_hyperparameters
     assert found.value == 32
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 6), st.integers(1, 3), st.integers(0, 3), st.integers(1, 2), st.integers(11, 24),
     st.sampled_from([nn.Conv2d, nn.MaxPool2d, nn.ConvTranspose2d]),

@@ -343,7 +343,7 @@ def networks(draw):
     return Ops(*(Joined(way(), way()) if draw(st.booleans()) else way() for _ in range(draw(st.integers(1, 2)))))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(networks())
 def test_fields_of_random_networks_are_those_measured_by_gradient(monkeypatch, model):
     try:

@@ -68,7 +68,7 @@ def test_sizes_that_give_the_same():
     assert spatial_arithmetic(layer(1, 1), 1, 0).same_output == (1, 1)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 4), st.integers(0, 3), st.integers(1, 3))
 def test_convolutions_come_out_as_torch_makes_them(size, kernel, stride, padding, dilation):
     ours = spatial_arithmetic(layer(kernel, stride, padding, dilation=dilation), size, 0).output
@@ -77,7 +77,7 @@ def test_convolutions_come_out_as_torch_makes_them(size, kernel, stride, padding
     assert functional.conv1d(x, weight, None, stride, padding, dilation).shape[-1] == ours
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 4), st.data(), st.integers(1, 3))
 def test_poolings_that_round_up_come_out_as_torch_makes_them(size, kernel, stride, data, dilation):
     padding = data.draw(st.integers(0, kernel // 2))

@@ -247,7 +247,7 @@ def idle_params(model):
     return sum(parameter.numel() for module in idle.values() for parameter in module.parameters())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(networks())
 def test_on_random_networks_the_totals_are_the_sums_and_torchs_counter_agrees(network):
     model, shape = network
@@ -275,7 +275,7 @@ def test_on_random_networks_the_totals_are_the_sums_and_torchs_counter_agrees(ne
     assert on_meta.totals.flops == counter.get_total_flops()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(networks(), st.data())
 def test_on_random_networks_a_step_costs_what_torchs_counter_says(network, data):
     model, shape = network

@@ -119,8 +119,16 @@ def test_one_that_hangs_is_given_up(job):
 
 
 def test_the_time_that_imports_take_is_nobodys(job, monkeypatch):
-    monkeypatch.setenv("PREPARES_S", "1.5")
-    assert answers([job("wait", 0, 1, timeout_s=1)], 1) == [1]
+    asked = []
+    answer = isolation.Worker.answer
+
+    def noted(worker, task, *arguments, **options):
+        asked.append((task, options.get("timeout_s")))
+        return answer(worker, task, *arguments, **options)
+
+    monkeypatch.setattr(isolation.Worker, "answer", noted)
+    assert answers([job("wait", 0, 1, timeout_s=600)], 1) == [1]
+    assert asked == [("prepare", None), ("wait", 600)]
 
 
 @posix
@@ -201,7 +209,7 @@ def test_an_interrupt_reaches_all_processes(tmp_path):
     assert [process.stdout.readline() for _ in range(2)] == ["0\n", "0\n"]
     process.send_signal(signal.SIGINT)
     # Whoever is left holds the pipe of errors open.
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=600)
     assert err.endswith("KeyboardInterrupt\n")
 
 

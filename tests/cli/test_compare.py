@@ -52,9 +52,9 @@ def test_a_crash_an_unknown_name_and_a_pattern_go_with_others_in_one_table(capfd
 
 @pytest.mark.slow
 def test_one_that_hangs_is_given_up_and_the_others_go_on(capsys):
-    assert run(["compare", "models.py:hangs", "lenet5", "--timeout", "15"]) == 3
+    assert run(["compare", "models.py:hangs", "lenet5", "--timeout", "60"]) == 3
     out = capsys.readouterr().out
-    assert "it took longer than 15 s" in " ".join(out.split())
+    assert "it took longer than 60 s" in " ".join(out.split())
     assert "61,706" in out
 
 

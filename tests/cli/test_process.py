@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -44,7 +43,7 @@ from torch import nn
 class Sleeps(nn.Module):
     def forward(self, x):
         open("reached.txt", "w").close()
-        time.sleep(60)
+        time.sleep(6000)
         return x
 """
 
@@ -53,7 +52,7 @@ import os, sys, time
 
 def fsync(_):
     open("reached.txt", "w").close()
-    time.sleep(60)
+    time.sleep(6000)
 
 os.fsync = fsync
 from netscope.__main__ import main
@@ -68,7 +67,7 @@ MOMENTS = {
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_an_interrupt_ends_with_its_code_and_leaves_the_old_file(tmp_path, moment, number, code):
+def test_an_interrupt_ends_with_its_code_and_leaves_the_old_file(tmp_path, wait_until, moment, number, code):
     (tmp_path / "my.py").write_text(SLEEPER)
     (tmp_path / "old.json").write_text("old")
     process = subprocess.Popen(
@@ -78,13 +77,9 @@ def test_an_interrupt_ends_with_its_code_and_leaves_the_old_file(tmp_path, momen
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "reached.txt").exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: (tmp_path / "reached.txt").exists() or process.poll() is not None)
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == code
     assert (out, err) == (b"", b"")
     assert (tmp_path / "old.json").read_text() == "old"

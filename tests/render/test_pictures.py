@@ -291,7 +291,7 @@ def graphs(draw):
 
 
 @given(graphs())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_layout_keeps_its_distances_and_its_edges(reads):
     layout = lay_out(reads, 1.0, 0.25)
     for layer_places in layout.layers:

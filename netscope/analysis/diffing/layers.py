@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from math import log2, log10
+from math import inf, log2, log10
 
 from netscope.schema import InputSpec, LayerRow, LayerTensor, OpCount, PlainValue, Summary
 
@@ -191,6 +191,6 @@ def _distance(value: PlainValue, other: PlainValue) -> float:
     """Of two values that differ, from 0 to 1: numbers by how many times the one is the other."""
     if isinstance(value, tuple) and isinstance(other, tuple) and value and other:
         return _distance(value[0], other[0]) if value[0] != other[0] else 0.5
-    if isinstance(value, (int, float)) and isinstance(other, (int, float)) and value > 0 and other > 0:
+    if isinstance(value, (int, float)) and isinstance(other, (int, float)) and 0 < value < inf and 0 < other < inf:
         return min(1.0, abs(log2(value / other)) / 4)
     return 1.0
