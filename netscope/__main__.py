@@ -35,7 +35,7 @@ def main() -> None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we are
     from netscope import own_process
 
-    own_process.OURS.set()
+    own_process.begin()
     with own_process.importing():
         from netscope.cli.app import run
 

@@ -1,9 +1,7 @@
 """What the machine that we run on has."""
 
-import gc
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -30,18 +28,3 @@ def memory_bytes() -> int | None:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Has Python look for no cycles in its garbage, which takes it a fifth of a second with torch loaded.
-
-    What makes many objects that stay, as a trace does, sets it off again and again. Whether it was on is put back.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -2,14 +2,15 @@
 
 import atexit
 import builtins
+import gc
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from netscope.machine import uncollected
 from netscope.stand_ins import import_sparingly
 
 ARGUMENTS: list[str] = []
@@ -19,6 +20,15 @@ OURS = threading.Event()
 """Set in the process of the command line and in those of its workers."""
 
 
+_DEEPEST = 5000
+
+
+def begin() -> None:
+    """Makes the process ours. A module may lie deeper in others than Python goes by itself."""
+    OURS.set()
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), _DEEPEST))
+
+
 @contextmanager
 def importing() -> Iterator[None]:
     """For importing torch and what stands on it: sparingly, and without looking for garbage.
@@ -26,7 +36,7 @@ def importing() -> Iterator[None]:
     Hundreds of thousands of objects come into being and hardly any goes, yet they are searched again and again: an
     eighth of the time.
     """
-    with uncollected() if OURS.is_set() else nullcontext(), sparing():
+    with uncollected(), sparing():
         yield
 
 
@@ -40,6 +50,33 @@ def sparing() -> Iterator[None]:
         yield
     finally:
         builtins.__import__ = before
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Has Python look for no cycles in its garbage, which takes it a fifth of a second with torch loaded.
+
+    What makes many objects that stay, as a trace does, sets it off again and again.
+    """
+    pauses = OURS.is_set() and gc.isenabled()
+    if pauses:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if pauses:
+            gc.enable()
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Keeps the warnings of what is built or run out of our answer; whoever called us may want them."""
+    if not OURS.is_set():
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def leave(code: int) -> NoReturn:

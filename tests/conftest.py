@@ -22,6 +22,11 @@ def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files with what comes out now")
 
 
+def pytest_configure(config):
+    # torchvision's, of googlenet and inception_v3: whoever calls netscope gets the warnings of what it builds.
+    config.addinivalue_line("filterwarnings", "ignore:The default weight initialization:FutureWarning")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _no_cache():
     """Answers that were given before are no test of what gives them: the cache is in no folder that could be made."""

@@ -192,7 +192,7 @@ def serve_in_group(folder: str, path: str) -> None:
 
 def _prepared(asked: "SimpleQueue[dict[str, Any]]", *, listens: bool = True) -> Callable[[dict[str, Any]], None]:
     """Makes this process a worker; returns how it answers. Nothing else that it prints comes among the answers."""
-    own_process.OURS.set()
+    own_process.begin()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)

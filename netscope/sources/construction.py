@@ -2,19 +2,24 @@
 
 import inspect
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, DeviceError, NetscopeError, UsageError, described
-from netscope.machine import available_memory_bytes, uncollected
+from netscope.machine import available_memory_bytes
+from netscope.own_process import uncollected, unwarned
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
+def build(
+    factory: Callable[[], Any],
+    what: str,
+    device: str,
+    drawing: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> "nn.Module":
     """The module that ``factory`` makes.
 
     Args:
@@ -23,6 +28,7 @@ def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
         device: ``"meta"`` asks for weights without memory. Constructors that look at values (``.item()``) get real
             ones for everything but ``torch.empty``, which is what parameters are made with; and real ones throughout
             if that fails too. So the result need not be on meta. Any other device gets real weights.
+        drawing: gives a context for what draws real random numbers.
 
     Real values are tried only where the failure before is meta's own, as ``_is_of_meta`` tells; any other, such as of
     a wrong option, would come again. They are made only as far as there is memory for them.
@@ -33,19 +39,23 @@ def build(factory: Callable[[], Any], what: str, device: str) -> "nn.Module":
     """
     from torch import nn
 
-    attempts: list[AbstractContextManager[Any]] = [nullcontext()]
+    attempts: list[tuple[AbstractContextManager[Any], ...]] = [(nullcontext(), drawing())]
     if device == "meta":
         room = available_memory_bytes()
-        attempts = [_on_meta(), _real_values(what, room, empty_on_meta=True), _real_values(what, room)]
-    for context in attempts:
+        attempts = [
+            (_on_meta(), nullcontext()),
+            (_real_values(what, room, empty_on_meta=True), drawing()),
+            (_real_values(what, room), drawing()),
+        ]
+    for attempt in attempts:
+        on_meta, numbers = attempt
         try:
-            with context, warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with on_meta, numbers, unwarned():
                 module = factory()
         except NetscopeError:
             raise
         except (Exception, SystemExit) as error:
-            if context is attempts[-1] or not _is_of_meta(error):
+            if attempt is attempts[-1] or not _is_of_meta(error):
                 raise BuildError(f"{what} could not be built: {described(error)}") from error
         else:
             break

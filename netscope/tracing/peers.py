@@ -1,7 +1,6 @@
 """Others' counters, run on the same module and inputs: each on a twin of its own, since they leave traces behind."""
 
 import logging
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -12,6 +11,7 @@ from torch import nn
 
 from netscope.errors import NetscopeError
 from netscope.flops import FORMULAS
+from netscope.own_process import OURS, unwarned
 from netscope.schema import PeerTally
 from netscope.tracing import torch_compat
 from netscope.tracing.inputs import tensors_for
@@ -55,12 +55,14 @@ def _tally(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the peers' warnings and log lines out of our answer."""
+    """Keeps the peers' warnings and log lines out of our answer, in a process of our own."""
+    if not OURS.is_set():
+        yield
+        return
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with unwarned():
             yield
     finally:
         logging.disable(before)

@@ -7,6 +7,8 @@ import netscope
 from netscope.api import verifying as use_case
 from netscope.schema import Cause, PeerCount, Verification
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # the other counters', which are run in this process
+
 MODELS = ("alexnet", "resnet18", "vit_b_16", "swin_t", "googlenet", "mc3_18")
 
 
