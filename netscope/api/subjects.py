@@ -164,7 +164,9 @@ def subject_of(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None
 
     return tracing.Subject(
         build=lambda device: (
-            tracing.program_module(program) if program else sources.build(resolved.factory, spec, device)
+            tracing.program_module(program)
+            if program
+            else sources.build(resolved.factory, spec, device, tracing.OwnNumbers)
         ),
         inputs=inputs_for,
         lent=resolved.lent,

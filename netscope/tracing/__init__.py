@@ -6,11 +6,12 @@ from netscope.tracing.inputs import parameters_text, requested, required_paramet
 from netscope.tracing.peers import peer_tallies
 from netscope.tracing.run import ForwardError, Subject, check_memory, trace, weight_bytes
 from netscope.tracing.saved_program import program_inputs, program_module
-from netscope.tracing.torch_compat import compiler_left_out, undisturbed
+from netscope.tracing.torch_compat import OwnNumbers, compiler_left_out, undisturbed
 from netscope.tracing.twin import twin_of
 
 __all__ = [
     "ForwardError",
+    "OwnNumbers",
     "Subject",
     "altered",
     "check_memory",

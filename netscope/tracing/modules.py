@@ -32,17 +32,17 @@ def places_of(root: nn.Module) -> tuple[Place, ...]:
     """Every place in the tree under ``root``, a module before its children, in order of registration."""
     places: list[Place] = []
     first: dict[int, int] = {}
-
-    def visit(module: nn.Module, path: str, parent: int | None, above: tuple[int, ...]) -> None:
+    pending: list[tuple[nn.Module, str, int | None, frozenset[int]]] = [(root, "", None, frozenset())]
+    while pending:
+        module, path, parent, above = pending.pop()
         position = len(places)
         places.append(Place(path=path, module=module, parent=parent, same_as=first.get(id(module))))
         first.setdefault(id(module), position)
-        for name, child in module._modules.items():
+        inside = above | {id(module)}
+        for name, child in reversed(module._modules.items()):
             # A module can hold itself, or its own parent: go around once.
-            if child is not None and id(child) not in above and not torch_compat.holds_packed_tensors(child):
-                visit(child, f"{path}.{name}" if path else name, position, (*above, id(child)))
-
-    visit(root, "", None, (id(root),))
+            if child is not None and id(child) not in inside and not torch_compat.holds_packed_tensors(child):
+                pending.append((child, f"{path}.{name}" if path else name, position, inside))
     return tuple(places)
 
 

@@ -24,6 +24,7 @@ from netscope.tracing.repeated import RepeatedResults, part_of_key
 from netscope.tracing.tensors import TensorTable, dtype_name, tensors_in
 
 _MISSING = object()
+_BEFORE = "_netscope_before"
 
 
 @dataclass(slots=True)
@@ -91,6 +92,7 @@ class Recorder(TorchDispatchMode):
         self._wrappers: dict[type, bool] = {}
         self._results = RepeatedResults(self.tensors)
         self._decomposing: set[Any] = set()
+        self._numbers = torch_compat.OwnNumbers()
         self._origins = Origins()
         self._kept: list[tuple[int, int]] = []
         self._with_gradients = True
@@ -103,25 +105,21 @@ class Recorder(TorchDispatchMode):
     @contextmanager
     def instrumented(self) -> Iterator[None]:
         """Wraps ``forward`` of every module, so that a direct ``self.child.forward(x)`` is seen as well."""
-        before: list[tuple[dict[str, Any], Any]] = []
         try:
             for place in self.places:
                 if place.same_as is None:
                     attributes = vars(place.module)
                     recorded = self._recorded(place.module)
-                    before.append((attributes, attributes.get("forward", _MISSING)))
+                    recorded.__dict__[_BEFORE] = attributes.get("forward", _MISSING)
                     attributes["forward"] = recorded
             yield
         finally:
-            for attributes, forward in before:
-                if forward is _MISSING:
-                    del attributes["forward"]
-                else:
-                    attributes["forward"] = forward
+            for place in self.places:
+                unrecord(place.module)
 
     def _recorded(self, module: nn.Module) -> Callable[..., Any]:
         """The module's ``forward``, each call of which is recorded."""
-        forward = module.forward
+        forward = torch_compat.as_written(module)
         is_root = module is self.places[0].module
 
         def recorded(*args: Any, **kwargs: Any) -> Any:
@@ -180,7 +178,7 @@ class Recorder(TorchDispatchMode):
             # A thread that the model started: modes hold for the thread that entered them, so this one enters too.
             running.append(0)
             try:
-                with torch.set_grad_enabled(self._with_gradients), self:
+                with torch.set_grad_enabled(self._with_gradients), torch_compat.uncompiled(), self:
                     return self._call(module, forward, args, kwargs)
             finally:
                 running.pop()
@@ -281,7 +279,7 @@ class Recorder(TorchDispatchMode):
 
     def _run(self, func: Any, args: Any, kwargs: Any) -> Any:
         try:
-            return torch_compat.run_op(func, args, kwargs)
+            return self._numbers.run(func, args, kwargs)
         except BaseException:
             self._origin_of_failure = self._origins.of_current_node()
             raise
@@ -431,6 +429,16 @@ class Recorder(TorchDispatchMode):
                 TracedOp(name=name, overload=overload, call=call, args=args, kwargs=kwargs, reads=reads, writes=writes)
             )
         return tuple(traced)
+
+
+def unrecord(module: nn.Module) -> None:
+    """Gives an instrumented module, or a copy of one, the ``forward`` that it had before."""
+    attributes = vars(module)
+    before = getattr(attributes.get("forward"), _BEFORE, None)
+    if before is _MISSING:
+        del attributes["forward"]
+    elif before is not None:
+        attributes["forward"] = before
 
 
 def _defined_in(function: Any) -> str:

@@ -79,13 +79,20 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("torch sees no CUDA device here; on meta, the default, no device is needed")
-    model = subject.build(device)
+    could_compile = torch_compat.compiler_is_loaded()
     # Off meta, what is caught in cycles may be large.
     with uncollected() if device == "meta" else nullcontext():
-        return _trace_of(model, subject, device, mode, remarks)
+        try:
+            return _trace_of(subject, device, mode, remarks)
+        except ForwardError:
+            # What the pass was the first to compile, it compiled in earnest.
+            if could_compile or not torch_compat.compiler_is_loaded():
+                raise
+        return _trace_of(subject, device, mode, remarks)
 
 
-def _trace_of(model: nn.Module, subject: Subject, device: str, mode: str, remarks: tuple[str, ...]) -> Trace:
+def _trace_of(subject: Subject, device: str, mode: str, remarks: tuple[str, ...]) -> Trace:
+    model = subject.build(device)
     inputs = subject.inputs(model)
     if subject.lent or not is_on(model, device):
         model = twin_of(model, device)
@@ -119,7 +126,7 @@ def _trace_of(model: nn.Module, subject: Subject, device: str, mode: str, remark
         )
 
     try:
-        with torch_compat.unfused(), torch_compat.uncompiled(with_gradients=mode == "train"):
+        with torch_compat.uncompiled():
             run = recorder.run_step if mode == "train" else recorder.run
             run(arguments.args, dict(arguments.kwargs))
     except NetscopeError:

@@ -5,22 +5,26 @@ Run with torch 2.6 to 2.15.
 
 import inspect
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache, partial, update_wrapper, wraps
 from importlib import import_module
-from threading import RLock
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import (
+    TorchDispatchMode,
+    _disable_current_modes,
+    _get_current_dispatch_mode_stack,
+)
 
+from netscope.own_process import OURS
 from netscope.schema import RAGGED
 
-_DEEPEST = 5000
 _IMPORTS_WITHOUT_OPS = (2, 14)
 _UNCOMPILED_FORM = "__dynamo_disable"
 
@@ -52,7 +56,7 @@ class StorageNumbers:
 
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
-        self._held: list[StorageWeakRef] = []
+        self._held: list[StorageWeakRef | None] = []
         self.bytes: list[int] = []
 
     def number(self, tensor: Tensor) -> int | None:
@@ -64,19 +68,18 @@ class StorageNumbers:
         address = storage._cdata
         number = self._numbers.get(address)
         if number is None:
-            number = self._numbers[address] = len(self._held)
-            self._held.append(StorageWeakRef(storage))
-            self.bytes.append(storage.nbytes())
+            number = self.new(storage.nbytes(), StorageWeakRef(storage))
+            self._numbers[address] = number
         return number
 
     def grow(self, number: int, tensor: Tensor) -> None:
         """Notes that a storage is larger than when it got its number: an op resized it."""
         self.bytes[number] = max(self.bytes[number], tensor.untyped_storage().nbytes())
 
-    def new(self, nbytes: int) -> int:
-        """A number for something that has no storage of its own."""
+    def new(self, nbytes: int, held: StorageWeakRef | None = None) -> int:
+        """A number for a storage that is ``held``, or for something that has none of its own."""
         self.bytes.append(nbytes)
-        self._held.append(None)  # type: ignore[arg-type]  # keeps the two lists in step
+        self._held.append(held)
         return len(self.bytes) - 1
 
 
@@ -300,6 +303,19 @@ def move_scripted(module: nn.Module, counterpart: Callable[[Tensor], Tensor]) ->
             module._c.setattr(name, counterpart(tensor).requires_grad_(tensor.requires_grad))
 
 
+def is_sharded(module: nn.Module) -> bool:
+    """Whether processes share its weights out among them, and talk to each other whenever it runs."""
+    sharding: Any = sys.modules.get("torch.distributed.fsdp")
+    kinds = (getattr(sharding, name, ()) for name in ("FSDPModule", "FullyShardedDataParallel"))
+    return isinstance(module, tuple(kinds))
+
+
+def leave_group(module: nn.Module) -> None:
+    """Has a module of a group of processes run without the others, who do not know that it runs."""
+    if isinstance(module, nn.parallel.DistributedDataParallel):
+        module.require_forward_param_sync = module.require_backward_grad_sync = False
+
+
 def scripted_signature(module: nn.Module) -> inspect.Signature | None:
     """What a scripted module's ``forward`` takes; None for any other."""
     if not isinstance(module, torch.jit.ScriptModule):
@@ -364,6 +380,7 @@ def settle(mode: type[TorchDispatchMode]) -> None:
     release = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
     if release < _IMPORTS_WITHOUT_OPS:
         import_module("torch._dynamo")
+    _open_flex_attention(mode)
     if hasattr(TorchDispatchMode, "supports_higher_order_operators"):
         return
     for op in torch._ops._higher_order_ops.values():
@@ -403,42 +420,73 @@ def current_node_number() -> int | None:
     return None if node is None else node._sequence_nr()
 
 
-@contextmanager
-def unfused() -> Iterator[None]:
-    """Turns the fast path of attention and encoder layers off: it hides its children and their ops."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
+def as_written(module: nn.Module) -> Callable[..., Any]:
+    """The module's ``forward`` without the fast path of attention and encoder layers, which hides children and ops."""
+    forward = module.forward
+    if not isinstance(module, (nn.MultiheadAttention, nn.TransformerEncoder, nn.TransformerEncoderLayer)):
+        return forward
+
+    def unfused_forward(*args: Any, **kwargs: Any) -> Any:
+        with unfused():
+            return forward(*args, **kwargs)
+
+    return update_wrapper(unfused_forward, forward)
 
 
-@contextmanager
-def uncompiled(*, with_gradients: bool) -> Iterator[None]:
-    """Has a forward pass run as it is written: what a compiler makes of it cannot be seen into.
+def unfused() -> AbstractContextManager[Any]:
+    """Keeps this thread off the fast path, which is not taken where a mode may want to see each function.
 
-    ``flex_attention`` compiles its own operator, and refuses meta although the operator takes it. The other
-    higher-order operators need their functions compiled to have gradients.
+    A mode costs a tenth of a trace that runs within it.
     """
-    compiler = torch.compile
+    return nullcontext() if torch._C._is_torch_function_mode_enabled() else torch.overrides.BaseTorchFunctionMode()
+
+
+def uncompiled() -> AbstractContextManager[Any]:
+    """Has compiled functions run as they are written in this thread: what a compiler makes of them cannot be seen into.
+
+    Under a dispatch mode they do so by themselves. But since torch 2.14 those that must be compiled as a whole raise
+    afterwards, unless this thread says that it is traced by torch.
+    """
+    compiler: Any = sys.modules.get("torch._dynamo.eval_frame")
+    run_eagerly = getattr(compiler, "_use_eager_on_nested_compile", nullcontext)
+    context: AbstractContextManager[Any] = run_eagerly()
+    return context
+
+
+def compiler_is_loaded() -> bool:
+    """Whether anything can have been compiled."""
+    return hasattr(sys.modules.get("torch._dynamo"), "disable")
+
+
+def _open_flex_attention(mode: type[TorchDispatchMode]) -> None:
+    """Lets ``flex_attention`` take meta tensors, and compile nothing, in threads where a ``mode`` is active.
+
+    It compiles its own operator, and refuses meta although the operator takes it. Other threads see no difference, so
+    this is done once and for all.
+    """
     flex: Any = sys.modules.get("torch.nn.attention.flex_attention")
-    check = flex and flex._validate_device
+    check: Any = getattr(flex, "_validate_device", None)
+    if check is None or hasattr(check, "__wrapped__"):
+        return
+    set_up: Any = getattr(flex, "setup_compilation_env", None)
 
-    def hand_back(model: Any = None, **options: Any) -> Any:
-        if with_gradients and getattr(model, "__name__", "") != "_flex_attention_hop_wrapper":
-            return compiler(model, **options)
-        return model if model is not None else hand_back
+    @wraps(check)
+    def check_elsewhere(*tensors: Tensor) -> None:
+        if not _is_any_active(mode):
+            check(*tensors)
 
-    torch.compile = hand_back
-    if flex:
-        flex._validate_device = lambda *_: None
-    try:
-        yield
-    finally:
-        torch.compile = compiler
-        if flex:
-            flex._validate_device = check
+    @contextmanager
+    def set_up_elsewhere() -> Iterator[Any]:
+        with uncompiled() if _is_any_active(mode) else set_up() as backend:
+            yield backend or "eager"
+
+    flex._validate_device = check_elsewhere
+    if set_up is not None:
+        flex.setup_compilation_env = set_up_elsewhere
+
+
+def _is_any_active(mode: type[TorchDispatchMode]) -> bool:
+    return any(isinstance(active, mode) for active in _get_current_dispatch_mode_stack())
 
 
 @contextmanager
@@ -448,10 +496,10 @@ def compiler_left_out() -> Iterator[None]:
     ``torch._compile`` asks each such function with ``getattr`` for the form in which it is called, and to make the
     first one imports ``torch._dynamo``. As long as nobody else has imported that, nothing is being compiled, and the
     function itself will do. A name in that one module stands in between, and goes as soon as the compiler is there. A
-    torch that asks in another way imports it as ever.
+    torch that asks in another way imports it as ever. In a process of our own alone: other threads would see it.
     """
     names: dict[str, Any] = vars(sys.modules.get("torch._compile", object))
-    if "torch._dynamo" in sys.modules or "getattr" in names or "_disable_dynamo" not in names:
+    if not OURS.is_set() or "torch._dynamo" in sys.modules or "getattr" in names or "_disable_dynamo" not in names:
         yield
         return
 
@@ -470,34 +518,83 @@ def compiler_left_out() -> Iterator[None]:
         names.pop("getattr", None)
 
 
-_UNDISTURBED = RLock()
-"""Held by the thread whose changes will be put back: two at once would put back each other's."""
+class OwnNumbers(TorchDispatchMode):
+    """Draws random numbers from generators of its own, always the same, wherever an op lets itself be given one.
+
+    The process's generators are everybody's: numbers that we draw from them are missing in another thread's sequence.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._generators: dict[torch.device, torch.Generator] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return self.run(func, args, kwargs or {})
+
+    def run(self, op: Any, args: Any, kwargs: Any) -> Any:
+        """What ``op`` returns."""
+        if not _takes_generator(op) or kwargs.get("generator") is not None:
+            return run_op(op, args, kwargs)
+        device = next((value.device for value in args if isinstance(value, Tensor)), kwargs.get("device"))
+        device = torch.device("cpu" if device is None else device)
+        if device.type == "meta":
+            return run_op(op, args, kwargs)
+        if device not in self._generators:
+            self._generators[device] = torch.Generator(device).manual_seed(0)
+        generator = self._generators[device]
+        fill = _FILLS.get(op_name(op)[0])
+        if fill is not None:
+            return fill(torch.empty_like(*args, **kwargs), generator=generator)
+        return op._overloadpacket(*args, **{**kwargs, "generator": generator})
+
+
+_FILLS: dict[str, Callable[..., Tensor]] = {"aten.rand_like": Tensor.uniform_, "aten.randn_like": Tensor.normal_}
+"""What these ops do to an empty tensor. torch 2.6 has no form of them that takes a generator."""
+
+
+@cache
+def _takes_generator(op: Any) -> bool:
+    """Whether ``op``, or another form of it, draws from a generator that it is given."""
+    if not isinstance(op, OpOverload) or torch.Tag.nondeterministic_seeded not in op.tags:
+        return False
+    packet = op._overloadpacket
+    forms = (getattr(packet, name) for name in packet.overloads())
+    return op_name(op)[0] in _FILLS or any(
+        argument.name == "generator" for form in forms for argument in form._schema.arguments
+    )
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Puts back whatever a constructor or a forward pass may leave changed in the process.
+    """Puts back whatever a constructor or a forward pass may leave changed.
 
-    The generators of random numbers of torch, Python and NumPy, the default dtype and device, the grad mode, the limit
-    of recursion and the import path. Within it they are seeded, so that what depends on random weights, or on chance,
-    comes out the same.
+    What is this thread's own (the default device, the grad mode, inference mode, dispatch modes) always. What is the
+    process's (the generators of random numbers of torch, Python and NumPy, the default dtype, the import path) where no
+    other thread may be using it: in a process of our own, and where there is no other. There the generators are seeded
+    within, so that what depends on chance comes out the same; elsewhere all of it is left alone.
     """
-    with _UNDISTURBED:
-        yield from _put_back()
+    device, grad = _default_device(), torch.is_grad_enabled()
+    is_process_ours = OURS.is_set() or threading.active_count() == 1
+    # What an outer trace is looking at is not what we run; and tensors made in inference mode cannot be trained.
+    inference: Any = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
+    try:
+        with _disable_current_modes(), inference, _process_put_back() if is_process_ours else nullcontext():
+            yield
+    finally:
+        torch.set_grad_enabled(grad)
+        if _default_device() != device:
+            torch.set_default_device(device)
 
 
-def _put_back() -> Iterator[None]:
+@contextmanager
+def _process_put_back() -> Iterator[None]:
     import random
 
     numpy_random = sys.modules.get("numpy.random")
     numpy_state = numpy_random.get_state() if numpy_random else None
     python_state = random.getstate()
-    depth = sys.getrecursionlimit()
-    dtype, device, grad = torch.get_default_dtype(), _default_device(), torch.is_grad_enabled()
-    path = sys.path.copy()
+    dtype, path = torch.get_default_dtype(), sys.path.copy()
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    # Copying a module takes several frames for each level of its tree, so deep ones need more than running them.
-    sys.setrecursionlimit(max(depth, _DEEPEST))
     try:
         with torch.random.fork_rng(devices=list(devices)):
             # Not torch.manual_seed: while CUDA sleeps, that leaves it a seed for when it wakes.
@@ -509,14 +606,10 @@ def _put_back() -> Iterator[None]:
                 torch.cuda.manual_seed_all(0)
             yield
     finally:
-        sys.setrecursionlimit(depth)
         random.setstate(python_state)
         if numpy_random:
             numpy_random.set_state(numpy_state)
         torch.set_default_dtype(dtype)
-        torch.set_grad_enabled(grad)
-        if _default_device() != device:
-            torch.set_default_device(device)
         sys.path[:] = path
 
 

@@ -6,6 +6,7 @@ for each tensor, does neither: every tensor is mapped once, so what was shared s
 
 import copy
 from collections import OrderedDict
+from collections.abc import Iterator
 from functools import partial
 from types import CellType, FunctionType, MethodType
 from typing import Any
@@ -17,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from netscope.errors import TracingError
 from netscope.tracing import torch_compat
+from netscope.tracing.recorder import unrecord
 
 
 class _Counterparts(TorchFunctionMode):
@@ -71,23 +73,21 @@ def twin_of(model: nn.Module, device: str) -> nn.Module:
     On meta it holds no memory; off meta it is a copy.
 
     Raises:
-        TracingError: a part of the model refuses to be copied, or to be moved to the device.
+        TracingError: a part of the model refuses to be copied, or to be moved to the device, or is sharded.
     """
+    if any(torch_compat.is_sharded(module) for module in model.modules()):
+        raise TracingError(
+            f"the weights of {type(model).__name__} are sharded over processes, which fetch them from each other while "
+            f"they run: give the model as it is before it is sharded"
+        )
     counterparts = _Counterparts(torch.device(device))
-    memo: dict[int, Any] = {}
     try:
-        for module in model.modules():
-            for tensor in (*module._parameters.values(), *module._buffers.values()):
-                if tensor is not None and id(tensor) not in memo:
-                    memo[id(tensor)] = counterparts.of(tensor)
-            for value in vars(module).values():
-                if type(value) is object:  # it is there to be compared by identity
-                    memo[id(value)] = value
-                elif type(value) is OrderedDict and not value:  # hooks, of which a module has ten kinds and mostly none
-                    memo[id(value)] = OrderedDict()
+        memo = _known_copies(model, counterparts)
         twin = _copied(model, memo, counterparts)
         for module in twin.modules():
             torch_compat.move_scripted(module, counterparts.of)
+            torch_compat.leave_group(module)
+            unrecord(module)
             _rebind(module, memo)
     except TracingError:
         raise
@@ -99,12 +99,28 @@ def twin_of(model: nn.Module, device: str) -> nn.Module:
     return twin
 
 
+def _known_copies(model: nn.Module, counterparts: _Counterparts) -> dict[int, Any]:
+    """A memo for ``copy.deepcopy``: what stands for each tensor, and what need not be copied at all."""
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for tensor in (*module._parameters.values(), *module._buffers.values()):
+            if tensor is not None and id(tensor) not in memo:
+                memo[id(tensor)] = counterparts.of(tensor)
+        for value in vars(module).values():
+            if type(value) is object:  # it is there to be compared by identity
+                memo[id(value)] = value
+            elif type(value) is OrderedDict and not value:  # hooks, of which a module has ten kinds and mostly none
+                memo[id(value)] = OrderedDict()
+    return memo
+
+
 def _copied(model: nn.Module, memo: dict[int, Any], counterparts: _Counterparts) -> nn.Module:
     """A deep copy, which shares with the original only what no one can copy."""
     attempt = dict(memo)
     try:
         with counterparts:
-            twin = copy.deepcopy(model, attempt)
+            for module in _children_first(model):
+                twin = copy.deepcopy(module, attempt)
     except TracingError:
         raise
     except Exception:  # noqa: BLE001 - any refusal to be copied, by whatever part of the model
@@ -114,6 +130,24 @@ def _copied(model: nn.Module, memo: dict[int, Any], counterparts: _Counterparts)
             return copy.deepcopy(model, memo)
     memo.update(attempt)
     return twin
+
+
+def _children_first(model: nn.Module) -> Iterator[nn.Module]:
+    """Every module, the model itself last: what a copy of one finds copied already, it need not go down into.
+
+    A copy of a whole tree takes six calls of Python for each level. What copies itself takes care of its children.
+    """
+    met: set[int] = set()
+    pending = [(model, False)]
+    while pending:
+        module, is_below_done = pending.pop()
+        if is_below_done:
+            yield module
+        elif id(module) not in met:
+            met.add(id(module))
+            pending.append((module, True))
+            if not hasattr(module, "__deepcopy__"):
+                pending.extend((child, False) for child in module._modules.values() if child is not None)
 
 
 def _share_uncopyable(value: Any, memo: dict[int, Any], counterparts: _Counterparts) -> None:

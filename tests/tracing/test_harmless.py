@@ -1,10 +1,16 @@
 """What was lent comes back as it was, on success and on failure, and nothing global stays changed."""
 
+import builtins
 import copy
 import functools
+import gc
+import importlib
+import os
 import random
+import subprocess
 import sys
 import threading
+import warnings
 from typing import NamedTuple
 
 import pytest
@@ -13,6 +19,8 @@ from torch import nn
 
 import netscope
 from netscope.errors import NetscopeError
+from netscope.sources import build
+from netscope.tracing import OwnNumbers, undisturbed
 
 
 class Net(nn.Module):
@@ -90,7 +98,8 @@ def assert_same(before, after):
 @pytest.mark.parametrize("mode", ["eval", "train"])
 @pytest.mark.parametrize("device", ["auto", "meta", "cpu"])
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_lent_model_and_the_process_come_back_as_they_were(fails, device, mode):
+def test_a_lent_model_and_the_process_come_back_as_they_were(fails, device, mode, monkeypatch):
+    monkeypatch.setattr(threading, "active_count", lambda: 1)  # tests may be run by another thread
     model = Net(fails=fails)
     model.conv.bias.grad = torch.ones(8)
     before, world = state_of(model), global_state()
@@ -289,10 +298,283 @@ def test_weights_on_meta_cannot_be_run_elsewhere():
         netscope.summarize(model, (1, 2))
 
 
-def test_a_deep_model_is_copied():
-    model = nn.Linear(2, 2)
-    for _ in range(200):
-        model = nn.Sequential(model)
+def test_a_model_deeper_than_python_goes_is_copied():
+    class Level(nn.Module):
+        def __init__(self, below):
+            super().__init__()
+            self.fc = nn.Linear(2, 2)
+            self.below = below
+
+        def forward(self, x):
+            return self.fc(x)
+
+    model = None
+    for _ in range(600):
+        model = Level(model)
     limit = sys.getrecursionlimit()
-    assert netscope.summarize(model, (1, 2)).totals.params == 6
+    for device in ("meta", "cpu"):
+        assert netscope.summarize(model, (1, 2), device=device).totals.params == 6 * 600
     assert sys.getrecursionlimit() == limit
+
+
+# Beside other threads, and in processes of others. What waits, waits for an event; the time is for a test that fails.
+
+HANGS_S = 60
+
+
+class Meets(nn.Module):
+    """Draws numbers, then has ``do`` run in another thread while its forward pass is under way, and draws again."""
+
+    def __init__(self, do):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.dropout = nn.Dropout(0.5)
+        self.attention = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+        self.do = [do]
+
+    def forward(self, x):
+        self.draw()
+        failures = []
+
+        def run():
+            try:
+                self.do[0]()
+            except BaseException as failure:  # noqa: BLE001 - told in the test's own thread
+                failures.append(failure)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        thread.join(HANGS_S)
+        assert not thread.is_alive()
+        assert not failures, failures
+        self.draw()
+        return self.attention(self.dropout(self.fc(x)))
+
+    def draw(self):
+        torch.rand(3)
+        torch.rand_like(torch.empty(2))
+        torch.randperm(4)
+        nn.functional.dropout(torch.ones(8), 0.5, training=True)
+
+
+def seen_by_any_thread():
+    flex = importlib.import_module("torch.nn.attention.flex_attention")
+    with pytest.raises(ValueError, match="only supported on"):
+        flex._validate_device(*(torch.empty(1, device="meta") for _ in range(3)))
+    return {
+        "compile": torch.compile,
+        "fast path": torch.backends.mha.get_fastpath_enabled(),
+        "depth": sys.getrecursionlimit(),
+        "warnings": warnings.filters.copy(),
+        "garbage": gc.isenabled(),
+        "dtype": torch.get_default_dtype(),
+        "torch": torch.get_rng_state().tolist(),
+        "python": random.getstate(),
+        "import": builtins.__import__,
+        "names of the compiler": sorted(vars(torch._compile)),
+        "path": sys.path.copy(),
+    }
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_another_thread_sees_no_change_while_a_model_is_traced(device, mode):
+    before, seen = [], []
+    model = Meets(lambda: seen.append(seen_by_any_thread()))
+
+    def trace():
+        before.append(seen_by_any_thread())
+        netscope.summarize(model, (1, 3, 4), device=device, mode=mode)
+
+    Meets(trace)(torch.ones(1, 3, 4))  # so that the trace, too, is not alone
+    assert seen == before
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_training_in_another_thread_goes_on_as_if_nothing_was_traced(device):
+    beside = Meets(None)
+
+    def trained(between):
+        torch.manual_seed(0)
+        random.seed(0)
+        model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.Linear(4, 1))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+        def step():
+            optimizer.zero_grad()
+            model(torch.rand(2, 4) * random.random()).sum().backward()
+            optimizer.step()
+
+        for _ in range(3):
+            step()
+            between(step)
+            step()
+        return [parameter.tolist() for parameter in model.parameters()]
+
+    def step_beside_a_trace(step):
+        beside.do = [step]
+        trace = threading.Thread(
+            target=netscope.summarize, args=(beside, (1, 3, 4)), kwargs={"device": device, "mode": "train"}
+        )
+        trace.start()
+        trace.join(HANGS_S)
+        assert not trace.is_alive()
+
+    assert trained(step_beside_a_trace) == trained(lambda step: step())
+
+
+def test_weights_are_the_same_with_and_without_another_thread(monkeypatch):
+    class Drawn(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(4, 4)
+            self.drawn = torch.randn(3)
+
+    def built():
+        with undisturbed():
+            model = build(Drawn, "it", "cpu", OwnNumbers)
+        found.append([*model.fc.weight.flatten().tolist(), *model.drawn.tolist()])
+
+    found = []
+    before = torch.get_rng_state()
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    built()
+    monkeypatch.undo()
+    thread = threading.Thread(target=built)
+    thread.start()
+    thread.join()
+    assert found[0] == found[1]
+    assert torch.equal(before, torch.get_rng_state())
+
+
+class Asks(nn.Module):
+    """Counts a part of itself while it runs, in the same thread or in another."""
+
+    def __init__(self, found, *, in_thread, device):
+        super().__init__()
+        self.part = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+        self.found = [found]
+        self.in_thread = in_thread
+        self.device = device
+
+    def forward(self, x):
+        def ask():
+            self.found[0](netscope.summarize(self.part, (2, 4), device=self.device))
+
+        if self.in_thread:
+            thread = threading.Thread(target=ask, daemon=True)
+            thread.start()
+            thread.join(HANGS_S)
+            assert not thread.is_alive()
+        else:
+            ask()
+        return self.part(x)
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+@pytest.mark.parametrize("in_thread", [False, True])
+def test_a_summary_within_a_forward_that_is_traced_counts_once(in_thread, device, mode):
+    inner = []
+    outer = netscope.summarize(Asks(inner.append, in_thread=in_thread, device=device), (2, 4), device=device, mode=mode)
+    assert [summary.totals.macs for summary in (outer, *inner)] == [32, 32]
+    assert [[row.calls for row in summary.rows] for summary in (outer, *inner)] == [[1] * 4, [1] * 3]
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_a_step_of_training_is_counted_in_inference_mode(device):
+    with torch.inference_mode():
+        for inputs in ((2, 4), torch.ones(2, 4)):
+            summary = netscope.summarize(nn.Linear(4, 4), inputs, device=device, mode="train")
+            assert summary.totals.backward_flops == 64
+            assert torch.is_inference_mode_enabled()
+            assert not torch.is_grad_enabled()
+
+
+def test_the_warnings_of_a_model_reach_its_owner(tmp_path):
+    path = tmp_path / "warns.py"
+    path.write_text(
+        "import warnings\n"
+        "from torch import nn\n"
+        "def net():\n"
+        "    warnings.warn('old', FutureWarning)\n"
+        "    return nn.Linear(2, 2)\n"
+    )
+    with pytest.warns(FutureWarning, match="old"):
+        netscope.summarize(f"{path}:net", (1, 2))
+
+
+def python(code):
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=2 * HANGS_S)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_process_forked_beside_a_trace_can_trace():
+    python("""
+import os, threading
+import netscope, torch
+
+inside, forked = threading.Event(), threading.Event()
+
+class Waits(torch.nn.Linear):
+    def forward(self, x):
+        inside.set()
+        forked.wait()
+        return super().forward(x)
+
+thread = threading.Thread(target=netscope.summarize, args=(Waits(2, 2), (1, 2)))
+thread.start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    os._exit(0 if netscope.summarize(torch.nn.Linear(2, 2), (1, 2)).totals.macs == 4 else 1)
+status = os.waitpid(child, 0)[1]
+forked.set()
+thread.join()
+assert status == 0, status
+""")
+
+
+@pytest.mark.slow
+def test_a_forward_that_is_the_first_to_compile_runs_as_it_is_written():
+    python("""
+import netscope, sys, torch
+
+class Compiles(torch.nn.Linear):
+    def forward(self, x):
+        return torch.compile(super().forward, fullgraph=True)(x)
+
+assert "torch._dynamo" not in sys.modules
+for mode in ("eval", "train"):
+    assert netscope.summarize(Compiles(2, 2), (1, 2), mode=mode, device="meta").totals.macs == 4
+""")
+
+
+@pytest.mark.slow
+def test_a_model_of_a_group_of_processes_is_counted_without_the_others_or_refused():
+    python("""
+import tempfile
+import netscope, torch, torch.distributed
+from torch import nn
+from torch.distributed.fsdp import fully_shard
+
+def net():
+    return nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+
+with tempfile.NamedTemporaryFile() as file:
+    torch.distributed.init_process_group("gloo", init_method=f"file://{file.name}", rank=0, world_size=1)
+    for device in ("meta", "cpu"):
+        for mode in ("eval", "train"):
+            summary = netscope.summarize(nn.parallel.DistributedDataParallel(net()), (2, 4), device=device, mode=mode)
+            assert summary.totals.macs == 48 and summary.traced_on == device
+            assert not summary.uncounted_ops, summary.uncounted_ops
+    model = net()
+    fully_shard(model)
+    try:
+        netscope.summarize(model, (2, 4))
+    except netscope.NetscopeError as error:
+        assert "give the model as it is before it is sharded" in str(error), error
+    else:
+        raise AssertionError
+    torch.distributed.destroy_process_group()
+""")
