@@ -42,6 +42,42 @@ _LISTED = """
 _COMPOSITES = frozenset(f"aten.{name}" for name in _LISTED.split())
 
 
+SCRIPT_LANGUAGE = frozenset(
+    """
+    Bool Complex ComplexImplicit Delete Float FloatImplicit Int IntImplicit ScalarImplicit Size __contains__
+    __derive_index __getitem__ __is__ __isnot__ __not__ __range_length __round_to_zero_floordiv _get_tracing_state
+    _infer_size _list_to_tensor _set_item _shape_as_tensor _size_if_not_equal _tensor_to_list _unwrap_optional
+    append as_tensor bin broadcast_shapes can_cast capitalize center chr clear count cpu cuda data degrees device
+    dict dim divmod element_size endswith expandtabs extend fabs factorial find floordiv format gamma get get_device
+    grad hash hex insert is_autocast_cpu_enabled is_autocast_enabled is_complex is_conj is_contiguous
+    is_floating_point is_grad_enabled is_leaf is_neg is_nonzero is_scripting is_signed isalnum isalpha isdecimal
+    isdigit isidentifier islower isnumeric isprintable isspace istitle isupper item items join keys len list ljust
+    local_value lower lstrip mathremainder modf numel oct ord partition percentFormat pop popitem promote_types
+    radians remove replace requires_grad_ result_type reverse rfind rindex rjust rpartition rsplit rstrip set
+    setdefault sorted splitlines startswith storage_offset str strip swapcase tensor title to_dense update upper
+    wait warn zfill EnumName EnumValue ModuleContainerIndex NumToTensor Print RaiseException StringIndex TupleIndex
+    TupleUnpack Uninitialized dtype id is_cpu is_cuda is_ipu is_maia is_meta is_mkldnn is_mps is_mtia is_nested
+    is_quantized is_sparse is_sparse_csr is_vulkan is_xla is_xpu itemsize layout max min name nbytes rangelist
+    requires_grad tolist type unchecked_cast unchecked_unwrap_optional
+    """.split()  # noqa: SIM905 - one to a line would take two pages
+)
+"""Functions, methods and attributes of TorchScript itself."""
+
+SCRIPT_OPS = frozenset(
+    f"quantized.{kind}_{what}"
+    for kind in (
+        "linear", "conv", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+        "embedding_bag",
+    )
+    for what in ("prepack", "unpack", "relu")
+) | {
+    "quantized.linear_prepack_fp16", "quantized.linear_unpack_fp16", "quantized.embedding_byte",
+    "quantized.make_quantized_cell_params_dynamic", "quantized.make_quantized_cell_params",
+    "torchvision.box_iou_rotated",
+}  # fmt: skip
+"""Ops of TorchScript programs that compute and that netscope has no formula for."""
+
+
 def is_callable(op: str) -> bool:
     """Whether an op, ``"aten.linear"``, is known to do nothing but compute."""
     if op in _WITH_EFFECTS:

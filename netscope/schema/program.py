@@ -170,6 +170,96 @@ class Range(_Read):
     max_val: int | None = None
 
 
+class UserInput(_Read):
+    """What a caller gives."""
+
+    arg: Argument
+
+
+class ParameterInput(_Read):
+    """A parameter that ops read under a name in the graph."""
+
+    arg: Name
+    parameter_name: str
+
+
+class BufferInput(_Read):
+    """A buffer, likewise."""
+
+    arg: Name
+    buffer_name: str
+    persistent: bool = True
+
+
+class ConstantInput(_Read):
+    """A tensor that no module registered, likewise."""
+
+    arg: Name
+    tensor_constant_name: str
+
+
+class InputSpec(_Read):
+    """One of these; none of them for what is no tensor."""
+
+    user_input: UserInput | None = None
+    parameter: ParameterInput | None = None
+    buffer: BufferInput | None = None
+    tensor_constant: ConstantInput | None = None
+
+
+class Signature(_Read):
+    """What the inputs of the graph are."""
+
+    input_specs: tuple[InputSpec, ...]
+
+
+class ModuleCall(_Read):
+    """A module, by its path."""
+
+    fqn: str
+
+
+class GraphModule(_Read):
+    """The graph with what its names stand for."""
+
+    graph: Graph
+    signature: Signature
+    module_call_graph: tuple[ModuleCall, ...]
+
+
+class Version(_Read):
+    """Of torch's schema."""
+
+    major: int
+
+
+class VersionedProgram(_Read):
+    """As much of a program as every version has."""
+
+    schema_version: Version
+
+
+class ExportedProgram(_Read):
+    """The whole of a program's JSON."""
+
+    graph_module: GraphModule
+    range_constraints: dict[str, Range] = {}
+
+
+class Payload(_Read):
+    """A tensor of the archive: the file that its values are in, and its description."""
+
+    path_name: str
+    is_param: bool
+    tensor_meta: TensorMeta | None = None
+
+
+class Payloads(_Read):
+    """The tensors of the archive, by name."""
+
+    config: dict[str, Payload]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramTensor:
     """A parameter, buffer or constant of a saved program.

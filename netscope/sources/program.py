@@ -14,7 +14,19 @@ import msgspec
 
 from netscope.errors import BuildError
 from netscope.schema.inputs import MOST_ELEMENTS
-from netscope.schema.program import Argument, Graph, Name, ProgramTensor, Range, SavedProgram, Size, TensorMeta
+from netscope.schema.program import (
+    Argument,
+    ExportedProgram,
+    Graph,
+    GraphModule,
+    Payload,
+    Payloads,
+    ProgramTensor,
+    SavedProgram,
+    Size,
+    TensorMeta,
+    VersionedProgram,
+)
 from netscope.sources.archive import opened_archive, read_member
 
 SCHEMA_MAJOR = 8
@@ -26,74 +38,6 @@ HANDED_ON = "modules without an op in the file, as those have that only hand on 
 
 _GRAPHS = re.compile(r"(?:[^/]+/)?(?:models/[^/]+\.json|serialized_exported_program\.json)")
 _WEIGHTS = re.compile(r"(?:[^/]+/)?data/(?:weights|constants)/[^/]*_config\.json")
-
-
-class _Arg(msgspec.Struct):
-    name: str
-
-
-class _User(msgspec.Struct):
-    arg: Argument
-
-
-class _Parameter(msgspec.Struct):
-    arg: Name
-    parameter_name: str
-
-
-class _Buffer(msgspec.Struct):
-    arg: Name
-    buffer_name: str
-    persistent: bool = True
-
-
-class _Constant(msgspec.Struct):
-    arg: Name
-    tensor_constant_name: str
-
-
-class _InputSpec(msgspec.Struct):
-    user_input: _User | None = None
-    parameter: _Parameter | None = None
-    buffer: _Buffer | None = None
-    tensor_constant: _Constant | None = None
-
-
-class _Signature(msgspec.Struct):
-    input_specs: list[_InputSpec]
-
-
-class _ModuleCall(msgspec.Struct):
-    fqn: str
-
-
-class _GraphModule(msgspec.Struct):
-    graph: Graph
-    signature: _Signature
-    module_call_graph: list[_ModuleCall]
-
-
-class _Version(msgspec.Struct):
-    major: int
-
-
-class _Versioned(msgspec.Struct):
-    schema_version: _Version
-
-
-class _Program(msgspec.Struct):
-    graph_module: _GraphModule
-    range_constraints: dict[str, Range] = {}
-
-
-class _Payload(msgspec.Struct):
-    path_name: str
-    is_param: bool
-    tensor_meta: TensorMeta | None = None
-
-
-class _Payloads(msgspec.Struct):
-    config: dict[str, _Payload]
 
 
 def read_program(path: Path) -> SavedProgram:
@@ -111,22 +55,22 @@ def read_program(path: Path) -> SavedProgram:
                 f"it holds {len(graphs) or 'no'} programs, and not one" if graphs else "it holds no program"
             )
         content = read_member(archive, graphs[0])
-        version = msgspec.json.decode(content, type=_Versioned).schema_version.major
+        version = msgspec.json.decode(content, type=VersionedProgram).schema_version.major
         if version != SCHEMA_MAJOR:
             raise BuildError(f"it is written by version {version} of torch's schema, and netscope reads {SCHEMA_MAJOR}")
-        program = msgspec.json.decode(content, type=_Program)
+        program = msgspec.json.decode(content, type=ExportedProgram)
         payloads = dict(_payloads(archive))
     return _program(program, payloads)
 
 
-def _payloads(archive: zipfile.ZipFile) -> Iterator[tuple[str, _Payload]]:
+def _payloads(archive: zipfile.ZipFile) -> Iterator[tuple[str, Payload]]:
     """By the names of the state dict, which are tied where they name the same file of weights."""
     for name in archive.namelist():
         if _WEIGHTS.fullmatch(name):
-            yield from msgspec.json.decode(read_member(archive, name), type=_Payloads).config.items()
+            yield from msgspec.json.decode(read_member(archive, name), type=Payloads).config.items()
 
 
-def _program(program: _Program, payloads: Mapping[str, _Payload]) -> SavedProgram:
+def _program(program: ExportedProgram, payloads: Mapping[str, Payload]) -> SavedProgram:
     module, graph = program.graph_module, program.graph_module.graph
     for where in _graphs_in(graph):
         for meta in where.tensor_values.values():
@@ -153,7 +97,7 @@ def _program(program: _Program, payloads: Mapping[str, _Payload]) -> SavedProgra
     )
 
 
-def _tensors(module: _GraphModule, payloads: Mapping[str, _Payload]) -> tuple[ProgramTensor, ...]:
+def _tensors(module: GraphModule, payloads: Mapping[str, Payload]) -> tuple[ProgramTensor, ...]:
     """All tensors that the program holds, whether or not an op reads them."""
     signed: dict[str, tuple[str, str, bool]] = {}
     for spec in module.signature.input_specs:

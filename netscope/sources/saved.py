@@ -1,10 +1,8 @@
-"""Saved files: exported and scripted programs, which run, and weights alone, which only have sizes.
+"""Saved files: exported programs, which are data; scripted ones, which run; and weights alone, which only have sizes.
 
-Nothing is unpickled but tensors: pickles are read by ``torch.load(weights_only=True)``, which refuses what is more. A
-program is made of torch's ops, and these are run.
+Nothing is unpickled but tensors: pickles are read by ``torch.load(weights_only=True)``, which refuses what is more.
 """
 
-import logging
 import pickle
 import re
 import zipfile
@@ -220,8 +218,6 @@ def _is_scripted(path: Path) -> bool:
 @contextmanager
 def _readable(text: str, what: str) -> Iterator[None]:
     """Says in one sentence that the file is damaged, or holds more than data."""
-    log = logging.getLogger("torch.export")
-    before, log.disabled = log.disabled, True
     try:
         yield
     except BuildError as error:
@@ -238,5 +234,3 @@ def _readable(text: str, what: str) -> Iterator[None]:
         damaged = isinstance(error, pickle.UnpicklingError)
         reason = "it is damaged, or no archive" if damaged else message.partition("\n")[0] or type(error).__name__
         raise BuildError(f"{text} cannot be read as {what}: {reason}") from error
-    finally:
-        log.disabled = before

@@ -10,43 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from netscope.errors import BuildError
-from netscope.flops import is_callable
+from netscope.flops.callable_ops import SCRIPT_LANGUAGE, SCRIPT_OPS, is_callable
 from netscope.sources.archive import opened_archive, read_member
-
-_LANGUAGE = frozenset(
-    """
-    Bool Complex ComplexImplicit Delete Float FloatImplicit Int IntImplicit ScalarImplicit Size __contains__
-    __derive_index __getitem__ __is__ __isnot__ __not__ __range_length __round_to_zero_floordiv _get_tracing_state
-    _infer_size _list_to_tensor _set_item _shape_as_tensor _size_if_not_equal _tensor_to_list _unwrap_optional
-    append as_tensor bin broadcast_shapes can_cast capitalize center chr clear count cpu cuda data degrees device
-    dict dim divmod element_size endswith expandtabs extend fabs factorial find floordiv format gamma get get_device
-    grad hash hex insert is_autocast_cpu_enabled is_autocast_enabled is_complex is_conj is_contiguous
-    is_floating_point is_grad_enabled is_leaf is_neg is_nonzero is_scripting is_signed isalnum isalpha isdecimal
-    isdigit isidentifier islower isnumeric isprintable isspace istitle isupper item items join keys len list ljust
-    local_value lower lstrip mathremainder modf numel oct ord partition percentFormat pop popitem promote_types
-    radians remove replace requires_grad_ result_type reverse rfind rindex rjust rpartition rsplit rstrip set
-    setdefault sorted splitlines startswith storage_offset str strip swapcase tensor title to_dense update upper
-    wait warn zfill EnumName EnumValue ModuleContainerIndex NumToTensor Print RaiseException StringIndex TupleIndex
-    TupleUnpack Uninitialized dtype id is_cpu is_cuda is_ipu is_maia is_meta is_mkldnn is_mps is_mtia is_nested
-    is_quantized is_sparse is_sparse_csr is_vulkan is_xla is_xpu itemsize layout max min name nbytes rangelist
-    requires_grad tolist type unchecked_cast unchecked_unwrap_optional
-    """.split()  # noqa: SIM905 - one to a line would take two pages
-)
-"""Functions, methods and attributes of TorchScript itself."""
-
-_LISTED = frozenset(
-    f"quantized.{kind}_{what}"
-    for kind in (
-        "linear", "conv", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
-        "embedding_bag",
-    )
-    for what in ("prepack", "unpack", "relu")
-) | {
-    "quantized.linear_prepack_fp16", "quantized.linear_unpack_fp16", "quantized.embedding_byte",
-    "quantized.make_quantized_cell_params_dynamic", "quantized.make_quantized_cell_params",
-    "torchvision.box_iou_rotated",
-}  # fmt: skip
-"""Ops that compute and that netscope has no formula for."""
 
 _SETS_STATE = "__setstate__"
 _ASKS = frozenset({"eq", "ne", "len", "__is__", "__isnot__", "__not__"})
@@ -109,9 +74,9 @@ def _chain(node: ast.expr) -> list[str]:
 def _only_computes(op: str) -> bool:
     namespace, _, name = op.rpartition(".")
     if namespace in ("", "aten", "prim"):
-        is_known = name in _LANGUAGE or is_callable(f"aten.{name}")
+        is_known = name in SCRIPT_LANGUAGE or is_callable(f"aten.{name}")
         return is_known or (not namespace and name not in _ops_of_torch())
-    return op in _LISTED or is_callable(op)
+    return op in SCRIPT_OPS or is_callable(op)
 
 
 @cache
