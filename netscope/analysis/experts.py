@@ -7,7 +7,9 @@ from math import prod
 
 from netscope.schema import Shape, Trace, TracedOp
 
-GROUPED_PRODUCTS = frozenset({"aten._grouped_mm", "aten._scaled_grouped_mm", "aten._scaled_grouped_mm_v2"})
+GROUPED_PRODUCTS = frozenset(
+    {"aten._grouped_mm", "aten._scaled_grouped_mm", "aten._scaled_grouped_mm_v2", "transformers.grouped_mm_fallback"}
+)
 SELECTIONS = frozenset({"aten.index", "aten.index_select", "aten.gather"})
 
 

@@ -57,7 +57,12 @@ def added_outer_product(self: TensorSpec, vec1: TensorSpec, vec2: TensorSpec, **
     return 2 * vec1.shape[0] * vec2.shape[0]
 
 
-@flop_formula("aten._grouped_mm", "aten._scaled_grouped_mm", "aten._scaled_grouped_mm_v2")
+@flop_formula(
+    "aten._grouped_mm",
+    "aten._scaled_grouped_mm",
+    "aten._scaled_grouped_mm_v2",
+    "transformers.grouped_mm_fallback",  # where this torch, or this device, has none of its own
+)
 def grouped_matrix_product(self: TensorSpec, mat2: TensorSpec, *_: Any, **__: Any) -> int:
     """FLOPs of products whose rows, columns or inner dimension are split among the groups.
 

@@ -1,7 +1,5 @@
 """Active parameters: against published figures, and by arithmetic on experts in one tensor and in modules."""
 
-from importlib.metadata import version
-
 import pytest
 import torch
 from torch import nn
@@ -9,11 +7,6 @@ from torch import nn
 import netscope
 
 D, EXPERTS, CHOSEN, TOKENS = 8, 6, 2, 12
-
-needs_grouped_products = pytest.mark.skipif(
-    tuple(map(int, version("torch").split(".")[:2])) < (2, 9),
-    reason="transformers takes slices of the tensor before torch 2.9",
-)
 
 
 class Experts(nn.Module):
@@ -43,11 +36,12 @@ def test_experts_that_are_modules():
     assert summary.totals.macs == TOKENS * (D * D + D * EXPERTS + CHOSEN * D * D)
 
 
-@needs_grouped_products
 @pytest.mark.parametrize("mode", ["eval", "train"])
 @pytest.mark.parametrize("device", ["meta", "cpu"])
 def test_experts_in_one_tensor(device, mode):
     pytest.importorskip("transformers", reason="the extra transformers is not installed")
+    if (device, mode) == ("meta", "train") and not hasattr(torch, "_grouped_mm"):
+        pytest.skip("where torch has no grouped product, the backward pass of transformers' own reads values")
     sizes = "num_hidden_layers=2,hidden_size=16,intermediate_size=32,num_attention_heads=2,num_key_value_heads=2"
     name = f"hf/mixtral@{sizes},vocab_size=50,num_local_experts=4,num_experts_per_tok=1"
     totals = netscope.summarize(name, seq_len=8, device=device, mode=mode).totals
@@ -58,7 +52,6 @@ def test_experts_in_one_tensor(device, mode):
 PUBLISHED = {"hf/mixtral": (46.7, 12.9, 0), "hf/deepseek_v3": (671, 37, 129_280 * 7168)}
 
 
-@needs_grouped_products
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_figures(name):
     pytest.importorskip("transformers", reason="the extra transformers is not installed")

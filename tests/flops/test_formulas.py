@@ -61,6 +61,10 @@ def test_grouped_products_meet_each_row_column_or_inner_element_once(case):
     assert flops("aten._grouped_mm", *args) == expected
 
 
+def test_a_grouped_product_of_transformers_own_counts_as_torchs_does():
+    assert flops("transformers.grouped_mm_fallback", spec(16, 5), spec(4, 5, 7), spec(4)) == 2 * 16 * 5 * 7
+
+
 def test_a_bilinear_layer_is_a_product_with_each_of_its_inputs():
     # nn.Bilinear(5, 7, 3) on a batch of 2: x1 (2, 5) with the weight (3, 5, 7), then the (2, 3, 7) with x2 (2, 7).
     args = (spec(2, 5), spec(3, 5, 7), spec(2, 7), (1, 3), (0,), (1, 2), (2, 3))

@@ -68,11 +68,17 @@ def test_a_name_whose_origin_is_not_sure_has_none(name):
     assert origin_of_family(name) is None
 
 
+NOT_IN_THE_OLDEST = {"beit3_", "fasternet_", "shvit_", "starnet_", "swiftformer_"}
+"""Families of which timm 1.0.15 has no architecture."""
+
+
 def test_no_family_is_hidden_behind_an_earlier_one_and_each_has_a_name():
     timm = pytest.importorskip("timm")
     names = [re.sub("^(quantized|tf)_", "", name) for name in (*models.list_models(), *timm.list_models())]
     first = {next((p for p, *_ in FAMILIES if re.match(p, name)), None) for name in names}
-    assert {pattern for pattern, *_ in FAMILIES} <= first
+    named = {pattern for pattern, *_ in FAMILIES if any(re.match(pattern, name) for name in names)}
+    assert named <= first
+    assert {pattern for pattern, *_ in FAMILIES} - named <= NOT_IN_THE_OLDEST
 
 
 def test_an_idea_is_a_few_words():
