@@ -141,10 +141,9 @@ class UnrunOp:
 
 
 def operator_named(name: str, overload: str) -> Any:
-    """The op ``"aten.linear"`` in one of its overloads, or a higher-order operator; None if this torch has none."""
+    """The op ``"aten.linear"`` in one of its overloads; None if this torch has none."""
     namespace, _, short = name.partition(".")
-    packet = getattr(getattr(torch.ops, namespace), short, None)
-    return getattr(packet, overload, None) if overload else packet
+    return getattr(getattr(getattr(torch.ops, namespace), short, None), overload, None)
 
 
 def call_by_names(op: Any, arguments: Sequence[tuple[str, Any]]) -> Any:

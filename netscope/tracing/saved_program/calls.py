@@ -24,7 +24,7 @@ HIGHER_ORDER = "torch.ops.higher_order."
 _GETATTR = re.compile(r"getattr\(([^()]*), '([^']*)'\)")
 _OWNER = re.compile(r"L\['\w+'\]\.?")
 _ITEM = re.compile(r"\['?([^\]']*)'?\]")
-_NO_WORD = re.compile(r"\W+")
+_NO_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)

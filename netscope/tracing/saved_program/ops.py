@@ -21,7 +21,7 @@ MEMORY_FORMATS: Mapping[int, torch.memory_format] = MappingProxyType(
 STRIDED = 7
 
 REPEATING = frozenset({"higher_order.map_impl", "higher_order.scan"})
-"""Operators that run their body for each element."""
+"""Operators that run their body for each element. torch's own run it otherwise in one release than in the next."""
 
 MOST_OPS = 100_000
 """That such bodies may run in all."""
@@ -65,14 +65,14 @@ class ProgramRun:
             arguments = [(item.name, self._value(item.arg, step.scope)) for item in step.node.inputs]
         except UnreadableArgumentError:
             arguments = None
-        call = None if arguments is None else self._call_of(name, overload, arguments, step)
-        if call is not None:
-            try:
+        try:
+            call = None if arguments is None else self._call_of(name, overload, arguments, step)
+            if call is not None:
                 return call()
-            except NetscopeError:
-                raise
-            except Exception:  # noqa: BLE001, S110 - it needs values, or is another torch's
-                pass
+        except NetscopeError:
+            raise
+        except Exception:  # noqa: BLE001, S110 - it needs values, or is another torch's
+            pass
         costs_nothing = bool(reason_for(name)) and is_callable(name)
         is_told = costs_nothing and ops_recorded() == before and not self._is_open(step)
         return self._noted(step, name if is_told else name + NOT_RUN, overload)
@@ -95,15 +95,24 @@ class ProgramRun:
         return lambda: torch_compat.call_by_names(operator, arguments)
 
     def _repetition(self, name: str, values: list[Any]) -> Callable[[], Any] | None:
-        """The call of a higher-order operator that runs its body many times, unless these are too many."""
-        operator = torch_compat.operator_named(name, "")
-        lists = [value for value in values if isinstance(value, list) and value and isinstance(value[0], Tensor)]
-        body = next((value for value in values if isinstance(value, _Body)), None)
-        if operator is None or body is None or not lists:
+        """The call of an operator that runs its body for each element, unless these are too many."""
+        body, *lists = values
+        # A scan also carries values from one element to the next.
+        carried, elements, others = lists if name.endswith("scan") else ([], *lists)
+        times = min(tensor.shape[0] for tensor in elements)
+        self._ops_left -= times * max(1, len(body.steps))
+        if self._ops_left < 0:
             return None
-        times = max(tensor.shape[0] for tensor in lists[-2 if name.endswith("map_impl") else 1 :][0] if tensor.dim())
-        self._ops_left -= times * len(body.steps)
-        return (lambda: operator(*values)) if self._ops_left > 0 else None
+
+        def repeated() -> list[Any]:
+            state, found = list(carried), []
+            for row in zip(*[torch.unbind(tensor) for tensor in elements], strict=True):
+                results = list(_tensors_in(body(*state, *row, *others)))
+                state, rest = results[: len(state)], results[len(state) :]
+                found.append(rest)
+            return [*state, *(torch.stack(column) for column in zip(*found, strict=True))]
+
+        return repeated
 
     def _bind(self, step: Step, result: Any) -> None:
         """Gives the tensors of a result their names; what torch does not return is as the file says."""
@@ -179,7 +188,6 @@ class _Body:
         self._run = run
         self._scope = scope
         self.steps = list(steps_of(scope))
-        self.__name__ = "body"
 
     def __call__(self, *given: Any) -> Any:
         names = [name for item in self._scope.graph.inputs for name in item.names()]
