@@ -319,7 +319,9 @@ def window(draw):
         return nn.AvgPool2d(kernel, stride, min(padding, kernel // 2), ceil_mode=draw(st.booleans()))
     if kind == "transposed":
         return nn.ConvTranspose2d(4, 4, max(kernel, stride), stride, min(padding, (kernel - 1) // 2))
-    return nn.Conv2d(4, 4, kernel, stride, padding, dilation=draw(st.integers(1, 2)))
+    dilation = draw(st.integers(1, 2))
+    # Where a window is all padding along one axis, it sees nothing along the other; the axes are followed one by one.
+    return nn.Conv2d(4, 4, kernel, stride, min(padding, dilation * (kernel - 1)), dilation)
 
 
 class Joined(nn.Module):
