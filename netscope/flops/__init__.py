@@ -1,8 +1,17 @@
 """A ``Trace`` to the FLOPs of each of its ops. No torch."""
 
 from netscope.flops import formulas as formulas  # registers them
-from netscope.flops.callable_ops import is_callable
+from netscope.flops.callable_ops import is_callable, only_computes
 from netscope.flops.costless import reason_for
 from netscope.flops.registry import FORMULAS, OpCost, cost_of, flop_formula, flops_per_op
 
-__all__ = ["FORMULAS", "OpCost", "cost_of", "flop_formula", "flops_per_op", "is_callable", "reason_for"]
+__all__ = [
+    "FORMULAS",
+    "OpCost",
+    "cost_of",
+    "flop_formula",
+    "flops_per_op",
+    "is_callable",
+    "only_computes",
+    "reason_for",
+]

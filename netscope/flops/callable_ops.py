@@ -12,6 +12,12 @@ _WITH_EFFECTS = frozenset(
 )
 """They write files, or take memory that is not the tensor's."""
 
+_UNCHECKED = (
+    "_amp_", "_cudnn", "_foreach_", "_fused_", "_mkldnn", "_miopen", "_nested", "_nnpack", "_sparse", "_stack",
+    "cudnn_", "miopen_", "mkldnn_", "sparse_",
+)  # fmt: skip
+"""How ops begin that other ops and optimisers call, and that trust their arguments: with others torch crashes."""
+
 _LISTED = """
     absolute adaptive_max_pool1d adjoint alpha_dropout arccos arccosh arcsin arcsinh arctan arctan2 arctanh argwhere
     atleast_1d atleast_2d atleast_3d avg_pool1d bilinear broadcast_tensors broadcast_to _cast_Byte _cast_Char
@@ -78,9 +84,15 @@ SCRIPT_OPS = frozenset(
 """Ops of TorchScript programs that compute and that netscope has no formula for."""
 
 
-def is_callable(op: str) -> bool:
+def only_computes(op: str) -> bool:
     """Whether an op, ``"aten.linear"``, is known to do nothing but compute."""
     if op in _WITH_EFFECTS:
         return False
     is_composite = op in _COMPOSITES or op.removesuffix("_") in _COMPOSITES
     return is_composite or op in FORMULAS or bool(reason_for(op))
+
+
+def is_callable(op: str) -> bool:
+    """Whether an op may be called with whatever arguments a file gives it: it computes, and checks them."""
+    name = op.partition(".")[2]
+    return only_computes(op) and not name.startswith(_UNCHECKED) and not name.endswith("_backward")

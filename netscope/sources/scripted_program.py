@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from netscope.errors import BuildError
-from netscope.flops.callable_ops import SCRIPT_LANGUAGE, SCRIPT_OPS, is_callable
+from netscope.flops.callable_ops import SCRIPT_LANGUAGE, SCRIPT_OPS, only_computes
 from netscope.sources.archive import opened_archive, read_member
 
 _SETS_STATE = "__setstate__"
@@ -37,7 +37,7 @@ def check_scripted_program(path: Path) -> None:
 
 def _check(tree: ast.Module) -> None:
     for node in ast.walk(tree):
-        name = next((name for name in _names(node) if not _only_computes(name)), None)
+        name = next((name for name in _names(node) if not _is_harmless(name)), None)
         if name is not None:
             raise BuildError(f"it uses {name.lstrip('.')}, which does more than compute or is unknown")
         if isinstance(node, ast.ClassDef):
@@ -71,12 +71,12 @@ def _chain(node: ast.expr) -> list[str]:
     return parts[::-1]
 
 
-def _only_computes(op: str) -> bool:
+def _is_harmless(op: str) -> bool:
     namespace, _, name = op.rpartition(".")
     if namespace in ("", "aten", "prim"):
-        is_known = name in SCRIPT_LANGUAGE or is_callable(f"aten.{name}")
+        is_known = name in SCRIPT_LANGUAGE or only_computes(f"aten.{name}")
         return is_known or (not namespace and name not in _ops_of_torch())
-    return op in SCRIPT_OPS or is_callable(op)
+    return op in SCRIPT_OPS or only_computes(op)
 
 
 @cache

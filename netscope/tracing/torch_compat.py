@@ -141,9 +141,17 @@ class UnrunOp:
 
 
 def operator_named(name: str, overload: str) -> Any:
-    """The op ``"aten.linear"`` in one of its overloads; None if this torch has none."""
+    """The op ``"aten.linear"`` in one of its overloads that returns new tensors; None if this torch has none.
+
+    Of some names there are overloads for TorchScript's lists and numbers, which are no ops of tensors.
+    """
     namespace, _, short = name.partition(".")
-    return getattr(getattr(getattr(torch.ops, namespace), short, None), overload, None)
+    if namespace == "torchvision":
+        import_module(namespace)  # which registers its ops
+    found = getattr(getattr(getattr(torch.ops, namespace), short, None), overload, None)
+    if not isinstance(found, OpOverload) or overload.endswith(("out", "grad_input")):
+        return None
+    return found if torch._C._dispatch_has_kernel(found.name()) else None
 
 
 def call_by_names(op: Any, arguments: Sequence[tuple[str, Any]]) -> Any:

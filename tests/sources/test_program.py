@@ -171,6 +171,28 @@ def test_an_op_that_would_make_more_tensors_than_the_file_names_is_not_called(fo
     assert netscope.summarize(rewritten(program, folder / "endless.pt2", edit)).totals.macs == 5 * 12
 
 
+UNCHECKED = {
+    "an op that trusts its caller": with_op(
+        "torch.ops.aten._foreach_copy.default",
+        {"self": {"as_tensors": []}, "src": {"as_tensors": [{"name": "linear"}]}, "non_blocking": {"as_bool": True}},
+        "result",
+    ),
+    "an op of TorchScript's lists": with_op(
+        "torch.ops.aten.mul.right_", {"n": {"as_int": HUGE}, "l": {"as_ints": [1]}}, "result"
+    ),
+    "a packed sequence": with_op(
+        "torch.ops.aten.lstm.data",
+        {"data": LINEAR, "batch_sizes": LINEAR, "hx": {"as_tensors": []}, "params": {"as_tensors": []}},
+        "result",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNCHECKED)
+def test_an_op_that_does_not_check_its_arguments_is_not_called(folder, program, case):
+    assert netscope.summarize(rewritten(program, folder / "unchecked.pt2", UNCHECKED[case])).totals.macs == 5 * 12
+
+
 def newer_schema(parsed):
     parsed["schema_version"]["major"] = 9
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netscope.errors import BuildError, NetscopeError
-from netscope.flops import is_callable, reason_for
+from netscope.flops import is_callable, only_computes, reason_for
 from netscope.schema.program import Argument, Graph, NameOrNumber, OptionalTensor, TensorMeta
 from netscope.tracing import torch_compat
 from netscope.tracing.recorder import note_op, ops_recorded
@@ -73,7 +73,7 @@ class ProgramRun:
             raise
         except Exception:  # noqa: BLE001, S110 - it needs values, or is another torch's
             pass
-        costs_nothing = bool(reason_for(name)) and is_callable(name)
+        costs_nothing = bool(reason_for(name)) and only_computes(name)
         is_told = costs_nothing and ops_recorded() == before and not self._is_open(step)
         return self._noted(step, name if is_told else name + NOT_RUN, overload)
 
@@ -254,6 +254,7 @@ def _tensors_in(value: Any) -> Iterator[Tensor]:
 def _is_bounded(name: str, arguments: Mapping[str, Any], results: int) -> bool:
     """Whether an op that takes a step for each element, or returns a tensor for each, has as few as the file says."""
     if name.startswith(_RECURRENT) and not name.endswith("_cell"):
+        # Packed sequences, under ``data``, have lengths that are values.
         layers, weights = arguments.get("num_layers", 0), arguments.get("params", ())
         sequence = arguments.get("input")
         of_each = (4 if arguments.get("has_biases") else 2) * (2 if arguments.get("bidirectional") else 1)
