@@ -28,6 +28,9 @@ Python takes the encoding of files from ``LANG`` and ``LC_*``, and transformers 
 kept rests on a download or on training.
 """
 
+_OF_TORCH = "_remote_module_non_scriptable"
+"""A module that torch 2.6 writes into a temporary folder and imports together with its compiler."""
+
 _SITES = frozenset({"site-packages", "dist-packages"})
 _METADATA = ("METADATA", "RECORD", "PKG-INFO", "direct_url.json")
 _IMPORTABLE = (".py", ".pyc", ".so", ".pyd")
@@ -90,7 +93,9 @@ def loose_modules() -> tuple[str, ...]:
     They may have changed anything in this process. Those of a package that is installed editably are among them.
     """
     command = sys.modules["__main__"]  # which multiprocessing has under another name as well
-    modules = [(name, module) for name, module in list(sys.modules.items()) if module is not command]
+    modules = [
+        (name, module) for name, module in list(sys.modules.items()) if module is not command and name != _OF_TORCH
+    ]
     return tuple(name for name, module in modules if any(not is_installed(place) for place in _places(module)))
 
 
