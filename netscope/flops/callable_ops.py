@@ -61,7 +61,7 @@ SCRIPT_LANGUAGE = frozenset(
     local_value lower lstrip mathremainder modf numel oct ord partition percentFormat pop popitem promote_types
     radians remove replace requires_grad_ result_type reverse rfind rindex rjust rpartition rsplit rstrip set
     setdefault sorted splitlines startswith storage_offset str strip swapcase tensor title to_dense update upper
-    wait warn zfill EnumName EnumValue ModuleContainerIndex NumToTensor Print RaiseException StringIndex TupleIndex
+    wait warn zfill EnumName EnumValue ModuleContainerIndex NumToTensor RaiseException StringIndex TupleIndex
     TupleUnpack Uninitialized dtype id is_cpu is_cuda is_ipu is_maia is_meta is_mkldnn is_mps is_mtia is_nested
     is_quantized is_sparse is_sparse_csr is_vulkan is_xla is_xpu itemsize layout max min name nbytes rangelist
     requires_grad tolist type unchecked_cast unchecked_unwrap_optional

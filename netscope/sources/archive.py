@@ -14,8 +14,7 @@ MOST_DIRECTORY_BYTES = 32 * 2**20
 MOST_MEMBER_BYTES = 64 * 2**20
 """Of a member that is read: a graph of some fifty thousand ops."""
 
-_END, _END_64, _LONGEST_END = b"PK\x05\x06", b"PK\x06\x06", 2**16 + 2**8
-_IN_64_BITS = 2**32 - 1
+_END, _LOCATOR, _END_64 = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
 
 
 @contextmanager
@@ -40,13 +39,15 @@ def opened_archive(path: Path, *, may_compress: bool = False) -> Iterator[zipfil
         left = MOST_MEMBER_BYTES if may_compress else 0
         for member in archive.infolist():
             name = PurePosixPath(member.filename.replace("\\", "/"))
-            if name.is_absolute() or ".." in name.parts or member.filename in names:
+            # torch looks names up without regard to case.
+            folded = member.filename.casefold()
+            if name.is_absolute() or ".." in name.parts or folded in names:
                 raise BuildError(f"its member {member.filename[:80]!r} has an unsafe name, or one that is there twice")
             if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
                 left -= member.file_size
                 if left < 0:
                     raise BuildError(f"its member {member.filename[:80]!r} is compressed, which torch's are not")
-            names.add(member.filename)
+            names.add(folded)
         yield archive
 
 
@@ -63,16 +64,31 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _directory_bytes(path: Path) -> int:
-    """The size of the archive's directory, by the record at its end; 0 where there is none."""
+    """Returns the size of the archive's directory, where any reader finds the same one.
+
+    Readers differ in where they look for a directory that does not lie right before the records at the very end, and in
+    which of two such records they believe.
+
+    Raises:
+        BuildError: it lies elsewhere.
+        zipfile.BadZipFile: there is none.
+    """
     with path.open("rb") as file:
-        file.seek(0, 2)
-        file.seek(-min(file.tell(), _LONGEST_END), 2)
+        end = file.seek(0, 2)
+        file.seek(max(0, end - 98))
         tail = file.read()
-    end = tail.rfind(_END)
-    if end < 0 or len(tail) < end + 22:
-        return 0
-    (size,) = struct.unpack_from("<L", tail, end + 12)
-    end_64 = tail.rfind(_END_64, 0, end)
-    if size == _IN_64_BITS and end_64 >= 0 and len(tail) >= end_64 + 48:
-        (size,) = struct.unpack_from("<Q", tail, end_64 + 40)
+        file.seek(0)
+        begins = file.read(4)
+    if tail[-22:-18] != _END or begins != b"PK\x03\x04":
+        raise zipfile.BadZipFile("it is no archive of torch's, or damaged")
+    size, offset = struct.unpack_from("<LL", tail, len(tail) - 10)
+    records = 22
+    if tail[-42:-38] == _LOCATOR:
+        records = 98
+        (found,) = struct.unpack_from("<Q", tail, len(tail) - 34)
+        if len(tail) < records or tail[:4] != _END_64 or found != end - records:
+            raise BuildError("its directory is not where torch writes it")
+        size, offset = struct.unpack_from("<QQ", tail, 40)
+    if size + offset != end - records:
+        raise BuildError("its directory is not where torch writes it")
     return int(size)

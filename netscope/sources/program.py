@@ -36,6 +36,9 @@ TIES_UNKNOWN = "the file does not say which weights are tied: parameters may be 
 VALUES_UNKNOWN = "sizes that depend on values are not in the file, and count as 0"
 HANDED_ON = "modules without an op in the file, as those have that only hand on what they are given, stand as never run"
 
+DEEPEST, MOST_MODULES, MOST_INPUTS = 100, 20_000, 1_000
+"""Of modules in modules, of modules, and of what a program is given: more than any has."""
+
 _GRAPHS = re.compile(r"(?:[^/]+/)?(?:models/[^/]+\.json|serialized_exported_program\.json)")
 _WEIGHTS = re.compile(r"(?:[^/]+/)?data/(?:weights|constants)/[^/]*_config\.json")
 
@@ -76,8 +79,11 @@ def _program(program: ExportedProgram, payloads: Mapping[str, Payload]) -> Saved
         for meta in where.tensor_values.values():
             _check_sizes(meta)
     tensors = _tensors(module, payloads)
-    is_open = any(size.as_expr and size.as_expr.hint is None for size in _sizes(graph))
     paths = dict.fromkeys(call.fqn for call in module.module_call_graph)
+    names = (*paths, *(item.name for item in tensors))
+    if len(names) > MOST_MODULES or any(name.count(".") > DEEPEST for name in names):
+        raise BuildError("it has more modules than any program, or deeper ones")
+    is_open = any(size.as_expr and size.as_expr.hint is None for size in _sizes(graph))
     stacks = {node.metadata.nn_module_stack for where in _graphs_in(graph) for node in where.nodes}
     ran = {part for stack in stacks for part in re.split("[,;]", stack)}
     leaves = paths.keys() - {path.rpartition(".")[0] for path in paths}
@@ -87,6 +93,8 @@ def _program(program: ExportedProgram, payloads: Mapping[str, Payload]) -> Saved
         HANDED_ON: bool(leaves - ran),
     }
     inputs = [spec.user_input.arg for spec in module.signature.input_specs if spec.user_input]
+    if len(inputs) > MOST_INPUTS:
+        raise BuildError("it has more inputs than any program")
     return SavedProgram(
         modules=tuple(paths),
         tensors=tensors,

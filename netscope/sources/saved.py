@@ -3,6 +3,7 @@
 Nothing is unpickled but tensors: pickles are read by ``torch.load(weights_only=True)``, which refuses what is more.
 """
 
+import io
 import pickle
 import re
 import zipfile
@@ -16,12 +17,16 @@ from typing import TYPE_CHECKING, Any
 from netscope.errors import BuildError, MissingExtraError, UnknownNameError, UsageError
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
-from netscope.sources.archive import opened_archive
+from netscope.sources.archive import opened_archive, read_member
 from netscope.sources.base import ResolvedArchitecture
+from netscope.sources.pickles import check_nesting
 from netscope.sources.spec import SAVED
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+DEEPEST, MOST_TENSORS = 100, 100_000
+"""Of modules in modules, and of tensors: more than any model has."""
 
 WHERE_STATES_ARE = ("state_dict", "model_state_dict", "model", "module")
 """Keys under which checkpoints keep the weights beside everything else."""
@@ -81,20 +86,35 @@ def _archive(path: Path, text: str) -> ResolvedArchitecture:
         from netscope.sources.scripted_program import check_scripted_program
 
         with _readable(text, "a scripted program"):
+            check_pickles(path, may_compress=True)
             check_scripted_program(path)
             module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
         return _resolved(text, path, lambda: module, lambda _module: None, lent=True)
     # Mapped, so that nothing is read and yet tied tensors can be told by their addresses.
     mapped = zipfile.is_zipfile(path)
     with _readable(text, "a state dict"):
-        if mapped:
-            with opened_archive(path):
-                pass
+        check_pickles(path)
         content = torch.load(path, map_location="cpu" if mapped else "meta", mmap=mapped, weights_only=True)
-    states = _on_meta(_states(content))
+        states = _on_meta(_states(content))
     if not states:
         raise BuildError(f"{text}: {path.name} holds no tensors under names, so it is no state dict")
     return _weights(text, path, states)
+
+
+def check_pickles(path: Path, *, may_compress: bool = False) -> None:
+    """Checks an archive, and that no pickle in it, or in an older file, is too deep for torch's readers.
+
+    Raises:
+        BuildError: one is, or the archive is none of torch's.
+    """
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            check_nesting(file)
+        return
+    with opened_archive(path, may_compress=may_compress) as archive:
+        for name in archive.namelist():
+            if name.casefold().endswith(".pkl"):
+                check_nesting(io.BytesIO(read_member(archive, name)), is_whole=True)
 
 
 def _safetensors(path: Path, text: str) -> ResolvedArchitecture:
@@ -178,19 +198,25 @@ def _states(content: Any) -> dict[str, "Tensor"]:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             found = content[key]
             break
-    return dict(_named_tensors(found, "", ()))
+    states: dict[str, Tensor] = {}
+    for name, tensor in _named_tensors(found, "", set()):
+        if name.count(".") > DEEPEST or len(states) > MOST_TENSORS:
+            raise BuildError("it has more tensors than any model, or deeper ones")
+        states[name] = tensor
+    return states
 
 
-def _named_tensors(content: Any, prefix: str, within: tuple[int, ...]) -> Iterator[tuple[str, "Tensor"]]:
-    """The tensors in mappings of mappings, named by the way to them."""
+def _named_tensors(content: Any, prefix: str, met: set[int]) -> Iterator[tuple[str, "Tensor"]]:
+    """The tensors in mappings of mappings, named by the way to them; each mapping is met once."""
     import torch
 
-    if isinstance(content, Mapping) and id(content) not in within:
+    if isinstance(content, Mapping) and id(content) not in met:
+        met.add(id(content))
         for name, value in content.items():
             if isinstance(value, torch.Tensor):
                 yield f"{prefix}{name}", value
             else:
-                yield from _named_tensors(value, f"{prefix}{name}.", (*within, id(content)))
+                yield from _named_tensors(value, f"{prefix}{name}.", met)
 
 
 def _on_meta(states: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
@@ -211,8 +237,10 @@ def _on_meta(states: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
 def _is_scripted(path: Path) -> bool:
     if not zipfile.is_zipfile(path):
         return False
+    from netscope.sources.scripted_program import is_scripted
+
     with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())
+        return is_scripted(archive.namelist())
 
 
 @contextmanager

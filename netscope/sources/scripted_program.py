@@ -5,7 +5,7 @@ text, in a grammar that is Python's; so it is read like that, and every op in it
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -13,8 +13,16 @@ from netscope.errors import BuildError
 from netscope.flops.callable_ops import SCRIPT_LANGUAGE, SCRIPT_OPS, only_computes
 from netscope.sources.archive import opened_archive, read_member
 
+_ROOTS = frozenset({"torch", "ops", "__torch__", "getattr"})
+_UNNAMED = "unnamed."
 _SETS_STATE = "__setstate__"
+_REPEATS = (ast.For, ast.While, ast.BinOp, ast.ListComp, ast.DictComp)
 _ASKS = frozenset({"eq", "ne", "len", "__is__", "__isnot__", "__not__"})
+
+
+def is_scripted(names: Iterable[str]) -> bool:
+    """Whether these are the members of a TorchScript archive; torch looks them up without regard to case."""
+    return any("/code/" in name.casefold() for name in names)
 
 
 def check_scripted_program(path: Path) -> None:
@@ -26,7 +34,7 @@ def check_scripted_program(path: Path) -> None:
     """
     with opened_archive(path, may_compress=True) as archive:
         for name in archive.namelist():
-            if "/code/" in name and name.endswith(".py"):
+            if is_scripted([name]) and not name.casefold().endswith(".debug_pkl"):
                 try:
                     # As text: torch knows no other encoding, whatever a first line may claim.
                     tree = ast.parse(read_member(archive, name).decode())
@@ -36,29 +44,40 @@ def check_scripted_program(path: Path) -> None:
 
 
 def _check(tree: ast.Module) -> None:
+    # ``a.b`` in ``a.b.c``, and ``a``: what is looked at as a part of the whole.
+    parts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
-        name = next((name for name in _names(node) if not _is_harmless(name)), None)
-        if name is not None:
-            raise BuildError(f"it uses {name.lstrip('.')}, which does more than compute or is unknown")
+        if id(node) not in parts:
+            name = next((name for name in _names(node, is_called=id(node) in called) if not _is_harmless(name)), None)
+            if name is not None:
+                what = name.removeprefix(_UNNAMED) + " by another name" * name.startswith(_UNNAMED)
+                raise BuildError(f"it uses {what.lstrip('.')}, which does more than compute or is unknown")
         if isinstance(node, ast.ClassDef):
             _check_loading(node)
 
 
-def _names(node: ast.AST) -> Iterator[str]:
+def _names(node: ast.AST, *, is_called: bool) -> Iterator[str]:
     """What a piece of code may call: ``aten.add``, or ``.add`` for a method or an attribute of anything."""
     if isinstance(node, ast.Attribute):
-        chain = _chain(node)
-        if chain[0] == "torch":
-            yield f"aten.{chain[1]}"
-        elif chain[0] == "ops" and len(chain) > 2:  # noqa: PLR2004 - a namespace and a name
-            yield f"{chain[1]}.{chain[2]}"
-        elif chain[0] not in ("ops", "__torch__"):
-            yield f".{node.attr}"
-    elif isinstance(node, ast.FunctionDef):
-        yield f".{node.name}"
+        root, *rest = _chain(node)
+        if root == "torch":
+            yield "aten." + ".".join(rest)
+        elif root == "ops" or (root == "__torch__" and rest[:2] == ["torch", "classes"]):
+            yield ".".join(rest[2:] if root == "__torch__" else rest)
+        elif root != "__torch__":
+            yield from (f".{name}" for name in rest)
+    elif isinstance(node, (ast.FunctionDef, ast.arg)):
+        yield f".{node.name if isinstance(node, ast.FunctionDef) else node.arg}"
+    elif isinstance(node, ast.Name):
+        # By another name, what stands for all of torch could be anything.
+        if node.id in _ROOTS and not (node.id == "getattr" and is_called):
+            yield _UNNAMED + node.id
+        elif node.id == "print":
+            yield "prim.Print"
     elif isinstance(node, ast.Call) and _chain(node.func) == ["getattr"]:
-        constants = (item.value for item in node.args if isinstance(item, ast.Constant))
-        yield from (f".{value}" for value in constants if isinstance(value, str) and value.isidentifier())
+        value = node.args[1].value if len(node.args) == 2 and isinstance(node.args[1], ast.Constant) else None  # noqa: PLR2004
+        yield f".{value}" if isinstance(value, str) else f"{_UNNAMED}getattr"
 
 
 def _chain(node: ast.expr) -> list[str]:
@@ -73,6 +92,8 @@ def _chain(node: ast.expr) -> list[str]:
 
 def _is_harmless(op: str) -> bool:
     namespace, _, name = op.rpartition(".")
+    if namespace == "quantized" and name in ("LinearPackedParamsBase", "Conv2dPackedParamsBase"):
+        return True
     if namespace in ("", "aten", "prim"):
         is_known = name in SCRIPT_LANGUAGE or only_computes(f"aten.{name}")
         return is_known or (not namespace and name not in _ops_of_torch())
@@ -105,6 +126,6 @@ def _check_loading(kind: ast.ClassDef) -> None:
             calls = _chain(node.func) if isinstance(node, ast.Call) else []
             is_plain = calls[:1] in (["self"], ["annotate"], ["unchecked_cast"], ["uninitialized"])
             is_plain = is_plain or calls[:2] == ["ops", "quantized"] or (calls[:1] == ["torch"] and calls[1] in _ASKS)
-            if isinstance(node, (ast.For, ast.While)) or (calls and not is_plain):
+            if isinstance(node, _REPEATS) or (calls and not is_plain):
                 raise BuildError(f"{_SETS_STATE} of {kind.name} does more than set attributes")
             pending += calls[1:2] if calls[:1] == ["self"] else []

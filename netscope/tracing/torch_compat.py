@@ -155,8 +155,13 @@ def operator_named(name: str, overload: str) -> Any:
 
 
 def call_by_names(op: Any, arguments: Sequence[tuple[str, Any]]) -> Any:
-    """What ``op`` returns for arguments under the names of its schema, with those that come first by position."""
+    """What ``op`` returns for arguments under the names of its schema, with those that come first by position.
+
+    What it makes of nothing is on meta.
+    """
     given = dict(arguments)
+    if any(item.name == "device" for item in op._schema.arguments):
+        given["device"] = torch.device("meta")
     args: list[Any] = []
     for item in op._schema.arguments:
         if item.kwarg_only or item.name not in given:

@@ -251,18 +251,28 @@ def test_a_damaged_archive_is_one_sentence(folder, program):
     at = content.index(b"torch.ops.aten.linear")
     content[at : at + 5] = b"TORCH"
     (folder / "bits.pt2").write_bytes(content)
-    for name, sentence in (("half.pt2", "not a zip file"), ("bits.pt2", "Bad CRC-32")):
+    for name, sentence in (("half.pt2", "no archive of torch's, or damaged"), ("bits.pt2", "Bad CRC-32")):
         with pytest.raises(BuildError, match=f"{name} cannot be read as an exported program: .*{sentence}"):
             netscope.summarize(name)
 
 
-def test_an_archive_with_more_members_than_any_program_is_refused_unread(folder, program):
-    content = bytearray(program.read_bytes())
-    end = content.rindex(b"PK\x05\x06")
-    content[end + 12 : end + 16] = (2**31).to_bytes(4, "little")
-    (folder / "many.pt2").write_bytes(content)
+def test_an_archive_with_more_members_than_any_program_is_refused_unread(program, monkeypatch):
+    monkeypatch.setattr("netscope.sources.archive.MOST_DIRECTORY_BYTES", 100)
     with pytest.raises(BuildError, match="more members than any program"):
-        netscope.summarize("many.pt2")
+        netscope.summarize(str(program))
+
+
+def test_an_archive_in_which_two_readers_find_two_directories_is_refused(folder, program):
+    """One directory lies where its offset says, the other right before the end, where Python looks."""
+    content = program.read_bytes()
+    rewritten(program, folder / "two.pt2", more=[("dynamic/pwned", b"")])
+    other = (folder / "two.pt2").read_bytes()
+    (folder / "both.pt2").write_bytes(content + other)
+    with pytest.raises(BuildError, match="its directory is not where torch writes it"):
+        netscope.summarize("both.pt2")
+    (folder / "comment.pt2").write_bytes(other[:-2] + (4).to_bytes(2, "little") + b"more")
+    with pytest.raises(BuildError, match="no archive of torch's"):
+        netscope.summarize("comment.pt2")
 
 
 def test_a_graph_that_contradicts_itself_is_one_sentence(folder, program):

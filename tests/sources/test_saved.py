@@ -1,5 +1,7 @@
 """Saved programs run; saved weights have sizes; nothing in a file is executed."""
 
+import zipfile
+
 import pytest
 import torch
 from torch import nn
@@ -168,3 +170,35 @@ def test_what_does_not_fit_a_file_is_refused(folder):
         netscope.summarize("a.pth", (1, 3))
     with pytest.raises(BuildError, match="holds no tensors under names"):
         netscope.summarize("list.pth")
+
+
+def test_an_archive_is_refused_where_torchs_reader_would_crash_or_never_end(folder):
+    once = {"a": torch.ones(2)}
+    for _ in range(40):
+        once = {"x": once, "y": once}
+    torch.save({"weight": torch.ones(2)}, folder / "deep.pth")
+    nested = b"\x80\x02)" + b"\x85" * 2_000 + b"."
+    with zipfile.ZipFile("deep.pth") as before:
+        members = [(item.filename, before.read(item)) for item in before.infolist()]
+    with zipfile.ZipFile("deep.pth", "w") as after:
+        for name, content in members:
+            after.writestr(name, nested if name.endswith("data.pkl") else content)
+    (folder / "old.pth").write_bytes(nested)
+    for name in ("deep.pth", "old.pth"):
+        with pytest.raises(BuildError, match="nested too deeply"):
+            netscope.summarize(name)
+    torch.save(once, folder / "often.pth")
+    assert netscope.summarize("often.pth").totals.params == 2
+    torch.save({f"{'a.' * 200}weight": torch.ones(2)}, folder / "long.pth")
+    with pytest.raises(BuildError, match="or deeper ones"):
+        netscope.summarize("long.pth")
+
+
+def test_a_pickle_that_is_cut_off_is_refused_before_it_is_read(folder):
+    torch.save({"weight": torch.ones(2)}, folder / "a.pth")
+    with zipfile.ZipFile("a.pth") as before, zipfile.ZipFile("cut.pth", "w") as after:
+        for item in before.infolist():
+            content = before.read(item)
+            after.writestr(item.filename, content[:-9] if item.filename.endswith("data.pkl") else content)
+    with pytest.raises(BuildError, match="a pickle in it is damaged"):
+        netscope.summarize("cut.pth")

@@ -53,6 +53,20 @@ MORE_THAN_COMPUTING = {
     "a function of Python": (first("_x = ^print()(input)"), "cannot be read"),
     "a loop while it is loaded": (loading("while True:", "  pass"), "__setstate__ of Sequential does more"),
     "memory while it is loaded": (loading("self.w = torch.zeros([100])"), "__setstate__ of Sequential does more"),
+    "all of torch by another name": (
+        first('_t = ops\n    _x = _t.image.write_file("pwned", input)'),
+        "it uses ops by another",
+    ),
+    "getattr by another name": (
+        first('_g = getattr\n    _x = _g("pwned", "from_file")(True, 10)'),
+        "it uses getattr by",
+    ),
+    "what a nested getattr gives": (
+        first('_x = getattr(getattr(ops, "image"), "write_file")'),
+        "it uses ops by another",
+    ),
+    "a print": (first('print("pwned")'), "it uses prim.Print"),
+    "growing text while it is loaded": (loading('self.t = "a" + "b"'), "__setstate__ of Sequential does more"),
     "another encoding": (lambda code: f"# coding: utf-7\n{first('torch.save(3, str())')(code)}", "it uses aten.save"),
 }
 
@@ -93,4 +107,21 @@ def test_a_bomb_among_the_code_is_refused(folder):
     with zipfile.ZipFile(folder / "net.pt", "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("whole/code/zeros.py", bytes(2**27))
     with pytest.raises(BuildError, match="is compressed, which torch's are not"):
+        netscope.summarize("net.pt", (2, 4))
+
+
+@pytest.mark.parametrize("name", ["whole/CODE/__torch__/more.PY", "whole/code/more.txt"])
+def test_code_under_any_name_that_torch_would_find_is_read(folder, name):
+    scripted(folder / "net.pt", lambda code: code)
+    with zipfile.ZipFile(folder / "net.pt", "a") as archive:
+        archive.writestr(name, 'def more():\n  torch.save(3, "pwned")\n')
+    with pytest.raises(BuildError, match=r"it uses aten\.save"):
+        netscope.summarize("net.pt", (2, 4))
+
+
+def test_two_members_that_torch_takes_for_one_are_refused(folder):
+    scripted(folder / "net.pt", lambda code: code)
+    with zipfile.ZipFile(folder / "net.pt", "a") as archive:
+        archive.writestr(archive.namelist()[0].upper(), "")
+    with pytest.raises(BuildError, match="there twice"):
         netscope.summarize("net.pt", (2, 4))

@@ -8,6 +8,7 @@ from outside is what the call was given, and what others read of them is what it
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from netscope.schema.program import Argument, Graph, Node
 
@@ -24,6 +25,9 @@ HIGHER_ORDER = "torch.ops.higher_order."
 _GETATTR = re.compile(r"getattr\(([^()]*), '([^']*)'\)")
 _OWNER = re.compile(r"L\['\w+'\]\.?")
 _ITEM = re.compile(r"\['?([^\]']*)'?\]")
+_LONGEST, _MOST_COMMAS = 10_000, 100
+"""Of such a text, and of the commas in it that are tried."""
+
 _NO_WORD = re.compile(r"[\W_]+")
 
 
@@ -171,6 +175,8 @@ def _entries(text: str, paths: Collection[str]) -> list[tuple[str, str, str]]:
     Paths are dotted, but for strict exports of older torch: ``getattr(L['self'].layers[0], '1')``. And names of modules
     may hold commas and semicolons themselves.
     """
+    if len(text) > _LONGEST:
+        return []
     while _GETATTR.search(text):
         text = _GETATTR.sub(r"\1.\2", text)
     fields = [entry.split(",") for entry in text.split(";")] if text else []
@@ -186,13 +192,14 @@ def _dotted(path: str) -> str:
 def _fields_of_odd_names(text: str, paths: Collection[str]) -> Iterator[list[str]]:
     """As above for names that hold separators: a path is one of those known, and its key ends like it."""
     while text:
-        for path in sorted(paths, key=len, reverse=True):
-            key, found, rest = text.partition(f",{path},")
-            if found and _NO_WORD.sub("", key.partition("@")[0]).endswith(_NO_WORD.sub("", path)):
+        commas = [position for position, sign in enumerate(text) if sign == ","][:_MOST_COMMAS]
+        for first, last in combinations(commas, 2):
+            key, path = text[:first], text[first + 1 : last]
+            if path in paths and _NO_WORD.sub("", key.partition("@")[0]).endswith(_NO_WORD.sub("", path)):
                 break
         else:
             return
-        type_name, _, text = rest.partition(";")
+        type_name, _, text = text[last + 1 :].partition(";")
         yield [key, path, type_name]
 
 

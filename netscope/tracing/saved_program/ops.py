@@ -24,10 +24,10 @@ REPEATING = frozenset({"higher_order.map_impl", "higher_order.scan"})
 """Operators that run their body for each element. torch's own run it otherwise in one release than in the next."""
 
 MOST_OPS = 100_000
-"""That such bodies may run in all."""
+"""That such bodies, and recurrent layers, may run in all."""
 
-LONGEST_SEQUENCE = 2**16
-"""That a recurrent layer may go through, which takes some ops for each element."""
+OPS_OF_A_STEP = 10
+"""That a recurrent layer takes for each element of a sequence."""
 
 NOT_RUN = " (not run)"
 """Behind the name of an op whose cost the file does not tell."""
@@ -74,13 +74,13 @@ class ProgramRun:
         except Exception:  # noqa: BLE001, S110 - it needs values, or is another torch's
             pass
         costs_nothing = bool(reason_for(name)) and only_computes(name)
-        is_told = costs_nothing and ops_recorded() == before and not self._is_open(step)
+        is_told = costs_nothing and ops_recorded() == before and not _is_open(step)
         return self._noted(step, name if is_told else name + NOT_RUN, overload)
 
     def _noted(self, step: Step, name: str, overload: str) -> Any:
         """What the file says of an op's results, noted under a name that has no formula, or none that is needed."""
         given = [self.tensors[read] for read in step.reads if read in self.tensors]
-        results = [self._made(self._meta(step, written), written) for written in step.writes]
+        results = [self._made(meta, name) for name, meta in zip(step.writes, _metas(step), strict=True)]
         return note_op(torch_compat.UnrunOp(name, overload or "default", results), given)
 
     def _call_of(
@@ -90,8 +90,13 @@ class ProgramRun:
         if name in REPEATING:
             return self._repetition(name, [value for _, value in arguments])
         operator = torch_compat.operator_named(name, overload or "default") if is_callable(name) else None
-        if operator is None or not _is_bounded(name, dict(arguments), len(step.writes)):
+        given = dict(arguments)
+        if operator is None or not _is_bounded(name, given, len(step.writes)):
             return None
+        if name.startswith(_RECURRENT) and isinstance(given.get("input"), Tensor):
+            self._ops_left -= OPS_OF_A_STEP * max(given["input"].shape) * given.get("num_layers", 1)
+            if self._ops_left < 0:
+                return None
         return lambda: torch_compat.call_by_names(operator, arguments)
 
     def _repetition(self, name: str, values: list[Any]) -> Callable[[], Any] | None:
@@ -117,13 +122,9 @@ class ProgramRun:
     def _bind(self, step: Step, result: Any) -> None:
         """Gives the tensors of a result their names; what torch does not return is as the file says."""
         found = list(_tensors_in(result))
-        for position, name in enumerate(step.writes):
-            known = position < len(found)
-            self.tensors[name] = found[position] if known else self._made(self._meta(step, name), name)
-
-    def _meta(self, step: Step, name: str) -> TensorMeta | None:
-        local = next(local for item in step.node.outputs for local in item.names() if step.scope.name(local) == name)
-        return step.scope.graph.tensor_values.get(local)
+        self.tensors.update(zip(step.writes, found, strict=False))
+        for name, meta in list(zip(step.writes, _metas(step), strict=True))[len(found) :]:
+            self.tensors[name] = self._made(meta, name)
 
     def _made(self, meta: TensorMeta | None, name: str) -> Tensor:
         """A tensor as the file describes it."""
@@ -131,13 +132,6 @@ class ProgramRun:
             raise BuildError(f"the saved program does not say what {name} is")
         shape = [self._sizes.of(size) for size in meta.sizes]
         return torch_compat.empty_on_meta(shape, dtype_of(meta.dtype))
-
-    def _is_open(self, step: Step) -> bool:
-        """Whether a size of what an op returns depends on values."""
-        metas = [self._meta(step, name) for name in step.writes]
-        return any(
-            size.as_expr is not None and size.as_expr.hint is None for meta in metas if meta for size in meta.sizes
-        )
 
     # Arguments
 
@@ -243,6 +237,18 @@ _CONVERSIONS: Mapping[str, Callable[[ProgramRun, Any, Scope], Any]] = MappingPro
 """By the kind of an argument in the file."""
 
 
+def _metas(step: Step) -> list[TensorMeta | None]:
+    """What the file says of each tensor that an op returns."""
+    values = step.scope.graph.tensor_values
+    return [values.get(name) for item in step.node.outputs for name in item.names()]
+
+
+def _is_open(step: Step) -> bool:
+    """Whether a size of what an op returns depends on values."""
+    sizes = (size for meta in _metas(step) if meta is not None for size in meta.sizes)
+    return any(size.as_expr is not None and size.as_expr.hint is None for size in sizes)
+
+
 def _tensors_in(value: Any) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
         yield value
@@ -254,25 +260,41 @@ def _tensors_in(value: Any) -> Iterator[Tensor]:
 def _is_bounded(name: str, arguments: Mapping[str, Any], results: int) -> bool:
     """Whether an op that takes a step for each element, or returns a tensor for each, has as few as the file says."""
     if name.startswith(_RECURRENT) and not name.endswith("_cell"):
-        # Packed sequences, under ``data``, have lengths that are values.
-        layers, weights = arguments.get("num_layers", 0), arguments.get("params", ())
-        sequence = arguments.get("input")
-        of_each = (4 if arguments.get("has_biases") else 2) * (2 if arguments.get("bidirectional") else 1)
-        is_short = isinstance(sequence, Tensor) and max(sequence.shape, default=0) <= LONGEST_SEQUENCE
-        return is_short and 0 < layers * of_each <= len(weights)
+        return _is_recurrence(arguments)
     if name == "aten.diff":
         return arguments.get("n", 1) == 1
-    first = next(iter(arguments.values()), None)
+    first = arguments.get("self")
     dim = arguments.get("dim", 0)
     if not isinstance(first, Tensor) or not isinstance(dim, int) or not -first.dim() <= dim < first.dim():
         return True
     pieces = 0
-    if name == "aten.unbind":
+    if name in ("aten.unbind", "aten.unbind_copy"):
         pieces = first.shape[dim]
     elif isinstance(size := arguments.get("split_size"), int):
         pieces = -(-first.shape[dim] // max(1, size))
     elif isinstance(count := arguments.get("chunks"), int):
-        pieces = min(count, first.shape[dim])
+        pieces = min(count, first.shape[dim]) if first.shape[dim] else count
     elif isinstance(count := arguments.get("sections"), int):
         pieces = count
     return pieces <= max(1, results)
+
+
+def _is_recurrence(arguments: Mapping[str, Any]) -> bool:
+    """Whether a recurrent layer is given what one of torch's own is, which its C++ does not check.
+
+    Packed sequences are none: they have another argument, and lengths that are values.
+    """
+    sequence, state, weights = (arguments.get(name) for name in ("input", "hx", "params"))
+    states = state if isinstance(state, list) else [state]
+    if not isinstance(sequence, Tensor) or not isinstance(weights, list):
+        return False
+    each = 2 + 2 * bool(arguments.get("has_biases"))
+    times = arguments.get("num_layers", 0) * (1 + bool(arguments.get("bidirectional")))
+    is_projected = len(weights) == times * (each + 1)
+    dims = [2, 2, 1, 1][:each] + [2] * is_projected
+    return (
+        sequence.dim() == 3  # noqa: PLR2004 - steps, batch and features
+        and len({tensor.dtype for tensor in (sequence, *states, *weights) if isinstance(tensor, Tensor)}) == 1
+        and all(isinstance(item, Tensor) and item.dim() == 3 and item.shape[0] == times for item in states)  # noqa: PLR2004
+        and [item.dim() for item in weights] == dims * times
+    )
