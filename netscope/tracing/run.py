@@ -92,6 +92,8 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
 
 
 def _trace_of(subject: Subject, device: str, mode: str, remarks: tuple[str, ...]) -> Trace:
+    # Before anything is built on meta: what torch 2.6 imports for it does not come up there.
+    torch_compat.settle(Recorder)
     model = subject.build(device)
     inputs = subject.inputs(model)
     if subject.lent or not is_on(model, device):
@@ -104,7 +106,6 @@ def _trace_of(subject: Subject, device: str, mode: str, remarks: tuple[str, ...]
         # An exported graph has only the mode that it was exported in, and says so by this error.
         with suppress(NotImplementedError):
             model.eval() if mode == "eval" else model.train()
-    torch_compat.settle(Recorder)
     recorder = Recorder(places_of(model))
     arguments = tensors_for(model, inputs, device, subject.dtype)
     specs = input_specs(model, arguments)
