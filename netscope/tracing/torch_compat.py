@@ -433,8 +433,12 @@ def current_node_number() -> int | None:
 
 
 def as_written(module: nn.Module) -> Callable[..., Any]:
-    """The module's ``forward`` without the fast path of attention and encoder layers, which hides children and ops."""
-    forward = module.forward
+    """The module's ``forward`` without the fast path of attention and encoder layers, which hides children and ops.
+
+    Of a compiled module that of the one which was compiled. torch 2.6 would look into none of its code ever after.
+    """
+    compiled: Any = getattr(sys.modules.get("torch._dynamo.eval_frame"), "OptimizedModule", ())
+    forward = module._orig_mod.__call__ if isinstance(module, compiled) else module.forward
     if not isinstance(module, (nn.MultiheadAttention, nn.TransformerEncoder, nn.TransformerEncoderLayer)):
         return forward
 
