@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from netscope.errors import BuildError
+from netscope.runtime.archives import opened_archive, read_member
 from netscope.schema.inputs import MOST_ELEMENTS
 from netscope.schema.program import (
     Argument,
@@ -27,7 +28,6 @@ from netscope.schema.program import (
     TensorMeta,
     VersionedProgram,
 )
-from netscope.sources.archive import opened_archive, read_member
 
 SCHEMA_MAJOR = 8
 """Of torch's serialization schema: torch 2.6 writes 8.2, torch 2.14 writes 8.20."""

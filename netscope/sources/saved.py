@@ -15,11 +15,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, MissingExtraError, UnknownNameError, UsageError
+from netscope.runtime.archives import opened_archive, read_member
+from netscope.runtime.pickles import check_nesting
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
-from netscope.sources.archive import opened_archive, read_member
 from netscope.sources.base import ResolvedArchitecture
-from netscope.sources.pickles import check_nesting
 from netscope.sources.spec import SAVED
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from netscope.errors import BuildError
 from netscope.flops.callable_ops import SCRIPT_LANGUAGE, SCRIPT_OPS, only_computes
-from netscope.sources.archive import opened_archive, read_member
+from netscope.runtime.archives import opened_archive, read_member
 
 _ROOTS = frozenset({"torch", "ops", "__torch__", "getattr"})
 _UNNAMED = "unnamed."

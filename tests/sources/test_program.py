@@ -257,7 +257,7 @@ def test_a_damaged_archive_is_one_sentence(folder, program):
 
 
 def test_an_archive_with_more_members_than_any_program_is_refused_unread(program, monkeypatch):
-    monkeypatch.setattr("netscope.sources.archive.MOST_DIRECTORY_BYTES", 100)
+    monkeypatch.setattr("netscope.runtime.archives.MOST_DIRECTORY_BYTES", 100)
     with pytest.raises(BuildError, match="more members than any program"):
         netscope.summarize(str(program))
 

@@ -3,8 +3,6 @@
 import pickletools
 from typing import IO, Any
 
-from netscope.errors import BuildError
-
 DEEPEST = 1_000
 """Of values in values."""
 
@@ -26,17 +24,19 @@ def check_nesting(file: IO[bytes], *, is_whole: bool = False) -> None:
         is_whole: whether it is one pickle, and damaged if it is none.
 
     Raises:
-        BuildError: one is too deep, damaged, or has more values than any file of weights.
+        ValueError: one is too deep, damaged, or has more values than any file of weights.
     """
     for _ in range(1 if is_whole else MOST_PICKLES):
         try:
             inside = _values(file)
-        except (ValueError, IndexError, KeyError, UnicodeError) as error:
+        except (ValueError, IndexError, KeyError) as error:
             if is_whole:
-                raise BuildError("a pickle in it is damaged") from error
+                raise ValueError("a pickle in it is damaged") from error
             return
+        if len(inside) > MOST_VALUES:
+            raise ValueError("it has a pickle with more values than any file of weights")
         if _depth(inside) > DEEPEST:
-            raise BuildError("it has values that are nested too deeply")
+            raise ValueError("it has values that are nested too deeply")
 
 
 def _values(file: IO[bytes]) -> list[list[int]]:
@@ -62,8 +62,8 @@ def _values(file: IO[bytes]) -> list[list[int]]:
             elif code.stack_after:
                 stack.append(len(inside))
                 inside.append(taken)
-                if len(inside) > MOST_VALUES:
-                    raise BuildError("it has a pickle with more values than any file of weights")
+        if len(inside) > MOST_VALUES:
+            break
     return inside
 
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from netscope.errors import BuildError
-
 MOST_DIRECTORY_BYTES = 32 * 2**20
 """Of an archive's directory, which is read whole: some hundred thousand members."""
 
@@ -28,12 +26,12 @@ def opened_archive(path: Path, *, may_compress: bool = False) -> Iterator[zipfil
         may_compress: whether members may be compressed as TorchScript's code is, to ``MOST_MEMBER_BYTES`` in all.
 
     Raises:
-        BuildError: a member is compressed or encrypted, has an unsafe name or the name of another, or there are too
+        ValueError: a member is compressed or encrypted, has an unsafe name or the name of another, or there are too
             many.
         zipfile.BadZipFile: it is no archive, or damaged.
     """
     if _directory_bytes(path) > MOST_DIRECTORY_BYTES:
-        raise BuildError("it has more members than any program")
+        raise ValueError("it has more members than any program")
     with zipfile.ZipFile(path) as archive:
         names: set[str] = set()
         left = MOST_MEMBER_BYTES if may_compress else 0
@@ -42,11 +40,11 @@ def opened_archive(path: Path, *, may_compress: bool = False) -> Iterator[zipfil
             # torch looks names up without regard to case.
             folded = member.filename.casefold()
             if name.is_absolute() or ".." in name.parts or folded in names:
-                raise BuildError(f"its member {member.filename[:80]!r} has an unsafe name, or one that is there twice")
+                raise ValueError(f"its member {member.filename[:80]!r} has an unsafe name, or one that is there twice")
             if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
                 left -= member.file_size
                 if left < 0:
-                    raise BuildError(f"its member {member.filename[:80]!r} is compressed, which torch's are not")
+                    raise ValueError(f"its member {member.filename[:80]!r} is compressed, which torch's are not")
             names.add(folded)
         yield archive
 
@@ -55,11 +53,11 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     """Returns the content of a member.
 
     Raises:
-        BuildError: it is too large.
+        ValueError: it is too large.
         zipfile.BadZipFile: it is damaged.
     """
     if archive.getinfo(name).file_size > MOST_MEMBER_BYTES:
-        raise BuildError(f"its member {name[:80]!r} has more than {MOST_MEMBER_BYTES // 2**20} MiB")
+        raise ValueError(f"its member {name[:80]!r} has more than {MOST_MEMBER_BYTES // 2**20} MiB")
     return archive.read(name)
 
 
@@ -70,7 +68,7 @@ def _directory_bytes(path: Path) -> int:
     which of two such records they believe.
 
     Raises:
-        BuildError: it lies elsewhere.
+        ValueError: it lies elsewhere.
         zipfile.BadZipFile: there is none.
     """
     with path.open("rb") as file:
@@ -87,8 +85,8 @@ def _directory_bytes(path: Path) -> int:
         records = 98
         (found,) = struct.unpack_from("<Q", tail, len(tail) - 34)
         if len(tail) < records or tail[:4] != _END_64 or found != end - records:
-            raise BuildError("its directory is not where torch writes it")
+            raise ValueError("its directory is not where torch writes it")
         size, offset = struct.unpack_from("<QQ", tail, 40)
     if size + offset != end - records:
-        raise BuildError("its directory is not where torch writes it")
+        raise ValueError("its directory is not where torch writes it")
     return int(size)
