@@ -64,7 +64,7 @@ SCRIPT_LANGUAGE = frozenset(
     wait warn zfill EnumName EnumValue ModuleContainerIndex NumToTensor RaiseException StringIndex TupleIndex
     TupleUnpack Uninitialized dtype id is_cpu is_cuda is_ipu is_maia is_meta is_mkldnn is_mps is_mtia is_nested
     is_quantized is_sparse is_sparse_csr is_vulkan is_xla is_xpu itemsize layout max min name nbytes rangelist
-    requires_grad tolist type unchecked_cast unchecked_unwrap_optional
+    requires_grad set_grad_enabled tolist type unchecked_cast unchecked_unwrap_optional
     """.split()  # noqa: SIM905 - one to a line would take two pages
 )
 """Functions, methods and attributes of TorchScript itself."""
@@ -79,9 +79,10 @@ SCRIPT_OPS = frozenset(
 ) | {
     "quantized.linear_prepack_fp16", "quantized.linear_unpack_fp16", "quantized.embedding_byte",
     "quantized.make_quantized_cell_params_dynamic", "quantized.make_quantized_cell_params",
-    "torchvision.box_iou_rotated",
+    "torchvision.box_iou_rotated", "rnn.CellParamsBase", "quantized.LinearPackedParamsBase",
+    "quantized.Conv2dPackedParamsBase", "quantized.Conv3dPackedParamsBase", "quantized.EmbeddingPackedParamsBase",
 }  # fmt: skip
-"""Ops of TorchScript programs that compute and that netscope has no formula for."""
+"""Ops and classes of TorchScript programs that compute and that netscope has no formula for."""
 
 
 def only_computes(op: str) -> bool:

@@ -82,16 +82,20 @@ def _archive(path: Path, text: str) -> ResolvedArchitecture:
     """A TorchScript program or a pickled state dict, whichever ``.pt`` and its like hold."""
     import torch
 
-    if _is_scripted(path):
-        from netscope.sources.scripted_program import check_scripted_program
+    from netscope.sources.scripted_program import check_scripted_program, is_scripted
 
+    mapped = zipfile.is_zipfile(path)
+    names: list[str] = []
+    if mapped:
+        with _readable(text, "an archive"), opened_archive(path, may_compress=True) as archive:
+            names = archive.namelist()
+    if is_scripted(names):
         with _readable(text, "a scripted program"):
             check_pickles(path, may_compress=True)
             check_scripted_program(path)
             module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
         return _resolved(text, path, lambda: module, lambda _module: None, lent=True)
     # Mapped, so that nothing is read and yet tied tensors can be told by their addresses.
-    mapped = zipfile.is_zipfile(path)
     with _readable(text, "a state dict"):
         check_pickles(path)
         content = torch.load(path, map_location="cpu" if mapped else "meta", mmap=mapped, weights_only=True)
@@ -232,15 +236,6 @@ def _on_meta(states: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
             made[key] = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
         result[name] = made[key]
     return result
-
-
-def _is_scripted(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    from netscope.sources.scripted_program import is_scripted
-
-    with zipfile.ZipFile(path) as archive:
-        return is_scripted(archive.namelist())
 
 
 @contextmanager

@@ -92,8 +92,6 @@ def _chain(node: ast.expr) -> list[str]:
 
 def _is_harmless(op: str) -> bool:
     namespace, _, name = op.rpartition(".")
-    if namespace == "quantized" and name in ("LinearPackedParamsBase", "Conv2dPackedParamsBase"):
-        return True
     if namespace in ("", "aten", "prim"):
         is_known = name in SCRIPT_LANGUAGE or only_computes(f"aten.{name}")
         return is_known or (not namespace and name not in _ops_of_torch())
@@ -124,8 +122,9 @@ def _check_loading(kind: ast.ClassDef) -> None:
         seen.add(name)
         for node in ast.walk(functions[name]):
             calls = _chain(node.func) if isinstance(node, ast.Call) else []
-            is_plain = calls[:1] in (["self"], ["annotate"], ["unchecked_cast"], ["uninitialized"])
+            is_own = calls[:1] == ["self"] and len(calls) == 2 and calls[1] in functions  # noqa: PLR2004
+            is_plain = is_own or calls in (["annotate"], ["unchecked_cast"], ["uninitialized"])
             is_plain = is_plain or calls[:2] == ["ops", "quantized"] or (calls[:1] == ["torch"] and calls[1] in _ASKS)
             if isinstance(node, _REPEATS) or (calls and not is_plain):
                 raise BuildError(f"{_SETS_STATE} of {kind.name} does more than set attributes")
-            pending += calls[1:2] if calls[:1] == ["self"] else []
+            pending += calls[1:] if is_own else []

@@ -107,7 +107,8 @@ class Recorder(TorchDispatchMode):
         """Wraps ``forward`` of every module, so that a direct ``self.child.forward(x)`` is seen as well."""
         try:
             for place in self.places:
-                if place.same_as is None:
+                # A scripted module has no ``forward`` where it has several of them, as a recurrent layer does.
+                if place.same_as is None and hasattr(place.module, "forward"):
                     attributes = vars(place.module)
                     recorded = self._recorded(place.module)
                     recorded.__dict__[_BEFORE] = attributes.get("forward", _MISSING)

@@ -85,10 +85,38 @@ def test_a_program_that_computes_runs(folder):
     assert netscope.summarize("net.pt", (2, 4)).totals.macs == 24
 
 
-def test_a_quantised_program_may_pack_its_weights_while_it_is_loaded(folder):
-    model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3)), {nn.Linear})
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = nn.LSTM(4, 3)
+
+    def forward(self, x):
+        return self.rnn(x)[0]
+
+
+@pytest.mark.parametrize(("make", "shape"), [(lambda: nn.Sequential(nn.Linear(4, 3)), (2, 4)), (Recurrent, (2, 1, 4))])
+def test_a_quantised_program_may_pack_its_weights_while_it_is_loaded(folder, make, shape):
+    model = torch.ao.quantization.quantize_dynamic(make().eval(), {nn.Linear, nn.LSTM})
     torch.jit.save(torch.jit.script(model), folder / "int8.pt")
-    assert netscope.summarize("int8.pt", (2, 4)).totals.macs == 24
+    macs = netscope.summarize("int8.pt", shape).totals.macs
+    assert macs == netscope.summarize(make(), shape).totals.macs
+
+
+class Ungraded(nn.Module):
+    def forward(self, x):
+        with torch.no_grad():
+            return x + 1
+
+
+def test_a_program_may_leave_gradients_out(folder):
+    torch.jit.save(torch.jit.script(Ungraded()), folder / "net.pt")
+    assert netscope.summarize("net.pt", (2, 4)).rows[0].output_shapes == ((2, 4),)
+
+
+def test_a_layer_is_not_run_while_it_is_loaded(folder):
+    scripted(folder / "net.pt", loading("self.x = (self.sub).forward(state)"))
+    with pytest.raises(BuildError, match="__setstate__ of Sequential does more"):
+        netscope.summarize("net.pt", (2, 4))
 
 
 @pytest.mark.slow
