@@ -34,7 +34,7 @@ SCHEMA_MAJOR = 8
 
 TIES_UNKNOWN = "the file does not say which weights are tied: parameters may be counted twice"
 VALUES_UNKNOWN = "sizes that depend on values are not in the file, and count as 0"
-HANDED_ON = "modules without an op in the file, as those have that only hand on what they are given, stand as never run"
+HANDED_ON = "a module that has no op in the file is shown as never run, even if it passed its input on"
 
 DEEPEST, MOST_MODULES, MOST_INPUTS = 100, 20_000, 1_000
 """Of modules in modules, of modules, and of what a program is given: more than any has."""
