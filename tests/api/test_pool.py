@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -207,9 +207,14 @@ def test_an_interrupt_reaches_all_processes(tmp_path):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen([sys.executable, "-c", INTERRUPTED], cwd=tmp_path, text=True, **pipes)
     assert [process.stdout.readline() for _ in range(2)] == ["0\n", "0\n"]
-    process.send_signal(signal.SIGINT)
-    # Whoever is left holds the pipe of errors open.
-    _, err = process.communicate(timeout=600)
+    err = ""
+    # Python drops an interrupt that comes while it cleans up after an object; one more is heard.
+    for _ in range(10):
+        process.send_signal(signal.SIGINT)
+        # Whoever is left holds the pipe of errors open.
+        with suppress(subprocess.TimeoutExpired):
+            _, err = process.communicate(timeout=60)
+            break
     assert err.endswith("KeyboardInterrupt\n")
 
 
