@@ -9,10 +9,11 @@ from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameEr
 from netscope.own_process import importing
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs
-from netscope.schema.program import SavedProgram
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from netscope.schema.program import SavedProgram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ class ResolvedArchitecture:
     published: tuple[Published, ...] = ()
     origin: Origin | None = None
     versions: dict[str, str] = field(default_factory=dict)
-    program: SavedProgram | None = None
+    program: "SavedProgram | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
