@@ -1,5 +1,6 @@
 """Which source a name belongs to, and what is said of a name that none has."""
 
+import importlib.metadata
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -79,8 +80,11 @@ class ThirdPartySource:
 def third_party(monkeypatch):
     entry = EntryPoint(name="toys", value=f"{__name__}:ThirdPartySource", group=registry.ENTRY_POINTS)
     monkeypatch.setattr(EntryPoint, "load", lambda _self: ThirdPartySource)
+    # torch's own packages look for theirs when they are first imported, which may be here.
+    real = importlib.metadata.entry_points
     monkeypatch.setattr(
-        "importlib.metadata.entry_points", lambda group: [entry] if group == registry.ENTRY_POINTS else []
+        "importlib.metadata.entry_points",
+        lambda **asked: [entry] if asked == {"group": "netscope.sources"} else real(**asked),
     )
 
 
@@ -98,7 +102,12 @@ def test_a_name_that_an_earlier_source_has_is_listed_with_its_source():
 
 def test_a_source_that_cannot_be_loaded_is_named(monkeypatch):
     entry = EntryPoint(name="broken", value="nowhere:Source", group=registry.ENTRY_POINTS)
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [entry])  # noqa: ARG005 - the name is the caller's
+    # torch's own packages look for theirs when they are first imported, which may be here.
+    real = importlib.metadata.entry_points
+    monkeypatch.setattr(
+        "importlib.metadata.entry_points",
+        lambda **asked: [entry] if asked == {"group": "netscope.sources"} else real(**asked),
+    )
     with pytest.raises(BuildError, match="the source 'broken' could not be loaded: ModuleNotFoundError"):
         sources.resolve("broken/net")
 
