@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from netscope.machine import cores, memory_bytes
+from netscope.runtime.machine import cores, memory_bytes
 
 PAGES = Path(__file__).parent.parent / "docs" / "explanation"
 FIGURES = PAGES / "performance.json"

@@ -10,8 +10,8 @@ The public names are imported when they are first used, so that ``import netscop
 
 from typing import TYPE_CHECKING
 
-from netscope import lazily
-from netscope.display import Form, set_renderer
+from netscope.runtime import lazy_imports
+from netscope.schema.display import Form, set_renderer
 
 if TYPE_CHECKING:
     from netscope.api.benchmark import bench
@@ -72,7 +72,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = lazily.names_of(__name__)
+    __getattr__ = lazy_imports.names_of(__name__)
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
     one is shown again, the other removed.
     """
     # Which may not be imported yet, or only in part.
-    for draft in getattr(sys.modules.get("netscope.files"), "DRAFTS", ()):
+    for draft in getattr(sys.modules.get("netscope.runtime.files"), "DRAFTS", ()):
         draft.unlink(missing_ok=True)
     spinning = getattr(sys.modules.get("netscope.cli.output"), "SPINNING", None)
     if spinning is not None and spinning.is_set():
@@ -33,15 +33,15 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we are
-    from netscope import own_process
+    from netscope.runtime import startup
 
-    own_process.begin()
-    with own_process.importing():
+    startup.begin()
+    with startup.importing():
         from netscope.cli.app import run
 
-    own_process.ARGUMENTS[:], sys.argv[1:] = sys.argv[1:], []
+    startup.ARGUMENTS[:], sys.argv[1:] = sys.argv[1:], []
     try:
-        code = run(own_process.ARGUMENTS)
+        code = run(startup.ARGUMENTS)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has had enough.
@@ -53,7 +53,7 @@ def main() -> None:
         code = 2
     if _is_watched() or _ran_foreign_code():
         sys.exit(code)
-    own_process.leave(code)
+    startup.leave(code)
 
 
 def _is_watched() -> bool:

@@ -9,7 +9,7 @@ from netscope.analysis.experts import active_params
 from netscope.analysis.memory import kept_activations, peak_of_inference
 from netscope.analysis.receptive import receptive_fields
 from netscope.analysis.unread import unread_names, unread_tensors
-from netscope.own_process import uncollected
+from netscope.runtime.startup import uncollected
 from netscope.schema import (
     NEVER_RAN,
     NOWHERE,

@@ -14,7 +14,7 @@ from typing import Any
 from netscope.api.isolation import Worker, WorkerError
 from netscope.api.recalling import environment_of_workers
 from netscope.errors import UsageError
-from netscope.machine import available_memory_bytes, cores
+from netscope.runtime.machine import available_memory_bytes, cores
 
 WORKER_BYTES = 2**30
 """What a worker is expected to take: half of it for torch."""

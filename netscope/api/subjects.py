@@ -14,7 +14,7 @@ from netscope.errors import (
     UsageError,
     did_you_mean,
 )
-from netscope.own_process import importing, sparing
+from netscope.runtime.startup import importing, sparing
 from netscope.schema import Trace
 from netscope.schema.inputs import ForwardInputs, as_forward_inputs
 

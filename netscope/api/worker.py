@@ -15,10 +15,10 @@ from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
-from netscope import own_process
 from netscope.api.isolation import FAILURE, PREPARE
 from netscope.api.recalling import recall_as_asked
 from netscope.errors import NetscopeError, OutOfMemoryError, described, unexpected
+from netscope.runtime import startup
 from netscope.schema.codec import encoded
 
 LONGEST_MESSAGE = 1000
@@ -28,7 +28,7 @@ Teller = Callable[[Any], None]
 
 def _prepare(_tell: Teller) -> None:
     """Imports what every architecture needs, so that this counts for none of them."""
-    with own_process.importing():
+    with startup.importing():
         from netscope import sources, tracing  # noqa: F401
 
 
@@ -192,7 +192,7 @@ def serve_in_group(folder: str, path: str) -> None:
 
 def _prepared(asked: "SimpleQueue[dict[str, Any]]", *, listens: bool = True) -> Callable[[dict[str, Any]], None]:
     """Makes this process a worker; returns how it answers. Nothing else that it prints comes among the answers."""
-    own_process.begin()
+    startup.begin()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -8,7 +8,7 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
-from netscope.machine import cores
+from netscope.runtime.machine import cores
 
 NVIDIA_DRIVER = Path("/dev/nvidiactl")
 

@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from netscope import own_process
 from netscope.cli.bench_display import Display, displayed, stoppable
 from netscope.cli.completion import architectures as complete
 from netscope.cli.options import DebugOption, FormatOption, InputOption, OutputOption, SeqLenOption
 from netscope.cli.output import STDOUT, check_output, encodable, working, write_result
 from netscope.errors import NetscopeError, OutputError, UsageError
 from netscope.render import check_format, render
+from netscope.runtime import startup
 from netscope.schema import BenchReport
 from netscope.schema.bench import COMPILE_MODES
 
@@ -154,7 +154,7 @@ def bench(
         architectures or (),
         options,
         layers=layers,
-        command=shlex.join(["netscope", *own_process.ARGUMENTS]),
+        command=shlex.join(["netscope", *startup.ARGUMENTS]),
         before=None if compare is None else read_saved(BenchReport, compare),
         force=force,
         slower_limit=None if fail_if_slower is None else benchmark.percent(fail_if_slower, "--fail-if-slower"),

@@ -12,8 +12,8 @@ from threading import Event, Timer
 from typing import TYPE_CHECKING, Any, TextIO
 
 from netscope.errors import OutputError
-from netscope.files import write_whole
 from netscope.render import FORMATS, Canvas, render
+from netscope.runtime.files import write_whole
 
 if TYPE_CHECKING:
     from rich.status import Status

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from netscope.errors import ConfigError, OutputError
-from netscope.files import write_whole
+from netscope.runtime.files import write_whole
 from netscope.schema import COUNTING_VERSION, LockedModel
 from netscope.schema.codec import without_surrogates
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from netscope.machine import cores, memory_bytes
 from netscope.measuring.telemetry import device_facts
+from netscope.runtime.machine import cores, memory_bytes
 from netscope.schema import BenchEnvironment
 
 VARIABLES = (

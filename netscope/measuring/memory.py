@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from netscope.machine import available_memory_bytes
+from netscope.runtime.machine import available_memory_bytes
 
 _STATUS = Path("/proc/self/status")
 _RESET_PEAK = "5"

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from netscope.errors import DeviceError
-from netscope.launched import in_group, local_group_size, local_rank
 from netscope.measuring import torch_compat
+from netscope.runtime.torchrun_env import in_group, local_group_size, local_rank
 from netscope.schema import BenchConfig
 
 REDUCED = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from netscope.machine import cores
 from netscope.measuring import torch_compat
 from netscope.measuring.ceilings import ceilings
 from netscope.measuring.clock import clock_of
@@ -25,6 +24,7 @@ from netscope.measuring.runner import (
 )
 from netscope.measuring.session import on_device
 from netscope.measuring.step import Subject, grad_mode, prepare
+from netscope.runtime.machine import cores
 from netscope.schema import BenchConfig, Block, SelfTestCheck
 from netscope.schema.bench import bound_of
 from netscope.schema.inputs import ForwardInputs

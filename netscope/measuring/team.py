@@ -9,8 +9,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from netscope.launched import in_group
 from netscope.measuring.runner import ALONE, Team, Value
+from netscope.runtime.torchrun_env import in_group
 from netscope.schema import Block
 
 _TIMES = ("wall_s", "enqueue_s", "first_enqueue_s", "busy_s")

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import torch
 
-from netscope.nvml import Gpu, driver_version
+from netscope.runtime.nvml import Gpu, driver_version
 from netscope.schema import Span, Telemetry
 
 
@@ -49,7 +49,7 @@ class Sampler:
         if device.type == "cuda" and device_facts(device).driver is not None:
             # A file, which never fills up and has nobody wait as a pipe does.
             self._samples = TemporaryFile()  # noqa: SIM115 - open as long as this is
-            command = [sys.executable, "-m", "netscope.nvml", _uuid(device)]
+            command = [sys.executable, "-m", "netscope.runtime.nvml", _uuid(device)]
             self._process = subprocess.Popen(  # noqa: S603 - our own code
                 command, stdout=self._samples, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
             )

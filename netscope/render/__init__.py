@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from netscope import lazily
+from netscope.runtime import lazy_imports
 
 if TYPE_CHECKING:
     from netscope.render.bench_facts import bench_line
@@ -33,4 +33,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = lazily.names_of(__name__)
+    __getattr__ = lazy_imports.names_of(__name__)

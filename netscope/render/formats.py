@@ -5,9 +5,9 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from netscope.display import Form
 from netscope.errors import UsageError
 from netscope.render.document import Canvas, Document
+from netscope.schema.display import Form
 
 if TYPE_CHECKING:
     from netscope.render.comparing import CompareView

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from netscope.display import Displayed
 from netscope.schema.codec import to_json
+from netscope.schema.display import Displayed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-from netscope.display import Displayed
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.diff import ModelDiff
+from netscope.schema.display import Displayed
 from netscope.schema.summary import LayerTensor
 from netscope.schema.tensors import PlainValue, Shape
 

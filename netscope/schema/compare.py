@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from netscope.display import Displayed
 from netscope.schema.codec import from_json, to_json
+from netscope.schema.display import Displayed
 from netscope.schema.summary import FLOP_CONVENTION, Architecture
 from netscope.schema.tensors import InputSpec
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from netscope.display import Displayed
 from netscope.schema.codec import from_json, to_json
+from netscope.schema.display import Displayed
 from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, Totals, left_out
 from netscope.schema.tensors import InputSpec, PlainValue, Shape
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from netscope.display import Displayed
 from netscope.schema.codec import from_json, to_json
+from netscope.schema.display import Displayed
 from netscope.schema.report import ChainStage
 from netscope.schema.summary import Architecture, LayerRow, Totals
 from netscope.schema.tensors import InputSpec, Shape

@@ -4,9 +4,9 @@ from dataclasses import dataclass, fields
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from netscope.display import Displayed
 from netscope.errors import MissingExtraError, SavedResultError
 from netscope.schema.codec import from_json, to_json
+from netscope.schema.display import Displayed
 from netscope.schema.memory import MemoryUse, PeakMemory
 from netscope.schema.receptive import ReceptiveField
 from netscope.schema.tensors import InputSpec, PlainValue, Shape

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from netscope.display import Displayed
 from netscope.schema.codec import to_json
+from netscope.schema.display import Displayed
 from netscope.schema.summary import Architecture, OpCount
 from netscope.schema.tensors import InputSpec
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameError, described, did_you_mean
-from netscope.own_process import importing
+from netscope.runtime.startup import importing
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs
 

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, DeviceError, NetscopeError, UsageError, described
-from netscope.machine import available_memory_bytes
-from netscope.own_process import uncollected, unwarned
+from netscope.runtime.machine import available_memory_bytes
+from netscope.runtime.startup import uncollected, unwarned
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, UnknownNameError, UsageError, described, did_you_mean
-from netscope.own_process import OURS
+from netscope.runtime.startup import OURS
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
 from netscope.sources.base import ResolvedArchitecture

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BrokenInstallError, MissingExtraError, UsageError
-from netscope.own_process import importing
+from netscope.runtime.startup import importing
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
 from netscope.sources.base import Published, ResolvedArchitecture, unknown_name, version_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netscope.errors import BuildError, UnknownNameError, UsageError, did_you_mean
-from netscope.own_process import OURS
+from netscope.runtime.startup import OURS
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.sources.base import ResolvedArchitecture, imported, version_of
 from netscope.sources.transformers_inputs import inputs_of_length, usual_inputs

@@ -11,7 +11,7 @@ from torch import nn
 
 from netscope.errors import NetscopeError
 from netscope.flops import FORMULAS
-from netscope.own_process import OURS, unwarned
+from netscope.runtime.startup import OURS, unwarned
 from netscope.schema import PeerTally
 from netscope.tracing import torch_compat
 from netscope.tracing.inputs import tensors_for

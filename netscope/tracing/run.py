@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from netscope.errors import DeviceError, NetscopeError, TracingError
-from netscope.machine import available_memory_bytes
-from netscope.own_process import uncollected
+from netscope.runtime.machine import available_memory_bytes
+from netscope.runtime.startup import uncollected
 from netscope.schema import LayerFailure, Trace
 from netscope.schema.inputs import ForwardInputs
 from netscope.tracing import torch_compat

@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import (
     _get_current_dispatch_mode_stack,
 )
 
-from netscope.own_process import OURS
+from netscope.runtime.startup import OURS
 from netscope.schema import RAGGED
 
 _IMPORTS_WITHOUT_OPS = (2, 14)

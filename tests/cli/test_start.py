@@ -113,9 +113,9 @@ def test_a_process_of_our_own_imports_the_compiler_when_it_is_asked():
     python("""
 import builtins, gc, sys
 before = builtins.__import__
-from netscope import own_process
+from netscope.runtime import startup
 from netscope.sources import torchvision
-own_process.OURS.set()
+startup.OURS.set()
 torchvision._models()
 assert gc.isenabled() and builtins.__import__ is before
 assert not {"torch._dynamo", "sympy"} & set(sys.modules)
@@ -144,10 +144,10 @@ def test_an_import_that_fails_leaves_nothing_behind():
     python("""
 import builtins, gc
 before = builtins.__import__
-from netscope import own_process
-own_process.OURS.set()
+from netscope.runtime import startup
+startup.OURS.set()
 try:
-    with own_process.importing():
+    with startup.importing():
         assert not gc.isenabled()
         import there_is_none
 except ModuleNotFoundError:
@@ -159,14 +159,14 @@ assert gc.isenabled() and builtins.__import__ is before
 def test_leaving_waits_for_threads_and_calls_what_is_registered_for_the_end():
     code = """
 import atexit, sys, threading, time
-from netscope import own_process
+from netscope.runtime import startup
 def late():
     time.sleep(0.2)
     print("thread")
 atexit.register(lambda: print("end"))
 threading.Thread(target=late).start()
 sys.stderr.write("told")
-own_process.leave(5)
+startup.leave(5)
 """
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (finished.returncode, finished.stdout, finished.stderr) == (5, "thread\nend\n", "told")

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from netscope.errors import DeviceError
-from netscope.machine import available_memory_bytes, cores, memory_bytes
 from netscope.measuring import device_of, environment
 from netscope.measuring.telemetry import Sampler, summarised
-from netscope.nvml import REASONS, Gpu, driver_version
+from netscope.runtime.machine import available_memory_bytes, cores, memory_bytes
+from netscope.runtime.nvml import REASONS, Gpu, driver_version
 from netscope.schema import BenchConfig
 
 linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
@@ -37,7 +37,7 @@ def test_the_peak_is_what_was_used_beyond_what_was_there():
 def test_an_allocation_beyond_the_machines_memory_fails_and_nothing_is_killed():
     code = (
         "import torch\n"
-        "from netscope.machine import available_memory_bytes\n"
+        "from netscope.runtime.machine import available_memory_bytes\n"
         "from netscope.measuring.memory import within_memory\n"
         "from netscope.measuring.torch_compat import is_out_of_memory\n"
         "more = available_memory_bytes() + 2**30\n"

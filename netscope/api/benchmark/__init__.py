@@ -4,7 +4,7 @@ from netscope.api.benchmark.call import bench
 from netscope.api.benchmark.plan import BenchPlan, Options, percent, plan_bench
 from netscope.api.benchmark.run import BenchRun, Watcher
 from netscope.api.benchmark.selftest import self_test
-from netscope.launched import group_size, in_group, rank
+from netscope.runtime.torchrun_env import group_size, in_group, rank
 
 __all__ = [
     "BenchPlan",

@@ -7,8 +7,8 @@ from itertools import product
 from typing import Any, get_args
 
 from netscope.errors import UsageError, did_you_mean
-from netscope.launched import in_group
-from netscope.machine import cores
+from netscope.runtime.machine import cores
+from netscope.runtime.torchrun_env import in_group
 from netscope.schema import BenchConfig, BenchReport
 from netscope.schema.bench import COMPILE_MODES, Mode, Parallelism, Placement, Precision
 from netscope.schema.inputs import parse_inputs

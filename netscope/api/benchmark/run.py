@@ -13,7 +13,7 @@ from netscope.api.benchmark.places import Elsewhere, Here, Place
 from netscope.api.benchmark.plan import BenchPlan, check_plan
 from netscope.api.benchmark.saved import check_comparable, check_measured, compared_with
 from netscope.errors import DeviceError, MeasuringError, NetscopeError, OutOfMemoryError
-from netscope.launched import in_group
+from netscope.runtime.torchrun_env import in_group
 from netscope.schema import (
     Architecture,
     BenchConfig,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from netscope import lazily
+from netscope.runtime import lazy_imports
 
 if TYPE_CHECKING:
     from netscope.schema.bench.blocks import FEWEST_BLOCKS, Block, Bound, WarmUp, bound_of, is_enough
@@ -51,4 +51,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = lazily.names_of(__name__)
+    __getattr__ = lazy_imports.names_of(__name__)

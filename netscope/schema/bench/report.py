@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from netscope.display import Displayed
 from netscope.errors import SavedResultError
 from netscope.schema.bench.config import BenchConfig
 from netscope.schema.bench.environment import BenchEnvironment
 from netscope.schema.bench.result import BenchResult
 from netscope.schema.codec import from_json, to_json
+from netscope.schema.display import Displayed
 from netscope.statistics import Difference
 
 

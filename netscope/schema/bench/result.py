@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from netscope.display import Displayed
 from netscope.schema.bench.blocks import Block, Bound, WarmUp, bound_of, is_enough
 from netscope.schema.bench.config import BenchConfig
 from netscope.schema.bench.environment import BenchEnvironment, Ceilings, Telemetry
+from netscope.schema.display import Displayed
 from netscope.schema.summary import Architecture, Summary
 from netscope.schema.tensors import InputSpec
 from netscope.statistics import Estimate, Trend, mean_estimate, outliers, percentile, trend

@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-from netscope import lazily
+from netscope.runtime import lazy_imports
 
 PACKAGES = [
     "netscope",
@@ -21,13 +21,13 @@ PACKAGES = [
 def test_all_that_a_package_promises_is_there(name):
     package = import_module(name)
     assert all(hasattr(package, promised) for promised in package.__all__)
-    assert set(package.__all__) - {"__version__"} == set(lazily._homes(name))
+    assert set(package.__all__) - {"__version__"} == set(lazy_imports._homes(name))
 
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_no_name_is_that_of_a_module_which_would_take_its_place(name):
     modules = {module.name for module in pkgutil.iter_modules(import_module(name).__path__)}
-    assert modules.isdisjoint(lazily._homes(name))
+    assert modules.isdisjoint(lazy_imports._homes(name))
 
 
 def test_what_is_not_there_is_said():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.fx.experimental import symbolic_shapes
 
-from netscope import stand_ins
+from netscope.runtime import import_stubs
 
 SYMBOLS = "torch.fx.experimental.symbolic_shapes"
 ASKER = {"__name__": "torch._refs"}
@@ -14,7 +14,7 @@ ASKER = {"__name__": "torch._refs"}
 
 @pytest.fixture
 def stand_in():
-    return stand_ins._STAND_INS[SYMBOLS]
+    return import_stubs._STAND_INS[SYMBOLS]
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def symbol():
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        *((name, (value,)) for name in stand_ins._ANSWERS if name not in ("is_nested_int", "sym_eq")
+        *((name, (value,)) for name in import_stubs._ANSWERS if name not in ("is_nested_int", "sym_eq")
           for value in (True, False)),
         *((name, values) for name in ("sym_and", "sym_or")
           for values in ((True, False), (False, False), (True, True, False))),
@@ -69,16 +69,16 @@ def test_what_else_is_wanted_is_the_real_one(stand_in):
 
 def test_only_those_that_ask_get_a_stand_in_and_only_until_the_real_one_is_there(stand_in, monkeypatch):
     wanted = (None, ("guard_or_false",), 0)
-    assert stand_ins.import_sparingly(SYMBOLS, ASKER, *wanted) is symbolic_shapes
-    assert stand_ins.import_sparingly(SYMBOLS, {"__name__": "somewhere"}, *wanted) is symbolic_shapes
+    assert import_stubs.import_sparingly(SYMBOLS, ASKER, *wanted) is symbolic_shapes
+    assert import_stubs.import_sparingly(SYMBOLS, {"__name__": "somewhere"}, *wanted) is symbolic_shapes
     monkeypatch.delitem(sys.modules, SYMBOLS)
-    assert stand_ins.import_sparingly(SYMBOLS, ASKER, *wanted) is stand_in
-    monkeypatch.setattr(stand_ins, "_import", lambda name, *_: name)
-    assert stand_ins.import_sparingly(SYMBOLS, ASKER, None, None, 0) == SYMBOLS
+    assert import_stubs.import_sparingly(SYMBOLS, ASKER, *wanted) is stand_in
+    monkeypatch.setattr(import_stubs, "_import", lambda name, *_: name)
+    assert import_stubs.import_sparingly(SYMBOLS, ASKER, None, None, 0) == SYMBOLS
     monkeypatch.delitem(sys.modules, "torch.fx.experimental._config")
-    assert stand_ins.import_sparingly(SYMBOLS, ASKER, *wanted) == SYMBOLS
-    assert stand_ins.import_sparingly("json", None) == "json"
+    assert import_stubs.import_sparingly(SYMBOLS, ASKER, *wanted) == SYMBOLS
+    assert import_stubs.import_sparingly("json", None) == "json"
 
 
 def test_without_sympy_nothing_is_an_expression():
-    assert not isinstance(3, stand_ins._STAND_INS["sympy"].Basic)
+    assert not isinstance(3, import_stubs._STAND_INS["sympy"].Basic)

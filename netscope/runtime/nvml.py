@@ -1,6 +1,6 @@
 """What NVML, the driver's own library, says of a GPU; as a command, again and again.
 
-    python -m netscope.nvml UUID
+    python -m netscope.runtime.nvml UUID
 
 It stands apart so that it can be asked from another process, which imports no torch and takes no time from the one that
 measures. It needs the extra ``gpu``.

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from netscope.stand_ins import import_sparingly
+from netscope.runtime.import_stubs import import_sparingly
 
 ARGUMENTS: list[str] = []
 """Of the command; a user's module that reads ``sys.argv`` finds none."""
