@@ -14,15 +14,15 @@ from netscope.runtime import lazy_imports
 from netscope.schema.display import Form, set_renderer
 
 if TYPE_CHECKING:
-    from netscope.api.benchmark import bench
-    from netscope.api.checking import check
-    from netscope.api.comparing import compare
-    from netscope.api.diffing import diff, weights_map
-    from netscope.api.explaining import explain
-    from netscope.api.listing import list_architectures
-    from netscope.api.reporting import report
-    from netscope.api.summarizing import summarize, trace
-    from netscope.api.verifying import verify
+    from netscope.api.bench import bench
+    from netscope.api.check import check
+    from netscope.api.compare import compare
+    from netscope.api.diff import diff, weights_map
+    from netscope.api.explain import explain
+    from netscope.api.list import list_architectures
+    from netscope.api.report import report
+    from netscope.api.summary import summarize, trace
+    from netscope.api.verify import verify
     from netscope.errors import NetscopeError
     from netscope.schema import (
         ArchitectureReport,

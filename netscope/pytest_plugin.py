@@ -86,12 +86,12 @@ def _checked(item: pytest.Item, model: Any, given: Mapping[str, Any]) -> "CheckR
         Failed: something does not hold, or the rules are not understood.
     """
     __tracebackhide__ = True
-    from netscope.api import checking
+    from netscope.api import check as use_case
     from netscope.errors import NetscopeError
 
     item.stash.setdefault(_CHECKED, []).append(str(model))
     try:
-        report, locked = checking.check_for_test(
+        report, locked = use_case.check_for_test(
             model, given, name=item.nodeid, folder=item.config.rootpath, update=item.config.getoption("netscope_update")
         )
     except NetscopeError as error:
@@ -116,7 +116,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if not updates:
         return
     from netscope import config
-    from netscope.api import checking
+    from netscope.api import check as use_case
     from netscope.errors import NetscopeError
 
     output = getattr(session.config, "workeroutput", None)
@@ -124,7 +124,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         output[_WORKER_KEY] = config.lock_text(config.Lock(models=updates))
         return
     try:
-        checking.update_lock(session.config.rootpath, updates)
+        use_case.update_lock(session.config.rootpath, updates)
     except NetscopeError as error:
         pytest.exit(f"netscope: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
 

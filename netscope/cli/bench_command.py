@@ -120,16 +120,16 @@ def bench(
     """
     format_name = check_output(output, format_name)
     check_format(format_name)
-    from netscope.api import benchmark
-    from netscope.api.reading import read_saved
+    from netscope.api import bench
+    from netscope.api.saved_results import read_saved
 
     if selftest:
         if architectures:
             raise UsageError("the self-test has a network of its own, and takes no architecture")
         _self_test(device, dtype, format_name, output)
         return
-    in_group = benchmark.in_group()
-    options = benchmark.Options(
+    in_group = bench.in_group()
+    options = bench.Options(
         batch_size=batch_size,
         seq_len=seq_len,
         device=device,
@@ -142,7 +142,7 @@ def bench(
         data=data,
         optimizer=optimizer,
         latency=latency,
-        nproc=benchmark.group_size() if in_group else nproc,
+        nproc=bench.group_size() if in_group else nproc,
         parallel=parallel,
         threads=threads,
         seed=seed,
@@ -150,19 +150,19 @@ def bench(
         max_time_s=max_time,
         inputs=tuple(inputs or ()),
     )
-    plan = benchmark.plan_bench(
+    plan = bench.plan_bench(
         architectures or (),
         options,
         layers=layers,
         command=shlex.join(["netscope", *startup.ARGUMENTS]),
         before=None if compare is None else read_saved(BenchReport, compare),
         force=force,
-        slower_limit=None if fail_if_slower is None else benchmark.percent(fail_if_slower, "--fail-if-slower"),
+        slower_limit=None if fail_if_slower is None else bench.percent(fail_if_slower, "--fail-if-slower"),
         in_this_process=in_group,
     )
     if not in_group:
         _run(plan, _Writer(format_name, output))
-    elif benchmark.rank() == 0:
+    elif bench.rank() == 0:
         # torchrun has started us and others, of which the first has the word; what models print stays out of the data.
         writer = _Writer(format_name, output, streams=False)
         with working("measuring"):
@@ -170,14 +170,14 @@ def bench(
         _finish(outcome, writer)
     else:
         with working("measuring"):
-            benchmark.BenchRun(plan).go()
+            bench.BenchRun(plan).go()
 
 
 def _self_test(device: str, dtype: str, format_name: str, output: Path | None) -> None:
-    from netscope.api import benchmark
+    from netscope.api import bench
 
     with working("testing the benchmark") as progress:
-        result = benchmark.self_test(device, dtype, progress)
+        result = bench.self_test(device, dtype, progress)
     write_result(result, format_name, output)
     if result.exit_code:
         raise typer.Exit(result.exit_code)
@@ -226,7 +226,7 @@ class _Outcome:
 
 def _measured(plan: Any, writer: _Writer, display: Display) -> _Outcome:
     """Measures, and ends early with what there is if that is asked for."""
-    from netscope.api import benchmark
+    from netscope.api import bench
 
     is_stopped = Event()
 
@@ -239,7 +239,7 @@ def _measured(plan: Any, writer: _Writer, display: Display) -> _Outcome:
         display.stopping()
         run.stop()
 
-    run = benchmark.BenchRun(plan, benchmark.Watcher(doing=display.doing, told=display.told, measured=measured))
+    run = bench.BenchRun(plan, bench.Watcher(doing=display.doing, told=display.told, measured=measured))
     failure: NetscopeError | None = None
     try:
         with stoppable(stop):

@@ -40,15 +40,15 @@ def cache(
     format_name = check_output(output, format_name)
     check_format(format_name)
     with working("looking through the cache"):
-        from netscope.api import cached
+        from netscope.api import cache
 
         if action == "clear":
-            result = cached.clear_cache()
+            result = cache.clear_cache()
         elif action == "prune":
-            result = cached.prune_cache(
-                cached.UNUSED_DAYS if unused is None else unused,
+            result = cache.prune_cache(
+                cache.UNUSED_DAYS if unused is None else unused,
                 None if max_size is None else round(max_size * 2**20),
             )
         else:
-            result = cached.cache_contents()
+            result = cache.cache_contents()
     write_result(result, format_name, output)

@@ -102,19 +102,19 @@ def check(
     how = {"update": update, "against": against or "", "timeout_s": timeout, "jobs": jobs}
     if not given and (inputs or any(value is not None for value in options.values())):
         raise UsageError("the input and the device of a check stand in the project's file, or go with a rule")
-    from netscope.api import checking
+    from netscope.api import check as use_case
 
     plan = (
-        checking.plan_by_itself(names or [], inputs or [], options, given, config, **how)
+        use_case.plan_by_itself(names or [], inputs or [], options, given, config, **how)
         if given
-        else checking.plan_checks(names or [], config, **how)
+        else use_case.plan_checks(names or [], config, **how)
     )
     is_github = format_name == "github" or os.environ.get("GITHUB_ACTIONS") == "true"
     with (
         without_github_commands() if is_github else nullcontext(),
         answering("checking", no_cache=no_cache) as progress,
     ):
-        report = checking.run_checks(plan, lambda told: progress(progress_text(told, "checking")))
+        report = use_case.run_checks(plan, lambda told: progress(progress_text(told, "checking")))
     if format_name in _ROOT_OF:
         report = report.with_files_below(_from_root(_ROOT_OF[format_name]))
     if format_name == "github":

@@ -77,16 +77,16 @@ def compare(
     if not timeout > 0:
         raise UsageError(f"--timeout has to be more than 0 s, not {timeout:g}")
     with answering("comparing", no_cache=no_cache) as progress:
-        from netscope.api import comparing
+        from netscope.api import compare
 
-        plan = comparing.ComparisonPlan(
+        plan = compare.ComparisonPlan(
             specs=architectures,
             inputs=inputs or (),
             options={"batch_size": batch_size, "seq_len": seq_len, "device": device},
             timeout_s=timeout,
             jobs=jobs,
         )
-        result = comparing.run_comparison(plan, lambda told: progress(progress_text(told, "tracing")))
+        result = compare.run_comparison(plan, lambda told: progress(progress_text(told, "tracing")))
     if format_name == "html":
         from netscope.render.page import comparison_page
 

@@ -3,8 +3,8 @@
 
 def architectures(incomplete: str) -> list[str]:
     """The architectures whose names go on like this, as far as they are known without importing torch."""
-    from netscope.api.listing import known_names
-    from netscope.api.recalling import recalling
+    from netscope.api.list import known_names
+    from netscope.api.result_cache import recalling
 
     try:
         with recalling():

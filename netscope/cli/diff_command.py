@@ -76,10 +76,10 @@ def diff(
     if weights_map is not None:
         check_writable(weights_map, "--weights-map")
     with answering(f"comparing {before} and {after}", no_cache=no_cache):
-        from netscope.api import diffing
+        from netscope.api import diff
         from netscope.schema.inputs import parse_inputs
 
-        first, second = diffing.summaries_of(
+        first, second = diff.summaries_of(
             before,
             after,
             parse_inputs(inputs) if inputs else None,
@@ -88,8 +88,8 @@ def diff(
             batch_size=batch_size,
             device=device,
         )
-        result = diffing.diff(first, second, ignore=[name.strip() for name in ignore.split(",")] if ignore else ())
-        mapped = diffing.weights_map(first, second) if weights_map is not None else None
+        result = diff.diff(first, second, ignore=[name.strip() for name in ignore.split(",")] if ignore else ())
+        mapped = diff.weights_map(first, second) if weights_map is not None else None
     if mapped is not None and weights_map is not None:
         write_text(weights_map, mapped.to_json() + "\n", "--weights-map")
         share = f"{mapped.covered_params:,} of {mapped.params:,} parameters of {after}"

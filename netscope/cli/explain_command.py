@@ -49,7 +49,7 @@ def explain(
     format_name = check_output(output, format_name)
     check_format(format_name)
     with answering(f"tracing {architecture}", no_cache=no_cache):
-        from netscope.api.explaining import explain as explained
+        from netscope.api.explain import explain as explained
         from netscope.schema.inputs import parse_inputs
 
         result = explained(

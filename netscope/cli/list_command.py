@@ -26,7 +26,7 @@ def list_architectures(
     format_name = check_output(output, format_name)
     check_format(format_name)
     with answering("listing architectures", no_cache=no_cache):
-        from netscope.api.listing import list_architectures as list_all
+        from netscope.api.list import list_architectures as list_all
 
         result = list_all(pattern)
     write_result(result, format_name, output)

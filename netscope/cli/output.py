@@ -18,7 +18,7 @@ from netscope.runtime.files import write_whole
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from netscope.api.pool import Progress
+    from netscope.api.workers.pool import Progress
     from netscope.render.formats import AnyView
 
 SPINNER_AFTER_S = 1.0
@@ -221,12 +221,12 @@ def answering(message: str, *, no_cache: bool) -> Iterator[Callable[[str], None]
         if no_cache:
             yield progress
             return
-        from netscope.api.recalling import recalling
+        from netscope.api.result_cache import recalling
 
         with recalling():
             yield progress
             if "torch" in sys.modules:
-                from netscope.api.listing import learn_names
+                from netscope.api.list import learn_names
 
                 learn_names()
 

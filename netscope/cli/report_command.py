@@ -56,8 +56,8 @@ def report(
     """
     suffix = _checked_suffix(output)
     with answering(f"tracing {architecture}", no_cache=no_cache):
-        from netscope.api.reading import read_saved
-        from netscope.api.reporting import report as reported
+        from netscope.api.report import report as reported
+        from netscope.api.saved_results import read_saved
         from netscope.schema.inputs import parse_inputs
 
         measured = read_saved(BenchReport, bench) if bench is not None else None

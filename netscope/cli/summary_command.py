@@ -66,7 +66,7 @@ def summary(
     format_name = check_output(output, format_name)
     check_format(format_name)
     with answering(f"tracing {architecture}", no_cache=no_cache):
-        from netscope.api.diffing import summary_of
+        from netscope.api.diff import summary_of
         from netscope.schema.inputs import parse_inputs
 
         options = {

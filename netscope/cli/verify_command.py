@@ -31,7 +31,7 @@ def verify(
     format_name = check_output(output, format_name)
     check_format(format_name)
     with working(f"counting {architecture} in four ways"):
-        from netscope.api.verifying import verify as verify_counts
+        from netscope.api.verify import verify as verify_counts
         from netscope.schema.inputs import parse_inputs
 
         result = verify_counts(

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 import netscope
-from netscope.api import verifying as use_case
+from netscope.api import verify as use_case
 from netscope.schema import Cause, PeerCount, Verification
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the other counters', which are run in this process

@@ -2,7 +2,7 @@
 
 import pytest
 
-from netscope.api.benchmark import Options, plan_bench
+from netscope.api.bench import Options, plan_bench
 from netscope.errors import InputError, UsageError
 
 

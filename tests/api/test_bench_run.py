@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from netscope.api.benchmark import BenchRun, Options, Watcher, plan_bench
-from netscope.api.benchmark.alternation import TURNS
-from netscope.api.benchmark.largest_batch import LARGEST_TRIED, largest_batch
+from netscope.api.bench import BenchRun, Options, Watcher, plan_bench
+from netscope.api.bench.interleaving import TURNS
+from netscope.api.bench.largest_batch import LARGEST_TRIED, largest_batch
 from netscope.errors import DeviceError, MeasuringError, OutOfMemoryError, UnknownNameError, UsageError
 from netscope.schema import BenchReport, Surveyed
 from tests.benchmarks import ENVIRONMENT, architecture, blocks, result

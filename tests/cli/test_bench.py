@@ -123,7 +123,7 @@ def test_asking_and_planning_need_no_torch(no_torch):
         "from netscope.cli.app import run\n"
         "assert run(['bench', '--help']) == 0\n"
         "assert run(['bench', 'lenet5', '-b', '0']) == 2\n"
-        "from netscope.api.benchmark import BenchRun, Options, plan_bench\n"
+        "from netscope.api.bench import BenchRun, Options, plan_bench\n"
         "BenchRun(plan_bench(['lenet5'], Options()))"
     )
 

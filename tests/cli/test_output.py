@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from netscope.api.pool import Progress
+from netscope.api.workers.pool import Progress
 from netscope.cli import output
 from netscope.cli.app import run
 from netscope.errors import OutputError

@@ -227,7 +227,7 @@ def test_a_lock_file_that_cannot_be_written_is_one_sentence(project, monkeypatch
     def refuse(*_):
         raise OutputError("netscope.lock: Read-only file system")
 
-    monkeypatch.setattr("netscope.api.checking.update_lock", refuse)
+    monkeypatch.setattr("netscope.api.check.update_lock", refuse)
     project.makepyfile("def test_x(netscope_check): netscope_check('lenet5', lock=True)")
     result = project.runpytest_inprocess("--netscope-update")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

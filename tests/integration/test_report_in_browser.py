@@ -530,7 +530,7 @@ def test_on_paper_everything_is_open(opened):
 
 
 def test_a_table_of_ten_thousand_rows_stays_quick(browser, tmp_path):
-    from netscope.api.reporting import report_of
+    from netscope.api.report import report_of
     from netscope.render.page import report_page
     from tests.render.conftest import layer, linear, summary_of
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 import pytest
 
 from netscope import analysis
-from netscope.api.reporting import report_of
+from netscope.api.report import report_of
 from netscope.render.page import comparison, comparison_page, report, report_page
 from netscope.render.page.assembly import part
 from netscope.render.page.families import FAMILIES, family_of_op
@@ -299,7 +299,7 @@ def test_a_comparison_has_its_rows_and_what_they_are_sorted_by(toy):
 
 
 def test_it_needs_no_torch(no_torch):
-    no_torch("from netscope.render.page import report_page\nfrom netscope.api.reporting import report_of")
+    no_torch("from netscope.render.page import report_page\nfrom netscope.api.report import report_of")
 
 
 def test_the_page_of_a_large_network_stays_small():

@@ -11,10 +11,10 @@ from torch import nn
 
 import netscope
 from netscope import cache, sources
-from netscope.api import recalling
-from netscope.api.listing import catalogue
-from netscope.api.recalling import Query, Recall, get_or_compute
-from netscope.api.summarizing import SummaryAnswer
+from netscope.api import result_cache
+from netscope.api.list import catalogue
+from netscope.api.result_cache import Query, Recall, get_or_compute
+from netscope.api.summary import SummaryAnswer
 from netscope.schema import Architecture
 from netscope.schema.inputs import as_forward_inputs, parse_inputs
 from netscope.sources import Catalogue, registry
@@ -32,7 +32,7 @@ def kept(tmp_path, monkeypatch):
     monkeypatch.setenv("NETSCOPE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "loose_modules", lambda: ())  # those of the tests
     monkeypatch.chdir(tmp_path)
-    with recalling.recalling():
+    with result_cache.recalling():
         yield lambda: [answer.name for answer in cache.Store(tmp_path / "cache", 1).answers()]
 
 
@@ -74,7 +74,7 @@ def test_every_part_of_a_query_is_part_of_the_key(recall):
 @pytest.mark.parametrize("name", ["__version__", "SCHEMA_VERSION"])
 def test_the_versions_of_netscope_and_its_schema_are_part_of_the_key(monkeypatch, recall, name):
     before = recall.key(about("alexnet"))
-    monkeypatch.setattr(recalling, name, "99")
+    monkeypatch.setattr(result_cache, name, "99")
     assert recall.key(about("alexnet")) != before
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
-from netscope.api.diffing import summary_of
-from netscope.api.recalling import Query, get_or_compute
-from netscope.api.subjects import is_saved, resolve_and_trace, sizes_of
+from netscope.api.diff import summary_of
+from netscope.api.resolve_and_trace import is_saved, resolve_and_trace, sizes_of
+from netscope.api.result_cache import Query, get_or_compute
 from netscope.schema import ArchitectureReport, BenchReport, BenchResult, DiffReport, Summary
 
 if TYPE_CHECKING:

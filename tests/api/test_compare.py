@@ -5,9 +5,9 @@ from torch import nn
 
 import netscope
 from netscope import errors
-from netscope.api import comparing
-from netscope.api.comparing import is_pattern, names_of
-from netscope.api.isolation import WorkerError
+from netscope.api import compare
+from netscope.api.compare import is_pattern, names_of
+from netscope.api.workers.client import WorkerError
 from netscope.schema import ComparisonTable
 
 models = pytest.importorskip("torchvision.models")
@@ -124,14 +124,14 @@ class OtherProcesses:
 @pytest.fixture
 def workers(monkeypatch):
     workers = OtherProcesses()
-    monkeypatch.setattr(comparing, "Workers", workers.start)
+    monkeypatch.setattr(compare, "Workers", workers.start)
     return workers
 
 
 def test_each_is_run_once_and_told_on_the_way(workers):
     told, seen = [], []
-    plan = comparing.ComparisonPlan(specs=("a", "timm/*", "b", "a"), timeout_s=9, jobs=5)
-    table = comparing.run_comparison(plan, told.append, seen.append)
+    plan = compare.ComparisonPlan(specs=("a", "timm/*", "b", "a"), timeout_s=9, jobs=5)
+    table = compare.run_comparison(plan, told.append, seen.append)
     assert told == ["a", "b", "c"]
     assert workers.asked == [("a", "a", 9), ("b", "b", 9), ("c", "c", 9)]
     assert [(row.spec, row.params, row.exit_code) for row in table.rows] == [("a", 1, 0), ("b", 1, 0), ("c", None, 3)]
@@ -142,5 +142,5 @@ def test_each_is_run_once_and_told_on_the_way(workers):
 
 @pytest.mark.parametrize(("specs", "count"), [(("a",), 1), (("a", "b", "a"), 2), (("a", "timm/*"), 5)])
 def test_there_are_no_more_workers_than_there_may_be_architectures(workers, specs, count):
-    comparing.run_comparison(comparing.ComparisonPlan(specs=specs, jobs=5))
+    compare.run_comparison(compare.ComparisonPlan(specs=specs, jobs=5))
     assert workers.counts == [count]

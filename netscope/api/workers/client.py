@@ -34,7 +34,7 @@ FORKS = sys.platform == "linux"
 """Whether a process that has imported torch can be forked, and its child run something. Elsewhere libraries object."""
 
 _LOOK_AFTER_S = 1.0
-_START = "import sys; sys.path[:] = {path!r}; from netscope.api.worker import {serve}; {serve}({arguments})"
+_START = "import sys; sys.path[:] = {path!r}; from netscope.api.workers.server import {serve}; {serve}({arguments})"
 
 
 class WorkerError(NetscopeError):

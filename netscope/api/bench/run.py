@@ -6,12 +6,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from netscope.api.benchmark.alternation import measured_alternately
-from netscope.api.benchmark.groups import Told
-from netscope.api.benchmark.largest_batch import largest_batch
-from netscope.api.benchmark.places import Elsewhere, Here, Place
-from netscope.api.benchmark.plan import BenchPlan, check_plan
-from netscope.api.benchmark.saved import check_comparable, check_measured, compared_with
+from netscope.api.bench.compare_saved import check_comparable, check_measured, compared_with
+from netscope.api.bench.executors import Elsewhere, Here, Place
+from netscope.api.bench.groups import Told
+from netscope.api.bench.interleaving import measured_alternately
+from netscope.api.bench.largest_batch import largest_batch
+from netscope.api.bench.plan import BenchPlan, check_plan
 from netscope.errors import DeviceError, MeasuringError, NetscopeError, OutOfMemoryError
 from netscope.runtime.torchrun_env import in_group
 from netscope.schema import (

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netscope.api.recalling import Query, get_or_compute, lookup
-from netscope.api.subjects import check_runs, resolve_and_trace, sizes_of
+from netscope.api.resolve_and_trace import check_runs, resolve_and_trace, sizes_of
+from netscope.api.result_cache import Query, get_or_compute, lookup
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Summary, Trace
 from netscope.schema.inputs import ForwardInputs, parse_inputs

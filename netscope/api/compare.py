@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from netscope import analysis, sources
-from netscope.api.diffing import summary_of
-from netscope.api.isolation import WorkerError
-from netscope.api.listing import catalogue, known_catalogue
-from netscope.api.pool import Job, Progress, Workers, jobs_at_once
-from netscope.api.subjects import is_saved, sizes_of
-from netscope.api.summarizing import SummaryAnswer, known_answer, summary_answer
+from netscope.api.diff import summary_of
+from netscope.api.list import catalogue, known_catalogue
+from netscope.api.resolve_and_trace import is_saved, sizes_of
+from netscope.api.summary import SummaryAnswer, known_answer, summary_answer
+from netscope.api.workers.client import WorkerError
+from netscope.api.workers.pool import Job, Progress, Workers, jobs_at_once
 from netscope.errors import NetscopeError, UnknownNameError, UsageError
 from netscope.schema import ComparedArchitecture, ComparisonTable, Summary
 from netscope.schema.inputs import parse_inputs

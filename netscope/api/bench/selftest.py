@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from netscope import analysis
-from netscope.api.benchmark.plan import Options, plan_bench
-from netscope.api.benchmark.survey import survey_device
-from netscope.api.isolation import Worker
+from netscope.api.bench.plan import Options, plan_bench
+from netscope.api.bench.preflight import survey_device
+from netscope.api.workers.client import Worker
 from netscope.schema import BenchConfig, SelfTest
 
 

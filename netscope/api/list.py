@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from netscope import sources
-from netscope.api.recalling import Query, get_or_compute, lookup
+from netscope.api.result_cache import Query, get_or_compute, lookup
 from netscope.errors import NetscopeError
 from netscope.schema import Listing
 from netscope.sources import Catalogue

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 import msgspec
 
-from netscope.api.benchmark.groups import Told, fits, measure_request
-from netscope.api.benchmark.survey import survey, survey_device
-from netscope.api.isolation import Worker, WorkerError
+from netscope.api.bench.groups import Told, fits, measure_request
+from netscope.api.bench.preflight import survey, survey_device
+from netscope.api.workers.client import Worker, WorkerError
 from netscope.errors import OutOfMemoryError
 from netscope.schema import BenchConfig, BenchEnvironment, BenchRequest, BenchResult, Surveyed
 

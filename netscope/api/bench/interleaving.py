@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from netscope.api.benchmark.places import Place
+from netscope.api.bench.executors import Place
 from netscope.errors import OutOfMemoryError
 from netscope.schema import BenchRequest, BenchResult
 from netscope.statistics import mean_estimate

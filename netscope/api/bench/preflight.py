@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
-from netscope.api.subjects import (
+from netscope.api.resolve_and_trace import (
     Sizes,
     check_has_module,
     check_runs,

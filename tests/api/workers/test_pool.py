@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from netscope.api import isolation, pool
-from netscope.api.isolation import WorkerError
-from netscope.api.pool import Course, Job, Workers, jobs_at_once, left_s
+from netscope.api.workers import client, pool
+from netscope.api.workers.client import WorkerError
+from netscope.api.workers.pool import Course, Job, Workers, jobs_at_once, left_s
 from netscope.errors import UsageError
 
 TASKS = """
 import ctypes, os, signal, time
 from pathlib import Path
-from netscope.api import worker
+from netscope.api.workers import server
 
 def prepare(_):
     time.sleep(float(os.environ.get("PREPARES_S", 0)))
@@ -46,8 +46,8 @@ def repeat(_, text):
 def tell(_):
     return os.getpid(), os.getcwd(), os.environ.get("OMP_NUM_THREADS")
 
-worker.TASKS = {task.__name__: task for task in (prepare, wait, wait_for, die, die_once, repeat, tell)}
-serve = worker.serve
+server.TASKS = {task.__name__: task for task in (prepare, wait, wait_for, die, die_once, repeat, tell)}
+serve = server.serve
 """
 
 posix = pytest.mark.skipif(os.name != "posix", reason="dies by signals")
@@ -57,7 +57,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="dies by signals")
 def processes(tmp_path, monkeypatch):
     """Those that are started, which have tasks of ours and no torch."""
     (tmp_path / "tasks_of_ours.py").write_text(TASKS, encoding="utf-8")
-    monkeypatch.setattr(isolation, "_START", isolation._START.replace("netscope.api.worker", "tasks_of_ours"))
+    monkeypatch.setattr(client, "_START", client._START.replace("netscope.api.workers.server", "tasks_of_ours"))
     monkeypatch.syspath_prepend(tmp_path)
     started = []
 
@@ -120,13 +120,13 @@ def test_one_that_hangs_is_given_up(job):
 
 def test_the_time_that_imports_take_is_nobodys(job, monkeypatch):
     asked = []
-    answer = isolation.Worker.answer
+    answer = client.Worker.answer
 
     def noted(worker, task, *arguments, **options):
         asked.append((task, options.get("timeout_s")))
         return answer(worker, task, *arguments, **options)
 
-    monkeypatch.setattr(isolation.Worker, "answer", noted)
+    monkeypatch.setattr(client.Worker, "answer", noted)
     assert answers([job("wait", 0, 1, timeout_s=600)], 1) == [1]
     assert asked == [("prepare", None), ("wait", 600)]
 
@@ -191,10 +191,10 @@ def test_whoever_is_just_starting_is_ended_as_well(processes, monkeypatch):
 INTERRUPTED = """
 from contextlib import closing
 from pathlib import Path
-from netscope.api import isolation
-from netscope.api.pool import Job, Workers
+from netscope.api.workers import client
+from netscope.api.workers.pool import Job, Workers
 
-isolation._START = isolation._START.replace("netscope.api.worker", "tasks_of_ours")
+client._START = client._START.replace("netscope.api.workers.server", "tasks_of_ours")
 jobs = [Job(label="", folder=Path.cwd(), task="wait", arguments=(seconds, 0)) for seconds in (0, 0, 600, 600)]
 with closing(Workers(2)) as workers:
     for answer in workers.answers(jobs):

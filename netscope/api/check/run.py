@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, config, sources
-from netscope.api.diffing import summary_of
-from netscope.api.isolation import WorkerError
-from netscope.api.pool import Job, Progress, Workers, jobs_at_once
-from netscope.api.revisions import checked_out
-from netscope.api.subjects import is_saved
-from netscope.api.summarizing import known_answer
+from netscope.api.check.revisions import checked_out
+from netscope.api.diff import summary_of
+from netscope.api.resolve_and_trace import is_saved
+from netscope.api.summary import known_answer
+from netscope.api.workers.client import WorkerError
+from netscope.api.workers.pool import Job, Progress, Workers, jobs_at_once
 from netscope.errors import NetscopeError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import (
     FLOP_CONVENTION,

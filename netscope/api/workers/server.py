@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
-from netscope.api.isolation import FAILURE, PREPARE
-from netscope.api.recalling import recall_as_asked
+from netscope.api.result_cache import recall_as_asked
+from netscope.api.workers.client import FAILURE, PREPARE
 from netscope.errors import NetscopeError, OutOfMemoryError, described, unexpected
 from netscope.runtime import startup
 from netscope.schema.codec import encoded
@@ -34,7 +34,7 @@ def _prepare(_tell: Teller) -> None:
 
 def _summary(_tell: Teller, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
     """The JSON of ``summarize``."""
-    from netscope.api.diffing import summary_of
+    from netscope.api.diff import summary_of
     from netscope.schema.inputs import parse_inputs
 
     return summary_of(model, parse_inputs(inputs) if inputs else None, options).to_json()
@@ -42,14 +42,14 @@ def _summary(_tell: Teller, model: str, inputs: Sequence[str], options: dict[str
 
 def _names(_tell: Teller, spec: str) -> Any:
     """As ``names_of``."""
-    from netscope.api.comparing import names_of
+    from netscope.api.compare import names_of
 
     return names_of(spec)
 
 
 def _compared(_tell: Teller, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
     """As ``compared_row``."""
-    from netscope.api.comparing import compared_row
+    from netscope.api.compare import compared_row
     from netscope.schema.inputs import parse_inputs
 
     return compared_row(model, parse_inputs(inputs) if inputs else None, options)
@@ -61,7 +61,7 @@ STOPPED = threading.Event()
 
 def _bench_device(_tell: Teller, config: Any, command: str) -> Any:
     """As ``survey_device``."""
-    from netscope.api.benchmark.survey import survey_device
+    from netscope.api.bench.preflight import survey_device
     from netscope.schema import BenchConfig
 
     return survey_device(msgspec.convert(config, BenchConfig), command)
@@ -69,7 +69,7 @@ def _bench_device(_tell: Teller, config: Any, command: str) -> Any:
 
 def _bench_survey(_tell: Teller, model: str, config: Any, with_summary: bool) -> Any:
     """As ``survey``."""
-    from netscope.api.benchmark.survey import survey
+    from netscope.api.bench.preflight import survey
     from netscope.schema import BenchConfig
 
     return survey(model, msgspec.convert(config, BenchConfig), with_summary=with_summary)
@@ -77,7 +77,7 @@ def _bench_survey(_tell: Teller, model: str, config: Any, with_summary: bool) ->
 
 def _bench_measure(tell: Teller, request: Any) -> Any:
     """As ``measure_request``; ``{"oom": …}`` where memory does not suffice."""
-    from netscope.api.benchmark.groups import measure_request
+    from netscope.api.bench.groups import measure_request
     from netscope.schema import BenchRequest
 
     try:
@@ -88,7 +88,7 @@ def _bench_measure(tell: Teller, request: Any) -> Any:
 
 def _bench_fits(_tell: Teller, request: Any) -> Any:
     """As ``fits``; False where memory does not suffice."""
-    from netscope.api.benchmark.groups import fits
+    from netscope.api.bench.groups import fits
     from netscope.schema import BenchRequest
 
     try:
@@ -99,7 +99,7 @@ def _bench_fits(_tell: Teller, request: Any) -> Any:
 
 def _bench_selftest(tell: Teller, config: Any) -> Any:
     """As ``self_test_here``."""
-    from netscope.api.benchmark.selftest import self_test_here
+    from netscope.api.bench.selftest import self_test_here
     from netscope.schema import BenchConfig
 
     return self_test_here(msgspec.convert(config, BenchConfig), tell)

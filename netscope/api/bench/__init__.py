@@ -1,9 +1,9 @@
 """``bench``: what is measured, in which processes, and what it is compared with."""
 
-from netscope.api.benchmark.call import bench
-from netscope.api.benchmark.plan import BenchPlan, Options, percent, plan_bench
-from netscope.api.benchmark.run import BenchRun, Watcher
-from netscope.api.benchmark.selftest import self_test
+from netscope.api.bench.call import bench
+from netscope.api.bench.plan import BenchPlan, Options, percent, plan_bench
+from netscope.api.bench.run import BenchRun, Watcher
+from netscope.api.bench.selftest import self_test
 from netscope.runtime.torchrun_env import group_size, in_group, rank
 
 __all__ = [

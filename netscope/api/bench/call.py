@@ -4,9 +4,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from netscope.api.benchmark.plan import Options, percent, plan_bench
-from netscope.api.benchmark.run import BenchRun
-from netscope.api.reading import read_saved
+from netscope.api.bench.plan import Options, percent, plan_bench
+from netscope.api.bench.run import BenchRun
+from netscope.api.saved_results import read_saved
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import BenchReport
 

@@ -11,8 +11,8 @@ from queue import LifoQueue
 from threading import Lock
 from typing import Any
 
-from netscope.api.isolation import Worker, WorkerError
-from netscope.api.recalling import environment_of_workers
+from netscope.api.result_cache import environment_of_workers
+from netscope.api.workers.client import Worker, WorkerError
 from netscope.errors import UsageError
 from netscope.runtime.machine import available_memory_bytes, cores
 

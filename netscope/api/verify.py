@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
-from netscope.api.subjects import check_parameters_read, check_runs, resolve, sizes_of, subject_of, trace_where_possible
+from netscope.api.resolve_and_trace import (
+    check_parameters_read,
+    check_runs,
+    resolve,
+    sizes_of,
+    subject_of,
+    trace_where_possible,
+)
 from netscope.flops import flops_per_op
 from netscope.schema import Cause, PeerCount, Summary, Verification
 

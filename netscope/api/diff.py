@@ -4,9 +4,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from netscope.api.reading import read_saved
-from netscope.api.subjects import is_saved
-from netscope.api.summarizing import summarize
+from netscope.api.resolve_and_trace import is_saved
+from netscope.api.saved_results import read_saved
+from netscope.api.summary import summarize
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Ignorable, Summary
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
-from netscope.api.benchmark.survey import measured_subject
+from netscope.api.bench.preflight import measured_subject
 from netscope.schema import BenchConfig, BenchEnvironment, BenchRequest, BenchResult, Ceilings, Surveyed
 
 if TYPE_CHECKING:

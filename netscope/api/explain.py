@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, sources
-from netscope.api.diffing import summary_of
-from netscope.api.recalling import Query, cache_key, keep, lookup
-from netscope.api.subjects import (
+from netscope.api.diff import summary_of
+from netscope.api.resolve_and_trace import (
     Sizes,
     check_has_module,
     check_parameters_read,
@@ -18,7 +17,8 @@ from netscope.api.subjects import (
     subject_of,
     trace_where_possible,
 )
-from netscope.api.summarizing import SummaryAnswer
+from netscope.api.result_cache import Query, cache_key, keep, lookup
+from netscope.api.summary import SummaryAnswer
 from netscope.errors import InputError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import Explanation, LayerExplanation, Misfit, Summary
 from netscope.schema.inputs import parse_inputs
