@@ -19,7 +19,7 @@ LONGEST_MESSAGE = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command, whose module is ``cli/NAME_command.py``.
+    """A command, whose module is ``cli/NAME.py``.
 
     Attributes:
         text: what the list of commands says of it.
@@ -86,7 +86,7 @@ def application(*wanted: str) -> typer.Typer:
     )
     app.callback()(_root)
     for name, command in COMMANDS.items():
-        module: Any = import_module(f"netscope.cli.{name}_command") if name in wanted else None
+        module: Any = import_module(f"netscope.cli.{name}") if name in wanted else None
         app.command(
             name,
             cls=getattr(module, command.kind) if module and command.kind else None,

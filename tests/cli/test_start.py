@@ -36,8 +36,8 @@ def python(code):
     [
         (("--version",), {"torch", "numpy", "msgspec", "netscope.cli.output", "netscope.schema"}),
         (("--help",), {"torch", "numpy", "msgspec", "netscope.cli.output", "netscope.schema"}),
-        (("summary", "--help"), {"torch", "numpy", "netscope.cli.bench_command", "netscope.api"}),
-        (("list", "--help"), {"torch", "numpy", "netscope.cli.summary_command", "netscope.api"}),
+        (("summary", "--help"), {"torch", "numpy", "netscope.cli.bench.command", "netscope.api"}),
+        (("list", "--help"), {"torch", "numpy", "netscope.cli.summary", "netscope.api"}),
     ],
 )
 def test_what_shows_texts_imports_little(arguments, left_out):

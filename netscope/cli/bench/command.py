@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from netscope.cli.bench_display import Display, displayed, stoppable
+from netscope.cli.bench.display import Display, displayed, stoppable
 from netscope.cli.completion import architectures as complete
 from netscope.cli.options import DebugOption, FormatOption, InputOption, OutputOption, SeqLenOption
 from netscope.cli.output import STDOUT, check_output, encodable, working, write_result
