@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         Telemetry,
         WarmUp,
     )
-    from netscope.schema.cached import CacheContents, CachedAnswer
+    from netscope.schema.cache import CacheContents, CachedAnswer
     from netscope.schema.check import (
         METRIC_UNITS,
         NAMED_BY_TEST,
@@ -54,11 +54,11 @@ if TYPE_CHECKING:
         UnmappedTensor,
         WeightsMap,
     )
-    from netscope.schema.explanation import Derivation, Explanation, LayerExplanation, Misfit
+    from netscope.schema.explain import Derivation, Explanation, LayerExplanation, Misfit
     from netscope.schema.failure import LayerFailure
-    from netscope.schema.listing import ListedArchitecture, Listing
+    from netscope.schema.list import ListedArchitecture, Listing
     from netscope.schema.memory import MemoryUse, PeakMemory
-    from netscope.schema.receptive import ReceptiveField
+    from netscope.schema.receptive_field import ReceptiveField
     from netscope.schema.report import ArchitectureReport, ChainStage, DataflowNode, DiffReport
     from netscope.schema.summary import (
         COUNTING_VERSION,
@@ -85,7 +85,7 @@ if TYPE_CHECKING:
         TracedParameter,
         TracedTensor,
     )
-    from netscope.schema.verification import Cause, PeerCount, PeerTally, Verification
+    from netscope.schema.verify import Cause, PeerCount, PeerTally, Verification
 
 __all__ = [
     "COUNTING_VERSION",

@@ -8,7 +8,7 @@ from netscope.errors import MissingExtraError, SavedResultError
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.display import Displayed
 from netscope.schema.memory import MemoryUse, PeakMemory
-from netscope.schema.receptive import ReceptiveField
+from netscope.schema.receptive_field import ReceptiveField
 from netscope.schema.tensors import InputSpec, PlainValue, Shape
 
 if TYPE_CHECKING:
