@@ -5,37 +5,37 @@ from typing import TYPE_CHECKING
 from netscope.runtime import lazy_imports
 
 if TYPE_CHECKING:
-    from netscope.analysis.budget import LockEntry, judged
-    from netscope.analysis.comparing import compared
+    from netscope.analysis.bytes_moved import count_bytes_moved, table_rows
+    from netscope.analysis.check import LockEntry, evaluate_rules
+    from netscope.analysis.compare import comparison_row
     from netscope.analysis.datasheets import datasheet_of
     from netscope.analysis.diagnosis import diagnose, mixed_dtypes
-    from netscope.analysis.diffing import diff, weights_map
-    from netscope.analysis.explanation import derivations, flattened_size, remedy
-    from netscope.analysis.locking import locked
-    from netscope.analysis.pictures import chain_of, dataflow_of
-    from netscope.analysis.summary import summarise, without_forward
-    from netscope.analysis.timing import with_times
-    from netscope.analysis.traffic import bytes_moved, table_rows
+    from netscope.analysis.diff import diff_summaries, weights_map
+    from netscope.analysis.explain import derivations, flattened_size, remedy
+    from netscope.analysis.layer_times import with_times
+    from netscope.analysis.lock import lock_model
+    from netscope.analysis.report import chain_of, dataflow_of
+    from netscope.analysis.summary import summarize_trace, without_forward
     from netscope.analysis.unread import unread_tensors
-    from netscope.analysis.verification import compare
+    from netscope.analysis.verify import compare_counts
 
 __all__ = [
     "LockEntry",
-    "bytes_moved",
     "chain_of",
-    "compare",
-    "compared",
+    "compare_counts",
+    "comparison_row",
+    "count_bytes_moved",
     "dataflow_of",
     "datasheet_of",
     "derivations",
     "diagnose",
-    "diff",
+    "diff_summaries",
+    "evaluate_rules",
     "flattened_size",
-    "judged",
-    "locked",
+    "lock_model",
     "mixed_dtypes",
     "remedy",
-    "summarise",
+    "summarize_trace",
     "table_rows",
     "unread_tensors",
     "weights_map",

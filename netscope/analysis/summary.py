@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from netscope.analysis.dataflow import computations, reads_from
 from netscope.analysis.experts import active_params
 from netscope.analysis.memory import kept_activations, peak_of_inference
-from netscope.analysis.receptive import receptive_fields
+from netscope.analysis.receptive_field import receptive_fields
 from netscope.analysis.unread import unread_names, unread_tensors
 from netscope.runtime.startup import uncollected
 from netscope.schema import (
@@ -60,7 +60,7 @@ class _Node:
     ran: bool = False
 
 
-def summarise(
+def summarize_trace(
     trace: Trace, flops: Sequence[int | None], architecture: Architecture, optimizer: str | None = None
 ) -> Summary:
     """The summary of ``trace``.

@@ -204,13 +204,13 @@ def compared_row(model: "Model", inputs: Any, options: Mapping[str, Any]) -> Com
     """
     if isinstance(model, Summary) or is_saved(model):
         summary = summary_of(model, inputs, dict(options))
-        row = _with_origin(analysis.compared(summary), sources.origin_of(summary.architecture))
+        row = _with_origin(analysis.comparison_row(summary), sources.origin_of(summary.architecture))
         return replace(row, spec=model) if isinstance(model, str) else row
     return _row_of(summary_answer(model, inputs, **options), has_own_inputs=inputs is None)
 
 
 def _row_of(answer: SummaryAnswer, *, has_own_inputs: bool) -> ComparedArchitecture:
-    row = _with_origin(analysis.compared(answer.summary), answer.origin)
+    row = _with_origin(analysis.comparison_row(answer.summary), answer.origin)
     return _with_accuracy(row, answer.published) if has_own_inputs else row
 
 

@@ -57,7 +57,7 @@ def diff(
                 f"there is no {name!r} to ignore{did_you_mean(name, IGNORABLE)}; there are {', '.join(IGNORABLE)}"
             )
     sides = summaries_of(before, after, inputs, inputs_before=inputs_before, inputs_after=inputs_after, **options)
-    return analysis.diff(*sides, cast("Collection[Ignorable]", tuple(ignored)))
+    return analysis.diff_summaries(*sides, cast("Collection[Ignorable]", tuple(ignored)))
 
 
 def weights_map(

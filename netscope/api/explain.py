@@ -199,7 +199,7 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
             reason = str(error).partition("\n")[0]
             misfit = Misfit(path=failure.failure.path, type_name=failure.failure.type_name, reason=reason)
     recorded = replace(recorded, versions={"netscope": __version__, **recorded.versions, **resolved.versions})
-    summary = analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture)
+    summary = analysis.summarize_trace(recorded, flops_per_op(recorded), resolved.architecture)
     if misfit is not None:
         row = next(row for row in summary.rows if row.path == misfit.path)
         misfit = replace(misfit, remedy=analysis.remedy(row))

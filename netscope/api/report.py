@@ -39,7 +39,7 @@ def report(
     if other is None:
         return before
     after = _report_of(other, inputs, results, options)
-    return DiffReport(diff=analysis.diff(before.summary, after.summary), before=before, after=after)
+    return DiffReport(diff=analysis.diff_summaries(before.summary, after.summary), before=before, after=after)
 
 
 def report_of(summary: Summary, results: Sequence[BenchResult] = ()) -> ArchitectureReport:
@@ -62,7 +62,7 @@ def _report_of(
 
         resolved, recorded = resolve_and_trace(subject, sizes, **rest)
         flops = flops_per_op(recorded)
-        summary = analysis.summarise(recorded, flops, resolved.architecture)
+        summary = analysis.summarize_trace(recorded, flops, resolved.architecture)
         if not resolved.runs:
             return report_of(analysis.without_forward(summary))
         return replace(report_of(summary), dataflow=analysis.dataflow_of(recorded, flops))

@@ -108,7 +108,7 @@ def summary_answer(
 
         resolved, recorded = resolve_and_trace(model, sizes, mode=mode, **how)
         trained_with = (optimizer or "sgd") if mode == "train" else None
-        summary = analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture, trained_with)
+        summary = analysis.summarize_trace(recorded, flops_per_op(recorded), resolved.architecture, trained_with)
         return SummaryAnswer(
             summary=summary if resolved.runs else analysis.without_forward(summary),
             origin=resolved.origin,

@@ -39,8 +39,8 @@ def verify(
         check_parameters_read(recorded, subject, resolved.architecture.spec)
         tallies = tracing.peer_tallies(subject, recorded.device)
     flops = flops_per_op(recorded)
-    summary = analysis.summarise(recorded, flops, resolved.architecture)
-    peers = [analysis.compare(tally, summary, recorded, flops) for tally in tallies]
+    summary = analysis.summarize_trace(recorded, flops, resolved.architecture)
+    peers = [analysis.compare_counts(tally, summary, recorded, flops) for tally in tallies]
     if sizes.are_usual and resolved.published:
         peers.append(_closest_published(resolved.published, summary))
     return Verification(

@@ -10,7 +10,7 @@ from netscope.analysis.datasheets import DATASHEETS, datasheet_of
 
 
 def moved(model, *shape, dtype=None):
-    return analysis.bytes_moved(netscope.trace(model, shape, dtype=dtype))
+    return analysis.count_bytes_moved(netscope.trace(model, shape, dtype=dtype))
 
 
 def test_a_linear_layer_moves_its_weights_and_both_activations():
@@ -30,7 +30,7 @@ def test_views_move_nothing():
 
 def test_an_embedding_reads_the_rows_that_it_returns():
     trace = netscope.trace(nn.Embedding(1000, 16), "1x8:int64")
-    assert analysis.bytes_moved(trace) == 8 * 8 + 2 * 4 * 8 * 16
+    assert analysis.count_bytes_moved(trace) == 8 * 8 + 2 * 4 * 8 * 16
 
 
 class TwoTables(nn.Module):

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn import functional
 
 import netscope
-from netscope.analysis import LockEntry, judged, locked
-from netscope.analysis.locking import unlocked
+from netscope.analysis import LockEntry, evaluate_rules, lock_model
+from netscope.analysis.lock import as_summary
 from netscope.cli.app import run
 from netscope.config import rules_from_table
 from netscope.errors import InputError
@@ -191,7 +191,7 @@ def checked(summary, table, lock=None):
     request = CheckRequest(
         name="x", model="x", options={}, rules=rules_from_table(table), location=Location(file="", line=None, key="x")
     )
-    return judged(request, summary, lock or LockEntry(model=None))
+    return evaluate_rules(request, summary, lock or LockEntry(model=None))
 
 
 def test_a_flops_rule_that_holds_for_a_part_is_a_warning(blind):
@@ -215,9 +215,9 @@ def test_a_rule_on_unread_parameters_fails_or_accepts_them(blind):
 
 
 def test_a_lock_keeps_what_was_not_read(blind):
-    entry = locked(blind, "Eye")
+    entry = lock_model(blind, "Eye")
     assert entry.metrics["unread_params"] == 43
-    again = unlocked(entry, blind)
+    again = as_summary(entry, blind)
     assert (again.totals.unread_params, again.unread_parameters) == (43, ("mask", "vision"))
 
 

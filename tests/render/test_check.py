@@ -59,7 +59,7 @@ def report():
         "fc", 1, params=40, own_params=40, hyperparameters={"in_features": 4, "out_features": 8, "bias": True}
     )
     after = summary_of([layer("", "Net", 0, params=40, flops=32), wider], name="net")
-    difference = analysis.diff(before, after)
+    difference = analysis.diff_summaries(before, after)
     return report_of(
         check(
             "net",

@@ -92,7 +92,7 @@ def after():
 
 @pytest.fixture
 def diff(before, after):
-    return analysis.diff(before, after)
+    return analysis.diff_summaries(before, after)
 
 
 @pytest.mark.parametrize("format_name", SUFFIX)
@@ -126,7 +126,10 @@ def test_a_width(golden, diff, width):
 def test_names_are_neither_markup_nor_control_characters(before, format_name):
     rows = [replace(row, path=HOSTILE) if row.path == "drop" else row for row in before.rows[1:]]
     hostile = network(*rows, name=HOSTILE)
-    for result in (analysis.diff(before, hostile), analysis.diff(hostile, network(*before.rows[1:6]))):
+    for result in (
+        analysis.diff_summaries(before, hostile),
+        analysis.diff_summaries(hostile, network(*before.rows[1:6])),
+    ):
         text = render(result, format_name, canvas=Canvas(width=100) if format_name == "table" else None)
         assert r"\x1b[31m" in text
         assert not any(ord(character) < 32 and character != "\n" for character in text)
@@ -139,13 +142,13 @@ def test_names_are_neither_markup_nor_control_characters(before, format_name):
 
 def test_a_former_name_is_no_markup_in_markdown(before, after):
     rows = [replace(row, path=HOSTILE) if row.path == "top" else row for row in before.rows[1:]]
-    text = render(analysis.diff(network(*rows), after), "markdown")
+    text = render(analysis.diff_summaries(network(*rows), after), "markdown")
     assert "<script" not in text.replace(r"\<", "")
 
 
 def test_markdown_tables_keep_their_columns_whatever_the_names(before):
     rows = [replace(row, path=HOSTILE) if row.path == "drop" else row for row in before.rows[1:]]
-    lines = render(analysis.diff(before, network(*rows)), "markdown").splitlines()
+    lines = render(analysis.diff_summaries(before, network(*rows)), "markdown").splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
 
@@ -194,7 +197,7 @@ def test_subtotals_add_up_where_a_module_came_around_layers_that_stayed(before):
     wrapped = network(
         *before.rows[1:-2], plain("new", "Wrapper"), dense("new.top", 7, 9), dense("new.more", 9, 9), before.rows[-1]
     )
-    result = analysis.diff(before, wrapped)
+    result = analysis.diff_summaries(before, wrapped)
     document = diff_document(result, DiffView(expand=True))
     told = dict(zip((row.cells[1].path for row in document.rows), deltas(document), strict=True))
     assert told["new.top"] == (0, 0)
@@ -203,7 +206,7 @@ def test_subtotals_add_up_where_a_module_came_around_layers_that_stayed(before):
 
 def test_a_change_deep_inside_what_was_added_is_not_folded_away(before):
     rows = [*before.rows[1:-2], plain("new", "Wrapper"), plain("new.in", "Inner"), dense("new.in.top", 7, 8)]
-    text = render(analysis.diff(before, network(*rows, before.rows[-1])))
+    text = render(analysis.diff_summaries(before, network(*rows, before.rows[-1])))
     assert "out 9 → 8" in text
 
 
@@ -213,7 +216,7 @@ def test_what_is_cut_off_is_not_called_equal(before, depth):
         replace(row, hyperparameters=row.hyperparameters | {"dilation": 2}) if row.path == "body.0.fc" else row
         for row in before.rows[1:]
     ]
-    document = diff_document(analysis.diff(before, network(*rows)), DiffView(depth=depth))
+    document = diff_document(analysis.diff_summaries(before, network(*rows)), DiffView(depth=depth))
     cells = {row.cells[1].label: (row.cells[0], row.cells[2]) for row in document.rows}
     assert cells["body" if depth else "Net"] == ("", "")
 
@@ -223,7 +226,7 @@ def test_of_what_only_follows_from_a_change_elsewhere_the_figures_are_told_but_n
         replace(row, own_flops=2 * row.own_flops, output_shapes=((2, *row.output_shapes[0][1:]),))
         for row in before.rows[1:]
     ]
-    result = analysis.diff(before, network(*doubled))
+    result = analysis.diff_summaries(before, network(*doubled))
     rows = {row.cells[1].label: row for row in diff_document(result, DiffView()).rows}
     assert rows["body"].cells[2] == "(same layers)"
     assert not any(label.startswith("0") for label in rows)
@@ -238,19 +241,19 @@ def other_input(summary):
 
 
 def test_of_the_same_the_sentence_says_so(before):
-    assert sentence(analysis.diff(before, before)) == "the same, layer by layer"
-    assert sentence(analysis.diff(before, before, ["dropout"])) == "the same, layer by layer, but for dropout"
+    assert sentence(analysis.diff_summaries(before, before)) == "the same, layer by layer"
+    assert sentence(analysis.diff_summaries(before, before, ["dropout"])) == "the same, layer by layer, but for dropout"
 
 
 def test_of_renamed_modules_the_sentence_counts_them(before):
     rows = [replace(row, path=f"was_{row.path}") if "." not in row.path else row for row in before.rows[-2:]]
-    result = analysis.diff(before, network(*before.rows[1:-2], *rows))
+    result = analysis.diff_summaries(before, network(*before.rows[1:-2], *rows))
     assert sentence(result) == "the same layers; 2 modules under other names"
 
 
 def test_of_other_inputs_alone_the_sentence_says_so(before):
     doubled = other_input(network(*(replace(row, own_flops=2 * row.own_flops) for row in before.rows[1:])))
-    assert sentence(analysis.diff(before, doubled)) == (
+    assert sentence(analysis.diff_summaries(before, doubled)) == (
         "the same 8 weighted layers on other inputs; as many params; +432 FLOPs (+100.00%)"
     )
 
@@ -258,7 +261,7 @@ def test_of_other_inputs_alone_the_sentence_says_so(before):
 def test_the_sentence_tells_whether_there_are_as_many_weighted_layers(before, diff):
     assert sentence(diff).startswith("8 → 11 weighted layers; 5 layers changed, 3 added, 1 removed, 1 moved; ")
     wider = network(*before.rows[1:-1], dense("classes", 9, 6))
-    assert sentence(analysis.diff(before, wider)) == (
+    assert sentence(analysis.diff_summaries(before, wider)) == (
         "the same 8 weighted layers; 1 layer changed; +10 params (+3.89%); +18 FLOPs (+4.17%); classes: 5 → 6 units"
     )
 
@@ -268,18 +271,18 @@ def test_the_sentence_names_what_makes_a_difference_first(before, diff):
     rows = [
         replace(row, hyperparameters={"p": 0.1}) if row.type_name == "Dropout" else row for row in before.rows[1:-1]
     ]
-    text = sentence(analysis.diff(before, network(*rows, dense("classes", 9, 6))))
+    text = sentence(analysis.diff_summaries(before, network(*rows, dense("classes", 9, 6))))
     assert text.endswith("; classes: 5 → 6 units, drop: p 0.5 → 0.1")
 
 
 def test_types_that_end_in_a_number_get_no_plural(before):
     rows = [*before.rows[1:], *(plain(f"norm{number}", "BatchNorm2d", own_params=8) for number in range(2))]
-    assert sentence(analysis.diff(before, network(*rows))).endswith("; 2 BatchNorm2d added to the root")
+    assert sentence(analysis.diff_summaries(before, network(*rows))).endswith("; 2 BatchNorm2d added to the root")
 
 
 def test_a_lower_bound_is_said_to_be_one(before):
     uncounted = (OpCount(op="aten._fft_r2c", calls=1, flops=None),)
-    result = analysis.diff(before, network(*before.rows[1:-1], dense("classes", 9, 6), uncounted=uncounted))
+    result = analysis.diff_summaries(before, network(*before.rows[1:-1], dense("classes", 9, 6), uncounted=uncounted))
     assert "+18 FLOPs counted (+4.17%)" in sentence(result)
     assert "lower bounds: there is no formula for some op" in render(result)
 
@@ -342,6 +345,6 @@ def test_a_container_that_was_dissolved_took_nothing_with_it():
     body = layer("body", "Sequential", 1, params=20, flops=32)
     nested = summary_of([layer("", "Net", 0), body, linear("body.fc", 2), linear("head", 1)])
     flat = summary_of([layer("", "Net", 0), linear("fc", 1), linear("head", 1)])
-    (row,) = [line for line in render(analysis.diff(nested, flat)).splitlines() if line.startswith("-")]
+    (row,) = [line for line in render(analysis.diff_summaries(nested, flat)).splitlines() if line.startswith("-")]
     assert "Sequential, what it held stayed" in row
     assert not re.search(r"\b20\b", row)

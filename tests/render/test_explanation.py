@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from netscope.analysis.explanation import derivations
+from netscope.analysis.explain import derivations
 from netscope.render import Canvas, render
 from netscope.schema import (
     Architecture,

@@ -119,7 +119,9 @@ def test_ops_name_their_module_and_whom_they_read(toy):
 
 def test_a_diff_has_both_sides_and_how_they_are_aligned(toy):
     changed = summary_of([layer("", "Toy", 0), linear("act", 1), linear("new", 1)], name="other")
-    shown = DiffReport(diff=analysis.diff(toy, changed), before=report_of(toy, []), after=report_of(changed, []))
+    shown = DiffReport(
+        diff=analysis.diff_summaries(toy, changed), before=report_of(toy, []), after=report_of(changed, [])
+    )
     payload = report_payload(shown)
     rows = payload["diff"]["rows"]
     assert len(payload["sides"]) == 2
@@ -137,7 +139,7 @@ def test_what_was_measured_is_in_it_once(toy):
     found = data_of(report_page(shown))["bench"]
     assert len(found["rows"]) == 1
     assert any(column["title"] == "Samples/s" for column in found["columns"])
-    both = DiffReport(diff=analysis.diff(toy, toy), before=shown, after=shown)
+    both = DiffReport(diff=analysis.diff_summaries(toy, toy), before=shown, after=shown)
     assert len(data_of(report_page(both))["bench"]["rows"]) == 1
     assert BenchReport(results=shown.bench).results == (measured,)
 

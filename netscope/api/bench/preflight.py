@@ -72,7 +72,9 @@ def survey(model: Any, config: BenchConfig, inputs: Any = None, *, with_summary:
             remarks = (f"its FLOPs are not known, since it could not be traced without weights ({reason_of(error)})",)
             module = subject.build("meta")
             given = tracing.requested(module, subject.inputs(module))
-    summary = None if recorded is None else analysis.summarise(recorded, flops_per_op(recorded), resolved.architecture)
+    summary = (
+        None if recorded is None else analysis.summarize_trace(recorded, flops_per_op(recorded), resolved.architecture)
+    )
     specs = given if recorded is None else recorded.inputs
     return Surveyed(
         spec=resolved.architecture.spec,
@@ -81,7 +83,7 @@ def survey(model: Any, config: BenchConfig, inputs: Any = None, *, with_summary:
         samples=config.batch_size or _samples(specs),
         flops=None if summary is None else summary.totals.step_flops,
         is_lower_bound=summary is not None and summary.is_lower_bound,
-        bytes_moved=None if recorded is None else analysis.bytes_moved(recorded),
+        bytes_moved=None if recorded is None else analysis.count_bytes_moved(recorded),
         table_rows={} if recorded is None else analysis.table_rows(recorded),
         versions={"netscope": __version__, **resolved.versions},
         remarks=remarks,

@@ -69,7 +69,7 @@ def check(
     request = CheckRequest(
         name=name, model=name, options={}, rules=found, location=Location(file="", line=None, key=name)
     )
-    return report([analysis.judged(request, summary, analysis.LockEntry(model=None))])
+    return report([analysis.evaluate_rules(request, summary, analysis.LockEntry(model=None))])
 
 
 def check_for_test(
@@ -100,7 +100,7 @@ def check_for_test(
     if not rules and not lock:
         raise UsageError("there is no rule and no lock=True, so this check could not fail")
     summary = summary_of(model, inputs, options)
-    updates = {name: analysis.locked(summary, spec)} if update and needs_lock(request) else {}
+    updates = {name: analysis.lock_model(summary, spec)} if update and needs_lock(request) else {}
     found = config.read_lock(folder / config.LOCK_NAME)
     return report([judged_with(found, request, summary, updates.get(name))]), updates
 
@@ -223,7 +223,7 @@ def run_checks(plan: CheckPlan, progress: Callable[[Progress], None] = lambda _:
             checked.append(_failed(request, summary))
             continue
         if plan.update and needs_lock(request):
-            updates[request.name] = analysis.locked(summary, request.model)
+            updates[request.name] = analysis.lock_model(summary, request.model)
         outcome = judged_with(lock, request, summary, updates.get(request.name))
         checked.append(outcome if before is None else _compared(outcome, summary, before))
     if plan.update:
@@ -277,7 +277,7 @@ def judged_with(
     entry = analysis.LockEntry(model=lock.models.get(request.name), counting=lock.counting)
     if update is not None:
         entry = analysis.LockEntry(model=update)
-    return replace(analysis.judged(request, summary, entry), updated=update is not None)
+    return replace(analysis.evaluate_rules(request, summary, entry), updated=update is not None)
 
 
 def _failed(request: CheckRequest, error: NetscopeError) -> ModelCheck:
@@ -295,7 +295,7 @@ def _compared(outcome: ModelCheck, summary: Summary, before: Summary | WorkerErr
     """With what differs from the other revision; that it cannot be made there, as when it is new, is no failure."""
     if isinstance(before, WorkerError):
         return replace(outcome, remarks=(*outcome.remarks, f"not compared with the other revision: {before}"))
-    return replace(outcome, against_base=analysis.diff(before, summary))
+    return replace(outcome, against_base=analysis.diff_summaries(before, summary))
 
 
 def _update(path: Path, lock: config.Lock, updates: dict[str, LockedModel], plan: CheckPlan) -> None:

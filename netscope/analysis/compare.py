@@ -53,7 +53,7 @@ ACTIVATION_OF_TYPE: Mapping[str, str] = MappingProxyType(
 _RELU6_BOUNDS = (0, 6)
 
 
-def compared(summary: Summary) -> ComparedArchitecture:
+def comparison_row(summary: Summary) -> ComparedArchitecture:
     """The row of ``summary``, without what only its source knows."""
     has_run = summary.traced_on != NOWHERE
     totals = summary.totals

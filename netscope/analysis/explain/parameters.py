@@ -2,7 +2,7 @@
 
 from math import prod
 
-from netscope.analysis.explanation.notation import by, times
+from netscope.analysis.explain.formatting import by, times
 from netscope.schema import Derivation, LayerRow
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}

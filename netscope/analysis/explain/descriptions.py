@@ -2,7 +2,7 @@
 
 from math import prod
 
-from netscope.analysis.explanation.notation import product_text
+from netscope.analysis.explain.formatting import product_text
 from netscope.schema import Derivation, LayerRow
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from netscope.analysis.diffing.layers import LayerTree, told_hyperparameters, told_ops
+from netscope.analysis.diff.layers import LayerTree, told_hyperparameters, told_ops
 from netscope.schema import AttributeChange, InputSpec, LayerRow, LayerTensor, Summary
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from netscope.analysis.diffing.layers import LIGHTEST, LayerTree, dissimilarity
+from netscope.analysis.diff.layers import LIGHTEST, LayerTree, dissimilarity
 
 Pair = tuple[int, int]
 

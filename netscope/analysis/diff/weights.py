@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from math import prod
 
-from netscope.analysis.diffing.alignment import aligned
-from netscope.analysis.diffing.layers import LayerTree
+from netscope.analysis.diff.alignment import aligned
+from netscope.analysis.diff.layers import LayerTree
 from netscope.errors import UsageError
 from netscope.schema import LayerRow, LayerTensor, Summary, UnmappedTensor, WeightsMap
 

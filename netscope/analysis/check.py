@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from shlex import quote
 
-from netscope.analysis.diffing import diff
-from netscope.analysis.figures import METRICS, Metric
-from netscope.analysis.locking import comparable, locked, unlocked
+from netscope.analysis.diff import diff_summaries
+from netscope.analysis.lock import as_summary, comparable, lock_model
+from netscope.analysis.metrics import METRICS, Metric
 from netscope.errors import did_you_mean
 from netscope.schema import (
     COUNTING_VERSION,
@@ -44,7 +44,7 @@ class LockEntry:
     counting: int = COUNTING_VERSION
 
 
-def judged(request: CheckRequest, summary: Summary, entry: LockEntry) -> ModelCheck:
+def evaluate_rules(request: CheckRequest, summary: Summary, entry: LockEntry) -> ModelCheck:
     """How the rules of one check came out."""
     results: list[RuleResult] = []
     accepts_unread = any(rule.metric == "unread_params" for rule in request.rules)
@@ -90,7 +90,7 @@ def _results(rule: Rule, request: CheckRequest, summary: Summary, entry: LockEnt
     if metric.of_row is None:
         yield _error(rule, "", f"modules have no {rule.metric}", "give this rule for the whole")
         return
-    before = {row.path: row for row in unlocked(then, summary).rows} if then else {}
+    before = {row.path: row for row in as_summary(then, summary).rows} if then else {}
     for row in rows:
         reason = _unknown(metric, is_lower_bound=row.is_lower_bound, ops=summary)
         known = before.get(row.path)
@@ -131,7 +131,7 @@ def _unfit(summary: Summary, request: CheckRequest, entry: LockEntry) -> str:
         return ""
     if entry.counting != COUNTING_VERSION:
         return _other_convention(entry)
-    now = locked(summary, request.model)
+    now = lock_model(summary, request.model)
     for what, then, this in (("inputs", entry.model.inputs, now.inputs), ("mode", entry.model.mode, now.mode)):
         if then != this:
             return f"the lock was written for the {what} {_words(then)}, and this is for {_words(this)}"
@@ -262,10 +262,10 @@ def _against_lock(request: CheckRequest, summary: Summary, entry: LockEntry) -> 
         return _error(rule, "", message, f"write the lock: {update_command(request)}"), None
     if entry.counting != COUNTING_VERSION:
         return _error(rule, "", _other_convention(entry), remedy), None
-    before, now = comparable(entry.model, locked(summary, request.model))
+    before, now = comparable(entry.model, lock_model(summary, request.model))
     if now == before:
         return RuleResult(rule=rule, path="", actual=None, limit=None, status="passed"), None
-    difference = diff(unlocked(before, summary), unlocked(now, summary))
+    difference = diff_summaries(as_summary(before, summary), as_summary(now, summary))
     message = _difference(before, now, difference)
     failed = RuleResult(rule=rule, path="", actual=None, limit=None, status="failed", message=message, remedy=remedy)
     return failed, None if difference.is_same else difference

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from netscope.analysis.diffing.layers import NOT_TOLD_APART
-from netscope.analysis.figures import METRICS
+from netscope.analysis.diff.layers import NOT_TOLD_APART
+from netscope.analysis.metrics import METRICS
 from netscope.analysis.unread import unread_names
 from netscope.schema import (
     NOWHERE,
@@ -18,7 +18,7 @@ from netscope.schema import (
 )
 
 
-def locked(summary: Summary, model: str) -> LockedModel:
+def lock_model(summary: Summary, model: str) -> LockedModel:
     """What the lock file keeps: the exact figures of every module, without its children's.
 
     Args:
@@ -74,7 +74,7 @@ def comparable(model: LockedModel, other: LockedModel) -> tuple[LockedModel, Loc
     return first, second
 
 
-def unlocked(model: LockedModel, like: Summary) -> Summary:
+def as_summary(model: LockedModel, like: Summary) -> Summary:
     """The summary that ``model`` was made from, as far as the lock file tells.
 
     Args:

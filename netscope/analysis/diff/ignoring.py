@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import accumulate
 
-from netscope.analysis.diffing.layers import family, told_ops
+from netscope.analysis.diff.layers import family, told_ops
 from netscope.analysis.unread import unread_names
 from netscope.schema import Ignorable, LayerRow, LayerTensor, Summary
 

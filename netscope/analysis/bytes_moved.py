@@ -10,7 +10,7 @@ _PICKING = frozenset({"aten.embedding", "aten.index_select", "aten.gather", "ate
 """What they read of their first tensor is no more than what they return."""
 
 
-def bytes_moved(trace: Trace) -> int:
+def count_bytes_moved(trace: Trace) -> int:
     """Bytes that the ops read and write if each runs by itself and meets nothing in a cache.
 
     Each distinct tensor that an op reads or writes counts once for that op; views move nothing. It is the denominator

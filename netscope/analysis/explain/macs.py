@@ -2,8 +2,8 @@
 
 from math import prod
 
-from netscope.analysis.explanation.notation import times
-from netscope.analysis.explanation.parameters import GATES, has_bias, kernel_of
+from netscope.analysis.explain.formatting import times
+from netscope.analysis.explain.parameters import GATES, has_bias, kernel_of
 from netscope.schema import Derivation, LayerRow, without_batch
 
 Found = tuple[str, str, int] | None

@@ -7,8 +7,8 @@ from functools import partial
 from math import ceil, floor
 from typing import Any
 
-from netscope.analysis.receptive.fields import BLURRED, Atom, Field, LostError, Units, Window, plain
-from netscope.analysis.receptive.product import Operand, contracted, elementwise
+from netscope.analysis.receptive_field.contraction import Operand, contracted, elementwise
+from netscope.analysis.receptive_field.fields import BLURRED, Atom, Field, LostError, Units, Window, plain
 from netscope.flops import reason_for
 from netscope.schema import Shape, TensorRef, TracedOp, TracedTensor
 

@@ -2,7 +2,7 @@
 
 from math import prod
 
-from netscope.analysis.explanation.notation import by, product_text
+from netscope.analysis.explain.formatting import by, product_text
 from netscope.schema import Derivation, Summary, without_batch
 
 MOST_STEPS = 20

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterator
 
-from netscope.analysis.diffing.alignment import aligned
-from netscope.analysis.diffing.attributes import Wiring, descriptions, differences, in_common, not_compared
-from netscope.analysis.diffing.ignoring import without
-from netscope.analysis.diffing.layers import LayerTree
+from netscope.analysis.diff.alignment import aligned
+from netscope.analysis.diff.attributes import Wiring, descriptions, differences, in_common, not_compared
+from netscope.analysis.diff.ignoring import without
+from netscope.analysis.diff.layers import LayerTree
 from netscope.schema import (
     AttributeChange,
     ChangeKind,
@@ -18,7 +18,7 @@ from netscope.schema import (
 )
 
 
-def diff(before: Summary, after: Summary, ignored: Collection[Ignorable] = ()) -> ModelDiff:
+def diff_summaries(before: Summary, after: Summary, ignored: Collection[Ignorable] = ()) -> ModelDiff:
     """The difference between two architectures, row by row.
 
     Args:

@@ -17,7 +17,7 @@ _PRODUCTS_PASSED_OVER = (
 )  # fmt: skip
 
 
-def compare(tally: PeerTally, summary: Summary, trace: Trace, flops: Sequence[int | None]) -> PeerCount:
+def compare_counts(tally: PeerTally, summary: Summary, trace: Trace, flops: Sequence[int | None]) -> PeerCount:
     """The peer's totals, and the causes of their differences from ours.
 
     Args:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
-from netscope.analysis.receptive.fields import (
+from netscope.analysis.receptive_field.fields import (
     BLURRED,
     LARGEST_INDEX,
     PLAIN,

@@ -6,12 +6,12 @@ what the pass itself gave; where the two differ, as in a subclass that computes 
 
 from collections.abc import Mapping
 
-from netscope.analysis.explanation.chain import flattened_size
-from netscope.analysis.explanation.fields import field_derivation
-from netscope.analysis.explanation.multiplications import macs_derivation
-from netscope.analysis.explanation.parameters import params_derivation
-from netscope.analysis.explanation.sizes import size_derivations, spatial_rank
-from netscope.analysis.explanation.statements import statements
+from netscope.analysis.explain.chain import flattened_size
+from netscope.analysis.explain.descriptions import statements
+from netscope.analysis.explain.macs import macs_derivation
+from netscope.analysis.explain.parameters import params_derivation
+from netscope.analysis.explain.receptive_fields import field_derivation
+from netscope.analysis.explain.sizes import size_derivations, spatial_rank
 from netscope.schema import Derivation, LayerRow
 
 __all__ = ["derivations", "flattened_size", "remedy"]

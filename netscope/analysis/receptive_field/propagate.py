@@ -5,8 +5,8 @@ from fractions import Fraction
 from itertools import pairwise
 
 from netscope.analysis.dataflow import is_view
-from netscope.analysis.receptive.fields import Atom, Field, LostError, Units, plain
-from netscope.analysis.receptive.rules import Op, units_after
+from netscope.analysis.receptive_field.fields import Atom, Field, LostError, Units, plain
+from netscope.analysis.receptive_field.rules import Op, units_after
 from netscope.flops import reason_for
 from netscope.schema import ReceptiveField, Shape, Trace, TracedOp
 

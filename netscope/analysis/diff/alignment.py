@@ -12,8 +12,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from netscope.analysis.diffing.layers import LayerTree
-from netscope.analysis.diffing.sequence import COST, IMPOSSIBLE, OPENING, Costs, Pair, align
+from netscope.analysis.diff.layers import LayerTree
+from netscope.analysis.diff.sequence import COST, IMPOSSIBLE, OPENING, Costs, Pair, align
 
 MOST_FOR_STAGES = 1.5
 MOVING = 10 * COST

@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812 - as everyone calls it
 
 import netscope
 from netscope import sources
-from netscope.analysis.receptive.fields import Field, Window
+from netscope.analysis.receptive_field.fields import Field, Window
 from netscope.zoo.catalog import BUILT_INS
 
 LARGE = (

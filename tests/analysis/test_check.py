@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 import netscope
-from netscope.analysis import LockEntry, judged, locked
-from netscope.analysis.figures import METRICS
-from netscope.analysis.locking import unlocked
+from netscope.analysis import LockEntry, evaluate_rules, lock_model
+from netscope.analysis.lock import as_summary
+from netscope.analysis.metrics import METRICS
 from netscope.config import rules_from_table
 from netscope.errors import ConfigError, UsageError
 from netscope.schema import METRIC_UNITS, CheckReport, CheckRequest, Location
@@ -28,7 +28,7 @@ def request_with(rules=None, layers=None, *, lock=False):
 
 
 def results_of(summary, rules=None, layers=None, *, lock=False, entry=None):
-    return judged(request_with(rules, layers, lock=lock), summary, entry or LockEntry(model=None)).results
+    return evaluate_rules(request_with(rules, layers, lock=lock), summary, entry or LockEntry(model=None)).results
 
 
 def status_of(summary, rules, **options):
@@ -132,7 +132,7 @@ class Svd(nn.Module):
 @pytest.mark.parametrize("rule", [{"max": "1G"}, {"min": 1}, {"warn": "1G"}, 128, {"max_increase": "1%"}])
 def test_a_rule_on_flops_fails_where_an_op_is_uncounted(metric, rule):
     summary = netscope.summarize(Svd(), (4, 4))
-    (result,) = results_of(summary, {metric: rule}, entry=LockEntry(model=locked(summary, "x")))
+    (result,) = results_of(summary, {metric: rule}, entry=LockEntry(model=lock_model(summary, "x")))
     assert (result.status, result.passed) == ("failed", False)
     assert "aten._linalg_svd" in result.message
 
@@ -147,7 +147,7 @@ def test_a_rule_on_a_module_without_the_uncounted_op_can_hold():
 
 
 def entry_of(summary, **changes):
-    return LockEntry(model=locked(summary, "alexnet-paper"), **changes)
+    return LockEntry(model=lock_model(summary, "alexnet-paper"), **changes)
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_an_increase_of_a_module_is_measured_from_the_module_in_the_lock(alexnet
 
 
 def test_what_is_as_locked_passes_and_what_is_not_shows_the_diff(alexnet):
-    assert judged(request_with(lock=True), alexnet, entry_of(alexnet)).passed
-    check = judged(request_with(lock=True), netscope.summarize("alexnet-tv"), entry_of(alexnet))
+    assert evaluate_rules(request_with(lock=True), alexnet, entry_of(alexnet)).passed
+    check = evaluate_rules(request_with(lock=True), netscope.summarize("alexnet-tv"), entry_of(alexnet))
     assert not check.passed
     assert len(check.against_lock.of_kind("changed")) == 5
     assert check.against_lock.delta.params == 61_100_840 - 62_378_344
@@ -188,7 +188,7 @@ def test_what_is_as_locked_passes_and_what_is_not_shows_the_diff(alexnet):
 
 def test_the_lock_has_no_tolerance():
     model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5))
-    entry = LockEntry(model=locked(netscope.summarize(model, (1, 4)), "alexnet-paper"))
+    entry = LockEntry(model=lock_model(netscope.summarize(model, (1, 4)), "alexnet-paper"))
     edits = {
         "a hyperparameter": nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.4)),
         "a name": nn.Sequential(),
@@ -197,10 +197,10 @@ def test_the_lock_has_no_tolerance():
     edits["a name"].add_module("zero", model[0])
     edits["a name"].add_module("1", model[1])
     for what, edited in edits.items():
-        assert not judged(request_with(lock=True), netscope.summarize(edited, (1, 4)), entry).passed, what
+        assert not evaluate_rules(request_with(lock=True), netscope.summarize(edited, (1, 4)), entry).passed, what
     other_input = netscope.summarize(model, (2, 4))
-    assert not judged(request_with(lock=True), other_input, entry).passed
-    assert judged(request_with(lock=True), netscope.summarize(model, (1, 4)), entry).passed
+    assert not evaluate_rules(request_with(lock=True), other_input, entry).passed
+    assert evaluate_rules(request_with(lock=True), netscope.summarize(model, (1, 4)), entry).passed
 
 
 def test_a_lock_of_another_counting_convention_is_no_pass(alexnet):
@@ -232,23 +232,23 @@ def test_the_lock_sees_what_no_figure_shows():
     summaries = [netscope.summarize(Ends(end), (1, 4)) for end in ends]
     for summary in summaries:
         for other in summaries:
-            check = judged(request_with(lock=True), other, entry_of(summary))
+            check = evaluate_rules(request_with(lock=True), other, entry_of(summary))
             assert check.passed == (other is summary)
 
 
 def test_a_lock_of_another_torch_is_compared_without_what_ops_compute(alexnet):
-    model = locked(alexnet, "alexnet-paper")
+    model = lock_model(alexnet, "alexnet-paper")
     layers = tuple(replace(layer, computation="x-y") for layer in model.layers)
     older = LockEntry(model=replace(model, torch="1.0", layers=layers))
-    check = judged(request_with(lock=True), alexnet, older)
+    check = evaluate_rules(request_with(lock=True), alexnet, older)
     assert check.passed
     assert "the lock is of torch 1.0" in check.remarks[0]
-    assert not judged(request_with(lock=True), netscope.summarize("alexnet-tv"), older).passed
+    assert not evaluate_rules(request_with(lock=True), netscope.summarize("alexnet-tv"), older).passed
 
 
 def test_a_tests_entry_is_accepted_by_pytest(alexnet):
     request = replace(request_with(lock=True), name="tests/test_x.py::test_it[a b]")
-    assert judged(request, alexnet, LockEntry(model=None)).results[0].remedy == (
+    assert evaluate_rules(request, alexnet, LockEntry(model=None)).results[0].remedy == (
         "write the lock: pytest --netscope-update 'tests/test_x.py::test_it[a b]'"
     )
 
@@ -259,11 +259,11 @@ def test_a_missing_lock_is_no_pass(alexnet):
 
 
 def test_what_the_lock_keeps_of_a_summary_comes_back(alexnet):
-    back = unlocked(locked(alexnet, "alexnet-paper"), alexnet)
+    back = as_summary(lock_model(alexnet, "alexnet-paper"), alexnet)
     assert [row.path for row in back.rows] == [row.path for row in alexnet.rows]
     for field in ("depth", "params", "own_params", "flops", "own_flops", "output_shapes", "calls"):
         assert [getattr(row, field) for row in back.rows] == [getattr(row, field) for row in alexnet.rows]
-    assert locked(back, "alexnet-paper").layers == locked(alexnet, "alexnet-paper").layers
+    assert lock_model(back, "alexnet-paper").layers == lock_model(alexnet, "alexnet-paper").layers
 
 
 # From Python

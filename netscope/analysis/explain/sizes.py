@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil, floor, prod
 
-from netscope.analysis.explanation.notation import by, product_text
+from netscope.analysis.explain.formatting import by, product_text
 from netscope.analysis.shapes import RULE, TRANSPOSED_RULE, SpatialArithmetic, along, decimal, spatial_arithmetic
 from netscope.schema import Derivation, LayerRow, Shape
 
