@@ -6,7 +6,7 @@ from netscope.runtime import lazy_imports
 
 if TYPE_CHECKING:
     from netscope.render.bench_facts import bench_line
-    from netscope.render.comparing import COMPARED_COLUMNS, CompareView, check_compare_view
+    from netscope.render.compare import COMPARED_COLUMNS, CompareView, check_compare_view
     from netscope.render.diff import DiffView, check_diff_view
     from netscope.render.document import Canvas, Document, printable
     from netscope.render.formats import CHECK_FORMATS, FORMATS, check_format, display, render

@@ -6,8 +6,8 @@ from typing import Any
 
 from netscope.errors import UsageError
 from netscope.render import numbers
+from netscope.render.diff_sentences import attributes_text, layer_text, sentence, total_text
 from netscope.render.diff_tree import Node, cut, folded, only_changed, own_figures, trees_of, walked
-from netscope.render.differences import attributes_text, layer_text, sentence, total_text
 from netscope.render.document import Column, Document, NameCell, Row, Style
 from netscope.schema import LayerChange, ModelDiff
 

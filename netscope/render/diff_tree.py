@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from netscope.render.differences import layer_text
+from netscope.render.diff_sentences import layer_text
 from netscope.render.tree import SHORTEST_RUN
 from netscope.schema import LayerChange, ModelDiff
 

@@ -10,7 +10,7 @@ from netscope.render.document import Canvas, Document
 from netscope.schema.display import Form
 
 if TYPE_CHECKING:
-    from netscope.render.comparing import CompareView
+    from netscope.render.compare import CompareView
     from netscope.render.diff import DiffView
     from netscope.render.summary import View
 
@@ -105,23 +105,23 @@ def _document(result: Any, view: "AnyView | None", format_name: str) -> Document
 
             return check_document(result, exact=exact, folding=folding)
         case "ComparisonTable":
-            from netscope.render.comparing import CompareView, comparison_document
+            from netscope.render.compare import CompareView, comparison_document
 
             return comparison_document(result, view if isinstance(view, CompareView) else CompareView(), exact=exact)
         case "Explanation":
-            from netscope.render.explanation import explanation_document
+            from netscope.render.explain import explanation_document
 
             return explanation_document(result, exact=exact)
         case "CacheContents":
-            from netscope.render.cached import cache_document
+            from netscope.render.cache import cache_document
 
             return cache_document(result)
         case "Listing":
-            from netscope.render.listing import listing_document
+            from netscope.render.list import listing_document
 
             return listing_document(result)
         case "Verification":
-            from netscope.render.verification import verification_document
+            from netscope.render.verify import verification_document
 
             return verification_document(result)
         case "BenchResult" | "BenchReport":

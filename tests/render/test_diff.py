@@ -13,7 +13,7 @@ from netscope import analysis
 from netscope.errors import UsageError
 from netscope.render import Canvas, DiffView, render
 from netscope.render.diff import diff_document
-from netscope.render.differences import attributes_text, sentence
+from netscope.render.diff_sentences import attributes_text, sentence
 from netscope.schema import AttributeChange, InputSpec, ModelDiff, OpCount
 
 from .conftest import layer, linear, summary_of

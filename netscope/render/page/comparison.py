@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from netscope.render.comparing import COMPARED_COLUMNS, CompareView, comparison_document, title_of
+from netscope.render.compare import COMPARED_COLUMNS, CompareView, comparison_document, title_of
 from netscope.render.document import RIGHT, Column, Document, printable
 from netscope.render.page.assembly import assembled
 from netscope.render.page.header import remark_list, text

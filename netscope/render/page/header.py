@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from netscope.render import numbers
-from netscope.render.differences import sentence
+from netscope.render.diff_sentences import sentence
 from netscope.render.document import printable
 from netscope.render.summary import View, coverage, summary_document
 from netscope.schema import NOWHERE, ArchitectureReport, DiffReport, ModelDiff, Summary

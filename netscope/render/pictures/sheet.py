@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from netscope.errors import MissingExtraError
 from netscope.render import numbers
-from netscope.render.differences import total_text
+from netscope.render.diff_sentences import total_text
 from netscope.render.document import printable
 from netscope.render.pictures.chain import chain_panel, diff_chain_panels
 from netscope.render.pictures.changes import changes_panel
