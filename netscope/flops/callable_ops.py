@@ -4,8 +4,8 @@ An op is known if netscope counts it by a formula, lists it with the reason why 
 composites below, which are made of such ops. What may not be called in spite of that is listed as well.
 """
 
-from netscope.flops.costless import reason_for
 from netscope.flops.registry import FORMULAS
+from netscope.flops.zero_flop_ops import reason_for
 
 _WITH_EFFECTS = frozenset(
     {"aten.from_file", "aten.pin_memory", "aten._pin_memory", "aten.record_stream", "aten.set", "aten.set_"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any, TypeVar
 
-from netscope.flops.costless import reason_for
+from netscope.flops.zero_flop_ops import reason_for
 from netscope.schema import TensorRef, TensorSpec, Trace, TracedOp
 
 Formula = Callable[..., int]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from netscope.measuring import torch_compat
+from netscope.measuring import execution_compat
 from netscope.measuring.runner import Clock
 from netscope.schema import LayerOverhead
 
@@ -50,7 +50,7 @@ class _Recorder:
     running: list[_Call] = field(default_factory=list)
 
     def enter(self, module: nn.Module, _arguments: Any) -> None:
-        if torch_compat.in_backward():
+        if execution_compat.in_backward():
             return  # a checkpoint runs it again
         paths = self.places[id(module)]
         above = self.running[-1].path if self.running else ""
@@ -60,7 +60,7 @@ class _Recorder:
         self.running.append(call)
 
     def leave(self, _module: nn.Module, _arguments: Any, _result: Any) -> None:
-        if torch_compat.in_backward() or not self.running:
+        if execution_compat.in_backward() or not self.running:
             return
         call = self.running.pop()
         call.end, call.host_end = self.clock.mark(), self.clock.now()

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from netscope.errors import DeviceError
-from netscope.measuring import torch_compat
+from netscope.measuring import execution_compat
 from netscope.runtime.torchrun_env import in_group, local_group_size, local_rank
 from netscope.schema import BenchConfig
 
@@ -37,8 +37,8 @@ def device_of(config: BenchConfig) -> torch.device:
             raise DeviceError(f"--nproc {processes} needs as many GPUs, and torch sees {count} here")
         if processes > 1:
             device = torch.device("cuda", local_rank())
-        missing = (config.dtype == "bf16" and not torch_compat.has_bfloat16(device)) or (
-            config.dtype == "tf32" and not torch_compat.has_tf32(device)
+        missing = (config.dtype == "bf16" and not execution_compat.has_bfloat16(device)) or (
+            config.dtype == "tf32" and not execution_compat.has_tf32(device)
         )
         if missing:
             raise DeviceError(
@@ -58,7 +58,7 @@ def set_up(config: BenchConfig) -> Iterator[None]:
     # Shapes never change here, so cuDNN may look for the fastest algorithm once.
     torch.backends.cudnn.benchmark = True
     try:
-        with torch_compat.tf32(config.dtype == "tf32"):
+        with execution_compat.tf32(config.dtype == "tf32"):
             yield
     finally:
         torch.set_num_threads(threads)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from netscope.measuring import torch_compat
-from netscope.measuring.ceilings import ceilings
+from netscope.measuring import execution_compat
 from netscope.measuring.clock import clock_of
 from netscope.measuring.precision import device_of, set_up
+from netscope.measuring.roofline import ceilings
 from netscope.measuring.runner import (
     Clock,
     Rules,
@@ -219,7 +219,7 @@ def _host_sleep(bench: _Bench) -> SelfTestCheck:
 def _device_delay(bench: _Bench) -> SelfTestCheck:
     """A known delay of the device."""
     if bench.config.is_cuda:
-        expected_s, step, wanted = _gpu_delay(bench), lambda: torch_compat.delay_device(_cycles), "GPU"
+        expected_s, step, wanted = _gpu_delay(bench), lambda: execution_compat.delay_device(_cycles), "GPU"
     else:
         expected_s, step, wanted = DELAY_S, lambda: _spin(bench.clock), "CPU"
     if expected_s < _SHORTEST_DELAY_S:
@@ -246,7 +246,7 @@ def _gpu_delay(bench: _Bench) -> float:
     def seconds(cycles: int) -> float:
         bench.clock.synchronize()
         start = bench.clock.now()
-        torch_compat.delay_device(cycles)
+        execution_compat.delay_device(cycles)
         bench.clock.synchronize()
         return bench.clock.now() - start
 

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from netscope.errors import MeasuringError, NetscopeError, OutOfMemoryError, described
-from netscope.measuring import torch_compat
-from netscope.measuring.ceilings import ceilings
+from netscope.measuring import execution_compat
 from netscope.measuring.clock import clock_of
-from netscope.measuring.feed import HostFeed
+from netscope.measuring.host_transfer import HostFeed
 from netscope.measuring.layers import LayerTimes, layer_times
 from netscope.measuring.memory import PeakMemory, within_memory
 from netscope.measuring.precision import device_of, set_up
+from netscope.measuring.process_group import joined
+from netscope.measuring.roofline import ceilings
 from netscope.measuring.runner import (
     Clock,
     Progress,
@@ -30,7 +31,6 @@ from netscope.measuring.runner import (
     warm_up,
 )
 from netscope.measuring.step import Prepared, Subject, grad_mode, prepare
-from netscope.measuring.team import joined
 from netscope.measuring.telemetry import Sampler
 from netscope.schema import BenchConfig, Block, Ceilings, Telemetry, WarmUp
 
@@ -92,7 +92,7 @@ def run_session(subjects: Sequence[Subject], config: BenchConfig, wishes: Wishes
     """
     device = device_of(config)
     clock = clock_of(device)
-    compiling = torch_compat.compiling(config.compile is not None)
+    compiling = execution_compat.compiling(config.compile is not None)
     with on_device(device), joined(device) as team, set_up(config), compiling, grad_mode(config):
         rules = Rules(precision=config.precision, max_time_s=config.max_time_s, synchronised=config.synchronised)
         watch = Watch(team=team, tell=wishes.tell, stopped=wishes.stopped)
@@ -195,7 +195,7 @@ def _ready(subject: Subject, config: BenchConfig, device: torch.device, how: _Me
     found = peak.bytes()
     everyone = how.watch.team.collected(found)
     copy_s, resident_step_s = _transfer(prepared, config, how.clock)
-    with torch_compat.waits_noted(device) as waits:
+    with execution_compat.waits_noted(device) as waits:
         prepared.work.step()
     return _Ready(
         prepared=prepared,
@@ -229,7 +229,8 @@ def _measure(
     if config.parallel == "ddp" and config.mode == "train" and config.nproc > 1:
         works = [
             replace(
-                item.prepared.work, before_block=partial(torch_compat.exchange_gradients, item.prepared.model, wanted)
+                item.prepared.work,
+                before_block=partial(execution_compat.exchange_gradients, item.prepared.model, wanted),
             )
             for wanted in (True, False)
             for item in ready
@@ -244,7 +245,7 @@ def _explained(what: str, run: Callable[[], Any]) -> Any:
     except NetscopeError:
         raise
     except (Exception, SystemExit) as error:
-        if torch_compat.is_out_of_memory(error):
+        if execution_compat.is_out_of_memory(error):
             raise OutOfMemoryError(f"{what} needs more memory than there is: {described(error)}") from error
         raise MeasuringError(f"a step of {what} failed: {described(error)}") from error
 
@@ -254,14 +255,14 @@ def _ceilings(config: BenchConfig, device: torch.device, clock: Clock) -> Ceilin
     try:
         return ceilings(config, device, clock)
     except RuntimeError as error:
-        if torch_compat.is_out_of_memory(error):
+        if execution_compat.is_out_of_memory(error):
             return None
         raise
 
 
 def _free(config: BenchConfig, device: torch.device) -> None:
     if config.compile is not None:
-        torch_compat.forget_compiled()
+        execution_compat.forget_compiled()
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

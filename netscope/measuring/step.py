@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from netscope.measuring import torch_compat
-from netscope.measuring.feed import ROTATED, Feed, HostFeed, ResidentFeed
+from netscope.measuring import execution_compat
+from netscope.measuring.host_transfer import ROTATED, Feed, HostFeed, ResidentFeed
 from netscope.measuring.precision import autocast, cast_dtype
 from netscope.measuring.runner import Work
 from netscope.measuring.training import Loss, optimizer_of
@@ -99,9 +99,9 @@ def prepare(subject: Subject, config: BenchConfig, device: torch.device) -> Prep
         model._apply(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
         batches = [batch.mapped(lambda leaf: _cast(leaf, dtype)) for batch in batches]
     if config.channels_last:
-        model._apply(torch_compat.channels_last)
+        model._apply(execution_compat.channels_last)
         batches = [
-            batch.mapped(lambda leaf: torch_compat.channels_last(leaf) if isinstance(leaf, Tensor) else leaf)
+            batch.mapped(lambda leaf: execution_compat.channels_last(leaf) if isinstance(leaf, Tensor) else leaf)
             for batch in batches
         ]
     if not _is_sharded(config):  # which moves the parameters itself, so that no process holds all of them
@@ -116,12 +116,12 @@ def prepare(subject: Subject, config: BenchConfig, device: torch.device) -> Prep
     step = _training_step(model, forward, feed, loss, config) if loss else _inference_step(forward, feed, config)
     if config.cuda_graph:
         step = _Replayed(step, device)
-    before_s = torch_compat.compile_s()
+    before_s = execution_compat.compile_s()
     work = Work(
         step=step,
-        compilations=torch_compat.compilations,
+        compilations=execution_compat.compilations,
         allocations=lambda: _allocations(device),
-        compile_s=(lambda: torch_compat.compile_s() - before_s) if config.compile is not None else lambda: None,
+        compile_s=(lambda: execution_compat.compile_s() - before_s) if config.compile is not None else lambda: None,
     )
     return Prepared(model=model, work=work, feed=feed, loss=loss)
 
@@ -143,7 +143,7 @@ def _parallel(model: nn.Module, config: BenchConfig, device: torch.device) -> nn
     if config.parallel is None or config.mode == "infer":
         return model  # of inference, each process does its own
     if _is_sharded(config):
-        return torch_compat.sharded(model, device)
+        return execution_compat.sharded(model, device)
     return nn.parallel.DistributedDataParallel(model, device_ids=[device.index] if device.type == "cuda" else None)
 
 

@@ -20,7 +20,7 @@ from netscope.tracing import torch_compat
 from netscope.tracing.backward import Origins, differentiable_outputs, kept_tensors, run_backward
 from netscope.tracing.departures import FEW, Departures
 from netscope.tracing.modules import Place, hyperparameters, subtree_ends, type_name
-from netscope.tracing.repeated import RepeatedResults, part_of_key
+from netscope.tracing.op_cache import RepeatedResults, part_of_key
 from netscope.tracing.tensors import TensorTable, dtype_name, tensors_in
 
 _MISSING = object()

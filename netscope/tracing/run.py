@@ -15,9 +15,9 @@ from netscope.schema import LayerFailure, Trace
 from netscope.schema.inputs import ForwardInputs
 from netscope.tracing import torch_compat
 from netscope.tracing.inputs import input_specs, tensors_for
+from netscope.tracing.meta_copy import is_on, twin_of
 from netscope.tracing.modules import places_of, traced_modules
 from netscope.tracing.recorder import Recorder
-from netscope.tracing.twin import is_on, twin_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

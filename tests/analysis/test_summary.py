@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import netscope
 from netscope.schema import OUTPUTS_DIFFER, MemoryUse, Summary
-from netscope.tracing.repeated import RepeatedResults
+from netscope.tracing.op_cache import RepeatedResults
 
 
 def rows_of(model, inputs, **options):

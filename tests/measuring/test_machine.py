@@ -39,7 +39,7 @@ def test_an_allocation_beyond_the_machines_memory_fails_and_nothing_is_killed():
         "import torch\n"
         "from netscope.runtime.machine import available_memory_bytes\n"
         "from netscope.measuring.memory import within_memory\n"
-        "from netscope.measuring.torch_compat import is_out_of_memory\n"
+        "from netscope.measuring.execution_compat import is_out_of_memory\n"
         "more = available_memory_bytes() + 2**30\n"
         "with within_memory():\n"
         "    torch.ones(2**20)\n"

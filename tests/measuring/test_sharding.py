@@ -6,7 +6,7 @@ import torch.distributed.device_mesh
 import torch.distributed.fsdp
 from torch import nn
 
-from netscope.measuring.torch_compat import sharded
+from netscope.measuring.execution_compat import sharded
 
 CPU = torch.device("cpu")
 

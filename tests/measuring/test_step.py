@@ -6,7 +6,7 @@ from torch import nn
 
 from netscope.errors import MeasuringError, OutOfMemoryError, UntrainableError
 from netscope.measuring import Subject, run_steps
-from netscope.measuring.feed import ROTATED
+from netscope.measuring.host_transfer import ROTATED
 from netscope.measuring.precision import set_up
 from netscope.measuring.step import grad_mode, prepare
 from netscope.schema import BenchConfig

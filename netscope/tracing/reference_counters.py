@@ -15,8 +15,8 @@ from netscope.runtime.startup import OURS, unwarned
 from netscope.schema import PeerTally
 from netscope.tracing import torch_compat
 from netscope.tracing.inputs import tensors_for
+from netscope.tracing.meta_copy import is_on, twin_of
 from netscope.tracing.run import Subject, check_memory, weight_bytes
-from netscope.tracing.twin import is_on, twin_of
 
 
 def peer_tallies(subject: Subject, device: str) -> tuple[PeerTally, ...]:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import netscope
-from netscope.tracing import repeated, torch_compat
+from netscope.tracing import op_cache, torch_compat
 
 try:
     from torchvision.models import list_models
@@ -68,7 +68,7 @@ def always_run(monkeypatch):
     """Has every op run, as if none had been met before."""
 
     def switch():
-        monkeypatch.setattr(repeated.RepeatedResults, "made_again", lambda *_: None)
+        monkeypatch.setattr(op_cache.RepeatedResults, "made_again", lambda *_: None)
 
     return switch
 

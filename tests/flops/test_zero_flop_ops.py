@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from netscope.flops import FORMULAS
-from netscope.flops.costless import REASONS, reason_for
+from netscope.flops.zero_flop_ops import REASONS, reason_for
 
 
 @pytest.fixture(scope="module")
