@@ -274,11 +274,11 @@ def beside_peers() -> Iterator[Contest]:
 
         def measure(_round: int, name: str = name) -> Round:
             floor = _BUILD.format(name=name, device="meta") + "with torch.no_grad(): model(x)"
-            peers = {
-                peer: python(code.format(name=name, device="meta" if peer == "FlopCounterMode" else "cpu"))
-                for peer, code in PEERS.items()
+            tools = {
+                tool: python(code.format(name=name, device="meta" if tool == "FlopCounterMode" else "cpu"))
+                for tool, code in PEERS.items()
             }
-            return {"floor": python(floor), "netscope": netscope("summary", f"torchvision/{name}"), **peers}
+            return {"floor": python(floor), "netscope": netscope("summary", f"torchvision/{name}"), **tools}
 
         yield Contest(section="Peers", subject=f"`{name}`", floor="floor", limit=None, measure=measure)
 

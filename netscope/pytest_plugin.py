@@ -69,9 +69,9 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     item.stash[_CHECKED] = []
     if model is not None:
         _checked(item, model, given)
-    outcome: Any = yield
-    if not item.stash[_CHECKED] and outcome.excinfo is None:
-        outcome.force_exception(
+    status: Any = yield
+    if not item.stash[_CHECKED] and status.excinfo is None:
+        status.force_exception(
             pytest.fail.Exception(
                 "this test is marked netscope but checked nothing: name a model in the marker, or call netscope_check",
                 pytrace=False,

@@ -6,7 +6,7 @@ from netscope.schema import (
     BenchEnvironment,
     BenchResult,
     Block,
-    Ceilings,
+    DeviceLimits,
     InputSpec,
     WarmUp,
 )
@@ -65,7 +65,7 @@ def result(name="toy", **fields):
         "inputs": (InputSpec(name="x", shape=(32, 3, 224, 224), dtype="float32"),),
         "config": config,
         "environment": ENVIRONMENT,
-        "outcome": "measured",
+        "status": "ok",
         "work": "forward in eval mode and inference_mode; 4 random inputs in rotation, already on the device",
         "samples": 32,
         "warm_up": WarmUp(first_step_s=1.25, compile_s=None, steps=140, seconds=2.5, settled=True),
@@ -73,7 +73,7 @@ def result(name="toy", **fields):
         "blocks": blocks(),
         "flops": 3 * 10**12,
         "bytes_moved": 10**10,
-        "ceilings": Ceilings(
+        "device_limits": DeviceLimits(
             matmul_flops=7e14,
             copy_bytes=2.5e12,
             datasheet="NVIDIA H100 whitepaper v1.04",

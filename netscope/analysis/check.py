@@ -22,7 +22,7 @@ from netscope.schema import (
     ModelDiff,
     Rule,
     RuleResult,
-    Status,
+    RuleStatus,
     Summary,
 )
 
@@ -61,7 +61,7 @@ def evaluate_rules(request: CheckRequest, summary: Summary, entry: LockEntry) ->
         location=request.location,
         results=tuple(results),
         against_lock=against_lock,
-        remarks=(*summary.remarks, *_remarks(request, summary, entry)),
+        notes=(*summary.notes, *_remarks(request, summary, entry)),
     )
 
 
@@ -186,7 +186,7 @@ def _judge(
     )
 
 
-def _status(rule: Rule, actual: Figure, limit: Figure | None) -> Status:
+def _status(rule: Rule, actual: Figure, limit: Figure | None) -> RuleStatus:
     if rule.bound == "equal":
         return "passed" if actual == limit else "failed"
     if not isinstance(actual, int) or not isinstance(limit, int):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
-from netscope.schema import NOWHERE, ComparedArchitecture, LayerRow, OpCount, Summary
+from netscope.schema import NOT_TRACED, ComparedArchitecture, LayerRow, OpCount, Summary
 
 ACTIVATION_OF_OP: Mapping[str, str] = MappingProxyType(
     {
@@ -55,7 +55,7 @@ _RELU6_BOUNDS = (0, 6)
 
 def comparison_row(summary: Summary) -> ComparedArchitecture:
     """The row of ``summary``, without what only its source knows."""
-    has_run = summary.traced_on != NOWHERE
+    has_run = summary.traced_on != NOT_TRACED
     totals = summary.totals
     return ComparedArchitecture(
         spec=summary.architecture.spec,
@@ -69,7 +69,7 @@ def comparison_row(summary: Summary) -> ComparedArchitecture:
         is_lower_bound=has_run and summary.is_lower_bound,
         param_bytes=totals.param_bytes,
         peak_activation_bytes=summary.peak_memory.activations if has_run and summary.peak_memory else None,
-        remarks=summary.remarks,
+        notes=summary.notes,
         unread_params=totals.unread_params,
         left_out=summary.left_out,
     )

@@ -6,7 +6,7 @@ from netscope.analysis.diff.layers import NOT_TOLD_APART
 from netscope.analysis.metrics import METRICS
 from netscope.analysis.unread import unread_names
 from netscope.schema import (
-    NOWHERE,
+    NOT_TRACED,
     Architecture,
     InputSpec,
     LayerRow,
@@ -115,7 +115,7 @@ def as_summary(model: LockedModel, like: Summary) -> Summary:
             memory=root.memory,
             unread_params=root.unread_params,
         ),
-        uncounted_ops=like.uncounted_ops if "flops" not in model.metrics and like.traced_on != NOWHERE else (),
+        uncounted_ops=like.uncounted_ops if "flops" not in model.metrics and like.traced_on != NOT_TRACED else (),
         mode=model.mode,
         traced_on=model.traced_on,
         versions={"torch": model.torch},

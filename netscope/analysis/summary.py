@@ -12,7 +12,7 @@ from netscope.analysis.unread import unread_names, unread_tensors
 from netscope.runtime.startup import uncollected
 from netscope.schema import (
     NEVER_RAN,
-    NOWHERE,
+    NOT_TRACED,
     OUTPUTS_DIFFER,
     UNKNOWN_FORWARD,
     Architecture,
@@ -101,7 +101,7 @@ def _summarise(trace: Trace, flops: Sequence[int | None], architecture: Architec
         mode=trace.mode,
         peak_memory=peak_of_inference(trace),
         optimizer=optimizer,
-        remarks=trace.remarks,
+        notes=trace.notes,
         versions=trace.versions,
         unread_parameters=unread_names(rows),
     )
@@ -128,9 +128,9 @@ def without_forward(summary: Summary) -> Summary:
         unread_parameters=(),
         uncounted_ops=(OpCount(op=UNKNOWN_FORWARD, calls=1, flops=None),),
         uncalled_modules=(),
-        traced_on=NOWHERE,
+        traced_on=NOT_TRACED,
         peak_memory=None,
-        remarks=("what is a buffer and no parameter is told by its name alone",) if summary.totals.buffers else (),
+        notes=("what is a buffer and no parameter is told by its name alone",) if summary.totals.buffers else (),
     )
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from math import prod
 
-from netscope.schema import Cause, ModuleCall, PeerCount, PeerTally, Summary, Trace
+from netscope.schema import Cause, ModuleCall, Summary, ToolCount, ToolTally, Trace
 
 # fvcore counts these as well, several per element.
 _FVCORE_PRODUCTS = ("conv", "linear", "addmm", "mm", "matmul", "bmm", "baddbmm", "einsum")
@@ -17,7 +17,7 @@ _PRODUCTS_PASSED_OVER = (
 )  # fmt: skip
 
 
-def compare_counts(tally: PeerTally, summary: Summary, trace: Trace, flops: Sequence[int | None]) -> PeerCount:
+def compare_counts(tally: ToolTally, summary: Summary, trace: Trace, flops: Sequence[int | None]) -> ToolCount:
     """The peer's totals, and the causes of their differences from ours.
 
     Args:
@@ -34,10 +34,10 @@ def compare_counts(tally: PeerTally, summary: Summary, trace: Trace, flops: Sequ
                 "FlopCounterMode": lambda: _flop_counter_causes(tally, trace, flops),
                 "fvcore": lambda: _fvcore_causes(tally, summary),
                 "torchinfo": lambda: _torchinfo_causes(tally, summary, trace),
-            }[tally.peer](),
+            }[tally.tool](),
         ]
-    return PeerCount(
-        peer=tally.peer,
+    return ToolCount(
+        tool=tally.tool,
         version=tally.version,
         params=tally.params,
         macs=None if tally.failure else sum(tally.macs.values()),
@@ -47,7 +47,7 @@ def compare_counts(tally: PeerTally, summary: Summary, trace: Trace, flops: Sequ
     )
 
 
-def _parameter_causes(tally: PeerTally, trace: Trace, summary: Summary) -> list[Cause]:
+def _parameter_causes(tally: ToolTally, trace: Trace, summary: Summary) -> list[Cause]:
     """Tied weights that the peer counts under each of their names."""
     if tally.params is None:
         return []
@@ -60,7 +60,7 @@ def _parameter_causes(tally: PeerTally, trace: Trace, summary: Summary) -> list[
     return [Cause(quantity="params", difference=tied, reason="counts tied weights once for each of their names")]
 
 
-def _flop_counter_causes(tally: PeerTally, trace: Trace, flops: Sequence[int | None]) -> list[Cause]:
+def _flop_counter_causes(tally: ToolTally, trace: Trace, flops: Sequence[int | None]) -> list[Cause]:
     """Ops that torch has no formula for."""
     ours: dict[str, int] = defaultdict(int)
     for op, cost in zip(trace.ops, flops, strict=True):
@@ -68,11 +68,11 @@ def _flop_counter_causes(tally: PeerTally, trace: Trace, flops: Sequence[int | N
     return [
         Cause(quantity="macs", difference=-macs, reason=f"has no formula for {name}")
         for name, macs in ours.items()
-        if macs and name in tally.passed_over
+        if macs and name in tally.skipped
     ]
 
 
-def _fvcore_causes(tally: PeerTally, summary: Summary) -> list[Cause]:
+def _fvcore_causes(tally: ToolTally, summary: Summary) -> list[Cause]:
     """Norms, poolings and interpolations that fvcore adds, and products that it says it cannot count."""
     causes = [
         Cause(quantity="macs", difference=macs, reason=f"adds its own figure for {operator}, which is no product")
@@ -81,13 +81,13 @@ def _fvcore_causes(tally: PeerTally, summary: Summary) -> list[Cause]:
     ]
     products = sum(macs for operator, macs in tally.macs.items() if operator in _FVCORE_PRODUCTS)
     missing = summary.totals.macs - products
-    passed_over = [name for name in tally.passed_over if name.rpartition("::")[2] in _PRODUCTS_PASSED_OVER]
-    if missing > 0 and passed_over:
-        causes.append(Cause(quantity="macs", difference=-missing, reason=f"cannot count {', '.join(passed_over)}"))
+    skipped = [name for name in tally.skipped if name.rpartition("::")[2] in _PRODUCTS_PASSED_OVER]
+    if missing > 0 and skipped:
+        causes.append(Cause(quantity="macs", difference=-missing, reason=f"cannot count {', '.join(skipped)}"))
     return causes
 
 
-def _torchinfo_causes(tally: PeerTally, summary: Summary, trace: Trace) -> list[Cause]:
+def _torchinfo_causes(tally: ToolTally, summary: Summary, trace: Trace) -> list[Cause]:
     """Torchinfo multiplies each parameter with some of the output's sizes, whatever the layer does with it.
 
     A layer's difference is explained only if torchinfo's figure is the one that this rule gives, and ours is the one

@@ -14,7 +14,7 @@ from netscope.api.list import catalogue, known_catalogue
 from netscope.api.resolve_and_trace import is_saved, sizes_of
 from netscope.api.summary import SummaryAnswer, known_answer, summary_answer
 from netscope.api.workers.client import WorkerError
-from netscope.api.workers.pool import Job, Progress, Workers, jobs_at_once
+from netscope.api.workers.pool import Job, JobProgress, Workers, jobs_at_once
 from netscope.errors import NetscopeError, UnknownNameError, UsageError
 from netscope.schema import ComparedArchitecture, ComparisonTable, Summary
 from netscope.schema.inputs import parse_inputs
@@ -47,13 +47,13 @@ def compare(models: "Iterable[Model] | Model", inputs: Any = None, **options: An
     # A module may be iterable as well, as nn.Sequential is.
     given: list[Any] = list(models) if isinstance(models, Iterable) and not _is_one(models) else [models]
     found: list[Model] = []
-    remarks: list[str] = []
+    notes: list[str] = []
     for model in given:
         names, told = names_of(model) if isinstance(model, str) else ((model,), ())
         found += names
-        remarks += told
+        notes += told
     rows = (_row_or_reason(model, inputs, options) for model in _once(found))
-    return _table(tuple(_distinct(rows)), remarks)
+    return _table(tuple(_distinct(rows)), notes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class ComparisonPlan:
 
 def run_comparison(
     plan: ComparisonPlan,
-    progress: Callable[[Progress], None] = lambda _: None,
+    progress: Callable[[JobProgress], None] = lambda _: None,
     on_row: Callable[[ComparedArchitecture], None] = lambda _: None,
 ) -> ComparisonTable:
     """The table of a plan, whose architectures are run in processes of their own: one that crashes is one row.
@@ -96,23 +96,23 @@ def run_comparison(
     if not any(map(is_pattern, plan.specs)):
         at_once = max(1, min(at_once, len(set(plan.specs))))
     with closing(Workers(at_once)) as workers:
-        names, remarks = _names(plan.specs, workers)
+        names, notes = _names(plan.specs, workers)
         rows = []
         for row in _distinct(_rows(names, plan, workers, progress)):
             rows.append(row)
             on_row(row)
-        return _table(rows, remarks)
+        return _table(rows, notes)
 
 
 def _names(specs: Sequence[str], workers: Workers) -> tuple[list[str], list[str]]:
     """All names that are meant, each once, and remarks."""
     listed: dict[str, Sequence[str]] = {}
-    remarks: list[str] = []
+    notes: list[str] = []
     asked: list[str] = []
     for spec in filter(is_pattern, specs):
         try:
             listed[spec], told = names_of(spec, _known_catalogue)
-            remarks += told
+            notes += told
         except _NotKnownError:
             asked.append(spec)
     if asked:
@@ -122,12 +122,12 @@ def _names(specs: Sequence[str], workers: Workers) -> tuple[list[str], list[str]
         if isinstance(answer, WorkerError):
             raise answer
         listed[spec], told = answer
-        remarks += told
-    return list(_once(name for spec in specs for name in listed.get(spec, (spec,)))), remarks
+        notes += told
+    return list(_once(name for spec in specs for name in listed.get(spec, (spec,)))), notes
 
 
 def _rows(
-    names: Sequence[str], plan: ComparisonPlan, workers: Workers, progress: Callable[[Progress], None]
+    names: Sequence[str], plan: ComparisonPlan, workers: Workers, progress: Callable[[JobProgress], None]
 ) -> Iterator[ComparedArchitecture]:
     """The rows of these names. What was saved or answered before is read here, which needs no torch."""
     known = {name: known_answer(name, plan.inputs, plan.options) for name in names if not is_saved(name)}
@@ -189,11 +189,11 @@ def names_of(
     if not is_pattern(spec):
         return (spec,), ()
     pattern, at, options = spec.partition("@")
-    listed, remarks = sources.list_names(pattern, look_up)
+    listed, notes = sources.list_names(pattern, look_up)
     if not listed:
-        reasons = "; ".join(("", *remarks)) or "; netscope list shows what there is"
+        reasons = "; ".join(("", *notes)) or "; netscope list shows what there is"
         raise UnknownNameError(f"no architecture fits {pattern!r}{reasons}")
-    return tuple(f"{entry.name}{at}{options}" for entry in listed), remarks
+    return tuple(f"{entry.name}{at}{options}" for entry in listed), notes
 
 
 def compared_row(model: "Model", inputs: Any, options: Mapping[str, Any]) -> ComparedArchitecture:
@@ -251,10 +251,10 @@ def _once(models: "Iterable[Any]") -> Iterator[Any]:
             yield model
 
 
-def _table(rows: Sequence[ComparedArchitecture], remarks: Iterable[str]) -> ComparisonTable:
+def _table(rows: Sequence[ComparedArchitecture], notes: Iterable[str]) -> ComparisonTable:
     if not rows:
         raise UsageError("there is nothing to compare: name an architecture")
-    return ComparisonTable(rows=tuple(rows), remarks=tuple(dict.fromkeys(remarks)))
+    return ComparisonTable(rows=tuple(rows), notes=tuple(dict.fromkeys(notes)))
 
 
 def _distinct(rows: Iterable[ComparedArchitecture]) -> Iterator[ComparedArchitecture]:

@@ -14,15 +14,15 @@ from netscope.api.resolve_and_trace import (
     is_saved,
     resolve,
     sizes_of,
-    subject_of,
+    trace_request,
     trace_where_possible,
 )
 from netscope.api.result_cache import Query, cache_key, keep, lookup
 from netscope.api.summary import SummaryAnswer
 from netscope.errors import InputError, UnknownNameError, UsageError, did_you_mean
-from netscope.schema import Explanation, LayerExplanation, Misfit, Summary
+from netscope.schema import Explanation, LayerExplanation, ShapeMismatch, Summary
 from netscope.schema.inputs import parse_inputs
-from netscope.schema.summary import NOWHERE
+from netscope.schema.summary import NOT_TRACED
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,7 +54,7 @@ def explain(
 
     Returns:
         The explanation; ``print`` shows it. An input, or a change, that does not fit a layer is answered as well:
-        ``misfit`` says why, and the layers before it are explained.
+        ``mismatch`` says why, and the layers before it are explained.
 
     Raises:
         UnknownNameError: there is no such module.
@@ -78,7 +78,7 @@ def explain(
     if changed_inputs is not None:
         sizes = sizes_of(changed_inputs, batch_size, None)
     after = _run(resolved, sizes, run.summary.traced_on, changes)
-    return _explained(after, layer, before=run.summary if run.misfit is None else None, changes=changes)
+    return _explained(after, layer, before=run.summary if run.mismatch is None else None, changes=changes)
 
 
 SHAPE_ERRORS = ("RuntimeError", "ValueError", "IndexError", "AssertionError")
@@ -156,7 +156,7 @@ class _Run:
     """What came out: of all of it, or of what ran before a layer did not fit."""
 
     summary: Summary
-    misfit: Misfit | None = None
+    mismatch: ShapeMismatch | None = None
 
 
 def _cached_run(model: str, sizes: Sizes, device: str) -> _Run:
@@ -164,13 +164,13 @@ def _cached_run(model: str, sizes: Sizes, device: str) -> _Run:
     options = {"batch_size": sizes.batch_size, "seq_len": sizes.seq_len, "device": device}
     query = Query(kind="summary", spec=model, inputs=sizes.inputs, options=options)
     found = lookup(query, SummaryAnswer)
-    if found is not None and found.summary.traced_on != NOWHERE:
+    if found is not None and found.summary.traced_on != NOT_TRACED:
         return _Run(summary=found.summary)
     key = cache_key(query)
     resolved = resolve(model)
     check_runs(resolved)
     run = _run(resolved, sizes, device, ())
-    if run.misfit is None:
+    if run.mismatch is None:
         keep(query, key, SummaryAnswer(summary=run.summary, origin=resolved.origin, published=resolved.published))
     return run
 
@@ -181,9 +181,9 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
 
     asked = {"--what-if": any(change.path for change in changes), f"--device {device}": device in ("cpu", "cuda")}
     check_has_module(resolved, *(option for option, is_asked in asked.items() if is_asked))
-    subject = replace(subject_of(resolved, sizes), alter=_alteration(changes))
-    misfit = None
-    with tracing.undisturbed():
+    subject = replace(trace_request(resolved, sizes), alter=_alteration(changes))
+    mismatch = None
+    with tracing.process_state_restored():
         try:
             recorded = trace_where_possible(subject, device, "eval", resolved.architecture.spec)
             check_parameters_read(recorded, subject, resolved.architecture.spec)
@@ -197,13 +197,13 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
                 raise
             recorded = failure.partial
             reason = str(error).partition("\n")[0]
-            misfit = Misfit(path=failure.failure.path, type_name=failure.failure.type_name, reason=reason)
+            mismatch = ShapeMismatch(path=failure.failure.path, type_name=failure.failure.type_name, reason=reason)
     recorded = replace(recorded, versions={"netscope": __version__, **recorded.versions, **resolved.versions})
     summary = analysis.summarize_trace(recorded, flops_per_op(recorded), resolved.architecture)
-    if misfit is not None:
-        row = next(row for row in summary.rows if row.path == misfit.path)
-        misfit = replace(misfit, remedy=analysis.remedy(row))
-    return _Run(summary=summary, misfit=misfit)
+    if mismatch is not None:
+        row = next(row for row in summary.rows if row.path == mismatch.path)
+        mismatch = replace(mismatch, remedy=analysis.remedy(row))
+    return _Run(summary=summary, mismatch=mismatch)
 
 
 def _alteration(changes: Sequence[Change]) -> "Callable[[nn.Module, str], None] | None":
@@ -215,7 +215,7 @@ def _alteration(changes: Sequence[Change]) -> "Callable[[nn.Module, str], None] 
 
     def alter(model: "nn.Module", device: str) -> None:
         for change in layers:
-            tracing.altered(model, device, change.path, change.name, change.value)
+            tracing.replace_argument(model, device, change.path, change.name, change.value)
 
     return alter
 
@@ -249,7 +249,7 @@ def _explained(
         totals=summary.totals,
         changes=tuple(change.text for change in changes),
         totals_before=before.totals if before is not None else None,
-        misfit=run.misfit,
-        remarks=summary.remarks,
+        mismatch=run.mismatch,
+        notes=summary.notes,
         has_fields=any(row.receptive_field for row in summary.rows),
     )

@@ -15,8 +15,8 @@ def list_architectures(pattern: str = "*") -> Listing:
     Args:
         pattern: with ``*`` and ``?``, on the name or on ``source/name``; without either, any name that holds it.
     """
-    architectures, remarks = sources.list_names(pattern, catalogue)
-    return Listing(pattern=pattern, architectures=architectures, remarks=remarks)
+    architectures, notes = sources.list_names(pattern, catalogue)
+    return Listing(pattern=pattern, architectures=architectures, notes=notes)
 
 
 def catalogue(source: str) -> Catalogue:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from netscope.sources import ResolvedArchitecture
-    from netscope.tracing import Subject
+    from netscope.tracing import TraceRequest
 
 DEVICES = ("auto", "meta", "cpu", "cuda")
 MODES = ("eval", "train")
@@ -82,13 +82,13 @@ def resolve_and_trace(
 
     with importing():
         from netscope import tracing
-    with sparing(), tracing.undisturbed(), tracing.compiler_left_out():
+    with sparing(), tracing.process_state_restored(), tracing.compiler_left_out():
         resolved = resolve(model)
         if not sizes.are_usual or mode == "train":
             check_runs(resolved)
         asked = {"--train": mode == "train", f"--dtype {dtype}": dtype, f"--device {device}": device in ("cpu", "cuda")}
         check_has_module(resolved, *(option for option, is_asked in asked.items() if is_asked))
-        subject = subject_of(resolved, sizes, dtype)
+        subject = trace_request(resolved, sizes, dtype)
         recorded = trace_where_possible(subject, device, mode, resolved.architecture.spec)
         if resolved.runs:
             check_parameters_read(recorded, subject, resolved.architecture.spec)
@@ -133,11 +133,11 @@ def resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
     if is_saved(model):
         raise UsageError(f"{model} is a saved summary, in which there is nothing to run")
     if not isinstance(model, str):
-        return sources.lent_module(model)
+        return sources.user_module(model)
     return sources.resolve(model)
 
 
-def subject_of(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None = None) -> "Subject":
+def trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None = None) -> "TraceRequest":
     """What is traced: the architecture's factory, and the inputs as asked or else its own."""
     from netscope import tracing
 
@@ -162,21 +162,21 @@ def subject_of(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None
             inputs = ForwardInputs(kwargs={})
         return inputs if sizes.batch_size is None else inputs.with_batch_size(sizes.batch_size)
 
-    return tracing.Subject(
+    return tracing.TraceRequest(
         build=lambda device: (
             tracing.program_module(program)
             if program
             else sources.build(resolved.factory, spec, device, tracing.OwnNumbers)
         ),
         inputs=inputs_for,
-        lent=resolved.lent,
+        user_owned=resolved.user_owned,
         dtype=dtype,
         meta_only=program is not None,
-        remarks=program.remarks if program else (),
+        notes=program.notes if program else (),
     )
 
 
-def trace_where_possible(subject: "Subject", device: str, mode: str, what: str) -> Trace:
+def trace_where_possible(subject: "TraceRequest", device: str, mode: str, what: str) -> Trace:
     """The trace on ``device``; for ``"auto"`` on meta, or on the CPU if meta fails for another reason than the shapes.
 
     Raises:
@@ -198,14 +198,14 @@ def trace_where_possible(subject: "Subject", device: str, mode: str, what: str) 
         if device != "auto" or subject.meta_only:
             raise
         failure = error
-    values = "random inputs" if subject.lent else "random weights and inputs"
-    remark = (
+    values = "random inputs" if subject.user_owned else "random weights and inputs"
+    note = (
         f"traced on the CPU with {values}, because meta cannot run it ({reason_of(failure)}); "
         f"what depends on values may cost more or less with others"
     )
     try:
         check_memory()
-        return trace_explained(subject, "cpu", mode, remarks=(remark,))
+        return trace_explained(subject, "cpu", mode, notes=(note,))
     except (tracing.ForwardError, UntrainableError):
         raise
     except (DeviceError, TracingError) as error:
@@ -213,7 +213,7 @@ def trace_where_possible(subject: "Subject", device: str, mode: str, what: str) 
         raise type(error)(f"{failure}; {error}") from failure
 
 
-def check_parameters_read(recorded: Trace, subject: "Subject", what: str) -> None:
+def check_parameters_read(recorded: Trace, subject: "TraceRequest", what: str) -> None:
     """Checks that the pass read any of the model's parameters; one that read none was not asked anything.
 
     Raises:
@@ -237,12 +237,12 @@ def check_parameters_read(recorded: Trace, subject: "Subject", what: str) -> Non
     )
 
 
-def trace_explained(subject: "Subject", device: str, mode: str, remarks: tuple[str, ...] = ()) -> Trace:
+def trace_explained(subject: "TraceRequest", device: str, mode: str, notes: tuple[str, ...] = ()) -> Trace:
     """The trace on ``device``, or the arithmetic of why the inputs do not fit."""
     from netscope import analysis, tracing
 
     try:
-        recorded = tracing.trace(subject, device=device, mode=mode, remarks=remarks)
+        recorded = tracing.trace(subject, device=device, mode=mode, notes=notes)
     except tracing.ForwardError as error:
         explanation = analysis.diagnose(error.failure)
         if explanation:

@@ -9,11 +9,11 @@ from netscope.api.resolve_and_trace import (
     check_runs,
     resolve,
     sizes_of,
-    subject_of,
+    trace_request,
     trace_where_possible,
 )
 from netscope.flops import flops_per_op
-from netscope.schema import Cause, PeerCount, Summary, Verification
+from netscope.schema import Cause, Summary, ToolCount, Verification
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,37 +31,37 @@ def verify(
     from netscope import tracing
 
     sizes = sizes_of(inputs, batch_size, seq_len)
-    with tracing.undisturbed():
+    with tracing.process_state_restored():
         resolved = resolve(model)
         check_runs(resolved)
-        subject = subject_of(resolved, sizes)
+        subject = trace_request(resolved, sizes)
         recorded = trace_where_possible(subject, "auto", "eval", resolved.architecture.spec)
         check_parameters_read(recorded, subject, resolved.architecture.spec)
-        tallies = tracing.peer_tallies(subject, recorded.device)
+        tallies = tracing.count_with_other_tools(subject, recorded.device)
     flops = flops_per_op(recorded)
     summary = analysis.summarize_trace(recorded, flops, resolved.architecture)
-    peers = [analysis.compare_counts(tally, summary, recorded, flops) for tally in tallies]
+    tools = [analysis.compare_counts(tally, summary, recorded, flops) for tally in tallies]
     if sizes.are_usual and resolved.published:
-        peers.append(_closest_published(resolved.published, summary))
+        tools.append(_closest_published(resolved.published, summary))
     return Verification(
         architecture=resolved.architecture,
         inputs=recorded.inputs,
         params=summary.totals.params,
         macs=summary.totals.macs,
         uncounted_ops=summary.uncounted_ops,
-        peers=tuple(peers),
+        tools=tuple(tools),
     )
 
 
-def _closest_published(entries: "Sequence[Published]", summary: Summary) -> PeerCount:
+def _closest_published(entries: "Sequence[Published]", summary: Summary) -> ToolCount:
     """The published figures of the weights that the architecture fits best: a model may have several variants."""
     totals = summary.totals
     best = min(entries, key=lambda item: (abs(item.params - totals.params), abs((item.macs or 0) - totals.macs)))
     causes: tuple[Cause, ...] = ()
-    if best.remark and best.macs is not None:
-        causes = (Cause(quantity="macs", difference=best.macs - totals.macs, reason=best.remark),)
-    return PeerCount(
-        peer="published",
+    if best.note and best.macs is not None:
+        causes = (Cause(quantity="macs", difference=best.macs - totals.macs, reason=best.note),)
+    return ToolCount(
+        tool="published",
         version=best.label,
         params=best.params,
         macs=best.macs,

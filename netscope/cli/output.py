@@ -18,7 +18,7 @@ from netscope.runtime.files import write_whole
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from netscope.api.workers.pool import Progress
+    from netscope.api.workers.pool import JobProgress
     from netscope.render.formats import AnyView
 
 SPINNER_AFTER_S = 1.0
@@ -196,7 +196,7 @@ def working(message: str) -> Iterator[Callable[[str], None]]:
         SPINNING.clear()
 
 
-def progress_text(progress: "Progress", doing: str) -> str:
+def progress_text(progress: "JobProgress", doing: str) -> str:
     """How far it has come: ``"12 of 80 done, about 20 s left: tracing resnet50, vit_b_16"``."""
     shown = progress.running[:MOST_RUNNING]
     more = f" and {len(progress.running) - len(shown)} more" if len(progress.running) > len(shown) else ""

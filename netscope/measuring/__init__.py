@@ -2,17 +2,17 @@
 
 from netscope.measuring.environment import environment
 from netscope.measuring.precision import device_of, usual_device
-from netscope.measuring.runner import Progress
+from netscope.measuring.runner import MeasuringProgress
 from netscope.measuring.selftest import self_test
-from netscope.measuring.session import Measured, Session, Wishes, run_session, run_steps
-from netscope.measuring.step import Subject
+from netscope.measuring.session import Measured, Session, SessionOptions, run_session, run_steps
+from netscope.measuring.step import BenchSubject
 
 __all__ = [
+    "BenchSubject",
     "Measured",
-    "Progress",
+    "MeasuringProgress",
     "Session",
-    "Subject",
-    "Wishes",
+    "SessionOptions",
     "device_of",
     "environment",
     "run_session",

@@ -32,7 +32,7 @@ class LayerTimes:
 
 
 @dataclass(slots=True)
-class _Call:
+class _TimedCall:
     path: str
     start: Any
     host_start: float
@@ -41,13 +41,13 @@ class _Call:
 
 
 @dataclass(slots=True)
-class _Recorder:
+class _LayerTimer:
     """Notes a mark before and after each call. A module under several names is told by whoever called it."""
 
     clock: Clock
     places: dict[int, list[str]]
-    calls: list[_Call] = field(default_factory=list)
-    running: list[_Call] = field(default_factory=list)
+    calls: list[_TimedCall] = field(default_factory=list)
+    running: list[_TimedCall] = field(default_factory=list)
 
     def enter(self, module: nn.Module, _arguments: Any) -> None:
         if execution_compat.in_backward():
@@ -55,7 +55,7 @@ class _Recorder:
         paths = self.places[id(module)]
         above = self.running[-1].path if self.running else ""
         path = next((path for path in paths if path.rpartition(".")[0] == above), paths[0])
-        call = _Call(path, self.clock.mark(), self.clock.now())
+        call = _TimedCall(path, self.clock.mark(), self.clock.now())
         self.calls.append(call)
         self.running.append(call)
 
@@ -90,7 +90,7 @@ def layer_times(model: nn.Module, step: Callable[[], None], clock: Clock) -> Lay
     places: dict[int, list[str]] = {}
     for path, module in model.named_modules(remove_duplicate=False):
         places.setdefault(id(module), []).append(path)
-    recorder = _Recorder(clock, places)
+    recorder = _LayerTimer(clock, places)
     bare: list[float] = []
     timed: list[float] = []
     series: dict[str, list[float]] = {}
@@ -116,7 +116,7 @@ def _step_s(step: Callable[[], None], clock: Clock) -> float:
 
 
 @contextmanager
-def _hooked(model: nn.Module, recorder: _Recorder) -> Iterator[None]:
+def _hooked(model: nn.Module, recorder: _LayerTimer) -> Iterator[None]:
     modules = {id(module): module for module in model.modules() if not isinstance(module, torch.jit.ScriptModule)}
     handles = [module.register_forward_pre_hook(recorder.enter) for module in modules.values()]
     handles += [module.register_forward_hook(recorder.leave, always_call=True) for module in modules.values()]

@@ -14,7 +14,7 @@ _RESET_PEAK = "5"
 """What ``/proc/self/clear_refs`` takes for "forget the peak" (proc(5))."""
 
 
-class PeakMemory:
+class PeakMemoryMeter:
     """The most memory in use since it was made, beyond what was in use then.
 
     On a GPU that of torch's allocator; on the CPU the resident memory of the process, where Linux tells.

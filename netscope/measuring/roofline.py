@@ -7,7 +7,7 @@ import torch
 
 from netscope.measuring.precision import matmul_dtype
 from netscope.measuring.runner import Clock
-from netscope.schema import BenchConfig, Ceilings
+from netscope.schema import BenchConfig, DeviceLimits
 
 LARGEST = {"cuda": 8192, "cpu": 2048}
 """Side of the square operands, unless the device is so slow that it would take too long."""
@@ -23,7 +23,7 @@ _RUNS = 3
 """In a row, so that what the first one waits for weighs little."""
 
 
-def ceilings(config: BenchConfig, device: torch.device, clock: Clock) -> Ceilings:
+def device_limits(config: BenchConfig, device: torch.device, clock: Clock) -> DeviceLimits:
     """The best of several tries of each, in the precision of ``config``.
 
     The best, since a ceiling is what can be reached at all. Under autocast, and in kernels that convert their operands,
@@ -32,7 +32,7 @@ def ceilings(config: BenchConfig, device: torch.device, clock: Clock) -> Ceiling
     dtypes = dict.fromkeys((matmul_dtype(config), torch.float32))
     with torch.inference_mode():
         matmul_flops = max(_matmul_flops(dtype, device, clock) for dtype in dtypes)
-        return Ceilings(matmul_flops=matmul_flops, copy_bytes=_copy_bytes(device, clock))
+        return DeviceLimits(matmul_flops=matmul_flops, copy_bytes=_copy_bytes(device, clock))
 
 
 def _matmul_flops(dtype: torch.dtype, device: torch.device, clock: Clock) -> float:

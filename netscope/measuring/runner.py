@@ -116,7 +116,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class MeasuringProgress:
     """How far measuring has come.
 
     Attributes:
@@ -137,12 +137,12 @@ class Rules:
     Attributes:
         precision: half-width of the interval as a share of the mean.
         max_time_s: for each work.
-        synchronised: whether each step is waited for, and timed by itself.
+        sync_every_step: whether each step is waited for, and timed by itself.
     """
 
     precision: float
     max_time_s: float
-    synchronised: bool = False
+    sync_every_step: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ class Watch:
     """
 
     team: Team = ALONE
-    tell: Callable[[Progress], None] = field(default=lambda _: None)
+    tell: Callable[[MeasuringProgress], None] = field(default=lambda _: None)
     stopped: Callable[[], bool] = field(default=lambda: False)
 
 
@@ -193,7 +193,7 @@ def warm_up(work: Work, clock: Clock, sync_s: float, watch: Watch) -> WarmUp:
         window.append((step_s, _changes(work)))
         elapsed = clock.now() - begin
         settling = elapsed - first_step_s
-        watch.tell(Progress(phase="warming up", blocks=0, estimates=()))
+        watch.tell(MeasuringProgress(phase="warming up", blocks=0, estimates=()))
         settled = _has_settled(window)
         is_long_enough = steps >= WARM_UP_STEPS and elapsed >= WARM_UP_S
         is_over = is_long_enough and (settled or settling >= WARM_UP_S + SETTLING_MOST_S)
@@ -229,14 +229,16 @@ def _has_settled(window: Sequence[tuple[float, int]]) -> bool:
     return abs(medians[1] - medians[0]) <= SETTLED_WITHIN * medians[0]
 
 
-def measure_block(work: Work, clock: Clock, origin: float, *, synchronised: bool = False, team: Team = ALONE) -> Block:
+def measure_block(
+    work: Work, clock: Clock, origin: float, *, sync_every_step: bool = False, team: Team = ALONE
+) -> Block:
     """One block of ``work.steps_per_block`` steps.
 
     Args:
         work: what is run.
         clock: that tells the time.
         origin: the clock's time at the start of the run.
-        synchronised: whether each step is waited for, and timed by itself.
+        sync_every_step: whether each step is waited for, and timed by itself.
         team: the processes that measure together; they begin together, and the slowest one's times count.
     """
     latencies: list[float] = []
@@ -247,13 +249,13 @@ def measure_block(work: Work, clock: Clock, origin: float, *, synchronised: bool
     first_mark = clock.mark()
     work.step()
     issued = first_issued = clock.now()
-    if synchronised:
+    if sync_every_step:
         clock.synchronize()
         latencies.append(clock.now() - start)
     for _ in range(work.steps_per_block - 1):
-        begin = clock.now() if synchronised else 0.0
+        begin = clock.now() if sync_every_step else 0.0
         work.step()
-        if synchronised:
+        if sync_every_step:
             clock.synchronize()
             latencies.append(clock.now() - begin)
     issued = clock.now() if work.steps_per_block > 1 else issued
@@ -286,7 +288,9 @@ def measure(works: Sequence[Work], clock: Clock, rules: Rules, watch: Watch) -> 
     while True:
         turn = range(len(works)) if rounds % 2 == 0 else reversed(range(len(works)))
         for position in turn:
-            block = measure_block(works[position], clock, origin, synchronised=rules.synchronised, team=watch.team)
+            block = measure_block(
+                works[position], clock, origin, sync_every_step=rules.sync_every_step, team=watch.team
+            )
             blocks[position].append(block)
         rounds += 1
         is_enough_now = False
@@ -296,7 +300,7 @@ def measure(works: Sequence[Work], clock: Clock, rules: Rules, watch: Watch) -> 
             is_precise = all(is_enough(estimate, rules.precision) for estimate in estimates)
             hits = hits + 1 if is_precise else 0
             is_enough_now = hits == _HITS
-        watch.tell(Progress(phase="measuring", blocks=rounds, estimates=estimates))
+        watch.tell(MeasuringProgress(phase="measuring", blocks=rounds, estimates=estimates))
         is_late = clock.now() - origin >= rules.max_time_s * len(works)
         is_over = is_enough_now or (rounds >= _FEWEST_ROUNDS and (is_late or watch.stopped()))
         if watch.team.agreed(is_over):

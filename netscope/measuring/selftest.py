@@ -10,7 +10,7 @@ from torch import nn
 from netscope.measuring import execution_compat
 from netscope.measuring.clock import clock_of
 from netscope.measuring.precision import device_of, set_up
-from netscope.measuring.roofline import ceilings
+from netscope.measuring.roofline import device_limits
 from netscope.measuring.runner import (
     Clock,
     Rules,
@@ -23,7 +23,7 @@ from netscope.measuring.runner import (
     warm_up,
 )
 from netscope.measuring.session import on_device
-from netscope.measuring.step import Subject, grad_mode, prepare
+from netscope.measuring.step import BenchSubject, grad_mode, prepare
 from netscope.runtime.machine import cores
 from netscope.schema import BenchConfig, Block, SelfTestCheck
 from netscope.schema.bench import bound_of
@@ -100,7 +100,7 @@ def self_test(config: BenchConfig, peak_flops: float | None, tell: Callable[[str
     return tuple(checks)
 
 
-def _subject() -> Subject:
+def _subject() -> BenchSubject:
     """A small convolutional network, of a few milliseconds on anything."""
 
     def build() -> nn.Module:
@@ -113,7 +113,7 @@ def _subject() -> Subject:
         generator = torch.Generator().manual_seed(number)
         return ForwardInputs(args=(torch.randn(8, 3, 32, 32, generator=generator),), kwargs={})
 
-    return Subject(what="the self-test's network", build=build, batch=batch, differentiable=lambda _: [])
+    return BenchSubject(what="the self-test's network", build=build, batch=batch, differentiable=lambda _: [])
 
 
 def _in_turns(clock: Clock, first: Callable[[], float], second: Callable[[], float]) -> Difference:
@@ -263,7 +263,7 @@ def _spin(clock: Clock) -> None:
 
 
 def _matrix_product(bench: _Bench, peak_flops: float | None) -> SelfTestCheck:
-    found = ceilings(bench.config, bench.device, bench.clock).matmul_flops
+    found = device_limits(bench.config, bench.device, bench.clock).matmul_flops
     if peak_flops is not None:
         low, high, why = 0.2 * peak_flops, 1.05 * peak_flops, "20 to 105% of the datasheet's peak"
     elif bench.config.is_cuda:

@@ -15,13 +15,13 @@ from netscope.measuring import execution_compat
 from netscope.measuring.clock import clock_of
 from netscope.measuring.host_transfer import HostFeed
 from netscope.measuring.layers import LayerTimes, layer_times
-from netscope.measuring.memory import PeakMemory, within_memory
+from netscope.measuring.memory import PeakMemoryMeter, within_memory
 from netscope.measuring.precision import device_of, set_up
 from netscope.measuring.process_group import joined
-from netscope.measuring.roofline import ceilings
+from netscope.measuring.roofline import device_limits
 from netscope.measuring.runner import (
     Clock,
-    Progress,
+    MeasuringProgress,
     Rules,
     Watch,
     Work,
@@ -30,9 +30,9 @@ from netscope.measuring.runner import (
     synchronisation_s,
     warm_up,
 )
-from netscope.measuring.step import Prepared, Subject, grad_mode, prepare
+from netscope.measuring.step import BenchSubject, Prepared, grad_mode, prepare
 from netscope.measuring.telemetry import Sampler
-from netscope.schema import BenchConfig, Block, Ceilings, Telemetry, WarmUp
+from netscope.schema import BenchConfig, Block, DeviceLimits, Telemetry, WarmUp
 
 _COPY_BLOCKS = 5
 
@@ -44,11 +44,11 @@ class Measured:
     work: str
     warm_up: WarmUp
     blocks: tuple[Block, ...]
-    local_blocks: tuple[Block, ...]
+    no_sync_blocks: tuple[Block, ...]
     peak_memory_bytes: tuple[int, ...]
     copy_s: float | None
     resident_step_s: float | None
-    waits: bool
+    has_device_sync: bool
     layers: LayerTimes | None
 
 
@@ -58,14 +58,14 @@ class Session:
 
     measured: tuple[Measured, ...]
     sync_s: float
-    ceilings: Ceilings | None
+    device_limits: DeviceLimits | None
     telemetry: Telemetry | None
-    foreign_load: float | None
+    background_load: float | None
     interrupted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class SessionOptions:
     """What else a session is asked for.
 
     Attributes:
@@ -77,11 +77,11 @@ class Wishes:
 
     layers: bool = False
     steps_per_block: tuple[int, ...] = ()
-    tell: Callable[[Progress], None] = lambda _: None
+    tell: Callable[[MeasuringProgress], None] = lambda _: None
     stopped: Callable[[], bool] = lambda: False
 
 
-def run_session(subjects: Sequence[Subject], config: BenchConfig, wishes: Wishes) -> Session:
+def run_session(subjects: Sequence[BenchSubject], config: BenchConfig, wishes: SessionOptions) -> Session:
     """Measures the subjects in turns.
 
     Raises:
@@ -94,7 +94,7 @@ def run_session(subjects: Sequence[Subject], config: BenchConfig, wishes: Wishes
     clock = clock_of(device)
     compiling = execution_compat.compiling(config.compile is not None)
     with on_device(device), joined(device) as team, set_up(config), compiling, grad_mode(config):
-        rules = Rules(precision=config.precision, max_time_s=config.max_time_s, synchronised=config.synchronised)
+        rules = Rules(precision=config.precision, max_time_s=config.max_time_s, sync_every_step=config.sync_every_step)
         watch = Watch(team=team, tell=wishes.tell, stopped=wishes.stopped)
         sync_s = team.agreed(synchronisation_s(clock))
         ready = [_ready(subject, config, device, _Measuring(clock, watch, sync_s)) for subject in subjects]
@@ -103,18 +103,18 @@ def run_session(subjects: Sequence[Subject], config: BenchConfig, wishes: Wishes
         sampler = Sampler(device)
         whats = " and ".join(subject.what for subject in subjects)
         series = _explained(whats, lambda: _measure(ready, config, clock, rules, watch))
-        telemetry, foreign_load = sampler.telemetry(), sampler.foreign_load()
+        telemetry, background_load = sampler.telemetry(), sampler.background_load()
         interrupted = wishes.stopped()
         measured = tuple(
             Measured(
                 work=item.prepared.description(config),
                 warm_up=item.warm_up,
                 blocks=series[number],
-                local_blocks=series[len(ready) + number] if len(series) > len(ready) else (),
+                no_sync_blocks=series[len(ready) + number] if len(series) > len(ready) else (),
                 peak_memory_bytes=item.peak_memory_bytes,
                 copy_s=item.copy_s,
                 resident_step_s=item.resident_step_s,
-                waits=item.waits,
+                has_device_sync=item.has_device_sync,
                 layers=layer_times(item.prepared.model, item.prepared.work.step, clock) if wishes.layers else None,
             )
             for number, item in enumerate(ready)
@@ -125,14 +125,14 @@ def run_session(subjects: Sequence[Subject], config: BenchConfig, wishes: Wishes
     return Session(
         measured=measured,
         sync_s=sync_s,
-        ceilings=found,
+        device_limits=found,
         telemetry=telemetry,
-        foreign_load=foreign_load if config.nproc == 1 else None,
+        background_load=background_load if config.nproc == 1 else None,
         interrupted=interrupted,
     )
 
 
-def run_steps(subject: Subject, config: BenchConfig, steps: int) -> None:
+def run_steps(subject: BenchSubject, config: BenchConfig, steps: int) -> None:
     """Runs a few steps and measures nothing.
 
     Raises:
@@ -181,11 +181,11 @@ class _Ready:
     peak_memory_bytes: tuple[int, ...]
     copy_s: float | None
     resident_step_s: float | None
-    waits: bool
+    has_device_sync: bool
 
 
-def _ready(subject: Subject, config: BenchConfig, device: torch.device, how: _Measuring) -> _Ready:
-    peak = PeakMemory(device)
+def _ready(subject: BenchSubject, config: BenchConfig, device: torch.device, how: _Measuring) -> _Ready:
+    peak = PeakMemoryMeter(device)
 
     def warmed() -> tuple[Prepared, WarmUp]:
         prepared = prepare(subject, config, device)
@@ -195,7 +195,7 @@ def _ready(subject: Subject, config: BenchConfig, device: torch.device, how: _Me
     found = peak.bytes()
     everyone = how.watch.team.collected(found)
     copy_s, resident_step_s = _transfer(prepared, config, how.clock)
-    with execution_compat.waits_noted(device) as waits:
+    with execution_compat.waits_noted(device) as has_device_sync:
         prepared.work.step()
     return _Ready(
         prepared=prepared,
@@ -203,7 +203,7 @@ def _ready(subject: Subject, config: BenchConfig, device: torch.device, how: _Me
         peak_memory_bytes=tuple(value for value in everyone if value is not None),
         copy_s=copy_s,
         resident_step_s=resident_step_s,
-        waits=bool(waits),
+        has_device_sync=bool(has_device_sync),
     )
 
 
@@ -250,10 +250,10 @@ def _explained(what: str, run: Callable[[], Any]) -> Any:
         raise MeasuringError(f"a step of {what} failed: {described(error)}") from error
 
 
-def _ceilings(config: BenchConfig, device: torch.device, clock: Clock) -> Ceilings | None:
+def _ceilings(config: BenchConfig, device: torch.device, clock: Clock) -> DeviceLimits | None:
     """None where not even these fit into memory."""
     try:
-        return ceilings(config, device, clock)
+        return device_limits(config, device, clock)
     except RuntimeError as error:
         if execution_compat.is_out_of_memory(error):
             return None

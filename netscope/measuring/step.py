@@ -19,7 +19,7 @@ from netscope.schema.inputs import ForwardInputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class BenchSubject:
     """What is to be measured.
 
     Attributes:
@@ -79,7 +79,7 @@ class Prepared:
 
 
 @torch.inference_mode(mode=False)
-def prepare(subject: Subject, config: BenchConfig, device: torch.device) -> Prepared:
+def prepare(subject: BenchSubject, config: BenchConfig, device: torch.device) -> Prepared:
     """The subject on the device, as configured; built with gradients, as anyone would, also where steps have none.
 
     Raises:

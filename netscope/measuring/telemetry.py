@@ -68,7 +68,7 @@ class Sampler:
         self._samples.close()
         return summarised(samples)
 
-    def foreign_load(self) -> float | None:
+    def background_load(self) -> float | None:
         """Cores' worth of work that other processes did on this machine since it was made; None where unknown."""
         before, after = self._cpu_before, _cpu_seconds()
         if before is None or after is None:
@@ -96,7 +96,7 @@ def summarised(samples: list[dict[str, Any]]) -> Telemetry | None:
         temperature_c=span("temperature_c"),
         throttle_reasons=tuple(sorted({reason for sample in samples for reason in sample["reasons"]})),
         # One of them is ours. Their numbers are the host's, which a container does not know, so they are counted.
-        foreign_processes=max(max(processes) - 1, 0) if processes else None,
+        other_processes=max(max(processes) - 1, 0) if processes else None,
     )
 
 

@@ -46,8 +46,10 @@ COLUMNS: dict[str, _BenchColumn] = {
     "median": _BenchColumn(title="Median", kind="rate", value=lambda r, _: r.median_throughput, rank=4),
     "step": _BenchColumn(title="Step", kind="seconds", value=lambda r, _: r.step_s.mean, rank=1),
     "flop-rate": _BenchColumn(title="FLOP/s", kind="flops", value=lambda r, _: r.achieved_flops, rank=2),
-    "share-of-peak": _BenchColumn(title="of peak", kind="fraction", value=lambda r, _: r.share_of_datasheet, rank=2),
-    "share-of-matmul": _BenchColumn(title="of matmul", kind="fraction", value=lambda r, _: r.share_of_matmul, rank=3),
+    "share-of-peak": _BenchColumn(title="of peak", kind="fraction", value=lambda r, _: r.peak_utilization, rank=2),
+    "share-of-matmul": _BenchColumn(
+        title="of matmul", kind="fraction", value=lambda r, _: r.matmul_utilization, rank=3
+    ),
     "efficiency": _BenchColumn(
         title="Efficiency", kind="fraction", value=lambda r, report: report.scaling_efficiency(r)
     ),
@@ -62,7 +64,7 @@ _OPTIONAL = ("share-of-peak", "efficiency", "note", "memory", "flop-rate", "shar
 """Left out where no result has any."""
 
 EXACT: dict[str, Callable[[BenchResult, BenchReport], Any]] = {
-    "outcome": lambda r, _: r.outcome,
+    "status": lambda r, _: r.status,
     "device": lambda r, _: r.config.device,
     "batch_size": lambda r, _: batch_of(r),
     "dtype": lambda r, _: r.config.dtype,
@@ -87,9 +89,9 @@ EXACT: dict[str, Callable[[BenchResult, BenchReport], Any]] = {
     "compile_s": lambda r, _: r.warm_up.compile_s if r.warm_up else None,
     "flops": lambda r, _: r.flops,
     "flops_per_s": lambda r, _: r.achieved_flops,
-    "share_of_datasheet": lambda r, _: r.share_of_datasheet,
-    "share_of_matmul": lambda r, _: r.share_of_matmul,
-    "intensity": lambda r, _: r.intensity,
+    "peak_utilization": lambda r, _: r.peak_utilization,
+    "matmul_utilization": lambda r, _: r.matmul_utilization,
+    "arithmetic_intensity": lambda r, _: r.arithmetic_intensity,
     "roofline": lambda r, _: r.roofline or "",
     "peak_memory_bytes": lambda r, _: max(r.peak_memory_bytes, default=None),
     "bound": lambda r, _: r.bound,
@@ -98,7 +100,7 @@ EXACT: dict[str, Callable[[BenchResult, BenchReport], Any]] = {
 }
 """What programs read, with units in the names; each row stands by itself."""
 
-_OF_ANY = ("outcome", "device", "batch_size", "dtype", "mode", "cast", "channels_last", "compile", "cuda_graph", "data",
+_OF_ANY = ("status", "device", "batch_size", "dtype", "mode", "cast", "channels_last", "compile", "cuda_graph", "data",
            "optimizer", "parallel", "nproc")  # fmt: skip
 
 
@@ -206,7 +208,7 @@ def _circumstances(result: BenchResult, told_once: set[str]) -> Iterator[str]:
         yield result.config.dtype
     if "processes" in told_once and result.config.nproc > 1:
         yield processes_text(result)
-    if result.config.synchronised:
+    if result.config.sync_every_step:
         yield "every step waited for"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from netscope.render import numbers
-from netscope.schema import BenchReport, BenchResult, Ceilings, Comparison, SavedComparison
+from netscope.schema import BenchReport, BenchResult, Comparison, DeviceLimits, SavedComparison
 from netscope.schema.bench import PERCENTILES, Precision
 
 _WHOLE = 1.0
@@ -17,7 +17,7 @@ def batch_of(result: BenchResult) -> int | None:
 def notes(result: BenchResult) -> Iterator[str]:
     """What a reader has to know of a result, in a word or two each."""
     if not result.is_measured:
-        yield result.outcome
+        yield result.status
         return
     if not result.has_converged:
         yield "not converged"
@@ -30,7 +30,7 @@ def notes(result: BenchResult) -> Iterator[str]:
 def bench_line(result: BenchResult, report: BenchReport) -> str:
     """A result in one line, for a display of what has been measured so far."""
     if not result.is_measured:
-        return f"{label_of(result, report)}  {result.outcome}"
+        return f"{label_of(result, report)}  {result.status}"
     figures = f"{numbers.rate(result.throughput)} samples/s ± {numbers.margin(result.step_s.relative)}"
     return "  ".join((label_of(result, report), figures, *notes(result)))
 
@@ -47,8 +47,8 @@ def facts(report: BenchReport) -> Iterator[tuple[str, str]]:
     yield from _ceilings(report)
     if any(result.is_measured and result.config.is_cuda and result.telemetry is None for result in results):
         yield "Note", "clocks, power and temperature were not sampled: pip install 'netscope[gpu]' adds what asks NVML"
-    for remark in report.remarks:
-        yield "Note", remark
+    for note in report.notes:
+        yield "Note", note
 
 
 def label_of(result: BenchResult, report: BenchReport) -> str:
@@ -73,10 +73,10 @@ def processes_text(result: BenchResult) -> str:
 
 def _facts_of(result: BenchResult, label: str) -> Iterator[tuple[str, str]]:
     if not result.is_measured:
-        yield label, f"{result.outcome}: {result.message}"
+        yield label, f"{result.status}: {result.message}"
         return
     yield label, "; ".join(_how_measured(result))
-    share = max(filter(None, (result.share_of_datasheet, result.share_of_matmul)), default=0.0)
+    share = max(filter(None, (result.peak_utilization, result.matmul_utilization)), default=0.0)
     if share > _WHOLE:
         yield (
             label,
@@ -93,7 +93,7 @@ def _facts_of(result: BenchResult, label: str) -> Iterator[tuple[str, str]]:
                 f"p{100 * part:g} {numbers.seconds(value)}" for part, value in result.latency_percentiles.items()
             ),
         )
-    if result.config.synchronised and len(result.latency_percentiles) < len(PERCENTILES):
+    if result.config.sync_every_step and len(result.latency_percentiles) < len(PERCENTILES):
         yield label, "a percentile is shown where ten steps or more lie beyond it"
     if result.copy_s is not None and result.resident_step_s is not None:
         yield (
@@ -113,12 +113,12 @@ def _facts_of(result: BenchResult, label: str) -> Iterator[tuple[str, str]]:
                 f"{', '.join(map(numbers.size, result.peak_memory_bytes))}"
             ),
         )
-    if result.waits:
+    if result.has_device_sync:
         yield label, "a step waits for the GPU itself, so whether host or GPU bounds it cannot be told"
     if result.telemetry is not None:
         yield label, _telemetry(result)
-    for remark in result.remarks:
-        yield label, remark
+    for note in result.notes:
+        yield label, note
 
 
 def _how_measured(result: BenchResult) -> Iterator[str]:
@@ -137,12 +137,12 @@ def _how_measured(result: BenchResult) -> Iterator[str]:
         yield f"first step {numbers.seconds(warm_up.first_step_s)}{compiled}"
         if not warm_up.settled:
             yield f"had not settled after {numbers.seconds(warm_up.seconds)} of warm-up"
-    if result.intensity is not None and result.roofline is not None:
-        yield f"{result.intensity:,.1f} FLOPs per byte, on the {result.roofline} side of the roofline"
+    if result.arithmetic_intensity is not None and result.roofline is not None:
+        yield f"{result.arithmetic_intensity:,.1f} FLOPs per byte, on the {result.roofline} side of the roofline"
     if result.is_lower_bound:
         yield "its FLOPs are a lower bound"
-    if result.foreign_load is not None and result.foreign_load > _NOTICEABLE_LOAD:
-        yield f"other processes kept {result.foreign_load:.1f} cores busy meanwhile"
+    if result.background_load is not None and result.background_load > _NOTICEABLE_LOAD:
+        yield f"other processes kept {result.background_load:.1f} cores busy meanwhile"
 
 
 _NOTICEABLE_LOAD = 0.1
@@ -160,16 +160,16 @@ def _telemetry(result: BenchResult) -> str:
     if found.temperature_c is not None:
         parts.append(f"{found.temperature_c.high:.0f} °C at most")
     parts.append(f"held back by {', '.join(found.throttle_reasons)}" if found.throttle_reasons else "not held back")
-    if found.foreign_processes:
-        parts.append(f"{found.foreign_processes} other process{'es' if found.foreign_processes > 1 else ''} on the GPU")
+    if found.other_processes:
+        parts.append(f"{found.other_processes} other process{'es' if found.other_processes > 1 else ''} on the GPU")
     return ", ".join(parts)
 
 
 def _ceilings(report: BenchReport) -> Iterator[tuple[str, str]]:
     """What the device can do, once for each number format; of several measurements the best."""
-    best: dict[Precision, Ceilings] = {}
+    best: dict[Precision, DeviceLimits] = {}
     for result in report.results:
-        found, dtype = result.ceilings, result.config.dtype
+        found, dtype = result.device_limits, result.config.dtype
         if found is not None and (dtype not in best or found.matmul_flops > best[dtype].matmul_flops):
             best[dtype] = found
     for dtype, found in best.items():
@@ -178,7 +178,7 @@ def _ceilings(report: BenchReport) -> Iterator[tuple[str, str]]:
         if found.datasheet is not None:
             peak = "none" if found.datasheet_flops is None else f"{numbers.scaled(round(found.datasheet_flops))}FLOP/s"
             sheet = f"peak by the {found.datasheet}, dense: {peak}"
-        yield "Ceilings", f"{dtype}: a matrix product reaches {matmul}FLOP/s, a copy moves {copy}B/s; {sheet}"
+        yield "Device limits", f"{dtype}: a matrix product reaches {matmul}FLOP/s, a copy moves {copy}B/s; {sheet}"
 
 
 def verdict(comparison: Comparison, report: BenchReport) -> str:

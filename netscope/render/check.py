@@ -97,8 +97,8 @@ def _facts(report: CheckReport) -> Iterator[tuple[str, str]]:
                 where = f"{result.rule.location}: " if result.rule.location.file else ""
                 yield model.name, f"{where}{told(result)}"
                 yield "", result.remedy
-        for remark in model.remarks:
-            yield model.name, remark
+        for note in model.notes:
+            yield model.name, note
         if model.updated:
             yield model.name, "written to netscope.lock"
 

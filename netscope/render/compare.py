@@ -235,10 +235,10 @@ def _facts(table: ComparisonTable, keys: tuple[str, ...]) -> Iterator[tuple[str,
         (_reason(row), row) for row in table.rows if _shortened(_reason(row)) != _reason(row)
     ):
         yield "Failed", f"{names}: {reason}"
-    for remark, names in _grouped((remark, row) for row in rows for remark in row.remarks):
-        yield "Note", f"{names}: {remark}"
-    for remark in table.remarks:
-        yield "Note", remark
+    for note, names in _grouped((note, row) for row in rows for note in row.notes):
+        yield "Note", f"{names}: {note}"
+    for note in table.notes:
+        yield "Note", note
 
 
 def _grouped(told: Iterable[tuple[str, ComparedArchitecture]]) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 from netscope.errors import UsageError
 from netscope.render import numbers
 from netscope.render.diff_sentences import attributes_text, layer_text, sentence, total_text
-from netscope.render.diff_tree import Node, cut, folded, only_changed, own_figures, trees_of, walked
+from netscope.render.diff_tree import DiffNode, cut, folded, only_changed, own_figures, trees_of, walked
 from netscope.render.document import Column, Document, NameCell, Row, Style
 from netscope.schema import LayerChange, ModelDiff
 
@@ -109,7 +109,7 @@ def _tree_rows(diff: ModelDiff, view: DiffView, *, changed_only: bool) -> Iterat
         yield _row(node, guides)
 
 
-def _row(node: Node, guides: str) -> Row:
+def _row(node: DiffNode, guides: str) -> Row:
     change = node.change
     mark = f"×{node.copies}" if node.copies > 1 else ""
     if node.was and change.kind != "moved":
@@ -133,14 +133,14 @@ def _figures(before: int, after: int) -> tuple[int | None, int | None, int, tupl
     return before, after, after - before, (after - before, before)
 
 
-def kind_mark(node: Node) -> str:
+def kind_mark(node: DiffNode) -> str:
     """The mark of its kind; none for what is the same and holds or follows from something that is not."""
     if node.change.kind == "same" and not node.is_quiet:
         return ""
     return MARKS[node.change.kind]
 
 
-def change_text(node: Node) -> str:
+def change_text(node: DiffNode) -> str:
     """What differs, or that nothing does."""
     change = node.change
     if node.equal:
@@ -168,11 +168,11 @@ def _flat_rows(diff: ModelDiff, view: DiffView) -> Iterator[Row]:
     totals = (diff.before.totals, diff.after.totals)
     most_params, most_flops = (max(getattr(side, name) for side in totals) or 1 for name in ("params", "flops"))
 
-    def impact(node: Node) -> float:
+    def impact(node: DiffNode) -> float:
         (params, others), (flops, other_flops) = node.params, node.flops
         return max(abs(others - params) / most_params, abs(other_flops - flops) / most_flops)
 
-    keys: dict[str, Callable[[Node], float]] = {
+    keys: dict[str, Callable[[DiffNode], float]] = {
         "delta": impact,
         "params": lambda node: max(node.params),
         "flops": lambda node: max(node.flops),
@@ -189,13 +189,13 @@ def _flat_rows(diff: ModelDiff, view: DiffView) -> Iterator[Row]:
         yield _row(node, "")
 
 
-def _only_holds(node: Node) -> bool:
+def _only_holds(node: DiffNode) -> bool:
     """Whether it came, went or moved without anything that is not listed for what is below it."""
     has_figures = any(own_figures(node.change, "params") + own_figures(node.change, "flops"))
     return bool(node.children) and not has_figures and node.change.kind != "changed"
 
 
-def _flat(node: Node) -> Node:
+def _flat(node: DiffNode) -> DiffNode:
     """A node by itself, under its whole path."""
     change = node.change
     was = (change.before.path or change.before.type_name) if change.before and node.was else ""
@@ -266,5 +266,5 @@ def _facts(diff: ModelDiff) -> Iterator[tuple[str, str]]:
             yield "Unread", f"{side.architecture.title}: {side.left_out}"
     if diff.ignored:
         yield "Ignored", ", ".join(diff.ignored)
-    for remark in diff.remarks:
-        yield "Note", remark
+    for note in diff.notes:
+        yield "Note", note

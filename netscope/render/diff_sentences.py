@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from netscope.render import numbers
-from netscope.render.hyperparameters import telling
+from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.schema import AttributeChange, ChangeKind, LayerChange, ModelDiff, PlainValue
 
 MOST_TOLD = 3
@@ -75,7 +75,7 @@ def _value(value: PlainValue) -> str:
 def layer_text(change: LayerChange) -> str:
     """What a module is: its type with its telling hyperparameters."""
     row = change.row
-    return " ".join((row.type_name, ", ".join(telling(row.type_name, row.hyperparameters)))).strip()
+    return " ".join((row.type_name, ", ".join(notable_hyperparameters(row.type_name, row.hyperparameters)))).strip()
 
 
 def sentence(diff: ModelDiff) -> str:

@@ -9,7 +9,7 @@ from netscope.schema import LayerChange, ModelDiff
 
 
 @dataclass(slots=True)
-class Node:
+class DiffNode:
     """A change and those below it.
 
     Attributes:
@@ -34,7 +34,7 @@ class Node:
     was: str
     params: tuple[int, int] = (0, 0)
     flops: tuple[int, int] = (0, 0)
-    children: list["Node"] = field(default_factory=list)
+    children: list["DiffNode"] = field(default_factory=list)
     equal: int = 0
     copies: int = 1
     hidden: bool = False
@@ -50,13 +50,13 @@ class Node:
         return bool(self.was) and not (self.was.isdigit() and self.label.isdigit())
 
 
-def trees_of(diff: ModelDiff) -> list[Node]:
+def trees_of(diff: ModelDiff) -> list[DiffNode]:
     """The changes as trees, in their order; a removed module stands where its parent went."""
     with_names = "names" not in diff.ignored
     nodes = [_node(change, with_names=with_names) for change in diff.changes]
     before = {node.change.before.path: node for node in nodes if node.change.before is not None}
     after = {node.change.after.path: node for node in nodes if node.change.after is not None}
-    roots: list[Node] = []
+    roots: list[DiffNode] = []
     still_needed = _above_what_stayed(diff)
     for node in nodes:
         path = node.change.row.path
@@ -68,13 +68,13 @@ def trees_of(diff: ModelDiff) -> list[Node]:
     return roots
 
 
-def _node(change: LayerChange, *, with_names: bool) -> Node:
+def _node(change: LayerChange, *, with_names: bool) -> DiffNode:
     row = change.row
     was = ""
     if with_names and change.before and change.after and change.before.path != change.after.path:
         is_elsewhere = change.kind == "moved" or change.before.name == change.after.name
         was = change.before.path if change.kind == "moved" else "" if is_elsewhere else change.before.name
-    return Node(change=change, label=row.name or row.type_name, was=was or "")
+    return DiffNode(change=change, label=row.name or row.type_name, was=was or "")
 
 
 def _above_what_stayed(diff: ModelDiff) -> set[str]:
@@ -91,7 +91,7 @@ def _above(path: str) -> str:
     return path.rpartition(".")[0]
 
 
-def _settle(node: Node) -> None:
+def _settle(node: DiffNode) -> None:
     """Fills in what depends on everything below it."""
     for child in node.children:
         _settle(child)
@@ -109,7 +109,7 @@ def _settle(node: Node) -> None:
     )
 
 
-def _figures(node: Node, name: str) -> tuple[int, int]:
+def _figures(node: DiffNode, name: str) -> tuple[int, int]:
     """Before and after. Those of a module that only came or went are of what is below it, so that subtotals add up."""
     before, after = node.change.before, node.change.after
     if node.is_whole or (before and after):
@@ -124,7 +124,7 @@ def own_figures(change: LayerChange, name: str) -> tuple[int, int]:
     return getattr(change.before, f"own_{name}", 0), getattr(change.after, f"own_{name}", 0)
 
 
-def cut(node: Node, depth: int | None) -> Node:
+def cut(node: DiffNode, depth: int | None) -> DiffNode:
     """The tree without what is more than ``depth`` levels below its root."""
     if depth is None:
         return node
@@ -132,13 +132,13 @@ def cut(node: Node, depth: int | None) -> Node:
     return replace(node, children=children, hidden=len(children) < len(node.children))
 
 
-def only_changed(node: Node) -> Node:
+def only_changed(node: DiffNode) -> DiffNode:
     """The tree without what is the same and holds nothing that is not."""
     children = [only_changed(child) for child in node.children if not child.is_same]
     return replace(node, children=children, hidden=node.hidden or len(children) < len(node.children))
 
 
-def folded(node: Node) -> Node:
+def folded(node: DiffNode) -> DiffNode:
     """The tree with equal siblings in one node, and closed what is the same or was added, removed or moved as a whole.
 
     The root is closed only if nothing in it differs.
@@ -149,9 +149,9 @@ def folded(node: Node) -> Node:
     return replace(node, children=_joined([folded(child) for child in node.children]))
 
 
-def _joined(nodes: list[Node]) -> list[Node]:
+def _joined(nodes: list[DiffNode]) -> list[DiffNode]:
     """Runs of equal nodes, and of those that changed alike, as one node each."""
-    joined: list[Node] = []
+    joined: list[DiffNode] = []
     while nodes:
         count = _equal_ahead(nodes)
         if count > 1:
@@ -163,13 +163,13 @@ def _joined(nodes: list[Node]) -> list[Node]:
     return joined
 
 
-def _equal_ahead(nodes: Sequence[Node]) -> int:
+def _equal_ahead(nodes: Sequence[DiffNode]) -> int:
     return next(
         (n for n, node in enumerate(nodes) if not node.is_quiet or node.is_renamed or node.children), len(nodes)
     )
 
 
-def _equal(nodes: Sequence[Node]) -> Node:
+def _equal(nodes: Sequence[DiffNode]) -> DiffNode:
     first, last = nodes[0], nodes[-1]
     shifted = first.was or last.was
     return replace(
@@ -180,12 +180,12 @@ def _equal(nodes: Sequence[Node]) -> Node:
     )
 
 
-def _alike_ahead(nodes: Sequence[Node]) -> int:
+def _alike_ahead(nodes: Sequence[DiffNode]) -> int:
     first = appearance(nodes[0])
     return next((n for n, node in enumerate(nodes) if n and appearance(node) != first), len(nodes))
 
 
-def appearance(node: Node) -> tuple[object, ...]:
+def appearance(node: DiffNode) -> tuple[object, ...]:
     """What tells a node from its siblings, but for its number."""
     change = node.change
     sides = [
@@ -199,11 +199,11 @@ def appearance(node: Node) -> tuple[object, ...]:
     return (change.kind, node.is_same, label, bool(node.was), *sides, described, told, children)
 
 
-def _as_child(node: Node) -> tuple[object, ...]:
+def _as_child(node: DiffNode) -> tuple[object, ...]:
     return (node.label, *appearance(node))
 
 
-def _run(nodes: Sequence[Node]) -> Node:
+def _run(nodes: Sequence[DiffNode]) -> DiffNode:
     first, last = nodes[0], nodes[-1]
     stem = first.label.rstrip("0123456789")
     return replace(
@@ -216,7 +216,7 @@ def _run(nodes: Sequence[Node]) -> Node:
     )
 
 
-def walked(nodes: Sequence[Node], *, lead: str = "", is_root: bool = True) -> Iterator[tuple[str, Node]]:
+def walked(nodes: Sequence[DiffNode], *, lead: str = "", is_root: bool = True) -> Iterator[tuple[str, DiffNode]]:
     """Each node with the lines that lead to it."""
     for node in nodes:
         last = node is nodes[-1]

@@ -5,7 +5,7 @@ from math import prod
 
 from netscope.render import numbers
 from netscope.render.document import Column, Document, Row, Style, TypeCell
-from netscope.render.hyperparameters import telling
+from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.schema import Explanation, LayerExplanation, LayerRow, without_batch
 
 SIZES = ("size", "length", "height", "width", "depth")
@@ -86,7 +86,7 @@ def _layer_rows(layers: tuple[LayerExplanation, ...], explanation: Explanation) 
             yield Row(
                 cells=(
                     row.path or row.type_name,
-                    TypeCell(name=row.type_name, details=telling(row.type_name, row.hyperparameters)),
+                    TypeCell(name=row.type_name, details=notable_hyperparameters(row.type_name, row.hyperparameters)),
                     _output(layer),
                     _sizes(layer, explanation),
                     _short(layer, "parameters"),
@@ -98,7 +98,7 @@ def _layer_rows(layers: tuple[LayerExplanation, ...], explanation: Explanation) 
 
 
 def _style(layer: LayerExplanation, explanation: Explanation) -> Style:
-    if explanation.misfit is not None and layer.row.path == explanation.misfit.path:
+    if explanation.mismatch is not None and layer.row.path == explanation.mismatch.path:
         return "removed"
     if layer.output_before is not None:
         return "changed"
@@ -113,7 +113,7 @@ def _output(layer: LayerExplanation) -> str:
 
 
 def _sizes(layer: LayerExplanation, explanation: Explanation) -> str:
-    if explanation.misfit is not None and layer.row.path == explanation.misfit.path:
+    if explanation.mismatch is not None and layer.row.path == explanation.mismatch.path:
         return "does not fit"
     found = [item.short for item in layer.derivations if item.quantity.partition(" ")[0] in SIZES]
     return "; ".join(dict.fromkeys(filter(None, found)))
@@ -125,10 +125,10 @@ def _short(layer: LayerExplanation, quantity: str) -> str:
 
 
 def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
-    if explanation.misfit is not None:
-        yield "Does not fit", explanation.misfit.reason
-        if explanation.misfit.remedy:
-            yield "Would fit", explanation.misfit.remedy
+    if explanation.mismatch is not None:
+        yield "Does not fit", explanation.mismatch.reason
+        if explanation.mismatch.remedy:
+            yield "Would fit", explanation.mismatch.remedy
         yield "Chain", f"{_chain(explanation)} → ?"
         return
     yield "Chain", _chain(explanation)
@@ -145,8 +145,8 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
         now = getattr(totals, name)
         then = getattr(before, name) if before is not None else now
         yield label, numbers.count(now) if then == now else f"{numbers.count(then)} → {numbers.count(now)}"
-    for remark in explanation.remarks:
-        yield "Note", remark
+    for note in explanation.notes:
+        yield "Note", note
 
 
 def _chain(explanation: Explanation) -> str:
@@ -180,7 +180,7 @@ def _kind(row: LayerRow) -> str:
 def _layer_document(explanation: Explanation) -> Document:
     first, *below = explanation.layers
     row = first.row
-    details = ", ".join(telling(row.type_name, row.hyperparameters))
+    details = ", ".join(notable_hyperparameters(row.type_name, row.hyperparameters))
     name = f"{row.path or explanation.architecture.title}  ·  {row.type_name} {details}".rstrip()
     shown = tuple(_layer_rows(tuple(below), explanation))
     attached = _tabled(explanation, ("Its modules",), shown, ())
@@ -197,12 +197,12 @@ def _layer_document(explanation: Explanation) -> Document:
 def _lines(layer: LayerExplanation, explanation: Explanation) -> Iterator[Row]:
     row = layer.row
     if not row.calls:
-        yield _line("shapes", "it was not reached" if explanation.misfit else "it never ran")
+        yield _line("shapes", "it was not reached" if explanation.mismatch else "it never ran")
     else:
         given = ", ".join(map(numbers.shape, row.input_shapes)) or "nothing"
         yield _line("shapes", f"{given} → {_made(layer)}" + (f", first of {row.calls} calls" if row.calls > 1 else ""))
-    if explanation.misfit is not None and explanation.misfit.path == row.path:
-        yield _line("", f"does not fit: {explanation.misfit.reason}")
+    if explanation.mismatch is not None and explanation.mismatch.path == row.path:
+        yield _line("", f"does not fit: {explanation.mismatch.reason}")
     for derivation in layer.derivations:
         quantity = derivation.quantity
         for text in (derivation.rule, derivation.arithmetic):
@@ -233,9 +233,9 @@ def _line(quantity: str, text: str) -> Row:
 
 
 def _layer_facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
-    misfit = explanation.misfit
-    if misfit is not None and misfit.path != explanation.path:
-        yield "Does not fit", misfit.reason
+    mismatch = explanation.mismatch
+    if mismatch is not None and mismatch.path != explanation.path:
+        yield "Does not fit", mismatch.reason
     row = explanation.layers[0].row
     if row.params and explanation.totals.params:
         yield (

@@ -127,12 +127,12 @@ def _table_cell(column: Column, content: str) -> str:
 
 
 @dataclass(slots=True)
-class _Node:
+class _FoldedRow:
     """A row and those below it."""
 
     row: Row
     depth: int
-    children: list["_Node"] = field(default_factory=list)
+    children: list["_FoldedRow"] = field(default_factory=list)
 
 
 def _tree(document: Document, positions: Sequence[int]) -> Iterator[str]:
@@ -149,22 +149,22 @@ def _tree(document: Document, positions: Sequence[int]) -> Iterator[str]:
     yield "</div></div>"
 
 
-def _nodes(document: Document) -> list[_Node]:
+def _nodes(document: Document) -> list[_FoldedRow]:
     """The rows as trees: each below the nearest one before it whose lines are shorter."""
-    roots: list[_Node] = []
-    above: list[_Node] = []
+    roots: list[_FoldedRow] = []
+    above: list[_FoldedRow] = []
     for row in document.rows:
         guides = next((cell.guides for cell in row.cells if isinstance(cell, NameCell)), "")
         while above and above[-1].depth >= len(guides):
             above.pop()
-        node = _Node(row=row, depth=len(guides))
+        node = _FoldedRow(row=row, depth=len(guides))
         (above[-1].children if above else roots).append(node)
         above.append(node)
     return roots
 
 
 def _branch(
-    nodes: Sequence[_Node], columns: Sequence[Column], positions: Sequence[int], level: int = 0
+    nodes: Sequence[_FoldedRow], columns: Sequence[Column], positions: Sequence[int], level: int = 0
 ) -> Iterator[str]:
     yield "<ul>"
     for node in nodes:

@@ -16,7 +16,7 @@ NUMBERING = ("_idx", "_index", "_id")
 """How a hyperparameter's name ends that says which of its siblings a layer is, as the path does."""
 
 
-def telling(type_name: str, values: Values) -> tuple[str, ...]:
+def notable_hyperparameters(type_name: str, values: Values) -> tuple[str, ...]:
     """The telling hyperparameters, the most telling first; nothing that has its usual value."""
     values = {**values, **_per_axis(type_name, values)}
     for keys, describe in _DESCRIPTIONS:

@@ -24,5 +24,5 @@ def listing_document(listing: Listing) -> Document:
             Row(cells=(NameCell(path=entry.name, label=entry.name), entry.source, entry.params, entry.description))
             for entry in listing.architectures
         ),
-        facts=tuple(("Note", remark) for remark in listing.remarks),
+        facts=tuple(("Note", note) for note in listing.notes),
     )

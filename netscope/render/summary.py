@@ -8,9 +8,9 @@ from typing import Any
 from netscope.errors import UsageError, did_you_mean
 from netscope.render import numbers
 from netscope.render.document import INEXACT, AtLeast, Column, Document, Kind, NameCell, Row, Style, TypeCell
-from netscope.render.hyperparameters import telling
-from netscope.render.tree import Node, cut, fold, tree_of
-from netscope.schema import NEVER_RAN, NOWHERE, OUTPUTS_DIFFER, LayerRow, OpCount, Summary
+from netscope.render.hyperparameters import notable_hyperparameters
+from netscope.render.tree import TreeNode, cut, fold, tree_of
+from netscope.schema import NEVER_RAN, NOT_TRACED, OUTPUTS_DIFFER, LayerRow, OpCount, Summary
 
 SORTS = ("order", "params", "flops", "name")
 
@@ -56,7 +56,7 @@ _QUANTISED = {"qint8": "int8", "quint8": "uint8", "qint32": "int32", "quint4x2":
 def _details(row: LayerRow) -> tuple[str, ...]:
     """What tells most about a layer, and what its weights are quantised to."""
     stored = dict.fromkeys(_QUANTISED[tensor.dtype] for tensor in row.tensors if tensor.dtype in _QUANTISED)
-    return (*telling(row.type_name, row.hyperparameters), *stored)
+    return (*notable_hyperparameters(row.type_name, row.hyperparameters), *stored)
 
 
 def _output(row: LayerRow) -> Any:
@@ -151,7 +151,7 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
     columns = tuple(Column(key=key, title=COLUMNS[key].title, kind=COLUMNS[key].kind) for key in keys)
     nodes = _sorted_rows(summary, view) if view.sort != "order" else _tree_rows(summary, view, exact=exact)
     rows: list[Row] = []
-    shown: list[Node] = []
+    shown: list[TreeNode] = []
     for name, node in nodes:
         shown.append(node)
         cells = tuple(COLUMNS[key].value(node.row, summary) for key in keys)
@@ -171,7 +171,7 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
 
 
 def _usual_columns(summary: Summary, *, exact: bool) -> tuple[str, ...]:
-    if summary.traced_on == NOWHERE:
+    if summary.traced_on == NOT_TRACED:
         return EXACT_OF_WEIGHTS if exact else USUAL_OF_WEIGHTS
     if summary.optimizer:
         return EXACT_OF_A_STEP if exact else USUAL_OF_A_STEP
@@ -197,14 +197,14 @@ def check_view(view: View) -> None:
         raise UsageError(f"the depth must be 0 or more, not {view.depth}")
 
 
-def _tree_rows(summary: Summary, view: View, *, exact: bool) -> Iterator[tuple[NameCell, Node]]:
+def _tree_rows(summary: Summary, view: View, *, exact: bool) -> Iterator[tuple[NameCell, TreeNode]]:
     root = cut(tree_of(summary.rows), view.depth)
     if not (view.expand or exact):
         root = fold(root, lambda row: appearance(row, summary))
     yield from _walk(root, lead="", guides="")
 
 
-def _walk(node: Node, *, lead: str, guides: str) -> Iterator[tuple[NameCell, Node]]:
+def _walk(node: TreeNode, *, lead: str, guides: str) -> Iterator[tuple[NameCell, TreeNode]]:
     """The node and what is below it, with the lines that lead to each."""
     above = node.row.path.rpartition(".")[0]
     path = node.row.path if node.copies == 1 else f"{above}.{node.label}".lstrip(".")
@@ -214,13 +214,13 @@ def _walk(node: Node, *, lead: str, guides: str) -> Iterator[tuple[NameCell, Nod
         yield from _walk(child, lead=guides + ("└─ " if last else "├─ "), guides=guides + ("   " if last else "│  "))
 
 
-def _mark(node: Node) -> str:
+def _mark(node: TreeNode) -> str:
     """``×35`` for 35 identical siblings, or for one module that ran 35 times."""
     times = node.copies * node.row.calls
     return f"×{times}" if times > 1 else ""
 
 
-def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]]:
+def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, TreeNode]]:
     """The modules that do something themselves, by what they do themselves; so the figures add up.
 
     Those at the depth where the tree is cut do what all below them does.
@@ -247,7 +247,7 @@ def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, Node]
     }
     kept = [row for row in rows if row.params or row.step_flops or row.memory.total] or rows[:1]
     for row in sorted(kept, key=keys[view.sort]):
-        node = Node(row=row, label=row.path or row.type_name)
+        node = TreeNode(row=row, label=row.path or row.type_name)
         yield NameCell(path=row.path, label=node.label, mark=_mark(node)), node
 
 
@@ -259,13 +259,13 @@ def appearance(row: LayerRow, summary: Summary) -> object:
     return (*shown, row.input_shapes[:1], row.ops, tuple(_generalised(note) for note in row.notes))
 
 
-def _is_container(node: Node) -> bool:
+def _is_container(node: TreeNode) -> bool:
     """Whether its type says no more than the tree does already."""
     is_root = not node.row.path and node.label == node.row.type_name
     return is_root or (bool(node.children) and node.row.type_name in ("Sequential", "ModuleList", "ModuleDict"))
 
 
-def _style(node: Node) -> Style:
+def _style(node: TreeNode) -> Style:
     if node.row.own_params or node.row.own_flops:
         return "strong"
     return "plain" if node.children or node.hidden else "faint"
@@ -297,14 +297,14 @@ def _heading(summary: Summary) -> tuple[str, ...]:
         "  ·  ".join(title) + resolved,
         *filter(None, (architecture.description,)),
         "weights alone"
-        if summary.traced_on == NOWHERE
+        if summary.traced_on == NOT_TRACED
         else f"input {numbers.inputs(summary.inputs)}  ·  traced on {summary.traced_on}  ·  {summary.mode} mode",
     )
 
 
-def _facts(summary: Summary, shown: list[Node]) -> Iterator[tuple[str, str]]:
+def _facts(summary: Summary, shown: list[TreeNode]) -> Iterator[tuple[str, str]]:
     yield from _facts_of_parameters(summary)
-    if summary.traced_on == NOWHERE:
+    if summary.traced_on == NOT_TRACED:
         yield "FLOPs", "unknown: weights alone do not say what is done with them"
     else:
         yield from _facts_of_the_run(summary)
@@ -318,13 +318,13 @@ def _facts(summary: Summary, shown: list[Node]) -> Iterator[tuple[str, str]]:
         )
     for note, paths in _grouped_notes(summary):
         yield "Note", f"{paths}: {note}"
-    for remark in summary.remarks:
-        yield "Note", remark
+    for note in summary.notes:
+        yield "Note", note
 
 
 def _facts_of_parameters(summary: Summary) -> Iterator[tuple[str, str]]:
     totals = summary.totals
-    if not totals.params or summary.traced_on == NOWHERE:
+    if not totals.params or summary.traced_on == NOT_TRACED:
         trainable = ""
     elif not totals.frozen_params:
         trainable = "all trainable"

@@ -67,7 +67,7 @@ def _console(output: StringIO, canvas: Canvas, width: int) -> Console:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Layout:
+class _TableLayout:
     """Which columns are drawn, how wide they are together, and how wide the types and each text may be."""
 
     columns: tuple[int, ...]
@@ -76,7 +76,7 @@ class _Layout:
     text_widths: dict[int, int] = field(default_factory=dict)
 
 
-def _fit(document: Document, width: int | None) -> _Layout:
+def _fit(document: Document, width: int | None) -> _TableLayout:
     columns = list(range(len(document.columns)))
     widths = [
         max([cell_len(column.title), *(cell_len(_text(column, row.cells[position]).plain) for row in document.rows)])
@@ -87,7 +87,7 @@ def _fit(document: Document, width: int | None) -> _Layout:
         return sum(widths[position] for position in columns) + GAP * (len(columns) - 1)
 
     if width is None:
-        return _Layout(columns=tuple(columns), width=needed())
+        return _TableLayout(columns=tuple(columns), width=needed())
     whole = list(widths)
     for position in columns:
         if document.columns[position].wraps:
@@ -107,7 +107,7 @@ def _fit(document: Document, width: int | None) -> _Layout:
             shortened[position] = widths[position] = max(
                 min(shortest[kind], widths[position]), widths[position] - (needed() - width)
             )
-    return _Layout(
+    return _TableLayout(
         columns=tuple(columns),
         width=needed(),
         type_width=next((shortened[p] for p in shortened if document.columns[p].kind == "type"), None),
@@ -124,7 +124,7 @@ def _widen(widths: list[int], whole: list[int], columns: list[int], spare: int) 
         widths[max(folded, key=lambda position: whole[position] / widths[position])] += 1
 
 
-def _table(document: Document, layout: _Layout) -> Table:
+def _table(document: Document, layout: _TableLayout) -> Table:
     titled = any(document.columns[position].title for position in layout.columns)
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=True, header_style="", show_edge=False, show_header=titled)
     for position in layout.columns:
@@ -142,7 +142,7 @@ def _table(document: Document, layout: _Layout) -> Table:
     return table
 
 
-def _cell(column: Column, row: Row, position: int, layout: _Layout) -> Text:
+def _cell(column: Column, row: Row, position: int, layout: _TableLayout) -> Text:
     text = _text(column, row.cells[position], layout.type_width)
     if column.kind == "name":
         guides = len(row.cells[position].guides)

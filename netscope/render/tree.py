@@ -14,7 +14,7 @@ SHORTEST_RUN = 3
 
 
 @dataclass(slots=True)
-class Node:
+class TreeNode:
     """A row and the nodes below it.
 
     Attributes:
@@ -28,14 +28,14 @@ class Node:
     row: LayerRow
     label: str
     copies: int = 1
-    children: list["Node"] = field(default_factory=list)
+    children: list["TreeNode"] = field(default_factory=list)
     hidden: bool = False
 
 
-def tree_of(rows: Sequence[LayerRow]) -> Node:
+def tree_of(rows: Sequence[LayerRow]) -> TreeNode:
     """The tree that ``rows``, a module before its children, stand for."""
-    nodes = [Node(row=row, label=row.name or row.type_name) for row in rows]
-    open_nodes: list[Node] = []
+    nodes = [TreeNode(row=row, label=row.name or row.type_name) for row in rows]
+    open_nodes: list[TreeNode] = []
     for node in nodes:
         del open_nodes[node.row.depth :]
         if open_nodes:
@@ -44,7 +44,7 @@ def tree_of(rows: Sequence[LayerRow]) -> Node:
     return nodes[0]
 
 
-def cut(root: Node, depth: int | None) -> Node:
+def cut(root: TreeNode, depth: int | None) -> TreeNode:
     """The tree, from which what is deeper than ``depth`` is taken."""
     nodes = [root]
     for node in nodes:
@@ -54,7 +54,7 @@ def cut(root: Node, depth: int | None) -> Node:
     return root
 
 
-def fold(root: Node, appearance: Callable[[LayerRow], object]) -> Node:
+def fold(root: TreeNode, appearance: Callable[[LayerRow], object]) -> TreeNode:
     """The tree with every run of three or more identical siblings in one node, if they differ in their number alone.
 
     ``q_proj``, ``k_proj`` and ``v_proj`` are names that say something, and stay.
@@ -65,7 +65,7 @@ def fold(root: Node, appearance: Callable[[LayerRow], object]) -> Node:
             below them does.
     """
     numbers: dict[object, int] = {}
-    folded: dict[int, tuple[Node, int]] = {}
+    folded: dict[int, tuple[TreeNode, int]] = {}
     nodes = [root]
     for node in nodes:
         nodes += node.children
@@ -73,12 +73,12 @@ def fold(root: Node, appearance: Callable[[LayerRow], object]) -> Node:
         pairs = [folded.pop(id(child)) for child in node.children]
         signature = (appearance(node.row), tuple((child.label, number) for child, number in pairs))
         number = numbers.setdefault(signature, len(numbers))
-        folded[id(node)] = Node(row=node.row, label=node.label, children=_joined(pairs), hidden=node.hidden), number
+        folded[id(node)] = TreeNode(row=node.row, label=node.label, children=_joined(pairs), hidden=node.hidden), number
     return folded[id(root)][0]
 
 
-def _joined(pairs: Sequence[tuple[Node, int]]) -> list[Node]:
-    joined: list[Node] = []
+def _joined(pairs: Sequence[tuple[TreeNode, int]]) -> list[TreeNode]:
+    joined: list[TreeNode] = []
     start = 0
     while start < len(pairs):
         end = start + 1
@@ -90,12 +90,12 @@ def _joined(pairs: Sequence[tuple[Node, int]]) -> list[Node]:
     return joined
 
 
-def _numbered_alike(node: Node, other: Node) -> bool:
+def _numbered_alike(node: TreeNode, other: TreeNode) -> bool:
     stem = _NUMBER.sub("#", node.label)
     return "#" in stem and stem == _NUMBER.sub("#", other.label)
 
 
-def _run(nodes: Sequence[Node]) -> Node:
+def _run(nodes: Sequence[TreeNode]) -> TreeNode:
     first, last = nodes[0], nodes[-1]
     rows = [node.row for node in nodes]
     summed = replace(
@@ -115,7 +115,7 @@ def _run(nodes: Sequence[Node]) -> Node:
         time_s=None if first.row.time_s is None else sum(row.time_s or 0.0 for row in rows),
         own_time_s=None if first.row.own_time_s is None else sum(row.own_time_s or 0.0 for row in rows),
     )
-    return Node(
+    return TreeNode(
         row=summed,
         label=f"{first.label} … {last.label[_common_stem(first.label, last.label) :]}",
         copies=len(nodes),

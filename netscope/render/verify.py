@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from netscope.render import numbers
 from netscope.render.document import Column, Document, NameCell, Row
-from netscope.schema import PeerCount, Verification
+from netscope.schema import ToolCount, Verification
 
 
 def verification_document(verification: Verification) -> Document:
@@ -28,7 +28,7 @@ def verification_document(verification: Verification) -> Document:
             f"input {numbers.inputs(verification.inputs)}  ·  1 MAC = 2 FLOPs",
         ),
         columns=(
-            Column(key="peer", title="Counted by", kind="name"),
+            Column(key="tool", title="Counted by", kind="name"),
             Column(key="version", title="Version", kind="text", rank=1),
             Column(key="params", title="Params", kind="count"),
             Column(key="params-difference", title="− ours", kind="text", rank=1),
@@ -36,48 +36,48 @@ def verification_document(verification: Verification) -> Document:
             Column(key="macs-difference", title="− ours", kind="text", rank=1),
             Column(key="verdict", title="Verdict", kind="text"),
         ),
-        rows=(ours, *(_row(peer, verification) for peer in verification.peers)),
+        rows=(ours, *(_row(tool, verification) for tool in verification.tools)),
         facts=tuple(_facts(verification)),
     )
 
 
-def _row(peer: PeerCount, verification: Verification) -> Row:
+def _row(tool: ToolCount, verification: Verification) -> Row:
     return Row(
         cells=(
-            NameCell(path=peer.peer, label=peer.peer),
-            peer.version,
-            peer.params,
-            None if peer.params is None else numbers.signed(peer.params - verification.params),
-            peer.macs,
-            None if peer.macs is None else numbers.signed(peer.macs - verification.macs),
-            _verdict(peer, verification),
+            NameCell(path=tool.tool, label=tool.tool),
+            tool.version,
+            tool.params,
+            None if tool.params is None else numbers.signed(tool.params - verification.params),
+            tool.macs,
+            None if tool.macs is None else numbers.signed(tool.macs - verification.macs),
+            _verdict(tool, verification),
         )
     )
 
 
-def _verdict(peer: PeerCount, verification: Verification) -> str:
-    if peer.failure:
+def _verdict(tool: ToolCount, verification: Verification) -> str:
+    if tool.failure:
         return "could not count it"
-    if peer.peer in verification.contradicted_by:
+    if tool.tool in verification.contradicted_by:
         return "CONTRADICTS"
-    if peer.causes:
+    if tool.causes:
         return "differs, explained"
     if verification.is_lower_bound:
         return "agrees on what is counted"
-    return "agrees, as far as it is rounded" if peer.rounded_to > 1 and peer.macs != verification.macs else "agrees"
+    return "agrees, as far as it is rounded" if tool.rounded_to > 1 and tool.macs != verification.macs else "agrees"
 
 
 def _facts(verification: Verification) -> Iterator[tuple[str, str]]:
     if verification.is_lower_bound:
         yield "netscope", f"a lower bound: there is no formula for {numbers.calls(verification.uncounted_ops)}"
-    for peer in verification.peers:
-        if peer.failure:
-            yield peer.peer, peer.failure
-        for cause in peer.causes:
+    for tool in verification.tools:
+        if tool.failure:
+            yield tool.tool, tool.failure
+        for cause in tool.causes:
             unit = "params" if cause.quantity == "params" else "MACs"
-            yield peer.peer, f"{numbers.signed(cause.difference)} {unit}: {cause.reason}"
+            yield tool.tool, f"{numbers.signed(cause.difference)} {unit}: {cause.reason}"
         for quantity, ours in (("params", verification.params), ("macs", verification.macs)):
-            left = peer.unexplained(quantity, ours)  # type: ignore[arg-type]  # the two literals
+            left = tool.unexplained(quantity, ours)  # type: ignore[arg-type]  # the two literals
             if left:
                 unit = "params" if quantity == "params" else "MACs"
-                yield peer.peer, f"{numbers.signed(left)} {unit} remain unexplained"
+                yield tool.tool, f"{numbers.signed(left)} {unit} remain unexplained"

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
         BenchRequest,
         BenchResult,
         Block,
-        Ceilings,
         Comparison,
+        DeviceLimits,
         LayerOverhead,
+        PreflightResult,
         SavedComparison,
         SelfTest,
         SelfTestCheck,
         Span,
-        Surveyed,
         Telemetry,
         WarmUp,
     )
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         ModelCheck,
         Rule,
         RuleResult,
-        Status,
+        RuleStatus,
     )
     from netscope.schema.codec import SCHEMA_VERSION
     from netscope.schema.compare import ComparedArchitecture, ComparisonTable
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         UnmappedTensor,
         WeightsMap,
     )
-    from netscope.schema.explain import Derivation, Explanation, LayerExplanation, Misfit
+    from netscope.schema.explain import Derivation, Explanation, LayerExplanation, ShapeMismatch
     from netscope.schema.failure import LayerFailure
     from netscope.schema.list import ListedArchitecture, Listing
     from netscope.schema.memory import MemoryUse, PeakMemory
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
         COUNTING_VERSION,
         FLOP_CONVENTION,
         NEVER_RAN,
-        NOWHERE,
+        NOT_TRACED,
         OUTPUTS_DIFFER,
         UNKNOWN_FORWARD,
         Architecture,
@@ -85,7 +85,7 @@ if TYPE_CHECKING:
         TracedParameter,
         TracedTensor,
     )
-    from netscope.schema.verify import Cause, PeerCount, PeerTally, Verification
+    from netscope.schema.verify import Cause, ToolCount, ToolTally, Verification
 
 __all__ = [
     "COUNTING_VERSION",
@@ -93,7 +93,7 @@ __all__ = [
     "METRIC_UNITS",
     "NAMED_BY_TEST",
     "NEVER_RAN",
-    "NOWHERE",
+    "NOT_TRACED",
     "OUTPUTS_DIFFER",
     "PYTEST_SEPARATOR",
     "RAGGED",
@@ -112,7 +112,6 @@ __all__ = [
     "CacheContents",
     "CachedAnswer",
     "Cause",
-    "Ceilings",
     "ChainStage",
     "ChangeKind",
     "CheckReport",
@@ -125,6 +124,7 @@ __all__ = [
     "DataflowNode",
     "Delta",
     "Derivation",
+    "DeviceLimits",
     "DiffReport",
     "Explanation",
     "Figure",
@@ -143,29 +143,29 @@ __all__ = [
     "LockedLayer",
     "LockedModel",
     "MemoryUse",
-    "Misfit",
     "ModelCheck",
     "ModelDiff",
     "ModuleCall",
     "OpCount",
     "PeakMemory",
-    "PeerCount",
-    "PeerTally",
     "PlainValue",
+    "PreflightResult",
     "ReceptiveField",
     "Rule",
     "RuleResult",
+    "RuleStatus",
     "SavedComparison",
     "SelfTest",
     "SelfTestCheck",
     "Shape",
+    "ShapeMismatch",
     "Span",
-    "Status",
     "Summary",
-    "Surveyed",
     "Telemetry",
     "TensorRef",
     "TensorSpec",
+    "ToolCount",
+    "ToolTally",
     "Totals",
     "Trace",
     "TracedModule",

@@ -12,7 +12,7 @@ from netscope.schema.summary import LayerTensor
 from netscope.schema.tensors import PlainValue, Shape
 
 Bound = Literal["equal", "max", "min", "warn", "max_increase", "lock"]
-Status = Literal["passed", "warned", "failed", "error"]
+RuleStatus = Literal["passed", "warned", "failed", "error"]
 Figure = int | Shape
 """A count, bytes, or a shape."""
 
@@ -135,7 +135,7 @@ class RuleResult:
     path: str
     actual: Figure | None
     limit: Figure | None
-    status: Status
+    status: RuleStatus
     message: str = ""
     heaviest: tuple[Contribution, ...] = ()
     remedy: str = ""
@@ -160,7 +160,7 @@ class ModelCheck:
         updated: whether its entry in the lock file was written.
         against_lock: what differs from the lock file, if it has to be as that says and is not.
         against_base: what differs from another revision, if that was asked for; None also if it was not there yet.
-        remarks: what a reader should know.
+        notes: what a reader should know.
     """
 
     name: str
@@ -172,7 +172,7 @@ class ModelCheck:
     updated: bool = False
     against_lock: ModelDiff | None = None
     against_base: ModelDiff | None = None
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -32,7 +32,7 @@ class ComparedArchitecture:
         top1: published accuracy on ImageNet-1K, in per cent; None if none is known, or if it was built otherwise or
             run on other inputs.
         top1_of: the weights that have this accuracy, ``"IMAGENET1K_V2"``.
-        remarks: about the run, such as why meta could not be used.
+        notes: about the run, such as why meta could not be used.
         error: why it failed; empty if it did not.
         exit_code: what ``netscope`` exits with for this error; 0 for none.
         unread_params: those of ``params`` that no op read; None if that is unknown.
@@ -55,7 +55,7 @@ class ComparedArchitecture:
     peak_activation_bytes: int | None = None
     top1: float | None = None
     top1_of: str = ""
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     error: str = ""
     exit_code: int = 0
     unread_params: int | None = None
@@ -73,12 +73,12 @@ class ComparisonTable(Displayed):
 
     Attributes:
         rows: in the order in which they were asked for, each once.
-        remarks: about the whole, such as a source that could not be read.
+        notes: about the whole, such as a source that could not be read.
         flop_convention: what a FLOP is here.
     """
 
     rows: tuple[ComparedArchitecture, ...]
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     flop_convention: str = FLOP_CONVENTION
 
     @property

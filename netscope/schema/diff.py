@@ -175,7 +175,7 @@ class ModelDiff(Displayed):
         changes: in the order of ``after``, with what was removed where it stood.
         delta: of the totals.
         ignored: what was left out of the comparison, and of the figures.
-        remarks: what a reader should know, such as why fingerprints were not compared.
+        notes: what a reader should know, such as why fingerprints were not compared.
     """
 
     before: ComparedModel
@@ -183,7 +183,7 @@ class ModelDiff(Displayed):
     changes: tuple[LayerChange, ...]
     delta: Delta
     ignored: tuple[Ignorable, ...] = ()
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def is_same(self) -> bool:

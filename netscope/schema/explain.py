@@ -50,7 +50,7 @@ class LayerExplanation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Misfit:
+class ShapeMismatch:
     """A layer that does not fit what it is given.
 
     Attributes:
@@ -80,8 +80,8 @@ class Explanation(Displayed):
         totals: of all that ran.
         changes: what was changed, ``"features.0.padding=0"``.
         totals_before: without the changes; None without any.
-        misfit: the first layer that does not fit; None if all do.
-        remarks: what a reader should know.
+        mismatch: the first layer that does not fit; None if all do.
+        notes: what a reader should know.
         has_fields: whether any receptive field is known.
     """
 
@@ -94,14 +94,14 @@ class Explanation(Displayed):
     totals: Totals
     changes: tuple[str, ...] = ()
     totals_before: Totals | None = None
-    misfit: Misfit | None = None
-    remarks: tuple[str, ...] = ()
+    mismatch: ShapeMismatch | None = None
+    notes: tuple[str, ...] = ()
     has_fields: bool = False
 
     @property
     def exit_code(self) -> int:
         """1 if a change no longer fits, 2 if the input itself does not, else 0."""
-        return 0 if self.misfit is None else 1 if self.changes else 2
+        return 0 if self.mismatch is None else 1 if self.changes else 2
 
     def to_json(self) -> str:
         """This explanation as JSON; ``from_json`` reads it back equal."""

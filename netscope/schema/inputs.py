@@ -71,31 +71,31 @@ class ForwardInputs:
         Raises:
             InputError: one of them is a scalar, or a tensor that the caller gave; or nothing is requested.
         """
-        requested = False
+        requested_input_specs = False
 
         def resized(leaf: Any) -> Any:
-            nonlocal requested
+            nonlocal requested_input_specs
             if _is_tensor(leaf):
                 raise InputError("batch_size applies to shapes, and the inputs are tensors: give it in their shape")
             if not isinstance(leaf, TensorRequest):
                 return leaf
             if not leaf.shape:
                 raise InputError("a scalar input has no batch size: leave the batch size out")
-            requested = True
+            requested_input_specs = True
             return TensorRequest(shape=(batch_size, *leaf.shape[1:]), dtype=leaf.dtype)
 
         def batched(value: Any) -> Any:
-            nonlocal requested
+            nonlocal requested_input_specs
             # Pictures of sizes of their own, as detectors take them: each is a member of the batch.
             if isinstance(value, list) and value and all(isinstance(item, TensorRequest) for item in value):
-                requested = True
+                requested_input_specs = True
                 return [value[position % len(value)] for position in range(batch_size)]
             return map_leaves(resized, value)
 
         batch = ForwardInputs(
             args=tuple(map(batched, self.args)), kwargs={name: batched(value) for name, value in self.kwargs.items()}
         )
-        if not requested:
+        if not requested_input_specs:
             raise InputError("there is no input that could have a batch size: leave the batch size out")
         return batch
 

@@ -30,12 +30,12 @@ class Listing(Displayed):
     Attributes:
         pattern: as typed.
         architectures: sorted by source, then name.
-        remarks: about sources that could not be read.
+        notes: about sources that could not be read.
     """
 
     pattern: str
     architectures: tuple[ListedArchitecture, ...]
-    remarks: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def to_json(self) -> str:
         """This listing as JSON."""

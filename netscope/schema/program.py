@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 
-class _Read(msgspec.Struct, kw_only=True):
+class _Record(msgspec.Struct, kw_only=True):
     """Plain data, read as what the annotations say."""
 
 
-class Hint(_Read):
+class Hint(_Record):
     """What a symbol was when the program was exported."""
 
     as_int: int | None = None
@@ -22,7 +22,7 @@ class Hint(_Read):
     as_float: float | None = None
 
 
-class Expression(_Read):
+class Expression(_Record):
     """A size that was left open, ``Mul(Integer(4), Symbol('s0', …))``, and what it was in the export.
 
     Nothing of it is evaluated. Without a hint it depends on values.
@@ -32,7 +32,7 @@ class Expression(_Read):
     hint: Hint | None = None
 
 
-class Size(_Read):
+class Size(_Record):
     """A number that is known, or an expression."""
 
     as_int: int | None = None
@@ -41,7 +41,7 @@ class Size(_Read):
     as_expr: Expression | None = None
 
 
-class TensorMeta(_Read):
+class TensorMeta(_Record):
     """A tensor's sizes, strides and dtype, the last as a ``ScalarType`` of torch's schema."""
 
     dtype: int
@@ -51,13 +51,13 @@ class TensorMeta(_Read):
     requires_grad: bool = False
 
 
-class Name(_Read):
+class Name(_Record):
     """A value by its name in the graph."""
 
     name: str
 
 
-class NameOrNumber(_Read):
+class NameOrNumber(_Record):
     """A size among others: by its name in the graph, or itself."""
 
     as_name: str | None = None
@@ -66,33 +66,33 @@ class NameOrNumber(_Read):
     as_bool: bool | None = None
 
 
-class OptionalTensor(_Read):
+class OptionalTensor(_Record):
     """A tensor among others, some of which are None."""
 
     as_tensor: Name | None = None
 
 
-class Complex(_Read):
+class Complex(_Record):
     """A complex number."""
 
     real: float
     imag: float
 
 
-class NamedGraph(_Read):
+class NamedGraph(_Record):
     """The body of a higher-order operator."""
 
     name: str
     graph: "Graph"
 
 
-class Device(_Read):
+class Device(_Record):
     """Where a tensor was."""
 
     type: str
 
 
-class Argument(_Read):
+class Argument(_Record):
     """An op's argument, or what it returns; none of these for a kind that netscope does not read."""
 
     as_none: bool | None = None
@@ -128,20 +128,20 @@ class Argument(_Read):
         return tuple(item.name for item in found if item is not None)
 
 
-class NamedArgument(_Read):
+class NamedArgument(_Record):
     """An argument under the name that the op's schema gives it; empty for a higher-order operator."""
 
     name: str
     arg: Argument
 
 
-class NodeMetadata(_Read):
+class NodeMetadata(_Record):
     """Which module calls were running: ``key,path,class`` of each, joined by semicolons, the outermost first."""
 
     nn_module_stack: str = ""
 
 
-class Node(_Read):
+class GraphNode(_Record):
     """One op: ``torch.ops.aten.linear.default``, what it was given and what it returned."""
 
     target: str
@@ -150,12 +150,12 @@ class Node(_Read):
     metadata: NodeMetadata = msgspec.field(default_factory=NodeMetadata)
 
 
-class Graph(_Read):
+class Graph(_Record):
     """Ops in the order in which they run."""
 
     inputs: tuple[Argument, ...]
     outputs: tuple[Argument, ...]
-    nodes: tuple[Node, ...]
+    nodes: tuple[GraphNode, ...]
     tensor_values: dict[str, TensorMeta]
     sym_int_values: dict[str, Size] = {}
     sym_bool_values: dict[str, Size] = {}
@@ -163,27 +163,27 @@ class Graph(_Read):
     is_single_tensor_return: bool = False
 
 
-class Range(_Read):
+class Range(_Record):
     """What an open size may be."""
 
     min_val: int | None = None
     max_val: int | None = None
 
 
-class UserInput(_Read):
+class UserInput(_Record):
     """What a caller gives."""
 
     arg: Argument
 
 
-class ParameterInput(_Read):
+class ParameterInput(_Record):
     """A parameter that ops read under a name in the graph."""
 
     arg: Name
     parameter_name: str
 
 
-class BufferInput(_Read):
+class BufferInput(_Record):
     """A buffer, likewise."""
 
     arg: Name
@@ -191,14 +191,14 @@ class BufferInput(_Read):
     persistent: bool = True
 
 
-class ConstantInput(_Read):
+class ConstantInput(_Record):
     """A tensor that no module registered, likewise."""
 
     arg: Name
     tensor_constant_name: str
 
 
-class InputSpec(_Read):
+class GraphInput(_Record):
     """One of these; none of them for what is no tensor."""
 
     user_input: UserInput | None = None
@@ -207,46 +207,46 @@ class InputSpec(_Read):
     tensor_constant: ConstantInput | None = None
 
 
-class Signature(_Read):
+class Signature(_Record):
     """What the inputs of the graph are."""
 
-    input_specs: tuple[InputSpec, ...]
+    input_specs: tuple[GraphInput, ...]
 
 
-class ModuleCall(_Read):
+class ModuleCallEntry(_Record):
     """A module, by its path."""
 
     fqn: str
 
 
-class GraphModule(_Read):
+class GraphModule(_Record):
     """The graph with what its names stand for."""
 
     graph: Graph
     signature: Signature
-    module_call_graph: tuple[ModuleCall, ...]
+    module_call_graph: tuple[ModuleCallEntry, ...]
 
 
-class Version(_Read):
+class Version(_Record):
     """Of torch's schema."""
 
     major: int
 
 
-class VersionedProgram(_Read):
+class VersionedProgram(_Record):
     """As much of a program as every version has."""
 
     schema_version: Version
 
 
-class ExportedProgram(_Read):
+class ExportedProgram(_Record):
     """The whole of a program's JSON."""
 
     graph_module: GraphModule
     range_constraints: dict[str, Range] = {}
 
 
-class Payload(_Read):
+class Payload(_Record):
     """A tensor of the archive: the file that its values are in, and its description."""
 
     path_name: str
@@ -254,7 +254,7 @@ class Payload(_Read):
     tensor_meta: TensorMeta | None = None
 
 
-class Payloads(_Read):
+class Payloads(_Record):
     """The tensors of the archive, by name."""
 
     config: dict[str, Payload]
@@ -291,7 +291,7 @@ class SavedProgram:
         inputs: names in the graph of what a caller gives, in order: tensors and sizes.
         graph: the ops.
         ranges: by symbol, what an open size may be.
-        remarks: what a reader of the figures should know of the file.
+        notes: what a reader of the figures should know of the file.
     """
 
     modules: tuple[str, ...]
@@ -299,4 +299,4 @@ class SavedProgram:
     inputs: tuple[str, ...]
     graph: Graph
     ranges: dict[str, Range] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

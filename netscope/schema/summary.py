@@ -26,7 +26,7 @@ NEVER_RAN = "never ran"
 UNKNOWN_FORWARD = "the forward pass"
 """What stands among the uncounted ops where there are weights alone."""
 
-NOWHERE = "nowhere"
+NOT_TRACED = "nowhere"
 """Where weights alone were traced."""
 
 OUTPUTS_DIFFER = "its calls differ in output shape"
@@ -280,7 +280,7 @@ class Summary(Displayed):
         mode: ``"eval"`` for a forward pass, ``"train"`` for a step of training: a forward and a backward pass.
         peak_memory: of the forward pass; None for a step of training.
         optimizer: whose state is in ``memory``; None outside of training.
-        remarks: about the whole, such as why meta could not be used.
+        notes: about the whole, such as why meta could not be used.
         versions: of the packages that took part.
         flop_convention: what a FLOP is here.
         unread_parameters: paths of the topmost modules none of whose parameters an op read, and of the single
@@ -297,7 +297,7 @@ class Summary(Displayed):
     mode: str
     peak_memory: PeakMemory | None
     optimizer: str | None
-    remarks: tuple[str, ...]
+    notes: tuple[str, ...]
     versions: dict[str, str]
     flop_convention: str = FLOP_CONVENTION
     unread_parameters: tuple[str, ...] = ()

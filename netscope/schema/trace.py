@@ -158,7 +158,7 @@ class Trace:
         inputs: what the root was called with.
         device: ``"meta"``, ``"cpu"`` or ``"cuda"``.
         mode: ``"eval"`` or ``"train"``.
-        remarks: what a reader of the figures should know, such as why meta could not be used.
+        notes: what a reader of the figures should know, such as why meta could not be used.
         versions: of the packages that took part.
     """
 
@@ -172,5 +172,5 @@ class Trace:
     inputs: tuple[InputSpec, ...]
     device: str
     mode: str
-    remarks: tuple[str, ...]
+    notes: tuple[str, ...]
     versions: dict[str, str]

@@ -12,23 +12,23 @@ Quantity = Literal["params", "macs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeerTally:
+class ToolTally:
     """What a peer counted, as it counted it.
 
     Attributes:
-        peer: ``"torchinfo"``, ``"fvcore"`` or ``"FlopCounterMode"``.
+        tool: ``"torchinfo"``, ``"fvcore"`` or ``"FlopCounterMode"``.
         version: of its package.
         params: None if it counts none.
         macs: multiply–adds by what the peer attributes them to: a layer's path, an operator, or an op.
-        passed_over: operators that the peer says it cannot count.
+        skipped: operators that the peer says it cannot count.
         failure: why there are no figures, None if there are.
     """
 
-    peer: str
+    tool: str
     version: str
     params: int | None
     macs: dict[str, int]
-    passed_over: tuple[str, ...]
+    skipped: tuple[str, ...]
     failure: str | None
 
 
@@ -48,11 +48,11 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeerCount:
+class ToolCount:
     """One peer's figures.
 
     Attributes:
-        peer: ``"torchinfo"``, ``"fvcore"``, ``"FlopCounterMode"`` or ``"published"``.
+        tool: ``"torchinfo"``, ``"fvcore"``, ``"FlopCounterMode"`` or ``"published"``.
         version: of its package, or which weights the published figures belong to.
         params: None if it gives none.
         macs: None if it gives none.
@@ -61,7 +61,7 @@ class PeerCount:
         failure: why it gives no figures, None if it does.
     """
 
-    peer: str
+    tool: str
     version: str
     params: int | None
     macs: int | None
@@ -90,7 +90,7 @@ class Verification(Displayed):
         params: ours.
         macs: ours.
         uncounted_ops: those that ran and have no formula; with any, ``macs`` is a lower bound.
-        peers: the others, in a fixed order.
+        tools: the others, in a fixed order.
     """
 
     architecture: Architecture
@@ -98,7 +98,7 @@ class Verification(Displayed):
     params: int
     macs: int
     uncounted_ops: tuple[OpCount, ...]
-    peers: tuple[PeerCount, ...]
+    tools: tuple[ToolCount, ...]
 
     @property
     def is_lower_bound(self) -> bool:
@@ -109,9 +109,9 @@ class Verification(Displayed):
     def contradicted_by(self) -> tuple[str, ...]:
         """The peers whose figures differ from ours without a cause."""
         return tuple(
-            peer.peer
-            for peer in self.peers
-            if peer.unexplained("params", self.params) or peer.unexplained("macs", self.macs)
+            tool.tool
+            for tool in self.tools
+            if tool.unexplained("params", self.params) or tool.unexplained("macs", self.macs)
         )
 
     def to_json(self) -> str:

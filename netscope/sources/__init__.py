@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from netscope.sources.base import Catalogue, ModelSource, Origin, Published, ResolvedArchitecture, unknown_name
     from netscope.sources.construction import build
     from netscope.sources.origins import origin_of
-    from netscope.sources.python import lent_module
+    from netscope.sources.python import user_module
     from netscope.sources.registry import (
         BUILT_IN,
         cacheable_content,
@@ -33,13 +33,13 @@ __all__ = [
     "catalogue",
     "is_cacheable",
     "is_registered",
-    "lent_module",
     "list_names",
     "origin_of",
     "parse_value",
     "resolve",
     "sources_at_hand",
     "unknown_name",
+    "user_module",
 ]
 
 if not TYPE_CHECKING:

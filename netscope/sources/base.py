@@ -25,7 +25,7 @@ class Published:
         params: elements.
         macs: rounded to ``macs_rounded_to``; None if unpublished.
         macs_rounded_to: 1,000,000 for figures in thousandths of a G.
-        remark: why the multiply–adds cannot be had from the architecture alone; empty if they can.
+        note: why the multiply–adds cannot be had from the architecture alone; empty if they can.
         top1: accuracy on ImageNet-1K in per cent; None if unpublished, or if these are not the default weights.
     """
 
@@ -33,7 +33,7 @@ class Published:
     params: int
     macs: int | None
     macs_rounded_to: int
-    remark: str
+    note: str
     top1: float | None = None
 
 
@@ -61,7 +61,7 @@ class ResolvedArchitecture:
         factory: builds the module on whatever device is the default.
         default_inputs: what to run the module on when the user does not say; None if the source has no idea.
         sequence_inputs: the same with token sequences of a given length; None if the source has none.
-        lent: whether ``factory`` returns a module that belongs to someone else.
+        user_owned: whether ``factory`` returns a module that belongs to someone else.
         runs: whether its ``forward`` does what the architecture does; weights alone have none.
         published: figures to hold ours against.
         origin: where the architecture comes from; None if unknown.
@@ -73,7 +73,7 @@ class ResolvedArchitecture:
     factory: Callable[[], "nn.Module"]
     default_inputs: Callable[["nn.Module"], ForwardInputs | None]
     sequence_inputs: Callable[["nn.Module", int], ForwardInputs] | None = None
-    lent: bool = False
+    user_owned: bool = False
     runs: bool = True
     published: tuple[Published, ...] = ()
     origin: Origin | None = None

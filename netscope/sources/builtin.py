@@ -43,7 +43,7 @@ class BuiltInSource:
 
         inputs = ForwardInputs(args=(TensorRequest(shape=entry.input_shape),), kwargs={})
         published = Published(
-            label=entry.paper.partition(",")[0], params=entry.params, macs=None, macs_rounded_to=1, remark=""
+            label=entry.paper.partition(",")[0], params=entry.params, macs=None, macs_rounded_to=1, note=""
         )
         return ResolvedArchitecture(
             architecture=Architecture(

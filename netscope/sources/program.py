@@ -87,7 +87,7 @@ def _program(program: ExportedProgram, payloads: Mapping[str, Payload]) -> Saved
     stacks = {node.metadata.nn_module_stack for where in _graphs_in(graph) for node in where.nodes}
     ran = {part for stack in stacks for part in re.split("[,;]", stack)}
     leaves = paths.keys() - {path.rpartition(".")[0] for path in paths}
-    remarks = {
+    notes = {
         TIES_UNKNOWN: not payloads and bool(tensors),
         VALUES_UNKNOWN: is_open,
         HANDED_ON: bool(leaves - ran),
@@ -101,7 +101,7 @@ def _program(program: ExportedProgram, payloads: Mapping[str, Payload]) -> Saved
         inputs=tuple(name for argument in inputs for name in _input_names(argument)),
         graph=graph,
         ranges=program.range_constraints,
-        remarks=tuple(remark for remark, holds in remarks.items() if holds),
+        notes=tuple(note for note, holds in notes.items() if holds),
     )
 
 

@@ -49,26 +49,26 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
             names = [name for name in vars(module) if not name.startswith("_")]
             raise UnknownNameError(f"{where} does not define {attribute!r}{did_you_mean(attribute, names)}")
         found = getattr(found, part)
-    lent = isinstance(found, nn.Module)
-    if lent and options:
+    user_owned = isinstance(found, nn.Module)
+    if user_owned and options:
         raise UsageError(f"{text}: {attribute} is a module already, so it takes no @ arguments")
-    if not lent and not callable(found):
+    if not user_owned and not callable(found):
         raise BuildError(
             f"{text}: {attribute} is of type {type(found).__name__}, not an nn.Module, a class or a function"
         )
-    if not lent:
+    if not user_owned:
         check_options(found, options, text)
     return ResolvedArchitecture(
         architecture=Architecture(
-            spec=text, source=SOURCE, name=target, options=options, description=_doc(found, lent)
+            spec=text, source=SOURCE, name=target, options=options, description=_doc(found, user_owned)
         ),
-        factory=(lambda: found) if lent else (lambda: found(**options)),
+        factory=(lambda: found) if user_owned else (lambda: found(**options)),
         default_inputs=example_inputs,
-        lent=lent,
+        user_owned=user_owned,
     )
 
 
-def lent_module(module: Any) -> ResolvedArchitecture:
+def user_module(module: Any) -> ResolvedArchitecture:
     """A module that a caller of the library holds in his hands.
 
     Raises:
@@ -81,10 +81,12 @@ def lent_module(module: Any) -> ResolvedArchitecture:
         raise UsageError(f"expected a torch.nn.Module or an architecture's name, got {got}")
     name = type(module).__name__
     return ResolvedArchitecture(
-        architecture=Architecture(spec=name, source=SOURCE, name=name, options={}, description=_doc(module, lent=True)),
+        architecture=Architecture(
+            spec=name, source=SOURCE, name=name, options={}, description=_doc(module, user_owned=True)
+        ),
         factory=lambda: module,
         default_inputs=example_inputs,
-        lent=True,
+        user_owned=True,
     )
 
 
@@ -98,11 +100,11 @@ def example_inputs(module: "nn.Module") -> ForwardInputs | None:
     return ForwardInputs(args=example if isinstance(example, tuple) else (example,), kwargs={})
 
 
-def _doc(found: Any, lent: bool) -> str:
+def _doc(found: Any, user_owned: bool) -> str:
     """The first line of the factory's own docstring; torch's describe its classes, not what is made of them."""
-    if (type(found) if lent else found).__module__.startswith("torch."):
+    if (type(found) if user_owned else found).__module__.startswith("torch."):
         return ""
-    doc = vars(type(found) if lent else found).get("__doc__") if hasattr(found, "__dict__") else None
+    doc = vars(type(found) if user_owned else found).get("__doc__") if hasattr(found, "__dict__") else None
     return inspect.cleandoc(doc).partition("\n")[0] if isinstance(doc, str) else ""
 
 

@@ -188,7 +188,7 @@ def list_names(
     wanted = (pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*").lower()
     only, slash, _ = wanted.partition("/")
     found: list[ListedArchitecture] = []
-    remarks: list[str] = []
+    notes: list[str] = []
     taken: set[str] = set()
     known: list[str] = []
     for prefix in _sources():
@@ -197,7 +197,7 @@ def list_names(
         try:
             there = look_up(prefix)
         except (BrokenInstallError, MissingExtraError) as error:
-            remarks.append(str(error))
+            notes.append(str(error))
             continue
         found += (
             replace(entry, name=f"{prefix}/{entry.name}")
@@ -209,8 +209,8 @@ def list_names(
         taken.update(there.names)
         known += (entry.name for entry in there.entries)
     if not found and (closest := did_you_mean(pattern, known)):
-        remarks.append(closest.removeprefix("; "))
-    return tuple(found), tuple(remarks)
+        notes.append(closest.removeprefix("; "))
+    return tuple(found), tuple(notes)
 
 
 def _sources() -> dict[str, Callable[[], ModelSource]]:

@@ -71,7 +71,7 @@ def _exported(path: Path, text: str) -> ResolvedArchitecture:
 
     with _readable(text, "an exported program"):
         program = read_program(path)
-    return replace(_resolved(text, path, _no_module, lambda _module: None, lent=False), program=program)
+    return replace(_resolved(text, path, _no_module, lambda _module: None, user_owned=False), program=program)
 
 
 def _no_module() -> "nn.Module":
@@ -94,7 +94,7 @@ def _archive(path: Path, text: str) -> ResolvedArchitecture:
             check_pickles(path, may_compress=True)
             check_scripted_program(path)
             module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
-        return _resolved(text, path, lambda: module, lambda _module: None, lent=True)
+        return _resolved(text, path, lambda: module, lambda _module: None, user_owned=True)
     # Mapped, so that nothing is read and yet tied tensors can be told by their addresses.
     with _readable(text, "a state dict"):
         check_pickles(path)
@@ -156,19 +156,21 @@ def _resolved(
     factory: Callable[[], "nn.Module"],
     default_inputs: Callable[["nn.Module"], ForwardInputs | None],
     *,
-    lent: bool,
+    user_owned: bool,
 ) -> ResolvedArchitecture:
     return ResolvedArchitecture(
         architecture=Architecture(spec=text, source=SAVED, name=str(path), options={}, description=""),
         factory=factory,
         default_inputs=default_inputs,
-        lent=lent,
+        user_owned=user_owned,
     )
 
 
 def _weights(text: str, path: Path, states: Mapping[str, "Tensor"]) -> ResolvedArchitecture:
     """Modules as the dots in the names say, with nothing in them but tensors."""
-    resolved = _resolved(text, path, lambda: _module_of(states), lambda _module: ForwardInputs(kwargs={}), lent=False)
+    resolved = _resolved(
+        text, path, lambda: _module_of(states), lambda _module: ForwardInputs(kwargs={}), user_owned=False
+    )
     return replace(resolved, runs=False)
 
 

@@ -228,6 +228,6 @@ def _published(name: str, entries: Iterable[Any], built_for: Any) -> Iterable[Pu
             params=weights.meta["num_params"],
             macs=None if ops is None else round(ops * 1000) * 1_000_000,
             macs_rounded_to=1_000_000,
-            remark=PUBLISHED_OTHERWISE.get(name, ""),
+            note=PUBLISHED_OTHERWISE.get(name, ""),
             top1=accuracies.get("acc@1"),
         )

@@ -1,31 +1,31 @@
 """An ``nn.Module`` and inputs → ``Trace``. Imports torch."""
 
 from netscope.tracing.backward import differentiable_outputs
-from netscope.tracing.inputs import parameters_text, requested, required_parameters, varied_tensors_for
-from netscope.tracing.meta_copy import twin_of
-from netscope.tracing.reference_counters import peer_tallies
-from netscope.tracing.replace_module import altered
-from netscope.tracing.run import ForwardError, Subject, check_memory, trace, weight_bytes
+from netscope.tracing.inputs import parameters_text, requested_input_specs, required_parameters, varied_tensors_for
+from netscope.tracing.meta_copy import independent_copy
+from netscope.tracing.reference_counters import count_with_other_tools
+from netscope.tracing.replace_module import replace_argument
+from netscope.tracing.run import ForwardError, TraceRequest, check_memory, trace, weight_bytes
 from netscope.tracing.saved_program import program_inputs, program_module
-from netscope.tracing.torch_compat import OwnNumbers, compiler_left_out, undisturbed
+from netscope.tracing.torch_compat import OwnNumbers, compiler_left_out, process_state_restored
 
 __all__ = [
     "ForwardError",
     "OwnNumbers",
-    "Subject",
-    "altered",
+    "TraceRequest",
     "check_memory",
     "compiler_left_out",
+    "count_with_other_tools",
     "differentiable_outputs",
+    "independent_copy",
     "parameters_text",
-    "peer_tallies",
+    "process_state_restored",
     "program_inputs",
     "program_module",
-    "requested",
+    "replace_argument",
+    "requested_input_specs",
     "required_parameters",
     "trace",
-    "twin_of",
-    "undisturbed",
     "varied_tensors_for",
     "weight_bytes",
 ]

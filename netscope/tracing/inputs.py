@@ -73,8 +73,8 @@ def varied_tensors_for(
     """
     made = tensors_for(model, inputs, device, seed=seed)
     generator = torch.Generator(device).manual_seed(seed)
-    requested = [isinstance(leaf, TensorRequest) for leaf in _leaves(inputs)]
-    drawn = {id(leaf) for leaf, is_ours in zip(_leaves(made), requested, strict=True) if is_ours}
+    requested_input_specs = [isinstance(leaf, TensorRequest) for leaf in _leaves(inputs)]
+    drawn = {id(leaf) for leaf, is_ours in zip(_leaves(made), requested_input_specs, strict=True) if is_ours}
     for name, tensor in _named_tensors(_arguments(model, made)):
         if id(tensor) in drawn and tensor.dtype in _INTEGERS:
             if name in rows:
@@ -167,7 +167,7 @@ def input_specs(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...
     )
 
 
-def requested(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...]:
+def requested_input_specs(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...]:
     """The tensors that ``inputs`` ask for, as ``input_specs`` tells them, without any being filled."""
     return input_specs(model, tensors_for(model, inputs, "meta"))
 

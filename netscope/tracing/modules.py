@@ -19,7 +19,7 @@ _LONGEST_TUPLE = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ModuleEntry:
     """One path to a module. A module registered under several names has several places."""
 
     path: str
@@ -28,15 +28,15 @@ class Place:
     same_as: int | None
 
 
-def places_of(root: nn.Module) -> tuple[Place, ...]:
+def module_entries(root: nn.Module) -> tuple[ModuleEntry, ...]:
     """Every place in the tree under ``root``, a module before its children, in order of registration."""
-    places: list[Place] = []
+    places: list[ModuleEntry] = []
     first: dict[int, int] = {}
     pending: list[tuple[nn.Module, str, int | None, frozenset[int]]] = [(root, "", None, frozenset())]
     while pending:
         module, path, parent, above = pending.pop()
         position = len(places)
-        places.append(Place(path=path, module=module, parent=parent, same_as=first.get(id(module))))
+        places.append(ModuleEntry(path=path, module=module, parent=parent, same_as=first.get(id(module))))
         first.setdefault(id(module), position)
         inside = above | {id(module)}
         for name, child in reversed(module._modules.items()):
@@ -46,7 +46,7 @@ def places_of(root: nn.Module) -> tuple[Place, ...]:
     return tuple(places)
 
 
-def subtree_ends(places: Sequence[Place]) -> list[int]:
+def subtree_ends(places: Sequence[ModuleEntry]) -> list[int]:
     """For each place, the position behind the last one below it."""
     ends = list(range(1, len(places) + 1))
     for position in reversed(range(len(places))):
@@ -56,7 +56,7 @@ def subtree_ends(places: Sequence[Place]) -> list[int]:
     return ends
 
 
-def traced_modules(places: Iterable[Place], tensors: TensorTable) -> tuple[TracedModule, ...]:
+def traced_modules(places: Iterable[ModuleEntry], tensors: TensorTable) -> tuple[TracedModule, ...]:
     """The modules at ``places`` as plain data.
 
     Args:
@@ -67,7 +67,7 @@ def traced_modules(places: Iterable[Place], tensors: TensorTable) -> tuple[Trace
     return tuple([_traced_module(place, tensors, texts) for place in places])
 
 
-def _traced_module(place: Place, tensors: TensorTable, texts: dict[int, str]) -> TracedModule:
+def _traced_module(place: ModuleEntry, tensors: TensorTable, texts: dict[int, str]) -> TracedModule:
     module, tensor_index = place.module, tensors.index
     return TracedModule(
         path=place.path,

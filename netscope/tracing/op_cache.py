@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netscope.tracing.tensors import Layout, TensorTable
+from netscope.tracing.tensors import TensorLayout, TensorTable
 
 META = torch.device("meta")
 
@@ -20,7 +20,7 @@ UNREPEATABLE = object()
 _KINDS = frozenset({Tensor, nn.Parameter})
 _VALUES = frozenset({bool, int, float, str, torch.dtype, torch.device, torch.layout, torch.memory_format})
 
-Recipe = tuple[type, tuple[Layout | None, ...]]
+Recipe = tuple[type, tuple[TensorLayout | None, ...]]
 """What was returned, ``Tensor``, ``tuple`` or ``list``, and the layouts of the tensors; None stands for None."""
 
 IN_PLACE: Recipe = (object, ())
@@ -76,7 +76,7 @@ class RepeatedResults:
         if kind not in (Tensor, tuple, list):
             return None
         taken = {self._tensors.storage_of(number) for number in reads}
-        layouts: list[Layout | None] = []
+        layouts: list[TensorLayout | None] = []
         for part in parts:
             if part is None:
                 layouts.append(None)
@@ -99,7 +99,7 @@ def part_of_key(value: Any) -> Any:
     return value if type(value) in _VALUES else UNREPEATABLE
 
 
-def _like(layout: Layout | None) -> Any:
+def _like(layout: TensorLayout | None) -> Any:
     if layout is None:
         return None
     return torch.empty_strided(layout.shape, layout.stride, dtype=layout.dtype, device=META)

@@ -19,7 +19,7 @@ from netscope.schema import InputSpec, KeptTensor, LayerFailure, ModuleCall, Tra
 from netscope.tracing import torch_compat
 from netscope.tracing.backward import Origins, differentiable_outputs, kept_tensors, run_backward
 from netscope.tracing.departures import FEW, Departures
-from netscope.tracing.modules import Place, hyperparameters, subtree_ends, type_name
+from netscope.tracing.modules import ModuleEntry, hyperparameters, subtree_ends, type_name
 from netscope.tracing.op_cache import RepeatedResults, part_of_key
 from netscope.tracing.tensors import TensorTable, dtype_name, tensors_in
 
@@ -72,7 +72,7 @@ class Recorder(TorchDispatchMode):
 
     supports_higher_order_operators = True
 
-    def __init__(self, places: tuple[Place, ...]) -> None:
+    def __init__(self, places: tuple[ModuleEntry, ...]) -> None:
         super().__init__()
         self.tensors = TensorTable()
         self.places = places

@@ -12,14 +12,14 @@ from torch import nn
 from netscope.errors import NetscopeError
 from netscope.flops import FORMULAS
 from netscope.runtime.startup import OURS, unwarned
-from netscope.schema import PeerTally
+from netscope.schema import ToolTally
 from netscope.tracing import torch_compat
 from netscope.tracing.inputs import tensors_for
-from netscope.tracing.meta_copy import is_on, twin_of
-from netscope.tracing.run import Subject, check_memory, weight_bytes
+from netscope.tracing.meta_copy import independent_copy, is_on
+from netscope.tracing.run import TraceRequest, check_memory, weight_bytes
 
 
-def peer_tallies(subject: Subject, device: str) -> tuple[PeerTally, ...]:
+def count_with_other_tools(subject: TraceRequest, device: str) -> tuple[ToolTally, ...]:
     """What torch's ``FlopCounterMode``, torchinfo and fvcore count.
 
     Args:
@@ -34,23 +34,23 @@ def peer_tallies(subject: Subject, device: str) -> tuple[PeerTally, ...]:
 
 
 def _tally(
-    peer: str, package: str, count: Callable[[nn.Module, Any], dict[str, Any]], subject: Subject, device: str
-) -> PeerTally:
-    figures: dict[str, Any] = {"params": None, "macs": {}, "passed_over": (), "failure": None}
+    tool: str, package: str, count: Callable[[nn.Module, Any], dict[str, Any]], subject: TraceRequest, device: str
+) -> ToolTally:
+    figures: dict[str, Any] = {"params": None, "macs": {}, "skipped": (), "failure": None}
     try:
         model = subject.build("meta" if device == "meta" else "cpu")
         if device != "meta":
-            check_memory(weight_bytes(model), peer)
+            check_memory(weight_bytes(model), tool)
         inputs = subject.inputs(model)
-        if subject.lent or not is_on(model, device):
-            model = twin_of(model, device)
+        if subject.user_owned or not is_on(model, device):
+            model = independent_copy(model, device)
         model.eval()
         with torch.no_grad(), _quiet():
             figures |= count(model, tensors_for(model, inputs, device))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a peer does is an answer about the peer
         reason = str(error) if isinstance(error, NetscopeError) else f"{type(error).__name__}: {error}"
         figures["failure"] = " ".join(reason.split())[:200]
-    return PeerTally(peer=peer, version=version(package), **figures)
+    return ToolTally(tool=tool, version=version(package), **figures)
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def _flop_counter_mode(model: nn.Module, inputs: Any) -> dict[str, Any]:
     known = {str(op) for op in flop_registry}
     return {
         "macs": {str(op): flops // 2 for op, flops in counter.get_flop_counts().get("Global", {}).items()},
-        "passed_over": tuple(op for op in FORMULAS if op not in known),
+        "skipped": tuple(op for op in FORMULAS if op not in known),
     }
 
 
@@ -113,5 +113,5 @@ def _fvcore(model: nn.Module, inputs: Any) -> dict[str, Any]:
     return {
         "params": parameter_count(model)[""],
         "macs": {operator: int(count) for operator, count in analysis.by_operator().items()},
-        "passed_over": tuple(sorted(analysis.unsupported_ops())),
+        "skipped": tuple(sorted(analysis.unsupported_ops())),
     }

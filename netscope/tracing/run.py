@@ -15,32 +15,32 @@ from netscope.schema import LayerFailure, Trace
 from netscope.schema.inputs import ForwardInputs
 from netscope.tracing import torch_compat
 from netscope.tracing.inputs import input_specs, tensors_for
-from netscope.tracing.meta_copy import is_on, twin_of
-from netscope.tracing.modules import places_of, traced_modules
+from netscope.tracing.meta_copy import independent_copy, is_on
+from netscope.tracing.modules import module_entries, traced_modules
 from netscope.tracing.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class TraceRequest:
     """What is to be traced.
 
     Attributes:
         build: gives the module for ``"meta"``, ``"cpu"`` or ``"cuda"``; it need not be on that device yet.
         inputs: the arguments for the module that ``build`` gave.
-        lent: whether the module belongs to the caller, who wants it back as it was.
+        user_owned: whether the module belongs to the caller, who wants it back as it was.
         dtype: of its floating parameters and buffers; None for as they are.
         alter: changes the module that is about to be run, which is never the caller's own.
         meta_only: whether it has no form with values, as a saved program has none.
-        remarks: for its trace to carry.
+        notes: for its trace to carry.
     """
 
     build: Callable[[str], nn.Module]
     inputs: Callable[[nn.Module], ForwardInputs]
-    lent: bool
+    user_owned: bool
     dtype: str | None = None
     alter: Callable[[nn.Module, str], None] | None = None
     meta_only: bool = False
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class ForwardError(TracingError):
@@ -59,7 +59,7 @@ class ForwardError(TracingError):
 
 
 @torch_compat.compiler_left_out()
-def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[str, ...] = ()) -> Trace:
+def trace(subject: TraceRequest, *, device: str, mode: str = "eval", notes: tuple[str, ...] = ()) -> Trace:
     """The trace of one forward pass without gradients, or of one step of training.
 
     Args:
@@ -67,7 +67,7 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
         device: ``"meta"``, ``"cpu"`` or ``"cuda"``.
         mode: ``"eval"``, or ``"train"`` for a forward and a backward pass in train mode. A lent model that is being
             trained keeps its modules' flags in ``"train"``.
-        remarks: for the trace to carry.
+        notes: for the trace to carry.
 
     Raises:
         ForwardError: the forward or the backward pass raised.
@@ -83,30 +83,30 @@ def trace(subject: Subject, *, device: str, mode: str = "eval", remarks: tuple[s
     # Off meta, what is caught in cycles may be large.
     with uncollected() if device == "meta" else nullcontext():
         try:
-            return _trace_of(subject, device, mode, remarks)
+            return _trace_of(subject, device, mode, notes)
         except ForwardError:
             # What the pass was the first to compile, it compiled in earnest.
             if could_compile or not torch_compat.compiler_is_loaded():
                 raise
-        return _trace_of(subject, device, mode, remarks)
+        return _trace_of(subject, device, mode, notes)
 
 
-def _trace_of(subject: Subject, device: str, mode: str, remarks: tuple[str, ...]) -> Trace:
+def _trace_of(subject: TraceRequest, device: str, mode: str, notes: tuple[str, ...]) -> Trace:
     # Before anything is built on meta: what torch 2.6 imports for it does not come up there.
     torch_compat.settle(Recorder)
     model = subject.build(device)
     inputs = subject.inputs(model)
-    if subject.lent or not is_on(model, device):
-        model = twin_of(model, device)
+    if subject.user_owned or not is_on(model, device):
+        model = independent_copy(model, device)
     if subject.alter is not None:
         subject.alter(model, device)
     if subject.dtype is not None:
         torch_compat.cast(model, getattr(torch, subject.dtype))
-    if mode == "eval" or not (subject.lent and model.training):
+    if mode == "eval" or not (subject.user_owned and model.training):
         # An exported graph has only the mode that it was exported in, and says so by this error.
         with suppress(NotImplementedError):
             model.eval() if mode == "eval" else model.train()
-    recorder = Recorder(places_of(model))
+    recorder = Recorder(module_entries(model))
     arguments = tensors_for(model, inputs, device, subject.dtype)
     specs = input_specs(model, arguments)
 
@@ -122,7 +122,7 @@ def _trace_of(subject: Subject, device: str, mode: str, remarks: tuple[str, ...]
             inputs=specs,
             device=device,
             mode=mode,
-            remarks=(*subject.remarks, *remarks, *recorder.departures()),
+            notes=(*subject.notes, *notes, *recorder.departures()),
             versions={"python": platform.python_version(), "torch": str(torch.__version__)},
         )
 

@@ -12,7 +12,7 @@ from netscope.tracing import torch_compat
 _INTEGERS = frozenset({torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64})
 
 
-class Layout:
+class TensorLayout:
     """Sizes, strides and dtype. Equal ones are one object, so that it is compared and hashed by identity.
 
     ``is_plain`` unless there is more to tensors with them: a scalar may be a number that does not decide the dtype of
@@ -37,8 +37,8 @@ class TensorTable:
     def __init__(self) -> None:
         self.storages = torch_compat.StorageNumbers()
         self._numbers: dict[Any, int] = {}
-        self._layouts: dict[Any, Layout] = {}
-        self._tensors: list[tuple[Layout, int, Any]] = []
+        self._layouts: dict[Any, TensorLayout] = {}
+        self._tensors: list[tuple[TensorLayout, int, Any]] = []
         self.refs: list[TensorRef] = []
         self._without_storage: list[Tensor] = []
         self._unpacked: dict[int, tuple[Any, Any]] = {}
@@ -69,7 +69,7 @@ class TensorTable:
             self._unpacked[hash(value)] = (value, torch_compat.packed_tensors(value))
         return self._unpacked[hash(value)][1]
 
-    def layout_of(self, number: int) -> Layout:
+    def layout_of(self, number: int) -> TensorLayout:
         """The layout of the tensor of this number."""
         return self._tensors[number][0]
 
@@ -77,11 +77,11 @@ class TensorTable:
         """The number of its storage."""
         return self._tensors[number][1]
 
-    def _layout(self, shape: Any, dtype: torch.dtype, stride: Any) -> Layout:
+    def _layout(self, shape: Any, dtype: torch.dtype, stride: Any) -> TensorLayout:
         key = (shape, dtype, stride)
         layout = self._layouts.get(key)
         if layout is None:
-            layout = self._layouts[key] = Layout(*key)
+            layout = self._layouts[key] = TensorLayout(*key)
         return layout
 
     def _index_of_object(self, tensor: Tensor) -> int:
@@ -95,7 +95,7 @@ class TensorTable:
             self._without_storage.append(tensor)
             shape = torch_compat.known_sizes(tensor)
             storage = self.storages.new(tensor.numel() * tensor.element_size() if shape else 0)
-            self._tensors.append((Layout(shape, tensor.dtype, ()), storage, 0))
+            self._tensors.append((TensorLayout(shape, tensor.dtype, ()), storage, 0))
             self.refs.append(TensorRef(tensor=number))
         return number
 

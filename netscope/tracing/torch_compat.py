@@ -581,7 +581,7 @@ def _takes_generator(op: Any) -> bool:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def process_state_restored() -> Iterator[None]:
     """Puts back whatever a constructor or a forward pass may leave changed.
 
     What is this thread's own (the default device, the grad mode, inference mode, dispatch modes) always. What is the

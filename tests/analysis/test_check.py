@@ -242,7 +242,7 @@ def test_a_lock_of_another_torch_is_compared_without_what_ops_compute(alexnet):
     older = LockEntry(model=replace(model, torch="1.0", layers=layers))
     check = evaluate_rules(request_with(lock=True), alexnet, older)
     assert check.passed
-    assert "the lock is of torch 1.0" in check.remarks[0]
+    assert "the lock is of torch 1.0" in check.notes[0]
     assert not evaluate_rules(request_with(lock=True), netscope.summarize("alexnet-tv"), older).passed
 
 

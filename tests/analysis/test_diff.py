@@ -246,12 +246,12 @@ def test_an_argument_that_explains_nothing_below_is_a_change():
 
 def test_what_only_one_side_tells_is_said_not_to_be_compared():
     step = netscope.summarize("lenet5", mode="train")
-    assert netscope.diff(step, "lenet5").remarks == (
+    assert netscope.diff(step, "lenet5").notes == (
         "traced in train and in eval mode: the ops of layers are not compared",
     )
     rows = tuple(replace(row, tensors=()) for row in step.rows)
-    remarks = netscope.diff(step, replace(step, rows=rows)).remarks
-    assert remarks == ("only one side tells the layers' tensors: they are not compared",)
+    notes = netscope.diff(step, replace(step, rows=rows)).notes
+    assert notes == ("only one side tells the layers' tensors: they are not compared",)
 
 
 def test_only_what_does_nothing_is_ignored_as_dropout():
@@ -357,7 +357,7 @@ def test_two_versions_of_torch_are_compared_without_their_ops():
     after = replace(before, rows=rows, versions={"torch": "1.0"})
     result = netscope.diff(before, after)
     assert result.is_same
-    assert result.remarks[0].endswith("and 1.0: the ops of layers are not compared")
+    assert result.notes[0].endswith("and 1.0: the ops of layers are not compared")
 
 
 # Invariants

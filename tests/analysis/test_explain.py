@@ -182,19 +182,19 @@ def test_sizes_of_random_layers_are_explained(kernel, stride, padding, dilation,
 def test_an_input_that_is_too_small_is_answered_with_the_arithmetic():
     explained = netscope.explain("alexnet-paper", inputs=(1, 3, 32, 32))
     assert explained.exit_code == 2
-    assert explained.misfit.path == "features.12"
-    assert "floor((1 + 2·0 − 1·(3 − 1) − 1) / 2) + 1 = 0" in explained.misfit.reason
+    assert explained.mismatch.path == "features.12"
+    assert "floor((1 + 2·0 − 1·(3 − 1) − 1) / 2) + 1 = 0" in explained.mismatch.reason
     assert layer(explained, "features.0").of("height and width").short == "(32 − 11 + 2 + 2)/4 + 1 = 7.25 → 7"
 
 
 def test_a_change_names_the_layer_that_no_longer_fits_and_what_would():
     explained = netscope.explain("alexnet-unpadded", what_if=["features.0.padding=2"])
     assert explained.exit_code == 1
-    assert explained.misfit.path == "classifier.fc6"
-    assert "expects 6400 input features and got 9216" in explained.misfit.reason
-    assert explained.misfit.remedy == "classifier.fc6.in_features=9216"
-    mended = netscope.explain("alexnet-unpadded", what_if=["features.0.padding=2", explained.misfit.remedy])
-    assert mended.misfit is None
+    assert explained.mismatch.path == "classifier.fc6"
+    assert "expects 6400 input features and got 9216" in explained.mismatch.reason
+    assert explained.mismatch.remedy == "classifier.fc6.in_features=9216"
+    mended = netscope.explain("alexnet-unpadded", what_if=["features.0.padding=2", explained.mismatch.remedy])
+    assert mended.mismatch is None
     assert mended.totals.params - mended.totals_before.params == (9216 - 6400) * 4096
 
 
@@ -209,7 +209,7 @@ def test_the_callers_model_is_left_as_it_was():
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 6 * 6, 2))
     before = [(id(module), repr(module)) for module in model.modules()]
     explained = netscope.explain(model, inputs=(1, 3, 8, 8), what_if=["0.kernel_size=5"])
-    assert explained.misfit.path == "2"
+    assert explained.mismatch.path == "2"
     assert [(id(module), repr(module)) for module in model.modules()] == before
 
 
@@ -249,7 +249,7 @@ def test_tied_weights_stay_tied_by_a_change_that_leaves_their_shape():
 def test_a_new_layer_has_the_dtype_and_the_flags_of_the_old_one():
     model = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 2)).to(torch.bfloat16).requires_grad_(False)
     explained = netscope.explain(model, inputs="1x4:bfloat16", what_if={"0.out_features": 8, "1.in_features": 8})
-    assert explained.misfit is None
+    assert explained.mismatch is None
     assert explained.totals.param_dtypes == ("bfloat16",)
     assert explained.totals.trainable_params == 0
 
@@ -266,7 +266,7 @@ def test_a_new_layer_has_the_dtype_and_the_flags_of_the_old_one():
     ],
 )
 def test_all_kinds_of_layers_can_be_changed(made, change):
-    assert netscope.explain(nn.Sequential(made), inputs=(2, 3, 4), what_if=[change]).misfit is None
+    assert netscope.explain(nn.Sequential(made), inputs=(2, 3, 4), what_if=[change]).mismatch is None
 
 
 @pytest.mark.parametrize(
@@ -284,25 +284,25 @@ def test_sizes_that_no_device_takes_are_refused_though_meta_does(change):
 
 def test_a_misfit_in_an_addition_is_told_with_the_module():
     explained = netscope.explain("resnet18", what_if=["layer1.0.conv2.stride=2"])
-    assert (explained.exit_code, explained.misfit.path) == (1, "layer1.0")
-    assert "failed in layer1.0 (BasicBlock): RuntimeError" in explained.misfit.reason
+    assert (explained.exit_code, explained.mismatch.path) == (1, "layer1.0")
+    assert "failed in layer1.0 (BasicBlock): RuntimeError" in explained.mismatch.reason
 
 
 def test_what_mends_an_input_that_does_not_fit_can_be_tried_at_once():
     inputs = (1, 3, 231, 231)
-    misfit = netscope.explain("alexnet-unpadded", inputs=inputs).misfit
-    assert misfit.remedy == "classifier.fc6.in_features=9216"
-    assert netscope.explain("alexnet-unpadded", inputs=inputs, what_if=[misfit.remedy]).misfit is None
+    mismatch = netscope.explain("alexnet-unpadded", inputs=inputs).mismatch
+    assert mismatch.remedy == "classifier.fc6.in_features=9216"
+    assert netscope.explain("alexnet-unpadded", inputs=inputs, what_if=[mismatch.remedy]).mismatch is None
 
 
 def test_what_would_fit_is_left_out_where_the_groups_would_not():
     model = nn.Sequential(nn.Conv2d(4, 6, 1), nn.Conv2d(6, 6, 1, groups=2))
     explained = netscope.explain(model, inputs=(1, 4, 8, 8), what_if=["0.out_channels=7"])
-    assert (explained.misfit.path, explained.misfit.remedy) == ("1", "")
+    assert (explained.mismatch.path, explained.mismatch.remedy) == ("1", "")
 
 
 def test_a_picture_without_a_batch_has_its_channels_first():
-    assert netscope.explain(nn.Sequential(nn.Conv2d(3, 4, 1)), inputs=(5, 8, 8)).misfit.remedy == "0.in_channels=5"
+    assert netscope.explain(nn.Sequential(nn.Conv2d(3, 4, 1)), inputs=(5, 8, 8)).mismatch.remedy == "0.in_channels=5"
 
 
 def test_a_window_that_is_only_begun_is_not_called_thrown_away():

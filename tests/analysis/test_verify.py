@@ -5,7 +5,7 @@ from torch import nn
 
 import netscope
 from netscope.api import verify as use_case
-from netscope.schema import Cause, PeerCount, Verification
+from netscope.schema import Cause, ToolCount, Verification
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the other counters', which are run in this process
 
@@ -22,27 +22,27 @@ def test_no_one_contradicts_us_without_a_cause(verification):
 
 
 def test_torchs_own_counter_agrees(verification):
-    torchs = next(peer for peer in verification.peers if peer.peer == "FlopCounterMode")
+    torchs = next(tool for tool in verification.tools if tool.tool == "FlopCounterMode")
     assert torchs.macs == verification.macs
     assert torchs.causes == ()
 
 
 def test_the_published_figures_agree(verification):
-    published = next(peer for peer in verification.peers if peer.peer == "published")
+    published = next(tool for tool in verification.tools if tool.tool == "published")
     assert published.params == verification.params
     assert published.unexplained("macs", verification.macs) in (0, None)
 
 
 def test_causes_add_up_to_the_difference(verification):
-    for peer in verification.peers:
-        if peer.macs is not None and peer.rounded_to == 1:
-            assert sum(cause.difference for cause in peer.causes if cause.quantity == "macs") == (
-                peer.macs - verification.macs
+    for tool in verification.tools:
+        if tool.macs is not None and tool.rounded_to == 1:
+            assert sum(cause.difference for cause in tool.causes if cause.quantity == "macs") == (
+                tool.macs - verification.macs
             )
 
 
 def test_what_torchinfo_misses_in_a_transformer_is_said():
-    torchinfo = next(peer for peer in netscope.verify("vit_b_16").peers if peer.peer == "torchinfo")
+    torchinfo = next(tool for tool in netscope.verify("vit_b_16").tools if tool.tool == "torchinfo")
     assert torchinfo.macs < 0.02 * 17_563_828_224
     reasons = {cause.reason.split(",")[0] for cause in torchinfo.causes}
     assert "sees no products outside leaf layers" in reasons
@@ -51,7 +51,7 @@ def test_what_torchinfo_misses_in_a_transformer_is_said():
 def test_tied_weights_that_a_peer_counts_twice_are_a_cause():
     model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
     model[1].weight = model[0].weight
-    torchinfo = next(peer for peer in netscope.verify(model, (1, 4)).peers if peer.peer == "torchinfo")
+    torchinfo = next(tool for tool in netscope.verify(model, (1, 4)).tools if tool.tool == "torchinfo")
     assert torchinfo.params == 32
     assert [cause.reason for cause in torchinfo.causes] == ["counts tied weights once for each of their names"]
 
@@ -66,7 +66,7 @@ def test_a_bilinear_layer_is_more_than_torchs_counter_knows():
             return self.bilinear(x, x)
 
     verification = netscope.verify(Bilinear(), (3, 4))
-    torchs = verification.peers[0]
+    torchs = verification.tools[0]
     assert torchs.causes == (
         Cause(quantity="macs", difference=-verification.macs, reason="has no formula for aten._trilinear"),
     )
@@ -86,7 +86,7 @@ def test_every_kind_of_layer_is_explained(case):
     model, inputs = OWN_LAYERS[case]
     verification = netscope.verify(model(), inputs)
     assert verification.contradicted_by == ()
-    assert all(peer.failure is None for peer in verification.peers)
+    assert all(tool.failure is None for tool in verification.tools)
 
 
 def test_a_peer_that_fails_is_told_so_and_is_no_contradiction():
@@ -99,12 +99,12 @@ def test_a_peer_that_fails_is_told_so_and_is_no_contradiction():
             return self.fc(x)
 
     verification = netscope.verify(KeywordOnly(), {"x": (1, 4)})
-    fvcore = next(peer for peer in verification.peers if peer.peer == "fvcore")
+    fvcore = next(tool for tool in verification.tools if tool.tool == "fvcore")
     assert "positional inputs only" in fvcore.failure
     assert verification.contradicted_by == ()
 
 
-def verification_with(peer):
+def verification_with(tool):
     summary = netscope.summarize("lenet5")
     return Verification(
         architecture=summary.architecture,
@@ -112,13 +112,13 @@ def verification_with(peer):
         params=100,
         macs=1_000_000_400,
         uncounted_ops=(),
-        peers=(peer,),
+        tools=(tool,),
     )
 
 
 def peer_count(**figures):
-    return PeerCount(
-        **{"peer": "p", "version": "1", "params": None, "macs": None, "rounded_to": 1, "causes": (), "failure": None}
+    return ToolCount(
+        **{"tool": "p", "version": "1", "params": None, "macs": None, "rounded_to": 1, "causes": (), "failure": None}
         | figures
     )
 

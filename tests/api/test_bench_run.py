@@ -8,7 +8,7 @@ from netscope.api.bench import BenchRun, Options, Watcher, plan_bench
 from netscope.api.bench.interleaving import TURNS
 from netscope.api.bench.largest_batch import LARGEST_TRIED, largest_batch
 from netscope.errors import DeviceError, MeasuringError, OutOfMemoryError, UnknownNameError, UsageError
-from netscope.schema import BenchReport, Surveyed
+from netscope.schema import BenchReport, PreflightResult
 from tests.benchmarks import ENVIRONMENT, architecture, blocks, result
 
 
@@ -19,21 +19,21 @@ class Pretended:
         self.steps, self.together, self.largest, self.errors = steps, together, fits, errors or {}
         self.tried, self.requests, self.stopped, self.closed = [], [], False, False
 
-    def survey_device(self, config, _command):
+    def probe_device(self, config, _command):
         return ("cpu" if config.device == "auto" else config.device), ENVIRONMENT
 
-    def survey(self, model, config, **_):
+    def preflight(self, model, config, **_):
         if model not in self.steps and model not in self.errors:
             raise UnknownNameError(f"there is no architecture {model!r}")
-        if isinstance(self.errors.get(model), MeasuringError) and "survey" in str(self.errors[model]):
+        if isinstance(self.errors.get(model), MeasuringError) and "preflight" in str(self.errors[model]):
             raise self.errors[model]
-        return Surveyed(
+        return PreflightResult(
             spec=model, architecture=architecture(model), inputs=(), samples=config.batch_size or 1, flops=10**9,
-            is_lower_bound=False, bytes_moved=10**8, table_rows={}, versions={}, remarks=(), summary=None,
+            is_lower_bound=False, bytes_moved=10**8, table_rows={}, versions={}, notes=(), summary=None,
         )  # fmt: skip
 
     def measure(self, request, _models):
-        names = [item.spec for item in request.surveyed]
+        names = [item.spec for item in request.probed]
         self.requests.append(names)
         for name in names:
             if name in self.errors:
@@ -47,7 +47,7 @@ class Pretended:
 
     def fits(self, request, _models):
         self.tried.append(request.config.batch_size)
-        name = request.surveyed[0].spec
+        name = request.probed[0].spec
         if name in self.errors:
             raise self.errors[name]
         return (request.config.batch_size or 1) <= self.largest
@@ -102,8 +102,8 @@ def test_what_does_not_fit_together_alternates_between_processes():
 
 def test_what_fits_nowhere_is_a_row_that_says_so():
     report = run(Pretended({"a": 0.01}, errors={"b": OutOfMemoryError("b is too large")}), "a", "b")
-    assert [(result.architecture.name, result.outcome) for result in report.results] == [
-        ("a", "measured"),
+    assert [(result.architecture.name, result.status) for result in report.results] == [
+        ("a", "ok"),
         ("b", "oom"),
     ]
     assert report.results[1].message == "b is too large"
@@ -112,7 +112,7 @@ def test_what_fits_nowhere_is_a_row_that_says_so():
 
 def test_out_of_memory_alone_is_an_answer_with_code_3():
     report = run(Pretended({}, errors={"b": OutOfMemoryError("b is too large")}), "b")
-    assert [result.outcome for result in report.results] == ["oom"]
+    assert [result.status for result in report.results] == ["oom"]
     assert report.exit_code == 3
 
 
@@ -134,7 +134,7 @@ def test_auto_is_for_each_architecture_by_itself():
 
 
 def test_not_even_a_batch_of_one():
-    assert largest_batch(lambda _size: False, lambda: False).remark == "not even a batch of 1 fits"
+    assert largest_batch(lambda _size: False, lambda: False).note == "not even a batch of 1 fits"
 
 
 def test_another_failure_of_a_larger_batch_ends_the_search_and_is_told():
@@ -145,7 +145,7 @@ def test_another_failure_of_a_larger_batch_ends_the_search_and_is_told():
 
     found = largest_batch(fits, lambda: False)
     assert found.size == 5
-    assert found.remark.endswith("a batch of 6 fails for another reason: an index overflows")
+    assert found.note.endswith("a batch of 6 fails for another reason: an index overflows")
 
 
 def test_a_batch_of_one_may_fail_where_two_run():
@@ -167,14 +167,14 @@ def test_a_batch_of_one_that_fails_is_a_failure():
 def test_what_fits_without_end_is_not_tried_for_ever():
     found = largest_batch(lambda _size: True, lambda: False)
     assert found.size == LARGEST_TRIED
-    assert "may fit" in found.remark
+    assert "may fit" in found.note
 
 
 def test_one_that_fails_leaves_the_others():
     errors = {"b": MeasuringError("a step of b failed: ValueError: no")}
     report = run(Pretended({"a": 0.01, "c": 0.02}, errors=errors), "a", "b", "c")
-    outcomes = {result.architecture.name: result.outcome for result in report.results}
-    assert outcomes == {"a": "measured", "b": "failed", "c": "measured"}
+    outcomes = {result.architecture.name: result.status for result in report.results}
+    assert outcomes == {"a": "ok", "b": "failed", "c": "ok"}
     assert len(report.comparisons) == 1
     assert report.exit_code == 3
 
@@ -186,8 +186,8 @@ def test_what_fails_after_a_while_and_not_at_once_is_found_by_measuring_each():
 
     place = Later({"a": 0.01}, errors={"b": MeasuringError("a step of b failed")})
     report = run(place, "a", "b")
-    assert [(result.architecture.name, result.outcome) for result in report.results] == [
-        ("a", "measured"), ("b", "failed")
+    assert [(result.architecture.name, result.status) for result in report.results] == [
+        ("a", "ok"), ("b", "failed")
     ]  # fmt: skip
     assert place.requests == [["a", "b"], ["a"], ["b"]]
 
@@ -195,9 +195,9 @@ def test_what_fails_after_a_while_and_not_at_once_is_found_by_measuring_each():
 def test_one_that_cannot_even_be_traced_leaves_the_others():
     errors = {"b": MeasuringError("survey: b cannot be trained")}
     report = run(Pretended({"a": 0.01}, errors=errors), "a", "b")
-    assert [(result.architecture.name, result.outcome) for result in report.results] == [
+    assert [(result.architecture.name, result.status) for result in report.results] == [
         ("b", "failed"),
-        ("a", "measured"),
+        ("a", "ok"),
     ]
 
 
@@ -216,7 +216,7 @@ def test_a_wrong_name_ends_it_before_anything_is_measured():
 
 def test_a_device_that_is_not_there_ends_it():
     place = Pretended({"a": 0.01})
-    place.survey_device = lambda *_: (_ for _ in ()).throw(DeviceError("no device"))
+    place.probe_device = lambda *_: (_ for _ in ()).throw(DeviceError("no device"))
     with pytest.raises(DeviceError, match="no device"):
         run(place, "a")
 
@@ -268,8 +268,8 @@ def test_another_environment_says_nothing_unless_forced():
 
 def test_the_versions_of_a_source_and_the_threads_that_were_asked_for_are_the_same_ones_again():
     class Versioned(Measures):
-        def survey(self, *arguments, **how):
-            return replace(super().survey(*arguments, **how), versions={"torchvision": "0.26.0"})
+        def preflight(self, *arguments, **how):
+            return replace(super().preflight(*arguments, **how), versions={"torchvision": "0.26.0"})
 
     versions = {**ENVIRONMENT.versions, "torchvision": "0.26.0"}
     assert run(Versioned({"a": 0.01}), "a", before=earlier(0.01, versions=versions)).saved
@@ -293,4 +293,4 @@ def test_what_the_earlier_run_has_not_measured_fails_before_measuring():
     with pytest.raises(UsageError, match="has not measured b like this"):
         run(place, "a", "b", before=earlier(0.01), slower_limit=0.05)
     report = run(Measures({"a": 0.01, "b": 0.01}), "a", "b", before=earlier(0.01))
-    assert report.remarks == ("the earlier run has not measured b like this",)
+    assert report.notes == ("the earlier run has not measured b like this",)

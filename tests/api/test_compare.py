@@ -137,7 +137,7 @@ def test_each_is_run_once_and_told_on_the_way(workers):
     assert [(row.spec, row.params, row.exit_code) for row in table.rows] == [("a", 1, 0), ("b", 1, 0), ("c", None, 3)]
     assert tuple(seen) == table.rows
     assert table.rows[2].error == "its process was killed by SIGSEGV"
-    assert table.remarks == ("a source is missing",)
+    assert table.notes == ("a source is missing",)
 
 
 @pytest.mark.parametrize(("specs", "count"), [(("a",), 1), (("a", "b", "a"), 2), (("a", "timm/*"), 5)])

@@ -296,7 +296,7 @@ def test_two_processes_over_gloo(parallel, tmp_path):
     ]  # fmt: skip
     assert one.config.threads == two.config.threads
     assert len(two.peak_memory_bytes) == 2
-    assert len(two.local_blocks) == (len(two.blocks) if parallel == "ddp" else 0)
+    assert len(two.no_sync_blocks) == (len(two.blocks) if parallel == "ddp" else 0)
     assert (two.exposed_communication_s is not None) == (parallel == "ddp")
     assert 0 < report.scaling_efficiency(two) < 1.5
     assert f"{parallel} over 2 processes" in two.work

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from netscope.api.workers.pool import Progress
+from netscope.api.workers.pool import JobProgress
 from netscope.cli import output
 from netscope.cli.app import run
 from netscope.errors import OutputError
 from netscope.schema import Listing, Summary
 
-LISTING = Listing(pattern="*", architectures=(), remarks=())
+LISTING = Listing(pattern="*", architectures=(), notes=())
 
 
 def netscope(*arguments, **environment):
@@ -183,5 +183,5 @@ def test_a_reader_that_stops_early_is_no_error():
     ],
 )
 def test_progress_is_told_in_a_line(done, count, running, left_s, text):
-    progress = Progress(done=done, count=count, running=running, left_s=left_s)
+    progress = JobProgress(done=done, count=count, running=running, left_s=left_s)
     assert output.progress_text(progress, "tracing") == text

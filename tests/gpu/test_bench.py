@@ -35,10 +35,10 @@ def test_every_precision_in_both_modes(dtype, mode, tmp_path):
     (result,) = report.results
     assert result.environment.device == torch.cuda.get_device_name()
     assert all(block.device_s is not None and block.device_s <= 1.01 * block.wall_s for block in result.blocks)
-    assert 0 < result.share_of_matmul <= 1
-    assert result.share_of_datasheet is None or 0 < result.share_of_datasheet <= 1
+    assert 0 < result.matmul_utilization <= 1
+    assert result.peak_utilization is None or 0 < result.peak_utilization <= 1
     assert result.peak_memory_bytes[0] > 25_557_032 * 2
-    assert result.waits == (dtype == "fp16" and mode == "train")
+    assert result.has_device_sync == (dtype == "fp16" and mode == "train")
 
 
 def test_large_batches_are_bound_by_the_gpu_and_small_ones_by_the_host(tmp_path):
@@ -86,7 +86,7 @@ def test_transfers_are_within_the_time_when_asked_for(tmp_path):
 
 def test_out_of_memory_is_a_row_and_the_others_go_on(tmp_path):
     report = measured(tmp_path, "resnet50", "--mode", "train", "-b", "100000,1")
-    assert [result.outcome for result in report.results] == ["oom", "measured"]
+    assert [result.status for result in report.results] == ["oom", "measured"]
 
 
 def test_auto_finds_a_batch_that_fits(tmp_path):

@@ -151,9 +151,9 @@ def test_each_check_shows_what_differs_from_the_base(by_name, name, before, afte
 def test_a_model_that_is_new_is_no_failure_and_is_remarked(by_name):
     assert by_name["new"].passed
     assert by_name["new"].against_base is None
-    (remark,) = by_name["new"].remarks
-    assert remark.startswith("not compared with the other revision: ")
-    assert "models.py does not define 'New'" in remark
+    (note,) = by_name["new"].notes
+    assert note.startswith("not compared with the other revision: ")
+    assert "models.py does not define 'New'" in note
 
 
 def test_a_model_that_crashes_leaves_the_others_alone(by_name):

@@ -23,9 +23,9 @@ CPU = torch.device("cpu")
 def test_the_peak_is_what_was_used_beyond_what_was_there():
     code = (
         "import torch\n"
-        "from netscope.measuring.memory import PeakMemory\n"
+        "from netscope.measuring.memory import PeakMemoryMeter\n"
         "there = torch.ones(2**24)\n"
-        "peak = PeakMemory(torch.device('cpu'))\n"
+        "peak = PeakMemoryMeter(torch.device('cpu'))\n"
         "torch.ones(2**25)\n"  # 128 MiB, gone at once
         "print(peak.bytes())"
     )
@@ -191,7 +191,7 @@ def test_samples_come_from_another_process():
     found = sampler.telemetry()
     assert found.samples >= 1
     assert (found.power_w.median, found.temperature_c.high) == (300.0, 61.0)
-    assert found.foreign_processes == 1
+    assert found.other_processes == 1
     assert set(found.throttle_reasons) <= set(REASONS)
     assert sampler._process.poll() is not None
 

@@ -49,7 +49,7 @@ def test_latencies_are_of_each_step_by_itself():
     clock = FakeClock()
     times = iter([0.01, 0.02, 0.03])
     work = Work(step=lambda: clock.run(next(times)), steps_per_block=3)
-    block = measure_block(work, clock, clock.time, synchronised=True)
+    block = measure_block(work, clock, clock.time, sync_every_step=True)
     assert block.latencies_s == pytest.approx((0.01, 0.02, 0.03))
 
 

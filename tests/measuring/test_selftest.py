@@ -37,7 +37,7 @@ def outcomes(clock, monkeypatch, *, device="cpu", sleeps=True):
         clock.run(step_s, issued=0.0005 if clock.has_device else None)
 
     monkeypatch.setattr(selftest.time, "sleep", sleep)
-    monkeypatch.setattr(selftest.torch_compat, "delay_device", lambda cycles: clock.run(cycles / 2e9, issued=1e-5))
+    monkeypatch.setattr(selftest.execution_compat, "delay_device", lambda cycles: clock.run(cycles / 2e9, issued=1e-5))
     bench = selftest._Bench(
         BenchConfig(device=device), torch.device("cpu"), clock, Work(step=step, steps_per_block=8), 0.0
     )
@@ -96,6 +96,6 @@ def test_a_matrix_product_lies_in_its_band(matmul_flops, peak, passed, monkeypat
         pass
 
     Found.matmul_flops = matmul_flops
-    monkeypatch.setattr(selftest, "ceilings", lambda *_: Found)
+    monkeypatch.setattr(selftest, "device_limits", lambda *_: Found)
     bench = selftest._Bench(BenchConfig(device="cpu"), torch.device("cpu"), FakeClock(), Work(step=int), 0.0)
     assert selftest._matrix_product(bench, peak).passed is passed

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from netscope.errors import MeasuringError, OutOfMemoryError, UntrainableError
-from netscope.measuring import Subject, run_steps
+from netscope.measuring import BenchSubject, run_steps
 from netscope.measuring.host_transfer import ROTATED
 from netscope.measuring.precision import set_up
 from netscope.measuring.step import grad_mode, prepare
@@ -48,7 +48,7 @@ def spied(inner, shape, **config):
     def found(result):
         return differentiable_outputs(result, "Spy")
 
-    subject = Subject(what="Spy", build=lambda: spy, batch=batch, differentiable=found)
+    subject = BenchSubject(what="Spy", build=lambda: spy, batch=batch, differentiable=found)
     made = BenchConfig(device="cpu", **{"optimizer": "sgd" if config.get("mode") == "train" else None, **config})
     with set_up(made), grad_mode(made):
         prepared = prepare(subject, made, CPU)
@@ -226,7 +226,7 @@ def failing(error):
         def forward(self, _x):
             raise error
 
-    return Subject(
+    return BenchSubject(
         what="Fails",
         build=lambda: Fails(2, 2),
         batch=lambda _module, _number, _device: ForwardInputs(args=(torch.ones(1, 2),), kwargs={}),

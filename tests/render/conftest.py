@@ -51,7 +51,7 @@ def linear(path, depth, **figures):
     return layer(path, "Linear", depth, **(usual | figures))
 
 
-def summary_of(rows, *, name="toy", uncounted=(), remarks=(), unread=(), **totals):
+def summary_of(rows, *, name="toy", uncounted=(), notes=(), unread=(), **totals):
     params = sum(row.own_params for row in rows)
     flops = sum(row.own_flops for row in rows)
     figures = {
@@ -79,7 +79,7 @@ def summary_of(rows, *, name="toy", uncounted=(), remarks=(), unread=(), **total
         mode="eval",
         peak_memory=PeakMemory(bytes=4 * params + 48, activations=32, path=rows[-1].path),
         optimizer=None,
-        remarks=tuple(remarks),
+        notes=tuple(notes),
         unread_parameters=tuple(unread),
         versions={"torch": "2.6.0"},
     )
@@ -127,7 +127,7 @@ def toy():
     return summary_of(
         rows,
         uncounted=(OpCount(op="aten._fft_r2c", calls=3, flops=None),),
-        remarks=("traced by hand",),
+        notes=("traced by hand",),
         unread=("frozen",),
         buffers=9,
         buffer_bytes=72,
@@ -142,5 +142,5 @@ def listing():
             ListedArchitecture(source="built-in", name="a", params=1_000, description="The first."),
             ListedArchitecture(source="other", name="other/b", params=None, description=""),
         ),
-        remarks=("a third source is not installed",),
+        notes=("a third source is not installed",),
     )

@@ -29,7 +29,7 @@ TELEMETRY = Telemetry(
     power_w=Span(low=310.0, median=640.5, high=699.0),
     temperature_c=Span(low=40.0, median=61.0, high=64.0),
     throttle_reasons=("sw_power_cap",),
-    foreign_processes=1,
+    other_processes=1,
 )
 
 
@@ -40,10 +40,10 @@ def reported():
         "alexnet-tv",
         blocks=blocks(0.007, noise=0.05),
         warm_up=WarmUp(first_step_s=21.5, compile_s=20.25, steps=90, seconds=33.0, settled=False),
-        remarks=("a batch of 32 is the largest that fits",),
+        notes=("a batch of 32 is the largest that fits",),
     )
     third = result(
-        "vit_b_16", outcome="oom", blocks=(), work="", message="vit_b_16 needs more memory than there is", warm_up=None,
+        "vit_b_16", status="oom", blocks=(), work="", message="vit_b_16 needs more memory than there is", warm_up=None,
         samples=0,
     )  # fmt: skip
     comparison = Comparison(
@@ -87,7 +87,7 @@ def test_scaling_has_its_efficiency(golden):
                 config=replace(one, nproc=nproc, parallel="ddp"),
                 samples=32 * nproc,
                 blocks=blocks(step_s),
-                local_blocks=blocks(0.010),
+                no_sync_blocks=blocks(0.010),
                 peak_memory_bytes=(2**30,) * nproc,
             )
         )
@@ -114,7 +114,7 @@ def test_runs_of_identical_layers_are_folded_with_their_times_summed():
 
 
 def test_latency_percentiles_and_those_that_are_missing():
-    config = replace(result().config, synchronised=True)
+    config = replace(result().config, sync_every_step=True)
     latencies = tuple(0.001 + 0.00001 * number for number in range(10))
     text = render(BenchReport(results=(result(config=config, blocks=blocks(latencies=latencies)),)))
     assert "every step waited for" in text
@@ -148,8 +148,8 @@ def test_a_drift_is_labelled():
 
 
 def test_others_work_is_told_where_it_is_noticeable():
-    assert "other processes kept 1.5 cores busy" in render(BenchReport(results=(result(foreign_load=1.5),)))
-    assert "other processes" not in render(BenchReport(results=(result(foreign_load=0.01),)))
+    assert "other processes kept 1.5 cores busy" in render(BenchReport(results=(result(background_load=1.5),)))
+    assert "other processes" not in render(BenchReport(results=(result(background_load=0.01),)))
 
 
 def difference(low, high, level=0.95):

@@ -71,7 +71,7 @@ def report():
             result("error", actual=None, limit=None, metric="architecture", bound="lock", text="netscope.lock", line=4),
             against_lock=difference,
             against_base=difference,
-            remarks=("traced by hand",),
+            notes=("traced by hand",),
         ),
         check("crashed<&>\x1b[31m", error="its process was killed by SIGSEGV", exit_code=3),
         check("fine", result(metric="output_shape", bound="equal", text="1x10", actual=(1, 10), limit=(1, 10))),

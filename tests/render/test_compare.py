@@ -58,7 +58,7 @@ ODD = row(
     flops=0,
     is_lower_bound=True,
     param_bytes=28,
-    remarks=("traced on the CPU",),
+    notes=("traced on the CPU",),
 )
 UNKNOWN = ComparedArchitecture(
     spec="nosuchthing",
@@ -70,7 +70,7 @@ CRASHED = ComparedArchitecture(spec="my.py:Net\x1b[31m", error="its process was 
 
 @pytest.fixture
 def table():
-    return ComparisonTable(rows=(LENET, UNKNOWN, RESNET, CRASHED, ODD), remarks=("the source x cannot be read",))
+    return ComparisonTable(rows=(LENET, UNKNOWN, RESNET, CRASHED, ODD), notes=("the source x cannot be read",))
 
 
 @pytest.mark.parametrize(("format_name", "suffix"), [("json", "json"), ("csv", "csv"), ("markdown", "md")])
@@ -148,7 +148,7 @@ def test_what_no_row_has_is_left_out():
 
 
 def test_a_note_that_holds_for_many_is_told_once():
-    many = tuple(row(f"net{number}", params=number, remarks=("traced on the CPU",)) for number in range(6))
+    many = tuple(row(f"net{number}", params=number, notes=("traced on the CPU",)) for number in range(6))
     text = render(ComparisonTable(rows=many))
     assert text.count("traced on the CPU") == 1
     assert "net0, net1, net2 and 3 more: traced on the CPU" in text

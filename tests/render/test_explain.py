@@ -14,8 +14,8 @@ from netscope.schema import (
     InputSpec,
     LayerExplanation,
     LayerTensor,
-    Misfit,
     ReceptiveField,
+    ShapeMismatch,
 )
 
 from .conftest import layer, summary_of
@@ -114,7 +114,9 @@ def test_a_layer_that_does_not_fit_is_told_with_what_would(explanation, golden):
         explanation,
         changes=("features.0.padding=0",),
         totals_before=explanation.totals,
-        misfit=Misfit(path="<b>|`fc`", type_name="Linear", reason="expects 9 and got 8", remedy="fc.in_features=8"),
+        mismatch=ShapeMismatch(
+            path="<b>|`fc`", type_name="Linear", reason="expects 9 and got 8", remedy="fc.in_features=8"
+        ),
         layers=(
             explanation.layers[0],
             replace(explanation.layers[1], output_before=((1, 96, 56, 56),)),

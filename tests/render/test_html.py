@@ -149,7 +149,7 @@ def test_names_are_no_markup(toy):
         toy,
         architecture=replace(toy.architecture, name=SCRIPT, description="<b>&amp;</b>"),
         rows=(toy.rows[0], odd, *toy.rows[2:]),
-        remarks=("<!-- & -->",),
+        notes=("<!-- & -->",),
     )
     for text in (render(named, "html"), named._repr_html_()):
         assert "<script" not in text.lower()

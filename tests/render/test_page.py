@@ -55,7 +55,7 @@ class Parts(HTMLParser):
 
 def evil_summary():
     names = (EVIL, "</script><!--", "& \u2028 \x1b[31m \ud800", '"onclick="x')
-    return summary_of([layer("", EVIL, 0), *(linear(name, 1) for name in names)], name=EVIL, remarks=(EVIL,))
+    return summary_of([layer("", EVIL, 0), *(linear(name, 1) for name in names)], name=EVIL, notes=(EVIL,))
 
 
 def data_of(page):

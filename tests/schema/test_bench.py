@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from netscope.errors import SavedResultError
-from netscope.schema import BenchConfig, BenchReport, Ceilings, Comparison, SavedComparison
+from netscope.schema import BenchConfig, BenchReport, Comparison, DeviceLimits, SavedComparison
 from netscope.statistics import compare_pairs, compare_series
 from tests.benchmarks import ENVIRONMENT, block, blocks, result
 
@@ -50,23 +50,23 @@ def test_what_bounds_a_gpu(copy_s, resident_step_s, enqueue_share, bound):
 def test_utilisation_is_our_flops_over_the_time():
     made = result(blocks=blocks(noise=0.0))
     assert made.achieved_flops == pytest.approx(3e14)
-    assert made.share_of_datasheet == pytest.approx(3e14 / 989.4e12)
-    assert made.share_of_matmul == pytest.approx(3 / 7)
+    assert made.peak_utilization == pytest.approx(3e14 / 989.4e12)
+    assert made.matmul_utilization == pytest.approx(3 / 7)
 
 
 def test_several_processes_have_as_many_peaks():
     config = BenchConfig(device="cuda", batch_size=32, dtype="bf16", nproc=4, parallel="ddp", mode="train")
     made = result(config=config, samples=128, blocks=blocks(noise=0.0))
     assert made.achieved_flops == pytest.approx(4 * 3e14)
-    assert made.share_of_matmul == pytest.approx(3 / 7)
+    assert made.matmul_utilization == pytest.approx(3 / 7)
     assert made.throughput == pytest.approx(12_800)
 
 
 def test_an_unknown_device_has_no_share_of_a_peak():
-    made = result(ceilings=Ceilings(matmul_flops=1e12, copy_bytes=1e10))
-    assert made.share_of_datasheet is None
+    made = result(device_limits=DeviceLimits(matmul_flops=1e12, copy_bytes=1e10))
+    assert made.peak_utilization is None
     assert result(flops=None).achieved_flops is None
-    assert result(ceilings=None).roofline is None
+    assert result(device_limits=None).roofline is None
 
 
 @pytest.mark.parametrize(("bytes_moved", "side"), [(10**10, "compute"), (2 * 10**10, "memory"), (None, None)])
@@ -83,7 +83,7 @@ def test_percentiles_are_those_that_ten_steps_lie_beyond():
 
 
 def test_communication_is_what_a_step_without_it_saves():
-    made = result(blocks=blocks(0.012, noise=0.0), local_blocks=blocks(0.010, noise=0.0))
+    made = result(blocks=blocks(0.012, noise=0.0), no_sync_blocks=blocks(0.010, noise=0.0))
     assert made.exposed_communication_s == pytest.approx(0.002)
     assert result().exposed_communication_s is None
 
@@ -134,11 +134,11 @@ def test_slower_than_may_be_is_no_chance(step_s, noise, code):
 
 @pytest.mark.parametrize(
     ("outcomes", "code"),
-    [(("measured",), 0), (("measured", "oom"), 0), (("oom",), 3), (("measured", "failed"), 3), ((), 3)],
+    [(("ok",), 0), (("ok", "oom"), 0), (("oom",), 3), (("ok", "failed"), 3), ((), 3)],
 )
 def test_exit_codes(outcomes, code):
     results = tuple(
-        result(outcome=outcome) if outcome == "measured" else result(outcome=outcome, blocks=()) for outcome in outcomes
+        result(status=status) if status == "ok" else result(status=status, blocks=()) for status in outcomes
     )
     assert BenchReport(results=results).exit_code == code
 
@@ -148,7 +148,7 @@ def report():
     comparison = Comparison(
         first=0, second=1, difference=compare_pairs(first.step_times, second.step_times), in_turns=True
     )
-    oom = result("third", outcome="oom", message="too large", blocks=())
+    oom = result("third", status="oom", message="too large", blocks=())
     return BenchReport(results=(first, second, oom), comparisons=(comparison,))
 
 
@@ -159,7 +159,7 @@ def test_a_report_survives_json_with_its_figures_beside_it():
     assert '"p50"' not in text
 
 
-@pytest.mark.parametrize("damage", [('"steps": 10', '"steps": 0'), ('"outcome": "oom"', '"outcome": "measured"')])
+@pytest.mark.parametrize("damage", [('"steps": 10', '"steps": 0'), ('"status": "oom"', '"status": "ok"')])
 def test_a_damaged_report_is_refused(damage):
     with pytest.raises(SavedResultError, match="damaged"):
         BenchReport.from_json(report().to_json().replace(*damage))

@@ -126,7 +126,7 @@ def test_the_built_ins_work_while_torchvision_does_not(monkeypatch, error):
     shown = {entry.source for entry in listing.architectures}
     assert "built-in" in shown
     assert "torchvision" not in shown
-    assert str(error) in listing.remarks
+    assert str(error) in listing.notes
 
 
 PATTERNS = {

@@ -93,4 +93,4 @@ def test_without_timm_one_is_told_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'netscope\[timm\]'"):
         sources.resolve("timm/resnet50")
-    assert any("netscope[timm]" in remark for remark in netscope.list_architectures("timm/*").remarks)
+    assert any("netscope[timm]" in note for note in netscope.list_architectures("timm/*").notes)

@@ -46,7 +46,7 @@ def test_a_tensor_that_leaves_torch_makes_a_lower_bound_of_its_module(way):
     assert [op.op for op in summary.uncounted_ops] == [way]
     assert (rows["mixer"].is_lower_bound, rows["fc"].is_lower_bound) == (True, False)
     assert summary.totals.flops == 2 * 4 * 4 * 8
-    assert any(remark.startswith("mixer hands ") and way in remark for remark in summary.remarks)
+    assert any(note.startswith("mixer hands ") and way in note for note in summary.notes)
     assert "≥ 256" in str(summary)
 
 

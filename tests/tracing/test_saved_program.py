@@ -102,7 +102,7 @@ def test_an_exported_program_reads_like_its_module(tmp_path, name):
     saved = exported(model, inputs, tmp_path / "net.pt2")
     # The class of a module that is not called is unknown, and so is what is returned and read by no one.
     unlike = {"attention.out_proj", "blocks", "named", "rnn", "attention"}
-    if TIES_UNKNOWN in saved.remarks:
+    if TIES_UNKNOWN in saved.notes:
         unlike |= {"embed", "head"}
     assert_same(live, saved, unlike=unlike)
     types = {row.path: row.type_name for row in live.rows if row.path not in unlike}
@@ -186,13 +186,13 @@ def test_sizes_that_depend_on_values_make_the_total_a_lower_bound(tmp_path):
     saved = exported(Selects(), (torch.randn(3, 4),), tmp_path / "net.pt2")
     assert saved.totals.macs == 3 * 16
     assert [item.op for item in saved.uncounted_ops] == ["aten.nonzero (not run)"]
-    assert any("sizes that depend on values" in remark for remark in saved.remarks)
+    assert any("sizes that depend on values" in note for note in saved.notes)
 
 
 def test_a_module_without_ops_is_not_said_to_be_left_out(tmp_path):
     model = nn.Sequential(nn.Linear(4, 4), nn.Identity())
     saved = exported(model, (torch.randn(3, 4),), tmp_path / "net.pt2")
-    assert HANDED_ON in saved.remarks
+    assert HANDED_ON in saved.notes
 
 
 def test_a_factory_may_return_an_exported_module(tmp_path, monkeypatch):

@@ -38,7 +38,7 @@ def diff_summaries(before: Summary, after: Summary, ignored: Collection[Ignorabl
             flops=others.flops - totals.flops,
         ),
         ignored=tuple(sorted(set(ignored))),
-        remarks=tuple(not_compared(before, after)),
+        notes=tuple(not_compared(before, after)),
     )
 
 

@@ -11,9 +11,9 @@ from netscope.analysis.receptive_field.fields import (
     PLAIN,
     Atom,
     Field,
-    LostError,
     Region,
     Units,
+    UntrackedError,
     place_values,
     plain,
 )
@@ -114,7 +114,7 @@ def _patterns(operands: Sequence[Operand]) -> dict[int, tuple[Atom, ...]]:
                 continue
             known = patterns.setdefault(label, atoms)
             if [atom[:2] for atom in known] != [atom[:2] for atom in atoms]:
-                raise LostError
+                raise UntrackedError
             patterns[label] = tuple(
                 one._replace(region=_union(one.region, other.region)) for one, other in zip(known, atoms, strict=True)
             )
@@ -132,7 +132,7 @@ def _field(operands: Sequence[Operand], axis: int, digits: Sequence[tuple[int, i
     """What each combination of digits depends on: the union over the operands, each by its own digits."""
     total = prod(size for _, _, size in digits)
     if total > LARGEST_INDEX:
-        raise LostError
+        raise UntrackedError
     fields = []
     for operand in operands:
         field = operand.units.fields[axis]

@@ -26,7 +26,7 @@ LARGEST_INDEX = 1 << 16
 """Units along an axis beyond which it is not followed: of the products of all positions with all others."""
 
 
-class LostError(Exception):
+class UntrackedError(Exception):
     """Positions cannot be followed through an op."""
 
 
@@ -248,7 +248,7 @@ class Units:
         (axis, *others) = axes
         digits = self.digits(axis) if axis >= 0 else []
         if others or not digits or any(item[0] != dimension for item in digits):
-            raise LostError
+            raise UntrackedError
         # Plain atoms in between repeat positions: a pixel shuffle's.
         units = [0]
         for atom in self.layout[dimension]:
@@ -273,7 +273,7 @@ class Units:
         if not self.axes_in(dimension):
             return self.with_dimension(dimension, plain(len(units)))
         if len(atoms) != 1 or atoms[0].axis == BLURRED:
-            raise LostError
+            raise UntrackedError
         axis = atoms[0].axis
         digits = self.digits(axis)
         choices = [list(units) if item[0] == dimension else range(item[2].size) for item in digits]
@@ -314,7 +314,7 @@ class Units:
                         if pending and atom.axis == PLAIN and pending[-1].axis == PLAIN:
                             pending[-1] = Atom(atom.size * pending[-1].size)
                             continue
-                        raise LostError
+                        raise UntrackedError
                     inner = atom.size // needed
                     pending.append(atom._replace(size=inner))
                     atom = atom._replace(size=needed, weight=atom.weight * inner if atom.axis >= 0 else 1)

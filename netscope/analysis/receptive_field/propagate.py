@@ -5,7 +5,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from netscope.analysis.dataflow import is_view
-from netscope.analysis.receptive_field.fields import Atom, Field, LostError, Units, plain
+from netscope.analysis.receptive_field.fields import Atom, Field, Units, UntrackedError, plain
 from netscope.analysis.receptive_field.rules import Op, units_after
 from netscope.flops import reason_for
 from netscope.schema import ReceptiveField, Shape, Trace, TracedOp
@@ -32,7 +32,7 @@ def receptive_fields(trace: Trace) -> tuple[tuple[ReceptiveField, ...], ...]:
     inputs, axes = _followed(trace)
     if not axes:
         return ((),) * len(trace.modules)
-    follower = _Follower(trace, inputs, axes)
+    follower = _Propagator(trace, inputs, axes)
     ending: dict[int, list[int]] = {}
     for number, call in enumerate(trace.calls):
         ending.setdefault(call.ops[1], []).append(number)
@@ -62,7 +62,7 @@ def _followed(trace: Trace) -> tuple[tuple[int, ...], tuple[int, ...]]:
         dimensions = tuple(range(len(item.shape)))
         if "float" not in item.dtype or max(item.shape, default=0) > LONGEST_AXIS:
             continue
-        scout = _Follower(trace, (tensor,), dimensions)
+        scout = _Propagator(trace, (tensor,), dimensions)
         for op in trace.ops[: trace.first_backward_op]:
             read = scout.units_of(op.reads[0]) if op.name == CONVOLUTION else None
             if read is not None:
@@ -76,7 +76,7 @@ def _followed(trace: Trace) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return (), ()
 
 
-class _Follower:
+class _Propagator:
     """What each tensor depends on, so far. A tensor that is missing does not depend on the input; None is lost.
 
     Args:
@@ -126,7 +126,7 @@ class _Follower:
         """What the op's results depend on."""
         try:
             return list(units_after(Op(op, reads, shapes, self._trace.tensors)))
-        except (LostError, LookupError, ArithmeticError, TypeError, ValueError):
+        except (UntrackedError, LookupError, ArithmeticError, TypeError, ValueError):
             # Beside what is not followed, an op in a form that its rule does not foresee.
             return [_whole(reads, shape) for shape in shapes]
 

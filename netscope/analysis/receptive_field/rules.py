@@ -8,7 +8,7 @@ from math import ceil, floor
 from typing import Any
 
 from netscope.analysis.receptive_field.contraction import Operand, contracted, elementwise
-from netscope.analysis.receptive_field.fields import BLURRED, Atom, Field, LostError, Units, Window, plain
+from netscope.analysis.receptive_field.fields import BLURRED, Atom, Field, Units, UntrackedError, Window, plain
 from netscope.flops import reason_for
 from netscope.schema import Shape, TensorRef, TracedOp, TracedTensor
 
@@ -54,7 +54,7 @@ class Op:
             return None
         units = self.reads[value.tensor]
         if units is None:
-            raise LostError
+            raise UntrackedError
         return units
 
     @property
@@ -66,7 +66,7 @@ class Op:
         """
         units = self.units(0)
         if units is None or len(self.reads) > 1:
-            raise LostError
+            raise UntrackedError
         return units
 
     @property
@@ -78,7 +78,7 @@ class Op:
         """
         known = [units for units in self.reads.values() if units is not None]
         if len(known) < len(self.reads):
-            raise LostError
+            raise UntrackedError
         return known
 
 
@@ -95,10 +95,10 @@ def units_after(op: Op) -> Sequence[Units | None]:
     if rule is None and reason_for(op.traced.name) == "elementwise":
         rule = _elementwise
     if rule is None:
-        raise LostError
+        raise UntrackedError
     results = list(rule(op))
     if any(units.shape != tuple(shape) for units, shape in zip(results, op.shapes, strict=False)):
-        raise LostError
+        raise UntrackedError
     # Ops return statistics, indices and the like as well, and nothing that is looked into reads them.
     return [*results, *[None] * (len(op.shapes) - len(results))]
 
@@ -109,7 +109,7 @@ def _elementwise(op: Op) -> Sequence[Units]:
 
 def _same(op: Op) -> Sequence[Units]:
     if op.first.shape != op.shapes[0]:
-        raise LostError
+        raise UntrackedError
     return [op.first]
 
 
@@ -117,7 +117,7 @@ def _gated(op: Op) -> Sequence[Units]:
     """One half of a dimension times the sigmoid of the other."""
     units, dimension = op.first, op.arg(1, -1) % len(op.shapes[0])
     if units.axes_in(dimension):
-        raise LostError
+        raise UntrackedError
     return [units.with_dimension(dimension, plain(op.shapes[0][dimension]))]
 
 
@@ -125,7 +125,7 @@ def _copied(op: Op) -> Sequence[Units]:
     """``copy_(to, from)``."""
     source = op.units(1)
     if source is None:
-        raise LostError
+        raise UntrackedError
     return [elementwise([source], op.shapes[0])]
 
 
@@ -198,7 +198,7 @@ def _rolled(op: Op) -> Sequence[Units]:
     units = op.first
     shifts, dimensions = _tuple(op.arg(1)), _tuple(op.arg(2, ()))
     if len(shifts) != len(dimensions):
-        raise LostError
+        raise UntrackedError
     for shift, dimension in zip(shifts, dimensions, strict=True):
         size = units.shape[dimension]
         order = [(index - shift) % size for index in range(size)]
@@ -285,7 +285,7 @@ def _stacked(op: Op) -> Sequence[Units]:
         # Side by side they are positions again, if each of them stands for one.
         (axis, *others) = apart
         if others or len(known) < len(parts) or any(part.digits(axis) for part in known):
-            raise LostError
+            raise UntrackedError
         spans = zip(*(part.fields[axis][:4] for part in known), strict=True)
         low, high, first, last = (tuple(values[0] for values in span) for span in spans)
         fields = (*units.fields[:axis], Field(low, high, first, last, None), *units.fields[axis + 1 :])
@@ -356,7 +356,7 @@ def _convolved(op: Op) -> Sequence[Units]:
             ]
             # Where the stride is wider than the kernel, some outputs are the bias alone.
             if not all(windows):
-                raise LostError
+                raise UntrackedError
             units = _windowed(units, dimension, windows, Fraction(1, stride[axis]), size)
         else:
             window = Window(kernel[axis], stride[axis], padding[axis], dilation[axis])
@@ -406,7 +406,7 @@ def _interpolated(op: Op) -> Sequence[Units]:
     """Up- or downsampling over the last dimensions, by the nearest, or linearly between neighbours."""
     name, units = op.traced.name, op.first
     if "bicubic" in name or "_aa" in name:
-        raise LostError
+        raise UntrackedError
     rank = int(name.rstrip("d")[-1])
     aligned = bool(op.arg(2)) and "linear" in name
     scales = _scales(op, rank)
@@ -414,7 +414,7 @@ def _interpolated(op: Op) -> Sequence[Units]:
         before, size = units.shape[dimension], op.shapes[0][dimension]
         scale = scales[axis]
         if scale is not None and not aligned and scale * before != size:
-            raise LostError  # torch goes by the factor then, in floating point
+            raise UntrackedError  # torch goes by the factor then, in floating point
         if "nearest" in name:
             half = Fraction(1, 2) if "exact" in name else Fraction(0)
             windows = [[floor((out + half) * Fraction(before, size))] for out in range(size)]

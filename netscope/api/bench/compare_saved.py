@@ -12,12 +12,12 @@ from netscope.schema import (
     BenchReport,
     BenchResult,
     InputSpec,
+    PreflightResult,
     SavedComparison,
-    Surveyed,
 )
 from netscope.statistics import compare_series
 
-Wanted = Sequence[tuple[Surveyed, BenchConfig]]
+Wanted = Sequence[tuple[PreflightResult, BenchConfig]]
 
 
 def check_measured(before: BenchReport, wanted: Wanted, *, all_of_them: bool) -> None:
@@ -50,12 +50,10 @@ def check_comparable(before: BenchReport, wanted: Wanted, environment: BenchEnvi
     Raises:
         UsageError: it was measured elsewhere, or with other versions.
     """
-    for surveyed, config in wanted:
-        earlier = _earlier(before, surveyed, config)
+    for probed, config in wanted:
+        earlier = _earlier(before, probed, config)
         different = (
-            environment_of(environment, surveyed, config).differences(earlier.environment)
-            if earlier is not None
-            else ()
+            environment_of(environment, probed, config).differences(earlier.environment) if earlier is not None else ()
         )
         if different:
             raise UsageError(
@@ -81,11 +79,11 @@ def compared_with(before: BenchReport, report: BenchReport) -> BenchReport:
                 difference=compare_series(result.step_times, earlier.step_times),
             )
         )
-    remarks = (f"the earlier run has not measured {', '.join(dict.fromkeys(alone))} like this",) if alone else ()
-    return replace(report, saved=tuple(found), remarks=(*report.remarks, *remarks))
+    notes = (f"the earlier run has not measured {', '.join(dict.fromkeys(alone))} like this",) if alone else ()
+    return replace(report, saved=tuple(found), notes=(*report.notes, *notes))
 
 
-def _earlier(before: BenchReport, like: Surveyed | BenchResult, config: BenchConfig) -> BenchResult | None:
+def _earlier(before: BenchReport, like: PreflightResult | BenchResult, config: BenchConfig) -> BenchResult | None:
     """The earlier result of the same work; None if there is none."""
     key = _key(like.architecture, like.inputs, config)
     same = (item for item in before.results if item.is_measured)

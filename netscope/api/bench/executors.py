@@ -7,19 +7,19 @@ from typing import Any, Protocol
 import msgspec
 
 from netscope.api.bench.groups import Told, fits, measure_request
-from netscope.api.bench.preflight import survey, survey_device
+from netscope.api.bench.preflight import preflight, probe_device
 from netscope.api.workers.client import Worker, WorkerError
 from netscope.errors import OutOfMemoryError
-from netscope.schema import BenchConfig, BenchEnvironment, BenchRequest, BenchResult, Surveyed
+from netscope.schema import BenchConfig, BenchEnvironment, BenchRequest, BenchResult, PreflightResult
 
 
-class Place(Protocol):
+class Executor(Protocol):
     """Somewhere to measure."""
 
-    def survey_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
+    def probe_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
         """As ``survey.survey_device``."""
 
-    def survey(self, model: Any, config: BenchConfig, *, with_summary: bool) -> Surveyed:
+    def preflight(self, model: Any, config: BenchConfig, *, with_summary: bool) -> PreflightResult:
         """As ``survey.survey``."""
 
     def measure(self, request: BenchRequest, models: Sequence[Any]) -> tuple[BenchResult, ...]:
@@ -35,7 +35,7 @@ class Place(Protocol):
         """Leaves nothing running."""
 
 
-class Elsewhere:
+class SubprocessExecutor:
     """A process of its own for what is known beforehand, and a fresh one for each request that is measured."""
 
     def __init__(self, folder: Path, tell: Callable[[Told], None]) -> None:
@@ -44,14 +44,14 @@ class Elsewhere:
         self._surveyor = Worker(folder)
         self._measuring: Worker | None = None
 
-    def survey_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
+    def probe_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
         """The device that is meant, and the environment."""
         name, found = self._surveyor.answer("bench_device", (config, command))
         return name, msgspec.convert(found, BenchEnvironment)
 
-    def survey(self, model: Any, config: BenchConfig, *, with_summary: bool) -> Surveyed:
+    def preflight(self, model: Any, config: BenchConfig, *, with_summary: bool) -> PreflightResult:
         """What is known of the architecture beforehand."""
-        return msgspec.convert(self._surveyor.answer("bench_survey", (model, config, with_summary)), Surveyed)
+        return msgspec.convert(self._surveyor.answer("bench_survey", (model, config, with_summary)), PreflightResult)
 
     def measure(self, request: BenchRequest, _models: Sequence[Any]) -> tuple[BenchResult, ...]:
         """The results from a fresh process; from as many as the configuration says.
@@ -98,7 +98,7 @@ class Elsewhere:
             self._measuring.close()
 
 
-class Here:
+class InProcessExecutor:
     """This process: for modules in hand, and for one of several that torchrun has started."""
 
     def __init__(self, inputs: Any, tell: Callable[[Told], None]) -> None:
@@ -106,13 +106,13 @@ class Here:
         self._tell = tell
         self._is_stopped = False
 
-    def survey_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
+    def probe_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
         """The device that is meant, and the environment."""
-        return survey_device(config, command)
+        return probe_device(config, command)
 
-    def survey(self, model: Any, config: BenchConfig, *, with_summary: bool) -> Surveyed:
+    def preflight(self, model: Any, config: BenchConfig, *, with_summary: bool) -> PreflightResult:
         """What is known of the architecture beforehand."""
-        return survey(model, config, self._inputs, with_summary=with_summary)
+        return preflight(model, config, self._inputs, with_summary=with_summary)
 
     def measure(self, request: BenchRequest, models: Sequence[Any]) -> tuple[BenchResult, ...]:
         """The results."""

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
 from netscope.api.bench.preflight import measured_subject
-from netscope.schema import BenchConfig, BenchEnvironment, BenchRequest, BenchResult, Ceilings, Surveyed
+from netscope.schema import BenchConfig, BenchEnvironment, BenchRequest, BenchResult, DeviceLimits, PreflightResult
 
 if TYPE_CHECKING:
-    from netscope.measuring import Measured, Progress, Session, Subject
+    from netscope.measuring import BenchSubject, Measured, MeasuringProgress, Session
 
 Told = dict[str, Any]
 
@@ -39,26 +39,26 @@ def measure_request(
     from netscope import measuring, tracing
 
     config = request.config
-    whom = models or [item.spec for item in request.surveyed]
-    subjects: list[Subject] = [
-        measured_subject(model, item, config, inputs) for model, item in zip(whom, request.surveyed, strict=True)
+    whom = models or [item.spec for item in request.probed]
+    subjects: list[BenchSubject] = [
+        measured_subject(model, item, config, inputs) for model, item in zip(whom, request.probed, strict=True)
     ]
-    wishes = measuring.Wishes(
-        layers=any(item.summary is not None for item in request.surveyed),
+    wishes = measuring.SessionOptions(
+        layers=any(item.summary is not None for item in request.probed),
         steps_per_block=request.steps_per_block,
         tell=lambda progress: tell(_plain(progress)),
         stopped=stopped,
     )
-    with tracing.undisturbed():
+    with tracing.process_state_restored():
         session = measuring.run_session(subjects, config, wishes)
     environment = measuring.environment(measuring.device_of(config), {}, request.command)
     return tuple(
         _result(request, item, measured, session, environment_of(environment, item, config))
-        for item, measured in zip(request.surveyed, session.measured, strict=True)
+        for item, measured in zip(request.probed, session.measured, strict=True)
     )
 
 
-def _plain(progress: "Progress") -> Told:
+def _plain(progress: "MeasuringProgress") -> Told:
     return {
         "phase": progress.phase,
         "blocks": progress.blocks,
@@ -69,61 +69,61 @@ def _plain(progress: "Progress") -> Told:
 
 def _result(
     request: BenchRequest,
-    surveyed: Surveyed,
+    probed: PreflightResult,
     measured: "Measured",
     session: "Session",
     environment: BenchEnvironment,
 ) -> BenchResult:
     config = request.config
     return BenchResult(
-        architecture=surveyed.architecture,
-        inputs=surveyed.inputs,
+        architecture=probed.architecture,
+        inputs=probed.inputs,
         config=config,
         environment=environment,
-        outcome="measured",
+        status="ok",
         work=measured.work,
-        samples=surveyed.samples * config.nproc,
+        samples=probed.samples * config.nproc,
         warm_up=measured.warm_up,
         sync_s=session.sync_s,
         blocks=measured.blocks,
-        interleaved=len(request.surveyed),
-        flops=surveyed.flops,
-        is_lower_bound=surveyed.is_lower_bound,
-        bytes_moved=surveyed.bytes_moved,
-        ceilings=_with_datasheet(session.ceilings, environment.device, config.dtype),
+        interleaved=len(request.probed),
+        flops=probed.flops,
+        is_lower_bound=probed.is_lower_bound,
+        bytes_moved=probed.bytes_moved,
+        device_limits=_with_datasheet(session.device_limits, environment.device, config.dtype),
         peak_memory_bytes=measured.peak_memory_bytes,
         copy_s=measured.copy_s,
         resident_step_s=measured.resident_step_s,
-        waits=measured.waits,
-        local_blocks=measured.local_blocks,
+        has_device_sync=measured.has_device_sync,
+        no_sync_blocks=measured.no_sync_blocks,
         telemetry=session.telemetry,
-        foreign_load=session.foreign_load,
+        background_load=session.background_load,
         interrupted=session.interrupted,
-        remarks=surveyed.remarks,
+        notes=probed.notes,
         layers=None
-        if surveyed.summary is None or measured.layers is None
-        else analysis.with_times(surveyed.summary, measured.layers.seconds),
+        if probed.summary is None or measured.layers is None
+        else analysis.with_times(probed.summary, measured.layers.seconds),
         layer_overhead=None if measured.layers is None else measured.layers.overhead,
     )
 
 
-def environment_of(environment: BenchEnvironment, surveyed: Surveyed, config: BenchConfig) -> BenchEnvironment:
+def environment_of(environment: BenchEnvironment, probed: PreflightResult, config: BenchConfig) -> BenchEnvironment:
     """The environment with what an architecture and its configuration add to the device's."""
     ours = {"OMP_NUM_THREADS"} if config.nproc > 1 else set()  # which we set there ourselves
     return replace(
         environment,
-        versions={**surveyed.versions, **environment.versions},
+        versions={**probed.versions, **environment.versions},
         threads=config.threads or environment.threads,
         variables={name: value for name, value in environment.variables.items() if name not in ours},
     )
 
 
-def _with_datasheet(ceilings: Ceilings | None, device: str, dtype: str) -> Ceilings | None:
+def _with_datasheet(device_limits: DeviceLimits | None, device: str, dtype: str) -> DeviceLimits | None:
     sheet = analysis.datasheet_of(device)
-    if sheet is None or ceilings is None:
-        return ceilings
+    if sheet is None or device_limits is None:
+        return device_limits
     return replace(
-        ceilings,
+        device_limits,
         datasheet=sheet.document,
         datasheet_flops=sheet.peak_flops(dtype),
         datasheet_bytes=sheet.peak_bytes,
@@ -139,7 +139,7 @@ def fits(request: BenchRequest, models: Sequence[Any] = (), inputs: Any = None) 
     """
     from netscope import measuring
 
-    (surveyed,) = request.surveyed
-    subject = measured_subject(models[0] if models else surveyed.spec, surveyed, request.config, inputs)
+    (probed,) = request.probed
+    subject = measured_subject(models[0] if models else probed.spec, probed, request.config, inputs)
     measuring.run_steps(subject, request.config, _STEPS_TO_FIT)
     return True

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from netscope.api.bench.executors import Place
+from netscope.api.bench.executors import Executor
 from netscope.errors import OutOfMemoryError
 from netscope.schema import BenchRequest, BenchResult
 from netscope.statistics import mean_estimate
@@ -30,7 +30,7 @@ class Alternated:
 
 
 def measured_alternately(
-    request: BenchRequest, models: Sequence[Any], place: Place, failed: BenchResult, is_stopped: Any
+    request: BenchRequest, models: Sequence[Any], place: Executor, failed: BenchResult, is_stopped: Any
 ) -> Alternated:
     """Measures each architecture in processes of its own, one after the other, forth and back.
 
@@ -52,16 +52,16 @@ def measured_alternately(
         for position in order:
             if is_stopped() and all(found.values()):
                 break
-            one = request.surveyed[position]
+            one = request.probed[position]
             steps = tuple(result.blocks[0].steps for result in found[position][:1])
             try:
                 found[position] += place.measure(
-                    replace(request, surveyed=(one,), config=config, steps_per_block=steps), [models[position]]
+                    replace(request, probed=(one,), config=config, steps_per_block=steps), [models[position]]
                 )
             except OutOfMemoryError as error:
                 del found[position]
                 without[position] = replace(
-                    failed, architecture=one.architecture, inputs=one.inputs, outcome="oom", message=str(error)
+                    failed, architecture=one.architecture, inputs=one.inputs, status="oom", message=str(error)
                 )
     joined = {position: replace(_joined(results), config=request.config) for position, results in found.items()}
     complete = min((len(results) for results in found.values()), default=0)
@@ -86,5 +86,5 @@ def _joined(results: Sequence[BenchResult]) -> BenchResult:
         first,
         blocks=tuple(blocks),
         interrupted=any(result.interrupted for result in results),
-        remarks=(*first.remarks, REMARK),
+        notes=(*first.notes, REMARK),
     )

@@ -14,11 +14,11 @@ class LargestBatch:
 
     Attributes:
         size: of the batch.
-        remark: how that is known, in words.
+        note: how that is known, in words.
     """
 
     size: int
-    remark: str
+    note: str
 
 
 def largest_batch(fits: Callable[[int], bool], is_stopped: Callable[[], bool]) -> LargestBatch:
@@ -32,13 +32,13 @@ def largest_batch(fits: Callable[[int], bool], is_stopped: Callable[[], bool]) -
         NetscopeError: neither a batch of one nor of two runs, for another reason than memory. A batch of one may not,
             as under batch normalisation.
     """
-    size, too_large, remark = _smallest(fits), 0, ""
+    size, too_large, note = _smallest(fits), 0, ""
     while not is_stopped() and 0 < size < LARGEST_TRIED and too_large - size != 1:
         tried = (size + too_large) // 2 if too_large else 2 * size
         try:
             it_fits = fits(tried)
         except NetscopeError as error:
-            it_fits, remark = False, f"; a batch of {tried:,} fails for another reason: {error}"
+            it_fits, note = False, f"; a batch of {tried:,} fails for another reason: {error}"
         size, too_large = (tried, too_large) if it_fits else (size, tried)
     if not size:
         found = "not even a batch of 1 fits"
@@ -46,7 +46,7 @@ def largest_batch(fits: Callable[[int], bool], is_stopped: Callable[[], bool]) -
         found = f"a batch of {size:,} is the largest that fits"
     else:
         found = f"larger batches than {size:,} may fit"
-    return LargestBatch(size=max(size, 1), remark=found + remark)
+    return LargestBatch(size=max(size, 1), note=found + note)
 
 
 def _smallest(fits: Callable[[int], bool]) -> int:

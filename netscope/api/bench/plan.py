@@ -137,7 +137,7 @@ def _base(options: Options, processes: Sequence[int]) -> BenchConfig:
         compile=options.compile,
         cuda_graph=options.cuda_graph,
         data=options.data,  # type: ignore[arg-type]  # one of the literals, as was checked
-        synchronised=options.latency,
+        sync_every_step=options.latency,
         threads=threads,
         seed=options.seed,
         precision=_precision(options.precision),

@@ -12,22 +12,22 @@ from netscope.api.resolve_and_trace import (
     reason_of,
     resolve,
     sizes_of,
-    subject_of,
     trace_explained,
+    trace_request,
 )
 from netscope.errors import InputError, NetscopeError, UntrainableError
 from netscope.flops import flops_per_op
-from netscope.schema import BenchConfig, BenchEnvironment, InputSpec, Surveyed
+from netscope.schema import BenchConfig, BenchEnvironment, InputSpec, PreflightResult
 from netscope.schema.inputs import parse_inputs
 
 if TYPE_CHECKING:
-    from netscope.measuring import Subject
+    from netscope.measuring import BenchSubject
 
 _TRACED_AS = {"bf16": "bfloat16", "fp16": "float16"}
 _MEMBER = re.compile(r"\[\d+\]$")
 
 
-def survey_device(config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
+def probe_device(config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
     """The device that is meant, and the environment.
 
     Raises:
@@ -40,7 +40,7 @@ def survey_device(config: BenchConfig, command: str) -> tuple[str, BenchEnvironm
     return name, measuring.environment(device, {"netscope": __version__}, command)
 
 
-def survey(model: Any, config: BenchConfig, inputs: Any = None, *, with_summary: bool = False) -> Surveyed:
+def preflight(model: Any, config: BenchConfig, inputs: Any = None, *, with_summary: bool = False) -> PreflightResult:
     """What ``model`` is, and what a step of it costs by our own count.
 
     Args:
@@ -55,12 +55,12 @@ def survey(model: Any, config: BenchConfig, inputs: Any = None, *, with_summary:
     from netscope import __version__, tracing
 
     sizes = _sizes(config, inputs)
-    remarks: tuple[str, ...] = ()
-    with tracing.undisturbed():
+    notes: tuple[str, ...] = ()
+    with tracing.process_state_restored():
         resolved = resolve(model)
         check_runs(resolved)
         check_has_module(resolved, "bench")
-        subject = subject_of(resolved, sizes, _TRACED_AS.get(config.dtype))
+        subject = trace_request(resolved, sizes, _TRACED_AS.get(config.dtype))
         try:
             recorded = trace_explained(subject, "meta", "train" if config.mode == "train" else "eval")
         except (InputError, UntrainableError):
@@ -69,14 +69,14 @@ def survey(model: Any, config: BenchConfig, inputs: Any = None, *, with_summary:
             if with_summary:
                 raise  # without a trace there are no layers to put times beside
             recorded = None
-            remarks = (f"its FLOPs are not known, since it could not be traced without weights ({reason_of(error)})",)
+            notes = (f"its FLOPs are not known, since it could not be traced without weights ({reason_of(error)})",)
             module = subject.build("meta")
-            given = tracing.requested(module, subject.inputs(module))
+            given = tracing.requested_input_specs(module, subject.inputs(module))
     summary = (
         None if recorded is None else analysis.summarize_trace(recorded, flops_per_op(recorded), resolved.architecture)
     )
     specs = given if recorded is None else recorded.inputs
-    return Surveyed(
+    return PreflightResult(
         spec=resolved.architecture.spec,
         architecture=resolved.architecture,
         inputs=specs,
@@ -86,7 +86,7 @@ def survey(model: Any, config: BenchConfig, inputs: Any = None, *, with_summary:
         bytes_moved=None if recorded is None else analysis.count_bytes_moved(recorded),
         table_rows={} if recorded is None else analysis.table_rows(recorded),
         versions={"netscope": __version__, **resolved.versions},
-        remarks=remarks,
+        notes=notes,
         summary=summary if with_summary else None,
     )
 
@@ -107,22 +107,22 @@ def _sizes(config: BenchConfig, inputs: Any) -> Sizes:
     return sizes_of(inputs, config.batch_size, config.seq_len)
 
 
-def measured_subject(model: Any, surveyed: Surveyed, config: BenchConfig, inputs: Any = None) -> "Subject":
+def measured_subject(model: Any, probed: PreflightResult, config: BenchConfig, inputs: Any = None) -> "BenchSubject":
     """What is run to measure ``model``: a module of ours, or a twin of the caller's, on inputs that vary."""
     from netscope import measuring, tracing
 
     resolved = resolve(model)
-    subject = subject_of(resolved, _sizes(config, inputs))
+    subject = trace_request(resolved, _sizes(config, inputs))
 
     def build() -> Any:
         module = subject.build("cpu")
-        return tracing.twin_of(module, "cpu") if resolved.lent else module
+        return tracing.independent_copy(module, "cpu") if resolved.user_owned else module
 
-    return measuring.Subject(
-        what=surveyed.spec,
+    return measuring.BenchSubject(
+        what=probed.spec,
         build=build,
         batch=lambda module, number, device: tracing.varied_tensors_for(
-            module, subject.inputs(module), surveyed.table_rows, config.seed + number, str(device)
+            module, subject.inputs(module), probed.table_rows, config.seed + number, str(device)
         ),
-        differentiable=lambda result: tracing.differentiable_outputs(result, surveyed.spec),
+        differentiable=lambda result: tracing.differentiable_outputs(result, probed.spec),
     )

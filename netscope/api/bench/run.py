@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netscope.api.bench.compare_saved import check_comparable, check_measured, compared_with
-from netscope.api.bench.executors import Elsewhere, Here, Place
+from netscope.api.bench.executors import Executor, InProcessExecutor, SubprocessExecutor
 from netscope.api.bench.groups import Told
 from netscope.api.bench.interleaving import measured_alternately
 from netscope.api.bench.largest_batch import largest_batch
@@ -22,9 +22,9 @@ from netscope.schema import (
     BenchRequest,
     BenchResult,
     Comparison,
-    Surveyed,
+    PreflightResult,
 )
-from netscope.schema.bench import Outcome
+from netscope.schema.bench import BenchStatus
 from netscope.statistics import compare_pairs, corrected
 
 _FEWEST_TURNS = 4
@@ -47,12 +47,12 @@ class Watcher:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Group:
+class _ConfigGroup:
     """Architectures that are compared."""
 
     config: BenchConfig
     models: tuple[Any, ...]
-    surveyed: tuple[Surveyed, ...]
+    probed: tuple[PreflightResult, ...]
 
 
 class BenchRun:
@@ -67,10 +67,10 @@ class BenchRun:
         """
         self._plan = plan
         self._watcher = watcher or Watcher()
-        self._place: Place = (
-            Elsewhere(Path.cwd(), self._watcher.told)
+        self._place: Executor = (
+            SubprocessExecutor(Path.cwd(), self._watcher.told)
             if plan.by_name and not plan.in_this_process
-            else Here(plan.inputs, self._watcher.told)
+            else InProcessExecutor(plan.inputs, self._watcher.told)
         )
         self._environment: BenchEnvironment | None = None
         self._is_stopped = False
@@ -100,26 +100,26 @@ class BenchRun:
         finally:
             self.close()
         results = self.report.results
-        if len(results) == 1 and results[0].outcome == "failed":
+        if len(results) == 1 and results[0].status == "failed":
             raise MeasuringError(results[0].message)
         return self.report
 
-    def _surveyed(self) -> Iterator[_Group]:
+    def _surveyed(self) -> Iterator[_ConfigGroup]:
         """The groups, once everything is known that can be known before measuring."""
         plan = self._plan
         self._watcher.doing("looking at the device")
-        device, self._environment = self._place.survey_device(plan.configs[0], plan.command)
+        device, self._environment = self._place.probe_device(plan.configs[0], plan.command)
         configs = tuple(replace(config, device=device) for config in plan.configs)
         check_plan(replace(plan, configs=configs))
         for config in configs[1:]:
-            self._place.survey_device(config, plan.command)
-        groups: list[_Group] = []
+            self._place.probe_device(config, plan.command)
+        groups: list[_ConfigGroup] = []
         for config in configs:
             found = [(model, self._known(model, config)) for model in plan.models]
-            pairs = [(model, surveyed) for model, surveyed in found if surveyed is not None]
+            pairs = [(model, probed) for model, probed in found if probed is not None]
             parts = [[pair] for pair in pairs] if plan.largest_batch else [pairs]
             groups += [
-                _Group(config=config, models=tuple(m for m, _ in part), surveyed=tuple(s for _, s in part))
+                _ConfigGroup(config=config, models=tuple(m for m, _ in part), probed=tuple(s for _, s in part))
                 for part in parts
                 if part
             ]
@@ -133,51 +133,49 @@ class BenchRun:
                 self._check_earlier([settled])
                 yield settled
 
-    def _check_earlier(self, groups: Sequence[_Group]) -> None:
+    def _check_earlier(self, groups: Sequence[_ConfigGroup]) -> None:
         """Checks that these can be set beside the earlier run, if there is one."""
         before, environment = self._plan.before, self._environment
         if before is None or environment is None:
             return
-        wanted = [(surveyed, group.config) for group in groups for surveyed in group.surveyed]
+        wanted = [(probed, group.config) for group in groups for probed in group.probed]
         check_measured(before, wanted, all_of_them=self._plan.slower_limit is not None)
         if not self._plan.force:
             check_comparable(before, wanted, environment)
 
-    def _known(self, model: Any, config: BenchConfig) -> Surveyed | None:
+    def _known(self, model: Any, config: BenchConfig) -> PreflightResult | None:
         """What is known of a model; None, and a result that says why, if it cannot be run and others can."""
         self._watcher.doing(f"tracing {_name(model)}")
         try:
-            return self._place.survey(model, config, with_summary=self._plan.layers)
+            return self._place.preflight(model, config, with_summary=self._plan.layers)
         except NetscopeError as error:
             if error.exit_code != MeasuringError.exit_code or isinstance(error, DeviceError):
                 raise
             self._fail(_name(model), config, error)
             return None
 
-    def _with_largest_batch(self, group: _Group) -> _Group | None:
+    def _with_largest_batch(self, group: _ConfigGroup) -> _ConfigGroup | None:
         """The group with the largest batch that fits; None, and a result that says why, if none runs."""
-        ((model,), (surveyed,)) = group.models, group.surveyed
+        ((model,), (probed,)) = group.models, group.probed
 
         def fits(size: int) -> bool:
             self._watcher.doing(f"{_name(model)}: trying a batch of {size:,}")
             config = replace(group.config, batch_size=size)
-            return self._place.fits(
-                BenchRequest(surveyed=(surveyed,), config=config, command=self._plan.command), [model]
-            )
+            return self._place.fits(BenchRequest(probed=(probed,), config=config, command=self._plan.command), [model])
 
         try:
             largest = largest_batch(fits, lambda: self._is_stopped)
         except NetscopeError as error:
-            self._fail(_name(model), group.config, error, surveyed)
+            self._fail(_name(model), group.config, error, probed)
             return None
         config = replace(group.config, batch_size=largest.size)
-        found = self._place.survey(model, config, with_summary=self._plan.layers)
-        found = replace(found, remarks=(*found.remarks, largest.remark))
-        return _Group(config=config, models=group.models, surveyed=(found,))
+        found = self._place.preflight(model, config, with_summary=self._plan.layers)
+        found = replace(found, notes=(*found.notes, largest.note))
+        return _ConfigGroup(config=config, models=group.models, probed=(found,))
 
-    def _add(self, group: _Group) -> None:
+    def _add(self, group: _ConfigGroup) -> None:
         """Measures a group and adds its results."""
-        request = BenchRequest(surveyed=group.surveyed, config=group.config, command=self._plan.command)
+        request = BenchRequest(probed=group.probed, config=group.config, command=self._plan.command)
         self._watcher.doing(f"{' and '.join(map(_name, group.models))} · {told_config(group.config)}")
         try:
             results = self._place.measure(request, group.models)
@@ -185,10 +183,10 @@ class BenchRun:
             if error.exit_code != MeasuringError.exit_code:
                 raise
             if in_group():
-                self._fail(_name(group.models[0]), group.config, error, group.surveyed[0])
+                self._fail(_name(group.models[0]), group.config, error, group.probed[0])
                 raise  # the other processes are not where this one is, and could not go on with it
             if len(group.models) == 1:
-                self._fail(_name(group.models[0]), group.config, error, group.surveyed[0])
+                self._fail(_name(group.models[0]), group.config, error, group.probed[0])
             elif isinstance(error, OutOfMemoryError):
                 self._add_alternately(group, request)
             else:
@@ -198,8 +196,8 @@ class BenchRun:
         turns = {start + number: result.step_times for number, result in enumerate(results)}
         self._extend(results, _comparisons(turns, in_turns=True))
 
-    def _add_alternately(self, group: _Group, request: BenchRequest) -> None:
-        empty = self._empty(group.surveyed[0].architecture, group.config)
+    def _add_alternately(self, group: _ConfigGroup, request: BenchRequest) -> None:
+        empty = self._empty(group.probed[0].architecture, group.config)
         try:
             found = measured_alternately(request, group.models, self._place, empty, lambda: self._is_stopped)
         except OutOfMemoryError:
@@ -211,35 +209,39 @@ class BenchRun:
         turns = {start + position: times for position, times in found.turns.items()}
         self._extend(found.results, _comparisons(turns, in_turns=False))
 
-    def _add_one_by_one(self, group: _Group) -> None:
+    def _add_one_by_one(self, group: _ConfigGroup) -> None:
         """One of them fails: finds out which, and measures those that do not."""
         kept = []
-        for model, surveyed in zip(group.models, group.surveyed, strict=True):
-            request = BenchRequest(surveyed=(surveyed,), config=group.config, command=self._plan.command)
+        for model, probed in zip(group.models, group.probed, strict=True):
+            request = BenchRequest(probed=(probed,), config=group.config, command=self._plan.command)
             try:
                 self._place.fits(request, [model])
             except NetscopeError as error:
-                self._fail(_name(model), group.config, error, surveyed)
+                self._fail(_name(model), group.config, error, probed)
             else:
-                kept.append((model, surveyed))
+                kept.append((model, probed))
         # Where each runs by itself for a while, each is measured by itself; whichever fails then is known.
         parts = [[pair] for pair in kept] if len(kept) == len(group.models) else [kept]
         for part in filter(None, parts):
-            self._add(_Group(config=group.config, models=tuple(m for m, _ in part), surveyed=tuple(s for _, s in part)))
+            self._add(
+                _ConfigGroup(config=group.config, models=tuple(m for m, _ in part), probed=tuple(s for _, s in part))
+            )
 
-    def _fail(self, name: str, config: BenchConfig, error: NetscopeError, surveyed: Surveyed | None = None) -> None:
+    def _fail(
+        self, name: str, config: BenchConfig, error: NetscopeError, probed: PreflightResult | None = None
+    ) -> None:
         """Adds a result that says why there is no figure."""
-        architecture = surveyed.architecture if surveyed else _unresolved(name)
-        outcome: Outcome = "oom" if isinstance(error, OutOfMemoryError) else "failed"
+        architecture = probed.architecture if probed else _unresolved(name)
+        status: BenchStatus = "oom" if isinstance(error, OutOfMemoryError) else "failed"
         empty = self._empty(architecture, config)
-        inputs = surveyed.inputs if surveyed else ()
-        self._extend((replace(empty, outcome=outcome, message=str(error), inputs=inputs),), ())
+        inputs = probed.inputs if probed else ()
+        self._extend((replace(empty, status=status, message=str(error), inputs=inputs),), ())
 
     def _empty(self, architecture: Any, config: BenchConfig) -> BenchResult:
         if self._environment is None:
             raise MeasuringError("nothing is known of the device yet")
         return BenchResult(
-            architecture=architecture, inputs=(), config=config, environment=self._environment, outcome="failed"
+            architecture=architecture, inputs=(), config=config, environment=self._environment, status="failed"
         )
 
     def _extend(self, results: Sequence[BenchResult], comparisons: Sequence[Comparison]) -> None:
@@ -249,7 +251,7 @@ class BenchRun:
             comparisons=(*self.report.comparisons, *comparisons),
         )
         if self._plan.before is not None:
-            self.report = compared_with(self._plan.before, replace(self.report, remarks=()))
+            self.report = compared_with(self._plan.before, replace(self.report, notes=()))
         self._watcher.measured(self.report)
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from netscope import analysis
 from netscope.api.bench.plan import Options, plan_bench
-from netscope.api.bench.preflight import survey_device
+from netscope.api.bench.preflight import probe_device
 from netscope.api.workers.client import Worker
 from netscope.schema import BenchConfig, SelfTest
 
@@ -38,7 +38,7 @@ def self_test_here(config: BenchConfig, tell: Callable[[Any], None]) -> SelfTest
     """The same in this process."""
     from netscope import measuring
 
-    name, environment = survey_device(config, "")
+    name, environment = probe_device(config, "")
     sheet = analysis.datasheet_of(environment.device)
     # One thread, so that what else runs on the machine disturbs least.
     config = replace(config, device=name, threads=1 if name == "cpu" else None)

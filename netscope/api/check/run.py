@@ -13,7 +13,7 @@ from netscope.api.diff import summary_of
 from netscope.api.resolve_and_trace import is_saved
 from netscope.api.summary import known_answer
 from netscope.api.workers.client import WorkerError
-from netscope.api.workers.pool import Job, Progress, Workers, jobs_at_once
+from netscope.api.workers.pool import Job, JobProgress, Workers, jobs_at_once
 from netscope.errors import NetscopeError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import (
     FLOP_CONVENTION,
@@ -194,7 +194,7 @@ def plan_by_itself(
     return CheckPlan(folder=Path.cwd(), requests=(request,), **how)
 
 
-def run_checks(plan: CheckPlan, progress: Callable[[Progress], None] = lambda _: None) -> CheckReport:
+def run_checks(plan: CheckPlan, progress: Callable[[JobProgress], None] = lambda _: None) -> CheckReport:
     """How the checks of a plan came out. What fails in one, even a crash, leaves the others alone.
 
     Args:
@@ -224,8 +224,8 @@ def run_checks(plan: CheckPlan, progress: Callable[[Progress], None] = lambda _:
             continue
         if plan.update and needs_lock(request):
             updates[request.name] = analysis.lock_model(summary, request.model)
-        outcome = judged_with(lock, request, summary, updates.get(request.name))
-        checked.append(outcome if before is None else _compared(outcome, summary, before))
+        status = judged_with(lock, request, summary, updates.get(request.name))
+        checked.append(status if before is None else _compared(status, summary, before))
     if plan.update:
         _update(path, lock, updates, plan)
     return report(checked, plan.against)
@@ -235,7 +235,7 @@ def _summaries(
     asked: Sequence[tuple[Path, CheckRequest]],
     timeout_s: float | None,
     at_once: int,
-    progress: Callable[[Progress], None],
+    progress: Callable[[JobProgress], None],
 ) -> "list[Summary | WorkerError]":
     """What was asked for, each in its folder, in order: as it was answered before, or else by workers."""
     found: dict[int, Summary | WorkerError] = {}
@@ -291,11 +291,11 @@ def _failed(request: CheckRequest, error: NetscopeError) -> ModelCheck:
     )
 
 
-def _compared(outcome: ModelCheck, summary: Summary, before: Summary | WorkerError) -> ModelCheck:
+def _compared(status: ModelCheck, summary: Summary, before: Summary | WorkerError) -> ModelCheck:
     """With what differs from the other revision; that it cannot be made there, as when it is new, is no failure."""
     if isinstance(before, WorkerError):
-        return replace(outcome, remarks=(*outcome.remarks, f"not compared with the other revision: {before}"))
-    return replace(outcome, against_base=analysis.diff_summaries(before, summary))
+        return replace(status, notes=(*status.notes, f"not compared with the other revision: {before}"))
+    return replace(status, against_base=analysis.diff_summaries(before, summary))
 
 
 def _update(path: Path, lock: config.Lock, updates: dict[str, LockedModel], plan: CheckPlan) -> None:

@@ -54,7 +54,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class JobProgress:
     """How far it has come.
 
     Attributes:
@@ -115,7 +115,7 @@ class Workers:
         for _ in self._workers[:MOST_EARLY]:
             self._threads.submit(self._prepared, folder)
 
-    def answers(self, jobs: Sequence[Job], tell: Callable[[Progress], None] = lambda _: None) -> Iterator[Any]:
+    def answers(self, jobs: Sequence[Job], tell: Callable[[JobProgress], None] = lambda _: None) -> Iterator[Any]:
         """The answers in the order of the jobs, each as soon as it and those before it are known.
 
         Where there is none, it is the ``WorkerError`` that says why; the others go on.
@@ -215,12 +215,12 @@ class Course:
             with self._lock:
                 self._took[index] = self._clock() - self._since.pop(index)
 
-    def progress(self) -> Progress:
+    def progress(self) -> JobProgress:
         """How far it has come."""
         with self._lock:
             now = self._clock()
             since, took = dict(self._since), list(self._took.values())
-        return Progress(
+        return JobProgress(
             done=len(took),
             count=len(self._labels),
             running=tuple(self._labels[index] for index in sorted(since)),

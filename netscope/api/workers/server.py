@@ -60,19 +60,19 @@ STOPPED = threading.Event()
 
 
 def _bench_device(_tell: Teller, config: Any, command: str) -> Any:
-    """As ``survey_device``."""
-    from netscope.api.bench.preflight import survey_device
+    """As ``probe_device``."""
+    from netscope.api.bench.preflight import probe_device
     from netscope.schema import BenchConfig
 
-    return survey_device(msgspec.convert(config, BenchConfig), command)
+    return probe_device(msgspec.convert(config, BenchConfig), command)
 
 
 def _bench_survey(_tell: Teller, model: str, config: Any, with_summary: bool) -> Any:
-    """As ``survey``."""
-    from netscope.api.bench.preflight import survey
+    """As ``preflight``."""
+    from netscope.api.bench.preflight import preflight
     from netscope.schema import BenchConfig
 
-    return survey(model, msgspec.convert(config, BenchConfig), with_summary=with_summary)
+    return preflight(model, msgspec.convert(config, BenchConfig), with_summary=with_summary)
 
 
 def _bench_measure(tell: Teller, request: Any) -> Any:

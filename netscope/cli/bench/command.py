@@ -166,8 +166,8 @@ def bench(
         # torchrun has started us and others, of which the first has the word; what models print stays out of the data.
         writer = _Writer(format_name, output, streams=False)
         with working("measuring"):
-            outcome = _measured(plan, writer, Display())
-        _finish(outcome, writer)
+            status = _measured(plan, writer, Display())
+        _finish(status, writer)
     else:
         with working("measuring"):
             bench.BenchRun(plan).go()
@@ -211,8 +211,8 @@ class _Writer:
 def _run(plan: Any, writer: _Writer) -> None:
     """Measures, and shows how far it has come."""
     with displayed() as display:
-        outcome = _measured(plan, writer, display)
-    _finish(outcome, writer)
+        status = _measured(plan, writer, display)
+    _finish(status, writer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,15 +251,15 @@ def _measured(plan: Any, writer: _Writer, display: Display) -> _Outcome:
     return _Outcome(run.report, is_stopped.is_set(), failure)
 
 
-def _finish(outcome: _Outcome, writer: _Writer) -> None:
+def _finish(status: _Outcome, writer: _Writer) -> None:
     """Writes the rest, and ends as the command has to. What has been measured is not lost, whatever went wrong."""
-    report, failure = outcome.report, outcome.failure
+    report, failure = status.report, status.failure
     if isinstance(failure, OutputError) and report.results:
         write_result(report, "table", None)
     elif (failure is None and report.results) or any(result.is_measured for result in report.results):
         writer.at_the_end(report)
     if failure is not None:
         raise failure
-    code = INTERRUPTED if outcome.is_stopped else report.exit_code
+    code = INTERRUPTED if status.is_stopped else report.exit_code
     if code:
         raise typer.Exit(code)

@@ -8,7 +8,7 @@ from netscope.render import numbers
 from netscope.render.diff_sentences import sentence
 from netscope.render.document import printable
 from netscope.render.summary import View, coverage, summary_document
-from netscope.schema import NOWHERE, ArchitectureReport, DiffReport, ModelDiff, Summary
+from netscope.schema import NOT_TRACED, ArchitectureReport, DiffReport, ModelDiff, Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def figure_list(figures: Iterable[Figure], kind: str = "of-one") -> str:
 def _figures(summary: Summary) -> Iterator[Figure]:
     totals = summary.totals
     frozen = f"{numbers.count(totals.frozen_params)} of them frozen" if totals.frozen_params else ""
-    trainable = "" if not totals.params or summary.traced_on == NOWHERE else "all trainable"
+    trainable = "" if not totals.params or summary.traced_on == NOT_TRACED else "all trainable"
     yield Figure(
         label="parameters", value=numbers.scaled(totals.params), exact=_exact(totals.params), note=frozen or trainable
     )
@@ -88,7 +88,7 @@ def _figures(summary: Summary) -> Iterator[Figure]:
             exact=_exact(totals.active_params),
             note=f"{share}: what one token meets",
         )
-    if summary.traced_on != NOWHERE:
+    if summary.traced_on != NOT_TRACED:
         yield from _figures_of_the_run(summary)
     yield Figure(
         label="weights",
@@ -143,7 +143,7 @@ def _exact(value: int) -> str:
 
 
 def _said_of(summary: Summary) -> Iterator[str]:
-    if summary.traced_on == NOWHERE:
+    if summary.traced_on == NOT_TRACED:
         yield "FLOPs are unknown: weights alone do not say what is done with them"
     else:
         yield f"FLOPs by the convention {summary.flop_convention}"
@@ -152,9 +152,9 @@ def _said_of(summary: Summary) -> Iterator[str]:
             yield said
 
 
-def remark_list(remarks: Iterable[str]) -> str:
+def remark_list(notes: Iterable[str]) -> str:
     """What else is to be said, a line each."""
-    return f'<ul class="remarks">{"".join(f"<li>{text(remark)}</li>" for remark in remarks)}</ul>'
+    return f'<ul class="remarks">{"".join(f"<li>{text(note)}</li>" for note in notes)}</ul>'
 
 
 def _of_two(report: DiffReport) -> str:
@@ -165,7 +165,7 @@ def _of_two(report: DiffReport) -> str:
     where = dict.fromkeys(f"traced on {side.traced_on}" for side in (diff.before, diff.after))
     notes = [
         *dict.fromkeys(side.summary.flop_convention for side in (report.before, report.after)),
-        *diff.remarks,
+        *diff.notes,
         *(
             f"{side.summary.architecture.title}: {line}"
             for side in (report.before, report.after)
@@ -193,7 +193,7 @@ def _own(side: ArchitectureReport) -> Iterator[str]:
         yield f"FLOPs are a lower bound, there is no formula for {numbers.calls(side.summary.uncounted_ops)}"
     if side.summary.left_out:
         yield f"FLOPs are {side.summary.left_out}"
-    yield from side.summary.remarks
+    yield from side.summary.notes
 
 
 def _differences(diff: ModelDiff) -> Iterator[Figure]:

@@ -6,14 +6,13 @@ from typing import Any
 from netscope.render import numbers
 from netscope.render.channels import have_channels_first
 from netscope.render.diff import MARKS, change_text, kind_mark, output_text
-from netscope.render.diff_tree import Node as ChangeNode
-from netscope.render.diff_tree import own_figures, trees_of
+from netscope.render.diff_tree import DiffNode, own_figures, trees_of
 from netscope.render.document import Column, printable
-from netscope.render.hyperparameters import telling
+from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.render.page.families import FAMILIES, family_of_op, family_of_row
 from netscope.render.summary import COLUMNS, appearance
 from netscope.render.terminal import cell_text
-from netscope.render.tree import Node, fold, tree_of
+from netscope.render.tree import TreeNode, fold, tree_of
 from netscope.schema import ArchitectureReport, BenchResult, DiffReport, LayerRow, ModelDiff, Summary
 
 LARGEST_EXACT = 2**53 - 1
@@ -99,7 +98,9 @@ def _rows(report: ArchitectureReport, texts: Texts) -> dict[str, list[Any]]:
         "depth": [row.depth for row in rows],
         "label": [texts.position(row.name or row.type_name) for row in rows],
         "type": [texts.position(row.type_name) for row in rows],
-        "detail": [texts.position(", ".join(telling(row.type_name, row.hyperparameters))) for row in rows],
+        "detail": [
+            texts.position(", ".join(notable_hyperparameters(row.type_name, row.hyperparameters))) for row in rows
+        ],
         "output": [
             texts.position(cell_text(shape, COLUMNS["output"].value(row, summary)).replace(numbers.NOTHING, ""))
             for row in rows
@@ -185,7 +186,7 @@ def _runs(summary: Summary) -> Iterator[tuple[int, int, str]]:
     tree = tree_of(summary.rows)
     position_of = {id(row): position for position, row in enumerate(summary.rows)}
 
-    def runs(folded: Node, node: Node) -> Iterator[tuple[int, int, str]]:
+    def runs(folded: TreeNode, node: TreeNode) -> Iterator[tuple[int, int, str]]:
         start = 0
         for child in folded.children:
             members = node.children[start : start + child.copies]
@@ -225,7 +226,7 @@ def _diff(report: DiffReport, texts: Texts) -> dict[str, Any]:
     return {"rows": rows, "removed": _removed(report.diff)}
 
 
-def _with_depths(nodes: Sequence[ChangeNode], depth: int = 0) -> Iterator[tuple[int, ChangeNode]]:
+def _with_depths(nodes: Sequence[DiffNode], depth: int = 0) -> Iterator[tuple[int, DiffNode]]:
     for node in nodes:
         yield depth, node
         yield from _with_depths(node.children, depth + 1)

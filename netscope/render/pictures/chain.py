@@ -128,22 +128,22 @@ def _solid(shape: Shape, *, has_channels_first: bool) -> _Solid:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
+class _SolidStage:
     """A stage, and how its shape is read."""
 
     stage: ChainStage
     solid: _Solid
 
 
-def _read(report: ArchitectureReport) -> list[_Read]:
+def _read(report: ArchitectureReport) -> list[_SolidStage]:
     """The chain's stages."""
     return [
-        _Read(stage=stage, solid=_solid(stage.shape, has_channels_first=is_first))
+        _SolidStage(stage=stage, solid=_solid(stage.shape, has_channels_first=is_first))
         for stage, is_first in zip(report.chain, have_channels_first(report), strict=True)
     ]
 
 
-def _scale(chains: Sequence[Sequence[_Read]]) -> _Scale:
+def _scale(chains: Sequence[Sequence[_SolidStage]]) -> _Scale:
     """One for all of them, so that they can be compared."""
     solids = [[read.solid for read in chain] for chain in chains]
     every = [solid for chain in solids for solid in chain]
@@ -182,7 +182,7 @@ class _Drawn:
     line: int
 
 
-def _placed(chain: Sequence[_Read], scale: _Scale) -> list[_Drawn]:
+def _placed(chain: Sequence[_SolidStage], scale: _Scale) -> list[_Drawn]:
     """From left to right, and on a further line where there is no room left."""
     placed: list[_Drawn] = []
     x, line = 0.0, 0
@@ -198,7 +198,7 @@ def _placed(chain: Sequence[_Read], scale: _Scale) -> list[_Drawn]:
     return placed
 
 
-def _some(chain: Sequence[_Read]) -> Sequence[_Read]:
+def _some(chain: Sequence[_SolidStage]) -> Sequence[_SolidStage]:
     """All of them, or the first and the last ones of very many."""
     half = MOST_STAGES // 2
     return chain if len(chain) <= MOST_STAGES else (*chain[:half], *chain[-half:])
@@ -221,7 +221,7 @@ Colors = Callable[[ChainStage], tuple[str, str]]
 
 
 def _panel(
-    title: str, chain: Sequence[_Read], scale: _Scale, told: str, colors: Colors, families: Sequence[int] = ()
+    title: str, chain: Sequence[_SolidStage], scale: _Scale, told: str, colors: Colors, families: Sequence[int] = ()
 ) -> Panel:
     placed = _placed(chain, scale)
     heights = _line_heights(placed, scale)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from netscope.render import numbers
 from netscope.render.diff import change_text
-from netscope.render.diff_tree import Node, folded, own_figures, trees_of, walked
+from netscope.render.diff_tree import DiffNode, folded, own_figures, trees_of, walked
 from netscope.render.pictures.drawing import (
     CHANGE_COLORS,
     INK,
@@ -58,7 +58,7 @@ def _axis(side: tuple[float, float], values: Sequence[int]) -> _Axis:
 class _Told:
     """A line of the picture: a module, or several that changed alike, with what it costs."""
 
-    node: Node
+    node: DiffNode
     params: int
     flops: int
 
@@ -86,7 +86,7 @@ def changes_panel(diff: ModelDiff) -> Iterator[Panel]:
     yield Panel(title="What changed", height=LINE_HEIGHT * (len(shown) + 1), draw=draw, note=note)
 
 
-def _told(node: Node) -> _Told | None:
+def _told(node: DiffNode) -> _Told | None:
     """A node with its own figures, or if nothing is shown below it with all that is there."""
     if node.equal:
         return None
@@ -108,7 +108,7 @@ def _weight(told: _Told, diff: ModelDiff) -> float:
     )
 
 
-def _draw_change(axes: "Axes", node: Node, top: float) -> None:
+def _draw_change(axes: "Axes", node: DiffNode, top: float) -> None:
     kind = node.change.kind
     middle = top + LINE_HEIGHT / 2
     axes.plot((0, WIDTH), (top, top), color=PALE, linewidth=0.5, zorder=0)

@@ -10,7 +10,7 @@ from netscope.render.document import printable
 from netscope.render.pictures.chain import stage_name
 from netscope.render.pictures.drawing import ACCENT, INK, LINE, SOFT, WIDTH, Panel, color_of, fits, mixed, shortened
 from netscope.render.pictures.folding import FlowNode, fold_flow
-from netscope.render.pictures.layering import Layout, Place, lay_out
+from netscope.render.pictures.layering import DrawnPosition, GraphLayout, lay_out
 from netscope.schema import ArchitectureReport
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def flow_panel(report: ArchitectureReport) -> Iterator[Panel]:
     skips = skips_of([node.reads for node in nodes], {n for n, node in enumerate(nodes) if node.types == ("input",)})
 
     def draw(axes: "Axes", top: float) -> None:
-        tracks: dict[int, list[tuple[Place, Place]]] = {}
+        tracks: dict[int, list[tuple[DrawnPosition, DrawnPosition]]] = {}
         for way in layout.edges:
             is_skip = (way[-1].node, way[0].node) in skips
             _draw_edge(axes, way, lines, nodes, top, tracks, is_skip=is_skip)
@@ -124,7 +124,7 @@ def _notes(nodes: Sequence[FlowNode], *, has_skips: bool) -> Iterator[str]:
         yield f"{_CONCATENATES} concatenates"
 
 
-def _lines(layout: Layout) -> tuple[list[_Line], float]:
+def _lines(layout: GraphLayout) -> tuple[list[_Line], float]:
     """Where the lines are broken: where fewest edges cross, near to their full length."""
     lines: list[_Line] = []
     first, top = 0, 0.0
@@ -140,7 +140,7 @@ def _lines(layout: Layout) -> tuple[list[_Line], float]:
     return lines, top - GUTTER
 
 
-def _end(layout: Layout, first: int) -> int:
+def _end(layout: GraphLayout, first: int) -> int:
     longest = first + COLUMNS
     if longest >= len(layout.layers):
         return len(layout.layers)
@@ -151,27 +151,27 @@ def _end(layout: Layout, first: int) -> int:
     return min(range(first + FEWEST, longest + 1), key=crossing)
 
 
-def _position(place: Place, lines: Sequence[_Line]) -> tuple[float, float]:
+def _position(place: DrawnPosition, lines: Sequence[_Line]) -> tuple[float, float]:
     line = _line_of(place, lines)
     return NODE[0] / 2 + COLUMN * (place.layer - line.first), place.y + line.shift
 
 
-def _line_of(place: Place, lines: Sequence[_Line]) -> _Line:
+def _line_of(place: DrawnPosition, lines: Sequence[_Line]) -> _Line:
     return next(line for line in reversed(lines) if line.first <= place.layer)
 
 
-def _half(place: Place, nodes: Sequence[FlowNode]) -> float:
+def _half(place: DrawnPosition, nodes: Sequence[FlowNode]) -> float:
     """How far its ends are from its middle. What passes by is straight there, so that it does not cross a corner."""
     return OP / 2 if place.node is not None and nodes[place.node].op else NODE[0] / 2
 
 
 def _draw_edge(
     axes: "Axes",
-    way: Sequence[Place],
+    way: Sequence[DrawnPosition],
     lines: Sequence[_Line],
     nodes: Sequence[FlowNode],
     top: float,
-    tracks: dict[int, list[tuple[Place, Place]]],
+    tracks: dict[int, list[tuple[DrawnPosition, DrawnPosition]]],
     *,
     is_skip: bool,
 ) -> None:
@@ -219,7 +219,7 @@ def _draw_edge(
     )  # fmt: skip
 
 
-def _track(one: Place, other: Place, taken: list[tuple[Place, Place]]) -> int:
+def _track(one: DrawnPosition, other: DrawnPosition, taken: list[tuple[DrawnPosition, DrawnPosition]]) -> int:
     """Its number among those that lead into the same line."""
     for number, (start, end) in enumerate(taken):
         if start is one and end is other:

@@ -43,7 +43,7 @@ class FlowNode:
 
 
 @dataclass(slots=True)
-class _Group:
+class _OpGroup:
     """Ops that are one node, as long as nothing is final."""
 
     key: tuple[str, str]
@@ -93,9 +93,9 @@ def _folded(
     opened: set[str],
     rows: dict[str, LayerRow],
     below: dict[str, list[LayerRow]],
-) -> dict[int, _Group]:
+) -> dict[int, _OpGroup]:
     """Position → group, in order of execution."""
-    groups: dict[int, _Group] = {}
+    groups: dict[int, _OpGroup] = {}
     group_of: list[int] = []
     closed: dict[str, str] = {}
     before: tuple[str, str] | None = None
@@ -117,7 +117,7 @@ def _folded(
         group_of.append(number)
         if number not in groups:
             types = (rows[path].type_name,) if not is_own and path in rows else () if node.op else ("input",)
-            groups[number] = _Group(key=before, shape=node.shape, family=OTHER, reads=set(), types=types, last=path)
+            groups[number] = _OpGroup(key=before, shape=node.shape, family=OTHER, reads=set(), types=types, last=path)
         _add(groups[number], node, reads - {number})
     for group in groups.values():
         _take_its_output(group, rows)
@@ -131,14 +131,14 @@ def _closed_module(path: str, opened: set[str]) -> str:
     return next((outer for end in range(1, len(parts) + 1) if (outer := ".".join(parts[:end])) not in opened), path)
 
 
-def _add(group: _Group, node: DataflowNode, reads: set[int]) -> None:
+def _add(group: _OpGroup, node: DataflowNode, reads: set[int]) -> None:
     group.shape = node.shape
     group.family = min(group.family, family_of_op(node.op) if node.op else OTHER)
     group.flops += node.flops or 0
     group.reads |= reads
 
 
-def _take_its_output(group: _Group, rows: dict[str, LayerRow]) -> None:
+def _take_its_output(group: _OpGroup, rows: dict[str, LayerRow]) -> None:
     """A module's output may be another view of what its last op made."""
     path, op = group.key
     row = rows.get(path)
@@ -146,7 +146,7 @@ def _take_its_output(group: _Group, rows: dict[str, LayerRow]) -> None:
         group.shape = row.output_shapes[0]
 
 
-def _readers(groups: dict[int, _Group]) -> dict[int, set[int]]:
+def _readers(groups: dict[int, _OpGroup]) -> dict[int, set[int]]:
     readers: dict[int, set[int]] = {number: set() for number in groups}
     for number, group in groups.items():
         for read in group.reads:
@@ -154,7 +154,7 @@ def _readers(groups: dict[int, _Group]) -> dict[int, set[int]]:
     return readers
 
 
-def _absorbed(groups: dict[int, _Group], leaves: set[str]) -> dict[int, _Group]:
+def _absorbed(groups: dict[int, _OpGroup], leaves: set[str]) -> dict[int, _OpGroup]:
     """With norms and activations as part of the layer that they follow, if nothing else reads it."""
     readers = _readers(groups)
     into: dict[int, int] = {}
@@ -175,7 +175,7 @@ def _absorbed(groups: dict[int, _Group], leaves: set[str]) -> dict[int, _Group]:
 _TRIFLES = (FAMILIES.index("normalisation"), OTHER)
 
 
-def _is_leaf(group: _Group, leaves: set[str]) -> bool:
+def _is_leaf(group: _OpGroup, leaves: set[str]) -> bool:
     path, op = group.key
     return not op and path in leaves
 
@@ -184,7 +184,7 @@ def _above(path: str) -> str:
     return path.rpartition(".")[0]
 
 
-def _joined(groups: dict[int, _Group], rows: dict[str, LayerRow]) -> dict[int, _Group]:
+def _joined(groups: dict[int, _OpGroup], rows: dict[str, LayerRow]) -> dict[int, _OpGroup]:
     """With modules alike that follow each other, and nothing else, as one."""
     readers = _readers(groups)
 
@@ -210,7 +210,7 @@ def _joined(groups: dict[int, _Group], rows: dict[str, LayerRow]) -> dict[int, _
     return _merged(groups, into)
 
 
-def _in_pieces(groups: dict[int, _Group], length: int) -> dict[int, _Group]:
+def _in_pieces(groups: dict[int, _OpGroup], length: int) -> dict[int, _OpGroup]:
     """With up to so many that follow each other, and nothing else, as one: where a module has very many children."""
     readers = _readers(groups)
     into: dict[int, int] = {}
@@ -228,7 +228,7 @@ def _in_pieces(groups: dict[int, _Group], length: int) -> dict[int, _Group]:
     return _merged(groups, into)
 
 
-def _merged(groups: dict[int, _Group], into: dict[int, int]) -> dict[int, _Group]:
+def _merged(groups: dict[int, _OpGroup], into: dict[int, int]) -> dict[int, _OpGroup]:
     """Without those that became part of others."""
     merged = {number: group for number, group in groups.items() if number not in into}
     for number, group in merged.items():
@@ -236,7 +236,7 @@ def _merged(groups: dict[int, _Group], into: dict[int, int]) -> dict[int, _Group
     return merged
 
 
-def _finished(groups: dict[int, _Group]) -> tuple[FlowNode, ...]:
+def _finished(groups: dict[int, _OpGroup]) -> tuple[FlowNode, ...]:
     position_of = {number: position for position, number in enumerate(groups)}
     return tuple(
         FlowNode(

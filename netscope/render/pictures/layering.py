@@ -15,7 +15,7 @@ long should be straight (Gansner et al. 1993)."""
 
 
 @dataclass(slots=True)
-class Place:
+class DrawnPosition:
     """Of a node, or of a piece of an edge that passes through a layer.
 
     Attributes:
@@ -31,12 +31,12 @@ class Place:
     size: float
     node: int | None
     y: float = 0.0
-    before: list["Place"] = field(default_factory=list)
-    after: list["Place"] = field(default_factory=list)
+    before: list["DrawnPosition"] = field(default_factory=list)
+    after: list["DrawnPosition"] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class GraphLayout:
     """Where everything stands.
 
     Attributes:
@@ -44,11 +44,11 @@ class Layout:
         edges: for each edge the places on its way, both ends included.
     """
 
-    layers: tuple[tuple[Place, ...], ...]
-    edges: tuple[tuple[Place, ...], ...]
+    layers: tuple[tuple[DrawnPosition, ...], ...]
+    edges: tuple[tuple[DrawnPosition, ...], ...]
 
 
-def lay_out(reads: Sequence[Sequence[int]], size: float, lane: float) -> Layout:
+def lay_out(reads: Sequence[Sequence[int]], size: float, lane: float) -> GraphLayout:
     """Where each node stands.
 
     Args:
@@ -57,19 +57,19 @@ def lay_out(reads: Sequence[Sequence[int]], size: float, lane: float) -> Layout:
         lane: of an edge that passes through a layer.
     """
     layer_of = _layers(reads)
-    places = [Place(layer=layer, size=size, node=node) for node, layer in enumerate(layer_of)]
-    layers: list[list[Place]] = [[] for _ in range(max(layer_of, default=-1) + 1)]
+    places = [DrawnPosition(layer=layer, size=size, node=node) for node, layer in enumerate(layer_of)]
+    layers: list[list[DrawnPosition]] = [[] for _ in range(max(layer_of, default=-1) + 1)]
     for place in places:
         layers[place.layer].append(place)
-    edges: list[tuple[Place, ...]] = []
-    passing: dict[tuple[int, int], Place] = {}
+    edges: list[tuple[DrawnPosition, ...]] = []
+    passing: dict[tuple[int, int], DrawnPosition] = {}
     for node, sources in enumerate(reads):
         for source in sources:
             way = [places[source]]
             for layer in range(layer_of[source] + 1, layer_of[node]):
                 # What goes on to several readers passes by once.
                 if (source, layer) not in passing:
-                    passing[source, layer] = Place(layer=layer, size=lane, node=None)
+                    passing[source, layer] = DrawnPosition(layer=layer, size=lane, node=None)
                     layers[layer].append(passing[source, layer])
                 way.append(passing[source, layer])
             way.append(places[node])
@@ -80,7 +80,7 @@ def lay_out(reads: Sequence[Sequence[int]], size: float, lane: float) -> Layout:
                     other.before.append(one)
     _order(layers)
     _straighten(layers)
-    return Layout(layers=tuple(map(tuple, layers)), edges=tuple(edges))
+    return GraphLayout(layers=tuple(map(tuple, layers)), edges=tuple(edges))
 
 
 def _layers(reads: Sequence[Sequence[int]]) -> list[int]:
@@ -98,7 +98,7 @@ def _layers(reads: Sequence[Sequence[int]]) -> list[int]:
     ]
 
 
-def _order(layers: list[list[Place]]) -> None:
+def _order(layers: list[list[DrawnPosition]]) -> None:
     """Each layer by the mean of its neighbours' positions, forth and back, which lets few edges cross."""
     for sweep in range(SWEEPS):
         forth = sweep % 2 == 0
@@ -107,7 +107,10 @@ def _order(layers: list[list[Place]]) -> None:
             own = {id(place): position for position, place in enumerate(layer)}
 
             def barycentre(
-                place: Place, position_of: dict[int, int] = position_of, own: dict[int, int] = own, forth: bool = forth
+                place: DrawnPosition,
+                position_of: dict[int, int] = position_of,
+                own: dict[int, int] = own,
+                forth: bool = forth,
             ) -> float:
                 neighbours = place.before if forth else place.after
                 if not neighbours:
@@ -117,7 +120,7 @@ def _order(layers: list[list[Place]]) -> None:
             layer.sort(key=barycentre)
 
 
-def _straighten(layers: list[list[Place]]) -> None:
+def _straighten(layers: list[list[DrawnPosition]]) -> None:
     """Moves each towards its neighbours, as far as those beside it let it."""
     for layer in layers:
         _settle(layer, [0.0] * len(layer))
@@ -128,14 +131,14 @@ def _straighten(layers: list[list[Place]]) -> None:
             _settle(layer, [_wanted(place, place.before if forth else place.after) for place in layer])
 
 
-def _wanted(place: Place, neighbours: Sequence[Place]) -> float:
+def _wanted(place: DrawnPosition, neighbours: Sequence[DrawnPosition]) -> float:
     pulls = [(item.y, _PULLS[(item.node is not None) + (place.node is not None)]) for item in neighbours]
     if not pulls:
         return place.y
     return sum(y * pull for y, pull in pulls) / sum(pull for _, pull in pulls)
 
 
-def _settle(layer: Sequence[Place], wanted: Sequence[float]) -> None:
+def _settle(layer: Sequence[DrawnPosition], wanted: Sequence[float]) -> None:
     """The places as near to where they should be as their order and sizes allow: isotonic regression.
 
     Neighbours in conflict are pooled at their mean (Barlow et al. 1972).

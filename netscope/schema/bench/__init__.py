@@ -14,11 +14,11 @@ if TYPE_CHECKING:
         Parallelism,
         Placement,
         Precision,
-        Surveyed,
+        PreflightResult,
     )
-    from netscope.schema.bench.environment import BenchEnvironment, Ceilings, Span, Telemetry
+    from netscope.schema.bench.environment import BenchEnvironment, DeviceLimits, Span, Telemetry
     from netscope.schema.bench.report import BenchReport, Comparison, SavedComparison, SelfTest, SelfTestCheck
-    from netscope.schema.bench.result import PERCENTILES, BenchResult, LayerOverhead, Outcome
+    from netscope.schema.bench.result import PERCENTILES, BenchResult, BenchStatus, LayerOverhead
 
 __all__ = [
     "COMPILE_MODES",
@@ -29,21 +29,21 @@ __all__ = [
     "BenchReport",
     "BenchRequest",
     "BenchResult",
+    "BenchStatus",
     "Block",
     "Bound",
-    "Ceilings",
     "Comparison",
+    "DeviceLimits",
     "LayerOverhead",
     "Mode",
-    "Outcome",
     "Parallelism",
     "Placement",
     "Precision",
+    "PreflightResult",
     "SavedComparison",
     "SelfTest",
     "SelfTestCheck",
     "Span",
-    "Surveyed",
     "Telemetry",
     "WarmUp",
     "bound_of",

@@ -32,7 +32,7 @@ class BenchConfig:
         cuda_graph: whether the step is captured once and replayed.
         data: ``"resident"`` on the device, or ``"host"``: copied from pinned memory at each step, on a stream beside.
         optimizer: of a step of training; None for inference.
-        synchronised: whether every step is waited for, as ``--latency`` asks.
+        sync_every_step: whether every step is waited for, as ``--latency`` asks.
         parallel: ``"ddp"`` or ``"fsdp"`` in several processes; None in one.
         nproc: how many processes.
         threads: of each process on the CPU; None for torch's choice.
@@ -53,7 +53,7 @@ class BenchConfig:
     cuda_graph: bool = False
     data: Placement = "resident"
     optimizer: str | None = None
-    synchronised: bool = False
+    sync_every_step: bool = False
     parallel: Parallelism | None = None
     nproc: int = 1
     threads: int | None = None
@@ -68,7 +68,7 @@ class BenchConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surveyed:
+class PreflightResult:
     """What is known of an architecture in a configuration before it is measured.
 
     Attributes:
@@ -81,7 +81,7 @@ class Surveyed:
         bytes_moved: that the ops read and write at least; None if not known.
         table_rows: of the smallest embedding that each input indexes, by the input's name.
         versions: of netscope and of what the architecture comes from.
-        remarks: what a reader should know.
+        notes: what a reader should know.
         summary: of all layers, if each is to be timed.
     """
 
@@ -94,7 +94,7 @@ class Surveyed:
     bytes_moved: int | None
     table_rows: dict[str, int]
     versions: dict[str, str]
-    remarks: tuple[str, ...]
+    notes: tuple[str, ...]
     summary: Summary | None
 
 
@@ -103,13 +103,13 @@ class BenchRequest:
     """What a process is asked to measure.
 
     Attributes:
-        surveyed: the architectures, which are measured in turns.
+        probed: the architectures, which are measured in turns.
         config: how.
         command: what was typed.
         steps_per_block: of each, where blocks have to be as long as in another process; otherwise empty.
     """
 
-    surveyed: tuple[Surveyed, ...]
+    probed: tuple[PreflightResult, ...]
     config: BenchConfig
     command: str
     steps_per_block: tuple[int, ...] = ()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ceilings:
+class DeviceLimits:
     """What the device can do at most, by measurement and by its datasheet.
 
     Attributes:
@@ -47,7 +47,7 @@ class Telemetry:
         power_w: drawn.
         temperature_c: of the chip.
         throttle_reasons: everything that held the clock back at any time, ``"sw_power_cap"``, ….
-        foreign_processes: how many other processes were on the GPU.
+        other_processes: how many other processes were on the GPU.
     """
 
     samples: int
@@ -56,7 +56,7 @@ class Telemetry:
     power_w: Span | None
     temperature_c: Span | None
     throttle_reasons: tuple[str, ...]
-    foreign_processes: int | None
+    other_processes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

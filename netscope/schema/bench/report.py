@@ -57,14 +57,14 @@ class BenchReport(Displayed):
         comparisons: of those that were measured in turns, each at the level that it may have among all of its kind.
         saved: beside an earlier run, if that was asked for.
         slower_limit: how much longer than then fails, as a share; None if nothing does.
-        remarks: about the whole.
+        notes: about the whole.
     """
 
     results: tuple[BenchResult, ...]
     comparisons: tuple[Comparison, ...] = ()
     saved: tuple[SavedComparison, ...] = ()
     slower_limit: float | None = None
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def too_slow(self) -> tuple[SavedComparison, ...]:
@@ -83,7 +83,7 @@ class BenchReport(Displayed):
             return 1
         if self.slower_limit is not None and len(self.saved) < len(self.results):
             return 3
-        failed = any(result.outcome == "failed" for result in self.results)
+        failed = any(result.status == "failed" for result in self.results)
         return 3 if failed or not any(result.is_measured for result in self.results) else 0
 
     def alone(self, result: BenchResult) -> BenchResult | None:
@@ -124,7 +124,8 @@ class BenchReport(Displayed):
 
 _FIGURES = (
     "throughput", "median_throughput", "step_s", "has_converged", "is_drifting", "trend", "outliers", "bound",
-    "achieved_flops", "share_of_datasheet", "share_of_matmul", "intensity", "roofline", "exposed_communication_s",
+    "achieved_flops", "peak_utilization", "matmul_utilization", "arithmetic_intensity", "roofline",
+    "exposed_communication_s",
 )  # fmt: skip
 
 

@@ -6,13 +6,13 @@ from typing import Literal
 
 from netscope.schema.bench.blocks import Block, Bound, WarmUp, bound_of, is_enough
 from netscope.schema.bench.config import BenchConfig
-from netscope.schema.bench.environment import BenchEnvironment, Ceilings, Telemetry
+from netscope.schema.bench.environment import BenchEnvironment, DeviceLimits, Telemetry
 from netscope.schema.display import Displayed
 from netscope.schema.summary import Architecture, Summary
 from netscope.schema.tensors import InputSpec
 from netscope.statistics import Estimate, Trend, mean_estimate, outliers, percentile, trend
 
-Outcome = Literal["measured", "oom", "failed"]
+BenchStatus = Literal["ok", "oom", "failed"]
 
 DRIFT_BEYOND = 0.01
 PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
@@ -47,7 +47,7 @@ class BenchResult(Displayed):
         inputs: what a step is given, in each process.
         config: how it was run.
         environment: where.
-        outcome: ``"measured"``; ``"oom"`` if memory did not suffice; ``"failed"`` if it would not run.
+        status: ``"ok"``; ``"oom"`` if memory did not suffice; ``"failed"`` if it would not run.
         message: why it was not measured; empty if it was.
         work: what a step does, in words.
         samples: in a step, over all processes.
@@ -58,16 +58,16 @@ class BenchResult(Displayed):
         flops: of a step of one process by our own count; None if that could not be had.
         is_lower_bound: whether an op without a formula ran, so that ``flops`` leaves it out.
         bytes_moved: that the ops of a forward pass, or of a step, read and write at least; None if not known.
-        ceilings: of the device; None if they were not measured.
+        device_limits: of the device; None if they were not measured.
         peak_memory_bytes: the most that it needed, of each process; empty where the system does not tell.
         copy_s: copying one step's inputs to the device by itself; None if they are resident.
         resident_step_s: a step without that copy; None likewise.
-        waits: whether a step itself waits for the GPU, as a gradient scaler does to look at a value.
-        local_blocks: the same steps without exchanging gradients, measured in turns; of ``ddp`` alone.
+        has_device_sync: whether a step itself waits for the GPU, as a gradient scaler does to look at a value.
+        no_sync_blocks: the same steps without exchanging gradients, measured in turns; of ``ddp`` alone.
         telemetry: of the GPU; None on a CPU, and without NVML.
-        foreign_load: cores' worth of work that others did on this machine meanwhile; None where it cannot be told.
+        background_load: cores' worth of work that others did on this machine meanwhile; None where it cannot be told.
         interrupted: whether it was stopped before it was done.
-        remarks: what a reader should know.
+        notes: what a reader should know.
         layers: the summary with the time of each module, if that was asked for.
         layer_overhead: what timing each module cost.
     """
@@ -76,7 +76,7 @@ class BenchResult(Displayed):
     inputs: tuple[InputSpec, ...]
     config: BenchConfig
     environment: BenchEnvironment
-    outcome: Outcome
+    status: BenchStatus
     message: str = ""
     work: str = ""
     samples: int = 0
@@ -87,23 +87,23 @@ class BenchResult(Displayed):
     flops: int | None = None
     is_lower_bound: bool = False
     bytes_moved: int | None = None
-    ceilings: Ceilings | None = None
+    device_limits: DeviceLimits | None = None
     peak_memory_bytes: tuple[int, ...] = ()
     copy_s: float | None = None
     resident_step_s: float | None = None
-    waits: bool = False
-    local_blocks: tuple[Block, ...] = ()
+    has_device_sync: bool = False
+    no_sync_blocks: tuple[Block, ...] = ()
     telemetry: Telemetry | None = None
-    foreign_load: float | None = None
+    background_load: float | None = None
     interrupted: bool = False
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     layers: Summary | None = None
     layer_overhead: LayerOverhead | None = None
 
     @property
     def is_measured(self) -> bool:
         """Whether there is a figure."""
-        return self.outcome == "measured"
+        return self.status == "ok"
 
     def is_on(self, inputs: tuple[InputSpec, ...]) -> bool:
         """Whether it was measured on inputs of these sizes, as far as they are known."""
@@ -159,7 +159,7 @@ class BenchResult(Displayed):
         """
         if self.copy_s is not None and self.resident_step_s is not None and self.copy_s > self.resident_step_s:
             return "input"
-        if self.waits:
+        if self.has_device_sync:
             return None
         return bound_of(self.blocks, is_cuda=self.config.is_cuda)
 
@@ -169,29 +169,29 @@ class BenchResult(Displayed):
         return None if self.flops is None else self.config.nproc * self.flops / self.step_s.mean
 
     @property
-    def share_of_datasheet(self) -> float | None:
+    def peak_utilization(self) -> float | None:
         """Of the datasheet's dense peak of all devices; None for a device without one here."""
-        peak = self.ceilings.datasheet_flops if self.ceilings else None
+        peak = self.device_limits.datasheet_flops if self.device_limits else None
         return None if peak is None or self.achieved_flops is None else self.achieved_flops / (peak * self.config.nproc)
 
     @property
-    def share_of_matmul(self) -> float | None:
+    def matmul_utilization(self) -> float | None:
         """Of what a large matrix product achieves on the same devices."""
-        if self.ceilings is None or self.achieved_flops is None:
+        if self.device_limits is None or self.achieved_flops is None:
             return None
-        return self.achieved_flops / (self.ceilings.matmul_flops * self.config.nproc)
+        return self.achieved_flops / (self.device_limits.matmul_flops * self.config.nproc)
 
     @property
-    def intensity(self) -> float | None:
+    def arithmetic_intensity(self) -> float | None:
         """FLOPs per byte moved."""
         return None if self.flops is None or not self.bytes_moved else self.flops / self.bytes_moved
 
     @property
     def roofline(self) -> Literal["compute", "memory"] | None:
         """The side of the ridge that it is on."""
-        if self.intensity is None or self.ceilings is None:
+        if self.arithmetic_intensity is None or self.device_limits is None:
             return None
-        return "compute" if self.intensity >= self.ceilings.ridge else "memory"
+        return "compute" if self.arithmetic_intensity >= self.device_limits.ridge else "memory"
 
     @property
     def latency_percentiles(self) -> dict[float, float]:
@@ -203,6 +203,6 @@ class BenchResult(Displayed):
     @property
     def exposed_communication_s(self) -> float | None:
         """What exchanging gradients adds to a step; None where it was not measured."""
-        if not self.local_blocks:
+        if not self.no_sync_blocks:
             return None
-        return self.step_s.mean - mean_estimate([block.step_s for block in self.local_blocks]).mean
+        return self.step_s.mean - mean_estimate([block.step_s for block in self.no_sync_blocks]).mean

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from netscope.schema.program import Argument, Graph, Node
+from netscope.schema.program import Argument, Graph, GraphNode
 
 INLINED = frozenset(
     {
@@ -48,7 +48,7 @@ class Scope:
 class Step:
     """An op, and the graph whose names its arguments have."""
 
-    node: Node
+    node: GraphNode
     scope: Scope
 
     @property
@@ -113,7 +113,7 @@ def steps_of(scope: Scope) -> Iterator[Step]:
         )
 
 
-def _body(node: Node, scope: Scope, prefix: str) -> Scope | None:
+def _body(node: GraphNode, scope: Scope, prefix: str) -> Scope | None:
     """The graph that a higher-order operator runs once, where its arguments are tensors or sizes with names."""
     arguments = [item.arg for item in node.inputs]
     graphs = [position for position, item in enumerate(arguments) if item.as_graph is not None]

@@ -34,14 +34,14 @@ class ProgramModule(nn.Module):
         super().__init__()
         self.original_name = UNKNOWN_TYPE
         self.exported_hyperparameters: dict[str, PlainValue] = {}
-        self.body: _Body | None = None
+        self.body: _ProgramState | None = None
 
     def forward(self, *_given: Any) -> Any:
         """Runs the ops of the call that the program is at."""
         return self.body.run_call() if self.body is not None else None
 
 
-class _Body:
+class _ProgramState:
     """What the modules of one program have in common: its calls, and the run that is going on."""
 
     def __init__(
@@ -115,7 +115,7 @@ def _program_module(program: SavedProgram) -> nn.Module:
     for item in program.tensors:
         _register(modules, item, tensors[item.name])
     weights = {item.placeholder: tensors[item.name] for item in program.tensors if item.placeholder is not None}
-    body = _Body(program, scope, root, modules, weights)
+    body = _ProgramState(program, scope, root, modules, weights)
     for module in modules.values():
         module.body = body
     for call in calls:
@@ -198,7 +198,7 @@ def _register(modules: Mapping[str, ProgramModule], item: ProgramTensor, tensor:
             modules[owner]._non_persistent_buffers_set.add(name)
 
 
-def _take_inputs(root: ProgramModule, body: _Body, names: Sequence[str]) -> None:
+def _take_inputs(root: ProgramModule, body: _ProgramState, names: Sequence[str]) -> None:
     """Gives the root a ``forward`` with the program's own parameters."""
     if len(set(names)) < len(names) or not all(name.isidentifier() and not iskeyword(name) for name in names):
         raise BuildError("its inputs have no proper names")

@@ -170,12 +170,12 @@ class ProgramRun:
                     return self._sizes.of(values[item.as_name])
         raise UnreadableArgumentError
 
-    def body(self, graph: Graph, name: str, scope: Scope) -> "_Body":
+    def body(self, graph: Graph, name: str, scope: Scope) -> "_GraphFunction":
         """The function that a higher-order operator calls."""
-        return _Body(self, Scope(graph, f"{scope.prefix}{name}."))
+        return _GraphFunction(self, Scope(graph, f"{scope.prefix}{name}."))
 
 
-class _Body:
+class _GraphFunction:
     """A graph as a function of its inputs."""
 
     def __init__(self, run: ProgramRun, scope: Scope) -> None:
