@@ -7,10 +7,11 @@ from shlex import quote
 
 from netscope.analysis.diff import diff_summaries
 from netscope.analysis.lock import as_summary, comparable, lock_model
-from netscope.analysis.metrics import METRICS, Metric
+from netscope.analysis.metrics import counts_ops, noun_of, value_of_row, value_of_summary
 from netscope.errors import did_you_mean
 from netscope.schema import (
     COUNTING_VERSION,
+    METRICS,
     NAMED_BY_TEST,
     PYTEST_SEPARATOR,
     CheckRequest,
@@ -73,13 +74,13 @@ def _remarks(request: CheckRequest, summary: Summary, entry: LockEntry) -> Itera
 
 
 def _results(rule: Rule, request: CheckRequest, summary: Summary, entry: LockEntry) -> Iterator[RuleResult]:
-    metric = METRICS[rule.metric]
+    metric = rule.metric
     then = entry.model if rule.bound == "max_increase" else None
     unfit = _unfit(summary, request, entry) if then else ""
     if rule.pattern is None:
         reason = _unknown(metric, is_lower_bound=summary.is_lower_bound, ops=summary)
-        previous = then.metrics.get(rule.metric) if then else None
-        yield _judge(rule, request, "", metric.of_summary(summary), previous, summary.rows, reason, unfit)
+        previous = then.metrics.get(metric) if then else None
+        yield _judge(rule, request, "", value_of_summary(metric, summary), previous, summary.rows, reason, unfit)
         return
     rows = [row for row in summary.rows if row.path and fnmatchcase(row.path, rule.pattern)]
     if not rows:
@@ -87,42 +88,43 @@ def _results(rule: Rule, request: CheckRequest, summary: Summary, entry: LockEnt
         message = f"no module is called {rule.pattern!r}{did_you_mean(rule.pattern, paths)}"
         yield _error(rule, "", message, "a pattern has to fit a path, such as features.* or layer?.0.conv1")
         return
-    if metric.of_row is None:
-        yield _error(rule, "", f"modules have no {rule.metric}", "give this rule for the whole")
+    if metric == "layer_count":
+        yield _error(rule, "", f"modules have no {metric}", "give this rule for the whole")
         return
     before = {row.path: row for row in as_summary(then, summary).rows} if then else {}
     for row in rows:
         reason = _unknown(metric, is_lower_bound=row.is_lower_bound, ops=summary)
         known = before.get(row.path)
-        previous = metric.of_row(known) if known is not None and rule.metric != "memory" else None
-        yield _judge(rule, request, row.path, metric.of_row(row), previous, summary.rows, reason, unfit)
+        previous = value_of_row(metric, known) if known is not None else None
+        yield _judge(rule, request, row.path, value_of_row(metric, row), previous, summary.rows, reason, unfit)
 
 
 def _with_left_out(result: RuleResult, summary: Summary) -> RuleResult:
     """A result about FLOPs with what they are not of, which makes a warning of a pass."""
-    metric = METRICS[result.rule.metric]
-    if not metric.counts_ops or result.actual is None:
+    if not counts_ops(result.rule.metric) or result.actual is None:
         return result
     row = next(row for row in summary.rows if row.path == result.path)
-    if not row.unread_params:
+    if not row.total.unread_params:
         return result
-    left_out = f"of what ran: {row.unread_params:,} of its parameters were not read" if row.path else summary.left_out
+    left_out = (
+        f"of what ran: {row.total.unread_params:,} of its parameters were not read" if row.path else summary.left_out
+    )
     if result.status != "passed":
         return replace(result, message=f"{result.message}; {left_out}")
     return replace(
         result,
         status="warned",
-        message=f"{_exact(result.actual)} {metric.title}, {left_out}",
-        remedy=f"to accept it: a rule unread_params.max = {row.unread_params:_}",
+        message=f"{_exact(result.actual)} {noun_of(result.rule.metric)}, {left_out}",
+        remedy=f"to accept it: a rule unread_params.max = {row.total.unread_params:_}",
     )
 
 
-def _unknown(metric: Metric, *, is_lower_bound: bool, ops: Summary) -> str:
+def _unknown(metric: str, *, is_lower_bound: bool, ops: Summary) -> str:
     """Why a figure is not known exactly; empty if it is."""
-    if not (metric.counts_ops and is_lower_bound):
+    if not (counts_ops(metric) and is_lower_bound):
         return ""
     named = ", ".join(op.op for op in ops.uncounted_ops)
-    return f"the {metric.title} are a lower bound, because there is no formula for {named}"
+    return f"the {noun_of(metric)} are a lower bound, because there is no formula for {named}"
 
 
 def _unfit(summary: Summary, request: CheckRequest, entry: LockEntry) -> str:
@@ -159,7 +161,7 @@ def _judge(
     reason: str,
     unfit: str,
 ) -> RuleResult:
-    title = METRICS[rule.metric].title
+    title = noun_of(rule.metric)
     if reason or actual is None:
         message = reason or f"there is no {title}"
         return replace(_error(rule, path, message, "it cannot be checked, which is no pass"), status="failed")
@@ -220,11 +222,11 @@ def _exact(figure: Figure | None) -> str:
 
 
 def _heaviest(rule: Rule, path: str, rows: Sequence[LayerRow]) -> tuple[Contribution, ...]:
-    own = METRICS[rule.metric].own
-    if own is None:
+    if rule.metric not in METRICS:
         return ()
+    own = METRICS[rule.metric].value
     inside = (row for row in rows if not path or f"{row.path}.".startswith(f"{path}."))
-    found = sorted(((own(row), row.path) for row in inside), key=lambda pair: (-pair[0], pair[1]))
+    found = sorted(((own(row.own), row.path) for row in inside), key=lambda pair: (-pair[0], pair[1]))
     return tuple(Contribution(path=path, figure=figure) for figure, path in found[:HEAVIEST] if figure)
 
 

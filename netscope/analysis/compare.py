@@ -56,7 +56,6 @@ _RELU6_BOUNDS = (0, 6)
 def comparison_row(summary: Summary) -> ComparedArchitecture:
     """The row of ``summary``, without what only its source knows."""
     has_run = summary.traced_on != NOT_TRACED
-    totals = summary.totals
     return ComparedArchitecture(
         spec=summary.architecture.spec,
         architecture=summary.architecture,
@@ -64,13 +63,11 @@ def comparison_row(summary: Summary) -> ComparedArchitecture:
         weighted_layers=summary.weighted_layers,
         activations=_kinds(summary, _activations),
         pooling=_kinds(summary, _pooling),
-        params=totals.params,
-        flops=totals.flops if has_run else None,
-        is_lower_bound=has_run and summary.is_lower_bound,
-        param_bytes=totals.param_bytes,
+        totals=summary.totals,
+        traced_on=summary.traced_on,
+        is_lower_bound=summary.is_lower_bound,
         peak_activation_bytes=summary.peak_memory.activations if has_run and summary.peak_memory else None,
         notes=summary.notes,
-        unread_params=totals.unread_params,
         left_out=summary.left_out,
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from netscope.schema import Summary
+from netscope.schema import LayerRow, Summary
 
 
 def with_times(summary: Summary, seconds: Mapping[str, float]) -> Summary:
@@ -20,12 +20,10 @@ def with_times(summary: Summary, seconds: Mapping[str, float]) -> Summary:
             while above and above not in seconds:  # a list of modules, which is not called itself
                 above = above.rpartition(".")[0]
             below[above] = below.get(above, 0.0) + seconds[row.path]
-    rows = (
-        replace(
-            row,
-            time_s=seconds.get(row.path),
-            own_time_s=max(seconds[row.path] - below.get(row.path, 0.0), 0.0) if row.path in seconds else None,
-        )
-        for row in summary.rows
-    )
-    return replace(summary, rows=tuple(rows))
+    rows = tuple(_with_time(row, seconds.get(row.path), below.get(row.path, 0.0)) for row in summary.rows)
+    return replace(summary, rows=rows, totals=replace(summary.totals, time_s=rows[0].total.time_s))
+
+
+def _with_time(row: LayerRow, seconds: float | None, below: float) -> LayerRow:
+    own = None if seconds is None else max(seconds - below, 0.0)
+    return replace(row, own=replace(row.own, time_s=own), total=replace(row.total, time_s=seconds))

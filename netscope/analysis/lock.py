@@ -3,19 +3,24 @@
 from dataclasses import replace
 
 from netscope.analysis.diff.layers import NOT_TOLD_APART
-from netscope.analysis.metrics import METRICS
+from netscope.analysis.metrics import counts_ops, value_of_summary
 from netscope.analysis.unread import unread_names
 from netscope.schema import (
+    METRIC_UNITS,
+    METRICS,
     NOT_TRACED,
     Architecture,
+    Figures,
     InputSpec,
     LayerRow,
     LockedLayer,
     LockedModel,
-    MemoryUse,
     Summary,
     Totals,
 )
+from netscope.schema.figures import FIELDS
+
+_DEVICE_DEPENDENT = {name for name, metric in METRICS.items() if metric.depends_on_device}
 
 
 def lock_model(summary: Summary, model: str) -> LockedModel:
@@ -33,8 +38,9 @@ def lock_model(summary: Summary, model: str) -> LockedModel:
         torch=summary.versions.get("torch", ""),
         metrics={
             name: figure
-            for name, metric in METRICS.items()
-            if not (metric.counts_ops and summary.is_lower_bound) and (figure := metric.of_summary(summary)) is not None
+            for name in METRIC_UNITS
+            if not (counts_ops(name) and summary.is_lower_bound)
+            and (figure := value_of_summary(name, summary)) is not None
         },
         layers=tuple(_layer(row) for row in summary.rows),
     )
@@ -47,10 +53,7 @@ def _layer(row: LayerRow) -> LockedLayer:
         hyperparameters={name: value for name, value in row.hyperparameters.items() if name not in NOT_TOLD_APART},
         calls=row.calls,
         outputs=row.output_shapes,
-        params=row.own_params,
-        trainable=row.own_trainable_params,
-        flops=row.own_flops,
-        bytes=row.own_memory.weights,
+        own={name: figure for name in FIELDS if (figure := getattr(row.own, name))},
         tensors=row.tensors,
         reads_from=row.reads_from,
         computation=row.computation,
@@ -66,8 +69,11 @@ def comparable(model: LockedModel, other: LockedModel) -> tuple[LockedModel, Loc
             side,
             torch="",
             traced_on="",
-            metrics={name: figure for name, figure in side.metrics.items() if name != "memory"},
-            layers=tuple(replace(layer, computation="") for layer in side.layers),
+            metrics={name: figure for name, figure in side.metrics.items() if name not in _DEVICE_DEPENDENT},
+            layers=tuple(
+                replace(layer, computation="", own={k: v for k, v in layer.own.items() if k not in _DEVICE_DEPENDENT})
+                for layer in side.layers
+            ),
         )
         for side in (model, other)
     )
@@ -87,34 +93,14 @@ def as_summary(model: LockedModel, like: Summary) -> Summary:
         row = rows[position]
         above = position_of.get(row.path.rpartition(".")[0], 0)
         parent = rows[above]
-        rows[above] = replace(
-            parent,
-            params=parent.params + row.params,
-            trainable_params=parent.trainable_params + row.trainable_params,
-            flops=parent.flops + row.flops,
-            memory=parent.memory + row.memory,
-            unread_params=parent.unread_params + row.unread_params,
-        )
+        rows[above] = replace(parent, total=parent.total + row.total)
     root = rows[0]
     return replace(
         like,
         architecture=Architecture(spec=model.model, source="lock", name=model.model, options={}, description=""),
         inputs=tuple(_input(text) for text in model.inputs),
         rows=tuple(rows),
-        totals=Totals(
-            params=root.params,
-            trainable_params=root.trainable_params,
-            active_params=None,
-            buffers=0,
-            param_bytes=root.memory.weights,
-            param_dtypes=(),
-            buffer_bytes=0,
-            flops=root.flops,
-            macs=root.flops // 2,
-            backward_flops=0,
-            memory=root.memory,
-            unread_params=root.unread_params,
-        ),
+        totals=Totals.of(root.total),
         uncounted_ops=like.uncounted_ops if "flops" not in model.metrics and like.traced_on != NOT_TRACED else (),
         mode=model.mode,
         traced_on=model.traced_on,
@@ -125,8 +111,7 @@ def as_summary(model: LockedModel, like: Summary) -> Summary:
 
 
 def _row(layer: LockedLayer) -> LayerRow:
-    memory = MemoryUse(weights=layer.bytes)
-    unread = sum(tensor.elements for tensor in layer.tensors if tensor.unread and tensor.shared_with is None)
+    own = Figures(**({"unread_params": 0} | layer.own))
     return LayerRow(
         path=layer.path,
         type_name=layer.type,
@@ -135,16 +120,8 @@ def _row(layer: LockedLayer) -> LayerRow:
         calls=layer.calls,
         input_shapes=(),
         output_shapes=layer.outputs,
-        params=layer.params,
-        own_params=layer.params,
-        trainable_params=layer.trainable,
-        own_trainable_params=layer.trainable,
-        flops=layer.flops,
-        own_flops=layer.flops,
-        backward_flops=0,
-        own_backward_flops=0,
-        memory=memory,
-        own_memory=memory,
+        own=own,
+        total=own,
         is_lower_bound=False,
         ops=(),
         backward_ops=(),
@@ -152,8 +129,6 @@ def _row(layer: LockedLayer) -> LayerRow:
         tensors=layer.tensors,
         reads_from=layer.reads_from,
         computation=layer.computation,
-        unread_params=unread,
-        own_unread_params=unread,
     )
 
 

@@ -1,94 +1,39 @@
-"""The figures that rules are about, of a whole architecture and of each of its modules."""
+"""Values of the metrics that rules limit, for a whole architecture and for each of its modules."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from netscope.schema import METRICS, Figure, LayerRow, Summary
 
-from netscope.schema import Figure, LayerRow, Summary
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """A figure.
-
-    Attributes:
-        title: what it is called.
-        of_summary: that of the whole; None where there is none.
-        of_row: that of one module with everything below it; None where modules have none.
-        own: what one module has of it itself, by which the heaviest are found; None where it is no sum.
-        counts_ops: whether an op without a formula makes it a lower bound.
-    """
-
-    title: str
-    of_summary: Callable[[Summary], Figure | None]
-    of_row: Callable[[LayerRow], Figure | None] | None
-    own: Callable[[LayerRow], int] | None = None
-    counts_ops: bool = False
+OTHER_NOUNS = {"output_shape": "output shape", "layer_count": "layers"}
+"""Names, in sentences, of the metrics that are not figures."""
 
 
-def _memory(summary: Summary) -> int:
-    return summary.peak_memory.bytes if summary.peak_memory else summary.totals.memory.total
+def noun_of(metric: str) -> str:
+    """Returns the name of a metric in sentences, ``"parameters"``."""
+    return OTHER_NOUNS.get(metric) or METRICS[metric].noun
 
 
-def _output(row: LayerRow) -> Figure | None:
-    return row.output_shapes[0] if row.output_shapes else None
+def counts_ops(metric: str) -> bool:
+    """Whether an op without a formula makes the metric a lower bound."""
+    return metric in METRICS and METRICS[metric].counts_ops
 
 
-def _layer_count(summary: Summary) -> int:
-    holders = {row.path.rpartition(".")[0] for row in summary.rows if row.path}
-    return sum(1 for row in summary.rows if row.path not in holders)
+def value_of_summary(metric: str, summary: Summary) -> Figure | None:
+    """Returns the metric of the whole architecture; None if there is none, as for gradients outside of training."""
+    if metric == "output_shape":
+        return value_of_row(metric, summary.rows[0])
+    if metric == "layer_count":
+        parents = {row.path.rpartition(".")[0] for row in summary.rows if row.path}
+        return sum(1 for row in summary.rows if row.path not in parents)
+    if metric == "memory" and summary.peak_memory:
+        return summary.peak_memory.bytes
+    if METRICS[metric].needs_training and summary.mode != "train":
+        return None
+    value: Figure | None = METRICS[metric].value(summary.totals)
+    return value
 
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        "params": Metric(
-            title="parameters",
-            of_summary=lambda summary: summary.totals.params,
-            of_row=lambda row: row.params,
-            own=lambda row: row.own_params,
-        ),
-        "trainable_params": Metric(
-            title="trainable parameters",
-            of_summary=lambda summary: summary.totals.trainable_params,
-            of_row=lambda row: row.trainable_params,
-            own=lambda row: row.own_trainable_params,
-        ),
-        "unread_params": Metric(
-            title="unread parameters",
-            of_summary=lambda summary: summary.totals.unread_params,
-            of_row=lambda row: row.unread_params,
-            own=lambda row: row.own_unread_params,
-        ),
-        "flops": Metric(
-            title="FLOPs",
-            of_summary=lambda summary: summary.totals.flops,
-            of_row=lambda row: row.flops,
-            own=lambda row: row.own_flops,
-            counts_ops=True,
-        ),
-        "macs": Metric(
-            title="MACs",
-            of_summary=lambda summary: summary.totals.macs,
-            of_row=lambda row: row.macs,
-            own=lambda row: row.own_macs,
-            counts_ops=True,
-        ),
-        "weight_bytes": Metric(
-            title="bytes of weights",
-            of_summary=lambda summary: summary.totals.memory.weights,
-            of_row=lambda row: row.memory.weights,
-            own=lambda row: row.own_memory.weights,
-        ),
-        "memory": Metric(
-            title="bytes of memory",
-            of_summary=_memory,
-            of_row=lambda row: row.memory.total,
-            own=lambda row: row.own_memory.total,
-        ),
-        "output_shape": Metric(
-            title="output shape", of_summary=lambda summary: _output(summary.rows[0]), of_row=_output
-        ),
-        "layer_count": Metric(title="layers", of_summary=_layer_count, of_row=None),
-    }
-)
-"""By the keys of ``METRIC_UNITS``."""
+def value_of_row(metric: str, row: LayerRow) -> Figure | None:
+    """Returns the metric of one module with everything below it; None if modules have none."""
+    if metric == "output_shape":
+        return row.output_shapes[0] if row.output_shapes else None
+    value: Figure | None = METRICS[metric].value(row.total) if metric in METRICS else None
+    return value

@@ -16,9 +16,9 @@ from netscope.schema import (
     OUTPUTS_DIFFER,
     UNKNOWN_FORWARD,
     Architecture,
+    Figures,
     LayerRow,
     LayerTensor,
-    MemoryUse,
     ModuleCall,
     OpCount,
     ReceptiveField,
@@ -33,8 +33,14 @@ from netscope.schema.memory import STATES_PER_PARAMETER
 
 
 @dataclass(slots=True)
-class _Node:
-    """A place in the module tree while its figures are being gathered."""
+class _Module:
+    """An entry of the module tree while its figures are being gathered.
+
+    Attributes:
+        own: fields of its own ``Figures``, so far.
+        total: with its children's, once these are complete.
+        ran: whether it was called, or anything below it.
+    """
 
     module: TracedModule
     depth: int
@@ -44,18 +50,8 @@ class _Node:
     backward_ops: dict[str, list[int | None]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     tensors: list[LayerTensor] = field(default_factory=list)
-    own_params: int = 0
-    own_trainable: int = 0
-    own_unread: int = 0
-    params: int = 0
-    trainable: int = 0
-    unread: int = 0
-    own_flops: int = 0
-    flops: int = 0
-    own_backward_flops: int = 0
-    backward_flops: int = 0
-    own_memory: MemoryUse = field(default_factory=MemoryUse)
-    memory: MemoryUse = field(default_factory=MemoryUse)
+    own: Counter[str] = field(default_factory=lambda: Counter(unread_params=0))
+    total: Figures = field(default_factory=Figures)
     is_lower_bound: bool = False
     ran: bool = False
 
@@ -116,8 +112,8 @@ def without_forward(summary: Summary) -> Summary:
             is_lower_bound=True,
             notes=tuple(note for note in row.notes if note != NEVER_RAN),
             tensors=tuple(replace(tensor, unread=False) for tensor in row.tensors),
-            unread_params=0,
-            own_unread_params=0,
+            own=replace(row.own, unread_params=None),
+            total=replace(row.total, unread_params=None),
         )
         for row in summary.rows
     )
@@ -134,11 +130,11 @@ def without_forward(summary: Summary) -> Summary:
     )
 
 
-def _tree(trace: Trace) -> list[_Node]:
-    nodes: list[_Node] = []
+def _tree(trace: Trace) -> list[_Module]:
+    nodes: list[_Module] = []
     for position, module in enumerate(trace.modules):
         parent = module.parent
-        nodes.append(_Node(module=module, depth=0 if parent is None else nodes[parent].depth + 1))
+        nodes.append(_Module(module=module, depth=0 if parent is None else nodes[parent].depth + 1))
         if parent is not None:
             nodes[parent].children.append(position)
     for call in trace.calls:
@@ -149,21 +145,21 @@ def _tree(trace: Trace) -> list[_Node]:
     return nodes
 
 
-def _attribute_ops(nodes: list[_Node], trace: Trace, flops: Sequence[int | None]) -> None:
+def _attribute_ops(nodes: list[_Module], trace: Trace, flops: Sequence[int | None]) -> None:
     """Each op lands on the innermost module whose ``forward`` was running, or is differentiated."""
     forward_ends = len(trace.ops) if trace.first_backward_op is None else trace.first_backward_op
     for position, (op, cost) in enumerate(zip(trace.ops, flops, strict=True)):
         node = nodes[trace.calls[op.call].module]
         if position < forward_ends:
             node.ops.setdefault(op.name, []).append(cost)
-            node.own_flops += cost or 0
+            node.own["flops"] += cost or 0
         else:
             node.backward_ops.setdefault(op.name, []).append(cost)
-            node.own_backward_flops += cost or 0
+            node.own["backward_flops"] += cost or 0
         node.is_lower_bound = node.is_lower_bound or cost is None
 
 
-def _execution_order(nodes: list[_Node], trace: Trace) -> list[int]:
+def _execution_order(nodes: list[_Module], trace: Trace) -> list[int]:
     """A module before its children; siblings by the first call in or below them, those that never ran behind."""
     first_call: dict[int, int] = {}
     for number, call in enumerate(trace.calls):
@@ -181,7 +177,7 @@ def _execution_order(nodes: list[_Node], trace: Trace) -> list[int]:
     return order
 
 
-def _attribute_parameters(nodes: list[_Node], order: list[int], trace: Trace) -> None:
+def _attribute_parameters(nodes: list[_Module], order: list[int], trace: Trace) -> None:
     """Each distinct parameter tensor lands on the first row that has it; later ones are marked as sharing it."""
     owners: dict[int, str] = {}
     unread = unread_tensors(trace)
@@ -194,9 +190,9 @@ def _attribute_parameters(nodes: list[_Node], order: list[int], trace: Trace) ->
             if owner is None:
                 node.notes.append(f"{parameter.name} is not initialised: its shape is unknown")
             elif owner == name:
-                node.own_params += parameter.elements
-                node.own_trainable += parameter.elements if parameter.trainable else 0
-                node.own_unread += parameter.elements if parameter.tensor in unread else 0
+                node.own["params"] += parameter.elements
+                node.own["trainable_params"] += parameter.elements if parameter.trainable else 0
+                node.own["unread_params"] += parameter.elements if parameter.tensor in unread else 0
             elif node.module.same_as is None:
                 node.notes.append(f"{parameter.name} is {owner}")
             tensor = _layer_tensor(parameter, trace, is_buffer=False, owner=owner, name=name)
@@ -222,7 +218,7 @@ def _layer_tensor(
     )
 
 
-def _attribute_memory(nodes: list[_Node], order: list[int], trace: Trace, optimizer: str | None) -> None:
+def _attribute_memory(nodes: list[_Module], order: list[int], trace: Trace, optimizer: str | None) -> None:
     """Each tensor's bytes land on the first row that has it, and what autograd keeps on the first that kept it."""
     met: set[int | None] = {None}
     activations = kept_activations(trace)
@@ -233,16 +229,16 @@ def _attribute_memory(nodes: list[_Node], order: list[int], trace: Trace, optimi
         buffers = [item for item in _distinct(module.buffers) if item.tensor not in met]
         met.update(item.tensor for item in buffers)
         gradients = sum(item.bytes for item in parameters if item.trainable) if optimizer else 0
-        nodes[position].own_memory = MemoryUse(
-            weights=sum(item.bytes for item in parameters),
-            buffers=sum(item.bytes for item in buffers),
-            gradients=gradients,
-            optimizer_state=gradients * STATES_PER_PARAMETER[optimizer] if optimizer else 0,
-            activations=activations.get(position, 0),
+        nodes[position].own.update(
+            param_bytes=sum(item.bytes for item in parameters),
+            buffer_bytes=sum(item.bytes for item in buffers),
+            gradient_bytes=gradients,
+            optimizer_bytes=gradients * STATES_PER_PARAMETER[optimizer] if optimizer else 0,
+            activation_bytes=activations.get(position, 0),
         )
 
 
-def _mark(nodes: list[_Node], order: list[int], trace: Trace) -> None:
+def _mark(nodes: list[_Module], order: list[int], trace: Trace) -> None:
     """Notes what is unusual about how a module ran."""
     reader = _readers(trace)
     for position in order:
@@ -274,21 +270,16 @@ def _tensors(module: TracedModule) -> list[int]:
     return [parameter.tensor for parameter in module.parameters if parameter.tensor is not None]
 
 
-def _add_up(nodes: list[_Node], position: int) -> None:
-    """A module's figures: its own and its children's, which are complete already."""
+def _add_up(nodes: list[_Module], position: int) -> None:
+    """Completes a module's figures: its own and its children's, which are complete already."""
     node = nodes[position]
     children = [nodes[child] for child in node.children]
-    node.params = node.own_params + sum(child.params for child in children)
-    node.trainable = node.own_trainable + sum(child.trainable for child in children)
-    node.unread = node.own_unread + sum(child.unread for child in children)
-    node.flops = node.own_flops + sum(child.flops for child in children)
-    node.backward_flops = node.own_backward_flops + sum(child.backward_flops for child in children)
-    node.memory = sum((child.memory for child in children), start=node.own_memory)
+    node.total = Figures.sum((Figures(**node.own), *(child.total for child in children)))
     node.is_lower_bound = node.is_lower_bound or any(child.is_lower_bound for child in children)
 
 
 def _row(
-    node: _Node,
+    node: _Module,
     trace: Trace,
     reads_from: tuple[str, ...],
     computation: str,
@@ -303,16 +294,8 @@ def _row(
         calls=len(calls),
         input_shapes=_shapes(calls[0].inputs, trace) if calls else (),
         output_shapes=_shapes(calls[0].outputs, trace) if calls else (),
-        params=node.params,
-        own_params=node.own_params,
-        trainable_params=node.trainable,
-        own_trainable_params=node.own_trainable,
-        flops=node.flops,
-        own_flops=node.own_flops,
-        backward_flops=node.backward_flops,
-        own_backward_flops=node.own_backward_flops,
-        memory=node.memory,
-        own_memory=node.own_memory,
+        own=Figures(**node.own),
+        total=node.total,
         is_lower_bound=node.is_lower_bound,
         ops=_op_counts(node.ops),
         backward_ops=_op_counts(node.backward_ops),
@@ -321,8 +304,6 @@ def _row(
         reads_from=reads_from,
         computation=computation,
         receptive_field=receptive_field,
-        unread_params=node.unread,
-        own_unread_params=node.own_unread,
     )
 
 
@@ -337,26 +318,18 @@ def _shapes(tensors: tuple[int, ...], trace: Trace) -> tuple[Shape, ...]:
     return tuple(trace.tensors[tensor].shape for tensor in tensors)
 
 
-def _totals(trace: Trace, root: _Node) -> Totals:
+def _totals(trace: Trace, root: _Module) -> Totals:
     parameters = _distinct(parameter for module in trace.modules for parameter in module.parameters)
     buffers = _distinct(buffer for module in trace.modules for buffer in module.buffers)
-    return Totals(
-        params=root.params,
-        trainable_params=root.trainable,
+    return Totals.of(
+        root.total,
         active_params=active_params(trace),
         buffers=sum(buffer.elements for buffer in buffers),
-        param_bytes=sum(parameter.bytes for parameter in parameters),
         param_dtypes=tuple(
             sorted(
                 {trace.tensors[tensor].dtype for parameter in parameters if (tensor := parameter.tensor) is not None}
             )
         ),
-        buffer_bytes=sum(buffer.bytes for buffer in buffers),
-        flops=root.flops,
-        macs=root.flops // 2,
-        backward_flops=root.backward_flops,
-        memory=root.memory,
-        unread_params=root.unread,
     )
 
 

@@ -44,7 +44,7 @@ def _unread_names(rows: Sequence[LayerRow]) -> Iterator[str]:
     for row in rows:
         if named is not None and row.path.startswith(f"{named}."):
             continue
-        if row.path and row.unread_params and row.unread_params == row.params:
+        if row.path and row.total.unread_params and row.total.unread_params == row.total.params:
             named = row.path
             yield row.path
         else:

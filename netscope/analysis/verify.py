@@ -98,11 +98,11 @@ def _torchinfo_causes(tally: ToolTally, summary: Summary, trace: Trace) -> list[
     for row in summary.rows:
         theirs = tally.macs.get(row.path)
         if theirs is None:
-            differences["sees no products outside leaf layers, such as functional attention"] -= row.own_macs
-        elif theirs != row.own_macs and theirs == _torchinfo_rule(positions[row.path], trace):
-            reason = _torchinfo_reason(positions[row.path], trace, row.own_macs, theirs)
+            differences["sees no products outside leaf layers, such as functional attention"] -= row.own.macs
+        elif theirs != row.own.macs and theirs == _torchinfo_rule(positions[row.path], trace):
+            reason = _torchinfo_reason(positions[row.path], trace, row.own.macs, theirs)
             if reason:
-                differences[reason] += theirs - row.own_macs
+                differences[reason] += theirs - row.own.macs
     return [
         Cause(quantity="macs", difference=difference, reason=reason)
         for reason, difference in differences.items()

@@ -225,7 +225,7 @@ def _with_origin(row: ComparedArchitecture, origin: "Origin | None") -> Compared
 def _with_accuracy(row: ComparedArchitecture, published: "Sequence[Published]") -> ComparedArchitecture:
     """With the published accuracy, unless the weights that have it are of another size."""
     for entry in published:
-        if entry.top1 is not None and entry.params == row.params:
+        if entry.top1 is not None and row.totals is not None and entry.params == row.totals.params:
             return replace(row, top1=entry.top1, top1_of=entry.label)
     return row
 

@@ -12,9 +12,10 @@ from netscope.errors import ConfigError, OutputError
 from netscope.runtime.files import write_whole
 from netscope.schema import COUNTING_VERSION, LockedModel
 from netscope.schema.codec import without_surrogates
+from netscope.schema.figures import FIELDS
 
 LOCK_NAME = "netscope.lock"
-LOCK_VERSION = 1
+LOCK_VERSION = 2
 
 _INPUT = re.compile(r"[^=]*=(-?\d+(x-?\d+)*)?:\w+")
 
@@ -76,8 +77,9 @@ def _damaged(where: str, how: str) -> ConfigError:
 
 
 def _is_whole(model: LockedModel) -> bool:
-    figures = [min(layer.calls, layer.params, layer.trainable, layer.flops, layer.bytes) for layer in model.layers]
-    return bool(figures) and min(figures) >= 0 and all(map(_INPUT.fullmatch, model.inputs))
+    known = all(layer.own.keys() <= set(FIELDS) for layer in model.layers)
+    figures = [min((layer.calls, *layer.own.values())) for layer in model.layers]
+    return known and bool(figures) and min(figures) >= 0 and all(map(_INPUT.fullmatch, model.inputs))
 
 
 def merged(lock: Lock, updates: Mapping[str, LockedModel], gone: Container[str] = ()) -> Lock:

@@ -7,7 +7,7 @@ from typing import Any
 
 from netscope.errors import UsageError, did_you_mean
 from netscope.render.document import AtLeast, Column, Document, Kind, NameCell, Row
-from netscope.schema import ComparedArchitecture, ComparisonTable
+from netscope.schema import METRICS, NOT_TRACED, ComparedArchitecture, ComparisonTable, Metric
 
 LONGEST_REASON = 60
 """Of a failure, in its row; the whole stands below the table."""
@@ -55,9 +55,24 @@ class _ComparedColumn:
     rank: int = 0
     sorted_by: Callable[[ComparedArchitecture], Any] | None = None
 
+    def sorted_value(self, row: ComparedArchitecture) -> Any:
+        """Returns the plain value that rows are sorted by."""
+        return (self.sorted_by or self.value)(row)
 
-def _bounded(row: ComparedArchitecture, figure: int | None) -> int | AtLeast | None:
-    return AtLeast(value=figure) if row.is_lower_bound and figure is not None else figure
+
+def _column_of(metric: Metric) -> _ComparedColumn:
+    def value(row: ComparedArchitecture) -> Any:
+        if row.totals is None or (metric.counts_ops and row.traced_on == NOT_TRACED):
+            return None
+        return metric.value(row.totals)
+
+    def shown(row: ComparedArchitecture) -> Any:
+        found = value(row)
+        is_bound = metric.counts_ops and row.is_lower_bound and found is not None
+        return AtLeast(value=found) if is_bound else found
+
+    rank = 0 if metric.in_diff or metric.counts_ops else 8
+    return _ComparedColumn(title=metric.heading, kind=metric.unit, value=shown, rank=rank, sorted_by=value)
 
 
 COMPARED_COLUMNS: dict[str, _ComparedColumn] = {
@@ -79,16 +94,8 @@ COMPARED_COLUMNS: dict[str, _ComparedColumn] = {
         title="Activations", kind="text", value=lambda row: ", ".join(row.activations), rank=3
     ),
     "pooling": _ComparedColumn(title="Pooling", kind="text", value=lambda row: ", ".join(row.pooling), rank=5),
-    "params": _ComparedColumn(title="Params", kind="count", value=lambda row: row.params),
-    "flops": _ComparedColumn(
-        title="FLOPs", kind="flops", value=lambda row: _bounded(row, row.flops), sorted_by=lambda row: row.flops
-    ),
-    "macs": _ComparedColumn(
-        title="MACs", kind="flops", value=lambda row: _bounded(row, row.macs), sorted_by=lambda row: row.macs
-    ),
+    **{metric.key: _column_of(metric) for metric in METRICS.values() if metric.is_of_inference},
     "lower-bound": _ComparedColumn(title="Lower bound", kind="raw", value=lambda row: row.is_lower_bound),
-    "unread": _ComparedColumn(title="Unread", kind="count", value=lambda row: row.unread_params, rank=8),
-    "weights": _ComparedColumn(title="Weights", kind="bytes", value=lambda row: row.param_bytes, rank=8),
     "peak": _ComparedColumn(title="Peak act.", kind="bytes", value=lambda row: row.peak_activation_bytes, rank=7),
     "top1": _ComparedColumn(title="Top-1", kind="percent", value=lambda row: row.top1, rank=1),
     "top1-of": _ComparedColumn(title="Top-1 of", kind="text", value=lambda row: row.top1_of),
@@ -96,8 +103,9 @@ COMPARED_COLUMNS: dict[str, _ComparedColumn] = {
 """Every column that ``--columns`` and ``--sort`` can name; the architecture's own name always stands first."""
 
 USUAL = ("year", "idea", "input", "layers", "activations", "pooling", "params", "flops", "weights", "peak", "top1")
-EXACT = ("source", "year", "paper", "idea", "input", "layers", "activations", "pooling", "params", "flops",
-         "lower-bound", "unread", "weights", "peak", "top1", "top1-of")  # fmt: skip
+_EXACT_METRICS = tuple(metric.key for metric in METRICS.values() if metric.in_csv and metric.is_of_inference)
+EXACT = ("source", "year", "paper", "idea", "input", "layers", "activations", "pooling", *_EXACT_METRICS,
+         "lower-bound", "weights", "peak", "top1", "top1-of")  # fmt: skip
 """What CSV gives."""
 
 OPTIONAL = ("year", "idea", "top1", "activations", "pooling")
@@ -176,8 +184,7 @@ def _sorted(rows: tuple[ComparedArchitecture, ...], view: CompareView) -> list[C
     def value(row: ComparedArchitecture) -> Any:
         if view.sort == NAME:
             return title_of(row).lower()
-        column = COMPARED_COLUMNS[view.sort]
-        found = (column.sorted_by or column.value)(row)
+        found = COMPARED_COLUMNS[view.sort].sorted_value(row)
         return found.lower() if isinstance(found, str) else found
 
     valued = [row for row in rows if value(row) not in (None, "")]
@@ -224,7 +231,11 @@ def _shortened(reason: str) -> str:
 def _facts(table: ComparisonTable, keys: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     rows = [row for row in table.rows if not row.error]
     if rows and ("flops" in keys or "macs" in keys):
-        bound = "; ≥ where there is no formula for an op" if any(row.is_lower_bound for row in rows) else ""
+        bound = (
+            "; ≥ where there is no formula for an op"
+            if any(row.is_lower_bound and row.traced_on != NOT_TRACED for row in rows)
+            else ""
+        )
         yield "FLOPs" if "flops" in keys else "MACs", f"{table.flop_convention}{bound}"
     for left_out, names in _grouped((row.left_out, row) for row in rows if row.left_out):
         yield "Unread", f"{names}: {left_out}"

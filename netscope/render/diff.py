@@ -1,17 +1,17 @@
 """``ModelDiff`` → ``Document``."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from netscope.errors import UsageError
 from netscope.render import numbers
 from netscope.render.diff_sentences import attributes_text, layer_text, sentence, total_text
 from netscope.render.diff_tree import DiffNode, cut, folded, only_changed, own_figures, trees_of, walked
 from netscope.render.document import Column, Document, NameCell, Row, Style
-from netscope.schema import LayerChange, ModelDiff
+from netscope.schema import METRICS, LayerChange, Metric, ModelDiff
 
-DIFF_SORTS = ("order", "delta", "params", "flops")
+_METRICS = {metric.key: metric for metric in METRICS.values() if metric.in_diff}
+DIFF_SORTS = ("order", "delta", *_METRICS)
 
 MARKS = {"same": "=", "changed": "~", "added": "+", "removed": "-", "moved": ">"}
 _STYLES: dict[str, Style] = {"changed": "changed", "added": "added", "removed": "removed", "moved": "changed"}
@@ -83,19 +83,20 @@ def diff_document(diff: ModelDiff, view: DiffView, *, exact: bool = False, foldi
     )
 
 
+def _columns_of(metric: Metric) -> Iterator[Column]:
+    key, within, rank = metric.key, metric.lowercase_heading, 2 if metric.counts_ops else 3
+    yield Column(key=f"{key}-before", title=metric.heading, kind=metric.unit, rank=rank)
+    yield Column(key=f"{key}-after", title=f"→ {within}", kind=metric.unit, rank=rank)
+    yield Column(key=f"{key}-delta", title=f"Δ {within}", kind="delta-flops" if metric.unit == "flops" else "delta")
+    yield Column(key=f"{key}-change", title="", kind="change", rank=1)
+
+
 _COLUMNS = (
     Column(key="kind", title="", kind="text"),
     Column(key="layer", title="Layer", kind="name"),
     Column(key="change", title="What changed", kind="text"),
     Column(key="output", title="Output", kind="text", rank=4),
-    Column(key="params-before", title="Params", kind="count", rank=3),
-    Column(key="params-after", title="→ params", kind="count", rank=3),
-    Column(key="params-delta", title="Δ params", kind="delta"),
-    Column(key="params-change", title="", kind="change", rank=1),
-    Column(key="flops-before", title="FLOPs", kind="flops", rank=2),
-    Column(key="flops-after", title="→ FLOPs", kind="flops", rank=2),
-    Column(key="flops-delta", title="Δ FLOPs", kind="delta-flops"),
-    Column(key="flops-change", title="", kind="change", rank=1),
+    *(column for metric in _METRICS.values() for column in _columns_of(metric)),
 )
 
 
@@ -114,7 +115,7 @@ def _row(node: DiffNode, guides: str) -> Row:
     mark = f"×{node.copies}" if node.copies > 1 else ""
     if node.was and change.kind != "moved":
         mark = f"{mark} (was {node.was})".strip()
-    figures: tuple[Any, ...] = (None,) * 8 if node.equal else (*_figures(*node.params), *_figures(*node.flops))
+    figures = [None if node.equal else cell for sides in _values(node).values() for cell in _cells(*sides)]
     is_bare = not node.children and not node.hidden
     return Row(
         cells=(
@@ -128,7 +129,7 @@ def _row(node: DiffNode, guides: str) -> Row:
     )
 
 
-def _figures(before: int, after: int) -> tuple[int | None, int | None, int, tuple[int, int]]:
+def _cells(before: int, after: int) -> tuple[int | None, int | None, int, tuple[int, int]]:
     """Before and after, the difference, and what it is a share of."""
     return before, after, after - before, (after - before, before)
 
@@ -166,32 +167,34 @@ def output_text(change: LayerChange) -> str:
 def _flat_rows(diff: ModelDiff, view: DiffView) -> Iterator[Row]:
     """What differs, without a tree, by its own figures and those of what is cut off below it, so that they add up."""
     totals = (diff.before.totals, diff.after.totals)
-    most_params, most_flops = (max(getattr(side, name) for side in totals) or 1 for name in ("params", "flops"))
+    most = {key: max(map(metric.value, totals)) or 1 for key, metric in _METRICS.items()}
 
-    def impact(node: DiffNode) -> float:
-        (params, others), (flops, other_flops) = node.params, node.flops
-        return max(abs(others - params) / most_params, abs(other_flops - flops) / most_flops)
+    def rank(node: DiffNode) -> float:
+        if view.sort != "delta":
+            return float(max(map(_METRICS[view.sort].value, node.figures)))
+        return max(abs(after - before) / most[key] for key, (before, after) in _values(node).items())
 
-    keys: dict[str, Callable[[DiffNode], float]] = {
-        "delta": impact,
-        "params": lambda node: max(node.params),
-        "flops": lambda node: max(node.flops),
-    }
     nodes = [node for _, node in walked([cut(tree, view.depth) for tree in trees_of(diff)])]
     kept = [
         flat
         for node, flat in zip(nodes, map(_flat, nodes), strict=True)
         if (node.change.kind != "same" and not _only_holds(node))
         or (node.hidden and not node.is_same)
-        or (not view.only_changed and (flat.params[0] != flat.params[1] or flat.flops[0] != flat.flops[1]))
+        or (not view.only_changed and any(before != after for before, after in _values(flat).values()))
     ]
-    for node in sorted(kept, key=lambda node: (-keys[view.sort](node), node.label)):
+    for node in sorted(kept, key=lambda node: (-rank(node), node.label)):
         yield _row(node, "")
+
+
+def _values(node: DiffNode) -> dict[str, tuple[int, int]]:
+    """Each metric of a diff's table, before and after."""
+    before, after = node.figures
+    return {key: (metric.value(before), metric.value(after)) for key, metric in _METRICS.items()}
 
 
 def _only_holds(node: DiffNode) -> bool:
     """Whether it came, went or moved without anything that is not listed for what is below it."""
-    has_figures = any(own_figures(node.change, "params") + own_figures(node.change, "flops"))
+    has_figures = any(metric.value(side) for side in own_figures(node.change) for metric in _METRICS.values())
     return bool(node.children) and not has_figures and node.change.kind != "changed"
 
 
@@ -204,19 +207,19 @@ def _flat(node: DiffNode) -> DiffNode:
         label=change.row.path or change.row.type_name,
         was=was,
         children=[],
-        params=node.params if node.hidden else own_figures(change, "params"),
-        flops=node.flops if node.hidden else own_figures(change, "flops"),
+        figures=node.figures if node.hidden else own_figures(change),
     )
 
 
-_EXACT_FIGURES = ("params", "own_params", "flops", "own_flops", "unread_params")
+_EXACT_METRICS = [metric for metric in METRICS.values() if metric.in_csv and metric.is_of_inference]
 _EXACT_COLUMNS = (
     *(Column(key=key, title=key, kind="text") for key in ("kind", "before", "after", "type_before", "type_after")),
     Column(key="attributes", title="attributes", kind="text"),
     *(Column(key=f"output_{side}", title=f"output_{side}", kind="shape") for side in ("before", "after")),
     *(
-        Column(key=f"{figure}_{side}", title=f"{figure}_{side}", kind="count")
-        for figure in _EXACT_FIGURES
+        Column(key=f"{part}{metric.name}_{side}", title=f"{part}{metric.name}_{side}", kind="count")
+        for metric in _EXACT_METRICS
+        for part in ("", "own_")
         for side in ("before", "after", "delta")
     ),
 )
@@ -235,9 +238,10 @@ def _exact_document(diff: ModelDiff, view: DiffView) -> Document:
 def _exact_row(change: LayerChange) -> Row:
     sides = (change.before, change.after)
     figures: list[int | None] = []
-    for name in _EXACT_FIGURES:
-        before, after = (getattr(side, name) if side else None for side in sides)
-        figures += [before, after, (after or 0) - (before or 0)]
+    for metric in _EXACT_METRICS:
+        for part in ("total", "own"):
+            before, after = (metric.value(getattr(side, part)) if side else None for side in sides)
+            figures += [before, after, (after or 0) - (before or 0)]
     return Row(
         cells=(
             change.kind,

@@ -92,7 +92,7 @@ def _layers(diff: ModelDiff) -> Iterator[str]:
     """How many layers with weights there are, and what became of the modules."""
     done = _kinds(diff)
     weighted, others = diff.before.weighted_layers, diff.after.weighted_layers
-    came_or_went = any(change.row.own_params and change.row.own_flops for change in diff.of_kind("added", "removed"))
+    came_or_went = any(change.row.own.params and change.row.own.flops for change in diff.of_kind("added", "removed"))
     if weighted == others:
         text = f"{'' if came_or_went else 'the same '}{_counted(weighted, 'weighted layer')}"
     else:

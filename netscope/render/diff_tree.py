@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from netscope.render.diff_sentences import layer_text
 from netscope.render.tree import SHORTEST_RUN
-from netscope.schema import LayerChange, ModelDiff
+from netscope.schema import Figures, LayerChange, ModelDiff
+
+NOTHING = Figures(unread_params=0)
 
 
 @dataclass(slots=True)
@@ -16,8 +18,7 @@ class DiffNode:
         change: what is shown; for a run its first member.
         label: its name; for a run its first and last.
         was: its name before, where it differs.
-        params: before and after, with everything below it; for a run of all its members.
-        flops: likewise.
+        figures: before and after, with everything below it; for a run of all its members.
         children: below it.
         equal: of how many equal siblings it is a run; 0 for a node that is no such run.
         copies: how many siblings it stands for that changed alike.
@@ -32,8 +33,7 @@ class DiffNode:
     change: LayerChange
     label: str
     was: str
-    params: tuple[int, int] = (0, 0)
-    flops: tuple[int, int] = (0, 0)
+    figures: tuple[Figures, Figures] = (NOTHING, NOTHING)
     children: list["DiffNode"] = field(default_factory=list)
     equal: int = 0
     copies: int = 1
@@ -100,28 +100,28 @@ def _settle(node: DiffNode) -> None:
     is_whole = all(child.is_whole and child.change.kind == kind for child in node.children)
     node.is_whole = kind in ("added", "removed", "moved") and is_whole and not node.is_dissolved
     node.holds_renamed = any(child.is_renamed or child.holds_renamed for child in node.children)
-    node.params, node.flops = _figures(node, "params"), _figures(node, "flops")
-    node.is_quiet = (
-        node.is_same
-        and not node.change.own_delta
-        and not node.change.delta
-        and all(child.is_quiet for child in node.children)
-    )
+    node.figures = _figures(node)
+    node.is_quiet = node.is_same and node.change.has_same_cost and all(child.is_quiet for child in node.children)
 
 
-def _figures(node: DiffNode, name: str) -> tuple[int, int]:
+def _figures(node: DiffNode) -> tuple[Figures, Figures]:
     """Before and after. Those of a module that only came or went are of what is below it, so that subtotals add up."""
     before, after = node.change.before, node.change.after
     if node.is_whole or (before and after):
-        return getattr(before, name, 0), getattr(after, name, 0)
-    own = own_figures(node.change, name)
-    inside: list[tuple[int, int]] = [getattr(child, name) for child in node.children]
-    return own[0] + sum(figures[0] for figures in inside), own[1] + sum(figures[1] for figures in inside)
+        return before.total if before else NOTHING, after.total if after else NOTHING
+    inside = [own_figures(node.change), *(child.figures for child in node.children)]
+    return sum_sides(inside)
 
 
-def own_figures(change: LayerChange, name: str) -> tuple[int, int]:
+def own_figures(change: LayerChange) -> tuple[Figures, Figures]:
     """Before and after, of what the module does itself."""
-    return getattr(change.before, f"own_{name}", 0), getattr(change.after, f"own_{name}", 0)
+    before, after = change.before, change.after
+    return before.own if before else NOTHING, after.own if after else NOTHING
+
+
+def sum_sides(pairs: Sequence[tuple[Figures, Figures]]) -> tuple[Figures, Figures]:
+    """Sums of the figures before, and of those after."""
+    return Figures.sum(before for before, _ in pairs), Figures.sum(after for _, after in pairs)
 
 
 def cut(node: DiffNode, depth: int | None) -> DiffNode:
@@ -189,7 +189,7 @@ def appearance(node: DiffNode) -> tuple[object, ...]:
     """What tells a node from its siblings, but for its number."""
     change = node.change
     sides = [
-        (side.type_name, side.output_shapes, side.params, side.flops) if side else None
+        (side.type_name, side.output_shapes, side.total.params, side.total.flops) if side else None
         for side in (change.before, change.after)
     ]
     described = "" if change.before and change.after else layer_text(change)
@@ -210,8 +210,7 @@ def _run(nodes: Sequence[DiffNode]) -> DiffNode:
         first,
         label=f"{first.label} … {last.label[len(stem) :]}",
         was=f"{first.was} … {last.was}" if first.was else "",
-        params=(sum(node.params[0] for node in nodes), sum(node.params[1] for node in nodes)),
-        flops=(sum(node.flops[0] for node in nodes), sum(node.flops[1] for node in nodes)),
+        figures=sum_sides([node.figures for node in nodes]),
         copies=len(nodes),
     )
 

@@ -82,7 +82,7 @@ def _layer_rows(layers: tuple[LayerExplanation, ...], explanation: Explanation) 
     for layer in layers:
         row = layer.row
         is_leaf = row.path not in holders
-        if row.calls and (is_leaf or row.own_params or row.own_flops):
+        if row.calls and (is_leaf or row.own.params or row.own.flops):
             yield Row(
                 cells=(
                     row.path or row.type_name,
@@ -102,7 +102,7 @@ def _style(layer: LayerExplanation, explanation: Explanation) -> Style:
         return "removed"
     if layer.output_before is not None:
         return "changed"
-    return "strong" if layer.row.own_params else "plain"
+    return "strong" if layer.row.own.params else "plain"
 
 
 def _output(layer: LayerExplanation) -> str:
@@ -159,7 +159,7 @@ def _weighted(explanation: Explanation) -> str:
     kinds: dict[str, int] = {}
     for layer in explanation.layers:
         row = layer.row
-        if row.own_flops and any(not item.is_buffer for item in row.tensors):
+        if row.own.flops and any(not item.is_buffer for item in row.tensors):
             kinds[_kind(row)] = kinds.get(_kind(row), 0) + 1
     total = sum(kinds.values())
     listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
@@ -237,11 +237,11 @@ def _layer_facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     if mismatch is not None and mismatch.path != explanation.path:
         yield "Does not fit", mismatch.reason
     row = explanation.layers[0].row
-    if row.params and explanation.totals.params:
+    if row.total.params and explanation.totals.params:
         yield (
             "Share",
-            f"{numbers.share(row.params, explanation.totals.params)} of the parameters"
-            + (f", {numbers.share(row.flops, explanation.totals.flops)} of the FLOPs" if row.flops else ""),
+            f"{numbers.share(row.total.params, explanation.totals.params)} of the parameters"
+            + (f", {numbers.share(row.total.flops, explanation.totals.flops)} of the FLOPs" if row.total.flops else ""),
         )
     for note in row.notes:
         yield "Note", note

@@ -10,9 +10,17 @@ from netscope.render import numbers
 from netscope.render.document import INEXACT, AtLeast, Column, Document, Kind, NameCell, Row, Style, TypeCell
 from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.render.tree import TreeNode, cut, fold, tree_of
-from netscope.schema import NEVER_RAN, NOT_TRACED, OUTPUTS_DIFFER, LayerRow, OpCount, Summary
-
-SORTS = ("order", "params", "flops", "name")
+from netscope.schema import (
+    METRICS,
+    NEVER_RAN,
+    NOT_TRACED,
+    OUTPUTS_DIFFER,
+    Figures,
+    LayerRow,
+    Metric,
+    OpCount,
+    Summary,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +53,6 @@ class _SummaryColumn:
     value: Callable[[LayerRow, Summary], Any]
 
 
-def _part(field: str) -> Callable[[LayerRow, Summary], Any]:
-    """A figure together with the whole that it is a share of."""
-    return lambda row, summary: (getattr(row, field), getattr(summary.totals, field))
-
-
 _QUANTISED = {"qint8": "int8", "quint8": "uint8", "qint32": "int32", "quint4x2": "uint4", "quint2x4": "uint2"}
 
 
@@ -66,12 +69,26 @@ def _output(row: LayerRow) -> Any:
     return NEVER_RAN if NEVER_RAN in row.notes else "not called"
 
 
-def _bounded(row: LayerRow, figure: int) -> int | AtLeast:
-    return AtLeast(value=figure) if row.is_lower_bound else figure
+def _columns_of(metric: Metric) -> dict[str, _SummaryColumn]:
+    """Returns a metric's columns: its value with and without the children, and its share as a number and as a bar."""
 
+    def value(figures: Figures, row: LayerRow) -> Any:
+        found = metric.value(figures)
+        return AtLeast(value=found) if metric.counts_ops and row.is_lower_bound else found
 
-def _of_all_time(row: LayerRow, summary: Summary) -> tuple[float, float]:
-    return row.time_s or 0.0, summary.rows[0].time_s or 0.0
+    def share(row: LayerRow, summary: Summary) -> tuple[Any, Any]:
+        return metric.value(row.total) or 0, metric.value(summary.rows[0].total) or 0
+
+    key, heading, kind = metric.key, metric.heading, metric.unit
+    own = f"Own {metric.lowercase_heading}"
+    columns = {
+        key: _SummaryColumn(title=heading, kind=kind, value=lambda row, _: value(row.total, row)),
+        f"own-{key}": _SummaryColumn(title=own, kind=kind, value=lambda row, _: value(row.own, row)),
+    }
+    if metric.is_sum:
+        columns[f"{key}-share"] = _SummaryColumn(title="", kind="share", value=share)
+        columns[f"{key}-bar"] = _SummaryColumn(title="", kind="bar", value=share)
+    return columns
 
 
 COLUMNS: dict[str, _SummaryColumn] = {
@@ -82,49 +99,31 @@ COLUMNS: dict[str, _SummaryColumn] = {
     ),
     "input": _SummaryColumn(title="Input", kind="shape", value=lambda row, _: row.input_shapes),
     "output": _SummaryColumn(title="Output", kind="shape", value=lambda row, _: _output(row)),
-    "params": _SummaryColumn(title="Params", kind="count", value=lambda row, _: row.params),
-    "params-share": _SummaryColumn(title="", kind="share", value=_part("params")),
-    "params-bar": _SummaryColumn(title="", kind="bar", value=_part("params")),
-    "own-params": _SummaryColumn(title="Own params", kind="count", value=lambda row, _: row.own_params),
-    "trainable": _SummaryColumn(title="Trainable", kind="count", value=lambda row, _: row.trainable_params),
-    "unread": _SummaryColumn(title="Unread", kind="count", value=lambda row, _: row.unread_params),
-    "flops": _SummaryColumn(title="FLOPs", kind="flops", value=lambda row, _: _bounded(row, row.flops)),
-    "flops-share": _SummaryColumn(title="", kind="share", value=_part("flops")),
-    "flops-bar": _SummaryColumn(title="", kind="bar", value=_part("flops")),
-    "own-flops": _SummaryColumn(title="Own FLOPs", kind="flops", value=lambda row, _: _bounded(row, row.own_flops)),
-    "macs": _SummaryColumn(title="MACs", kind="flops", value=lambda row, _: _bounded(row, row.macs)),
-    "own-macs": _SummaryColumn(title="Own MACs", kind="flops", value=lambda row, _: _bounded(row, row.own_macs)),
-    "backward-flops": _SummaryColumn(
-        title="Backward", kind="flops", value=lambda row, _: _bounded(row, row.backward_flops)
-    ),
-    "backward-macs": _SummaryColumn(
-        title="Backward", kind="flops", value=lambda row, _: _bounded(row, row.backward_flops // 2)
-    ),
-    "step-share": _SummaryColumn(
-        title="", kind="share", value=lambda row, summary: (row.step_flops, summary.totals.step_flops)
-    ),
-    "weights": _SummaryColumn(title="Weights", kind="bytes", value=lambda row, _: row.memory.weights),
-    "gradients": _SummaryColumn(title="Gradients", kind="bytes", value=lambda row, _: row.memory.gradients),
-    "optimizer-state": _SummaryColumn(title="Optimizer", kind="bytes", value=lambda row, _: row.memory.optimizer_state),
-    "activations": _SummaryColumn(title="Activations", kind="bytes", value=lambda row, _: row.memory.activations),
-    "memory": _SummaryColumn(title="Memory", kind="bytes", value=lambda row, _: row.memory.total),
-    "time": _SummaryColumn(title="Time", kind="seconds", value=lambda row, _: row.time_s),
-    "own-time": _SummaryColumn(title="Own time", kind="seconds", value=lambda row, _: row.own_time_s),
-    "time-share": _SummaryColumn(title="", kind="share", value=_of_all_time),
-    "time-bar": _SummaryColumn(title="", kind="bar", value=_of_all_time),
-    "flop-rate": _SummaryColumn(
-        title="FLOP/s", kind="flops", value=lambda row, _: row.flops / row.time_s if row.time_s and row.flops else None
-    ),
+    **{key: column for metric in METRICS.values() for key, column in _columns_of(metric).items()},
     "calls": _SummaryColumn(title="Calls", kind="count", value=lambda row, _: row.calls),
 }
 """Every column that ``--columns`` can name; the layer's own name always stands first."""
+
+_OF_KEY = {metric.key: metric for metric in METRICS.values()}
+SORTS = ("order", *_OF_KEY, "name")
 
 USUAL = ("type", "output", "params", "params-share", "params-bar", "flops", "flops-share", "flops-bar")
 USUAL_OF_A_STEP = ("type", "output", "params", "flops", "backward-flops", "step-share", "activations")
 USUAL_OF_WEIGHTS = ("params", "params-share", "params-bar", "weights")
 EXACT_OF_WEIGHTS = ("params", "own-params", "weights")
-EXACT = ("type", "input", "output", "calls", "params", "own-params", "trainable", "unread", "flops", "own-flops")
-EXACT_OF_A_STEP = (*EXACT, "backward-flops", "gradients", "optimizer-state", "activations")
+_PLAIN = ("type", "input", "output", "calls")
+EXACT, EXACT_OF_A_STEP = (
+    (
+        *_PLAIN,
+        *(
+            key
+            for metric in METRICS.values()
+            if metric.in_csv and (is_step or not metric.needs_training)
+            for key in (metric.key, f"own-{metric.key}")
+        ),
+    )
+    for is_step in (False, True)
+)
 """What CSV gives: exact figures, no shares."""
 
 
@@ -145,9 +144,7 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
     if inexact:
         raise UsageError(f"csv and json carry exact figures, so there is no column {inexact[0]!r} in them")
     if view.macs:
-        keys = tuple(
-            key.replace("flops", "macs") if key in ("flops", "own-flops", "backward-flops") else key for key in keys
-        )
+        keys = tuple(key.replace("flops", "macs") for key in keys)
     columns = tuple(Column(key=key, title=COLUMNS[key].title, kind=COLUMNS[key].kind) for key in keys)
     nodes = _sorted_rows(summary, view) if view.sort != "order" else _tree_rows(summary, view, exact=exact)
     rows: list[Row] = []
@@ -226,27 +223,16 @@ def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, TreeN
     Those at the depth where the tree is cut do what all below them does.
     """
     rows = [
-        row
-        if row.depth == view.depth
-        else replace(
-            row,
-            params=row.own_params,
-            trainable_params=row.own_trainable_params,
-            unread_params=row.own_unread_params,
-            flops=row.own_flops,
-            backward_flops=row.own_backward_flops,
-            memory=row.own_memory,
-        )
+        row if row.depth == view.depth else replace(row, total=row.own)
         for row in summary.rows
         if view.depth is None or row.depth <= view.depth
     ]
-    keys: dict[str, Callable[[LayerRow], Any]] = {
-        "params": lambda row: -row.params,
-        "flops": lambda row: -row.flops,
-        "name": lambda row: row.path,
-    }
-    kept = [row for row in rows if row.params or row.step_flops or row.memory.total] or rows[:1]
-    for row in sorted(kept, key=keys[view.sort]):
+    kept = [row for row in rows if any(metric.value(row.total) for metric in METRICS.values())] or rows[:1]
+
+    def rank(row: LayerRow) -> Any:
+        return row.path if view.sort == "name" else -(_OF_KEY[view.sort].value(row.total) or 0)
+
+    for row in sorted(kept, key=rank):
         node = TreeNode(row=row, label=row.path or row.type_name)
         yield NameCell(path=row.path, label=node.label, mark=_mark(node)), node
 
@@ -266,7 +252,7 @@ def _is_container(node: TreeNode) -> bool:
 
 
 def _style(node: TreeNode) -> Style:
-    if node.row.own_params or node.row.own_flops:
+    if node.row.own.params or node.row.own.flops:
         return "strong"
     return "plain" if node.children or node.hidden else "faint"
 
@@ -276,12 +262,13 @@ def _op_row(op: OpCount, below: NameCell, keys: tuple[str, ...], summary: Summar
     known: dict[str, Any] = {
         "type": TypeCell(name="op", details=("uncounted",) if op.flops is None else ()),
         "calls": op.calls,
-        "backward-flops" if backward else "flops": op.flops,
-        "backward-macs" if backward else "macs": None if op.flops is None else op.flops // 2,
-        "step-share": (op.flops or 0, summary.totals.step_flops),
     }
-    if not backward:
-        known["flops-share"] = (op.flops or 0, summary.totals.flops)
+    figures = Figures(**{"backward_flops" if backward else "flops": op.flops or 0})
+    for key, metric in _OF_KEY.items():
+        if metric.counts_ops and backward <= metric.needs_training:
+            value = metric.value(figures)
+            known[f"{key}-share"] = (value, metric.value(summary.totals))
+            known[key] = value if op.flops is not None and (value or not metric.needs_training or backward) else None
     guides = re.sub("─", " ", below.guides.replace("├", "│").replace("└", " ")) or "   "
     mark = f"×{op.calls}" if op.calls > 1 else ""
     name = NameCell(path=f"{below.path}:{op.op}", label=op.op, mark=mark, guides=f"{guides}∙ ")
@@ -354,19 +341,19 @@ def _facts_of_the_run(summary: Summary) -> Iterator[tuple[str, str]]:
 
 
 def _memory(summary: Summary) -> str:
-    use, peak = summary.totals.memory, summary.peak_memory
+    use, peak = summary.totals, summary.peak_memory
     if peak is not None:
         where = f", most in {peak.path}" if peak.path else ""
         return f"{numbers.size(peak.bytes)} at the peak, {numbers.size(peak.activations)} of it activations{where}"
     parts = {
-        "weights": use.weights,
-        "buffers": use.buffers,
-        "gradients": use.gradients,
-        f"{summary.optimizer} state": use.optimizer_state,
-        "activations kept for backward": use.activations,
+        "weights": use.param_bytes,
+        "buffers": use.buffer_bytes,
+        "gradients": use.gradient_bytes,
+        f"{summary.optimizer} state": use.optimizer_bytes,
+        "activations kept for backward": use.activation_bytes,
     }
     listed = ", ".join(f"{numbers.size(value)} {name}" for name, value in parts.items() if value)
-    return f"{numbers.size(use.total)}: {listed}"
+    return f"{numbers.size(use.memory_bytes)}: {listed}"
 
 
 def _accounted(summary: Summary) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
-from netscope.schema import LayerRow, MemoryUse
+from netscope.schema import Figures, LayerRow
 
 _NUMBER = re.compile(r"\d+")
 
@@ -98,23 +98,7 @@ def _numbered_alike(node: TreeNode, other: TreeNode) -> bool:
 def _run(nodes: Sequence[TreeNode]) -> TreeNode:
     first, last = nodes[0], nodes[-1]
     rows = [node.row for node in nodes]
-    summed = replace(
-        first.row,
-        params=sum(row.params for row in rows),
-        own_params=sum(row.own_params for row in rows),
-        trainable_params=sum(row.trainable_params for row in rows),
-        own_trainable_params=sum(row.own_trainable_params for row in rows),
-        unread_params=sum(row.unread_params for row in rows),
-        own_unread_params=sum(row.own_unread_params for row in rows),
-        flops=sum(row.flops for row in rows),
-        own_flops=sum(row.own_flops for row in rows),
-        backward_flops=sum(row.backward_flops for row in rows),
-        own_backward_flops=sum(row.own_backward_flops for row in rows),
-        memory=sum((row.memory for row in rows), start=MemoryUse()),
-        own_memory=sum((row.own_memory for row in rows), start=MemoryUse()),
-        time_s=None if first.row.time_s is None else sum(row.time_s or 0.0 for row in rows),
-        own_time_s=None if first.row.own_time_s is None else sum(row.own_time_s or 0.0 for row in rows),
-    )
+    summed = replace(first.row, own=Figures.sum(row.own for row in rows), total=Figures.sum(row.total for row in rows))
     return TreeNode(
         row=summed,
         label=f"{first.label} … {last.label[_common_stem(first.label, last.label) :]}",

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
         AttributeChange,
         ChangeKind,
         ComparedModel,
-        Delta,
         Ignorable,
         LayerChange,
         ModelDiff,
@@ -56,8 +55,9 @@ if TYPE_CHECKING:
     )
     from netscope.schema.explain import Derivation, Explanation, LayerExplanation, ShapeMismatch
     from netscope.schema.failure import LayerFailure
+    from netscope.schema.figures import METRICS, Figures, Metric
     from netscope.schema.list import ListedArchitecture, Listing
-    from netscope.schema.memory import MemoryUse, PeakMemory
+    from netscope.schema.memory import PeakMemory
     from netscope.schema.receptive_field import ReceptiveField
     from netscope.schema.report import ArchitectureReport, ChainStage, DataflowNode, DiffReport
     from netscope.schema.summary import (
@@ -90,6 +90,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COUNTING_VERSION",
     "FLOP_CONVENTION",
+    "METRICS",
     "METRIC_UNITS",
     "NAMED_BY_TEST",
     "NEVER_RAN",
@@ -122,12 +123,12 @@ __all__ = [
     "ComparisonTable",
     "Contribution",
     "DataflowNode",
-    "Delta",
     "Derivation",
     "DeviceLimits",
     "DiffReport",
     "Explanation",
     "Figure",
+    "Figures",
     "Ignorable",
     "InputSpec",
     "KeptTensor",
@@ -142,7 +143,7 @@ __all__ = [
     "Location",
     "LockedLayer",
     "LockedModel",
-    "MemoryUse",
+    "Metric",
     "ModelCheck",
     "ModelDiff",
     "ModuleCall",

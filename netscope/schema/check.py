@@ -8,6 +8,7 @@ from typing import Literal
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.diff import ModelDiff
 from netscope.schema.display import Displayed
+from netscope.schema.figures import METRICS
 from netscope.schema.summary import LayerTensor
 from netscope.schema.tensors import PlainValue, Shape
 
@@ -18,20 +19,17 @@ Figure = int | Shape
 
 METRIC_UNITS: Mapping[str, Literal["count", "bytes", "shape"]] = MappingProxyType(
     {
-        "params": "count",
-        "trainable_params": "count",
-        "unread_params": "count",
-        "flops": "count",
-        "macs": "count",
-        "weight_bytes": "bytes",
-        "memory": "bytes",
+        **{
+            name: "bytes" if metric.unit == "bytes" else "count"
+            for name, metric in METRICS.items()
+            if metric.is_sum and metric.unit != "seconds"
+        },
         "output_shape": "shape",
         "layer_count": "count",
     }
 )
-"""What rules are about. ``unread_params`` are those that no op read.
-``memory`` is the peak of the forward pass, of a step of training all that is kept;
-``layer_count`` the modules without others below them.
+"""Metrics that rules can limit, each with its unit. ``memory`` of a whole architecture is the peak of the forward pass,
+or all that a training step keeps; ``layer_count`` is the number of modules without others below them.
 """
 
 
@@ -250,17 +248,17 @@ class CheckReport(Displayed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedLayer:
-    """One module in a lock file: what has to stay, its own figures without its children's."""
+    """One module in a lock file: everything about it that must stay.
+
+    ``own`` has the fields of ``Figures`` that are not 0, without the children's.
+    """
 
     path: str
     type: str
     hyperparameters: dict[str, PlainValue]
     calls: int
     outputs: tuple[Shape, ...]
-    params: int
-    trainable: int
-    flops: int
-    bytes: int
+    own: dict[str, int]
     tensors: tuple[LayerTensor, ...]
     reads_from: tuple[str, ...]
     computation: str

@@ -9,7 +9,7 @@ import msgspec
 
 from netscope.errors import SavedResultError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised by one whenever a field changes its meaning or goes away; new fields with a default do not raise it."""
 
 Result = TypeVar("Result")

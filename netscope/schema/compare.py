@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.display import Displayed
-from netscope.schema.summary import FLOP_CONVENTION, Architecture
+from netscope.schema.summary import FLOP_CONVENTION, Architecture, Totals
 from netscope.schema.tensors import InputSpec
 
 
@@ -23,10 +23,9 @@ class ComparedArchitecture:
         activations: kinds of activation functions that ran, ``"ReLU"``, the commonest first; no softmax.
         pooling: ``"max"``, ``"average"`` and ``"mean"``, the commonest first; ``"mean"`` is taken outside of any
             pooling module, over whole axes.
-        params: elements.
-        flops: of one forward pass; None for weights alone.
+        totals: its figures; None if it failed.
+        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"nowhere"`` for a weights file, whose FLOPs are unknown.
         is_lower_bound: whether the FLOPs leave out an op that has no formula.
-        param_bytes: of the parameters, in their own dtypes.
         peak_activation_bytes: what the forward pass has made itself and still needs, when it holds most; None for
             weights alone and for a step of training.
         top1: published accuracy on ImageNet-1K, in per cent; None if none is known, or if it was built otherwise or
@@ -35,7 +34,6 @@ class ComparedArchitecture:
         notes: about the run, such as why meta could not be used.
         error: why it failed; empty if it did not.
         exit_code: what ``netscope`` exits with for this error; 0 for none.
-        unread_params: those of ``params`` that no op read; None if that is unknown.
         left_out: what that was, in words; empty if every parameter was read.
     """
 
@@ -48,23 +46,16 @@ class ComparedArchitecture:
     weighted_layers: int | None = None
     activations: tuple[str, ...] = ()
     pooling: tuple[str, ...] = ()
-    params: int | None = None
-    flops: int | None = None
+    totals: Totals | None = None
+    traced_on: str = ""
     is_lower_bound: bool = False
-    param_bytes: int | None = None
     peak_activation_bytes: int | None = None
     top1: float | None = None
     top1_of: str = ""
     notes: tuple[str, ...] = ()
     error: str = ""
     exit_code: int = 0
-    unread_params: int | None = None
     left_out: str = ""
-
-    @property
-    def macs(self) -> int | None:
-        """Multiply–adds of one forward pass."""
-        return None if self.flops is None else self.flops // 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

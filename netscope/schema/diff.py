@@ -1,10 +1,12 @@
 """What ``netscope diff`` answers: two architectures, aligned."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.display import Displayed
+from netscope.schema.figures import Figures
 from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, Totals, left_out
 from netscope.schema.tensors import InputSpec, PlainValue, Shape
 
@@ -12,27 +14,9 @@ ChangeKind = Literal["same", "changed", "added", "removed", "moved"]
 Ignorable = Literal["names", "dropout", "bias"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delta:
-    """After minus before.
-
-    Attributes:
-        params: elements.
-        trainable_params: those that require a gradient.
-        flops: per forward pass.
-    """
-
-    params: int
-    trainable_params: int
-    flops: int
-
-    @property
-    def macs(self) -> int:
-        """Multiply–adds per forward pass."""
-        return self.flops // 2
-
-    def __bool__(self) -> bool:
-        return bool(self.params or self.trainable_params or self.flops)
+_NOTHING = Figures(unread_params=0)
+_COMPARED = attrgetter("params", "trainable_params", "flops")
+"""Figures in which two modules that are the same must agree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,35 +67,32 @@ class LayerChange:
         return self.before is not None and self.after is not None and self.before.path != self.after.path
 
     @property
-    def own_delta(self) -> Delta:
-        """Of what the module does itself: the sum over all changes is that of the totals."""
-        before, after = self.before, self.after
-        return Delta(
-            params=(after.own_params if after else 0) - (before.own_params if before else 0),
-            trainable_params=(after.own_trainable_params if after else 0)
-            - (before.own_trainable_params if before else 0),
-            flops=(after.own_flops if after else 0) - (before.own_flops if before else 0),
-        )
+    def own_delta(self) -> Figures:
+        """After minus before, of the module itself: the sum over all changes is the delta of the totals."""
+        before, after = (side.own if side else _NOTHING for side in (self.before, self.after))
+        return after - before
 
     @property
-    def delta(self) -> Delta:
-        """With everything below it."""
-        before, after = self.before, self.after
-        return Delta(
-            params=(after.params if after else 0) - (before.params if before else 0),
-            trainable_params=(after.trainable_params if after else 0) - (before.trainable_params if before else 0),
-            flops=(after.flops if after else 0) - (before.flops if before else 0),
-        )
+    def delta(self) -> Figures:
+        """After minus before, with everything below the module."""
+        before, after = (side.total if side else _NOTHING for side in (self.before, self.after))
+        return after - before
+
+    @property
+    def has_same_cost(self) -> bool:
+        """Whether parameters and FLOPs are the same on both sides, own and total."""
+        return not any(_COMPARED(self.own_delta) + _COMPARED(self.delta))
 
     @property
     def is_affected(self) -> bool:
-        """Whether its own figures, its shapes or its number of calls differ."""
+        """Whether its own parameters, FLOPs, shapes or number of calls differ."""
         if self.before is None or self.after is None:
             return True
-        return any(
-            getattr(self.before, name) != getattr(self.after, name)
-            for name in ("calls", "input_shapes", "output_shapes", "own_params", "own_trainable_params", "own_flops")
-        )
+        return _seen(self.before) != _seen(self.after)
+
+
+def _seen(row: LayerRow) -> tuple[object, ...]:
+    return row.calls, row.input_shapes, row.output_shapes, _COMPARED(row.own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +162,7 @@ class ModelDiff(Displayed):
     before: ComparedModel
     after: ComparedModel
     changes: tuple[LayerChange, ...]
-    delta: Delta
+    delta: Figures
     ignored: tuple[Ignorable, ...] = ()
     notes: tuple[str, ...] = ()
 

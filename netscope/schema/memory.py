@@ -24,40 +24,6 @@ Step counters, of four bytes a parameter tensor, are not in it.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryUse:
-    """Bytes by what they are for. The last three are 0 unless a step of training ran.
-
-    Attributes:
-        weights: the parameters, in their own dtypes.
-        buffers: likewise.
-        gradients: of the parameters that require one, in the parameters' dtypes.
-        optimizer_state: what the optimizer keeps between steps.
-        activations: what autograd keeps of the forward pass for the backward pass, each storage once; parameters,
-            buffers and the inputs are not in it.
-    """
-
-    weights: int = 0
-    buffers: int = 0
-    gradients: int = 0
-    optimizer_state: int = 0
-    activations: int = 0
-
-    @property
-    def total(self) -> int:
-        """Their sum."""
-        return self.weights + self.buffers + self.gradients + self.optimizer_state + self.activations
-
-    def __add__(self, other: "MemoryUse") -> "MemoryUse":
-        return MemoryUse(
-            weights=self.weights + other.weights,
-            buffers=self.buffers + other.buffers,
-            gradients=self.gradients + other.gradients,
-            optimizer_state=self.optimizer_state + other.optimizer_state,
-            activations=self.activations + other.activations,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PeakMemory:
     """When an inference pass holds most, by which tensors are still to be read.
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from netscope.errors import MissingExtraError, SavedResultError
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.display import Displayed
-from netscope.schema.memory import MemoryUse, PeakMemory
+from netscope.schema.figures import FIELDS, METRICS, Figures
+from netscope.schema.memory import PeakMemory
 from netscope.schema.receptive_field import ReceptiveField
 from netscope.schema.tensors import InputSpec, PlainValue, Shape
 
@@ -127,7 +128,7 @@ class LayerTensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerRow:
-    """One module. ``own_*`` is what it does itself; the plain figures hold its children's as well.
+    """One module of the tree.
 
     Attributes:
         path: dotted, ``""`` for the root.
@@ -137,16 +138,8 @@ class LayerRow:
         calls: how often its ``forward`` ran.
         input_shapes: of its first call, nested ones flattened.
         output_shapes: likewise.
-        params: elements of the distinct parameters first met in it or below it.
-        own_params: the same without its children.
-        trainable_params: those of ``params`` that require a gradient.
-        own_trainable_params: those of ``own_params`` likewise.
-        flops: of all its calls, its children's included.
-        own_flops: the same without its children's.
-        backward_flops: of the backward pass through all of its calls, its children's included; 0 outside of training.
-        own_backward_flops: the same without its children's.
-        memory: its bytes by what they are for, its children's included, each tensor on one row only.
-        own_memory: the same without its children's.
+        own: figures of the module itself, outside its children.
+        total: figures of the module with everything below it.
         is_lower_bound: whether an op that netscope has no formula for ran in it or below it.
         ops: what it ran itself in the forward pass, outside its children.
         backward_ops: what the backward pass through these ran.
@@ -155,12 +148,8 @@ class LayerRow:
         reads_from: who made what its own ops read: paths, ``""`` for the root, ``"<x>"`` for the input ``x``.
         computation: two fingerprints, ``"sizes-ops"``: of the sizes that it was given, and of its own forward ops with
             their arguments, of whom it called and what it returned; ``""`` if it was not called.
-        time_s: measured time of its calls in a forward pass, its children's included; None if it was not measured.
-        own_time_s: the same without its children's.
         receptive_field: of its first output along each spatial axis of the input; empty where there are none, or where
             an op mixes positions in a way that is not followed.
-        unread_params: those of ``params`` that no op read.
-        own_unread_params: those of ``own_params`` likewise.
     """
 
     path: str
@@ -170,16 +159,8 @@ class LayerRow:
     calls: int
     input_shapes: tuple[Shape, ...]
     output_shapes: tuple[Shape, ...]
-    params: int
-    own_params: int
-    trainable_params: int
-    own_trainable_params: int
-    flops: int
-    own_flops: int
-    backward_flops: int
-    own_backward_flops: int
-    memory: MemoryUse
-    own_memory: MemoryUse
+    own: Figures
+    total: Figures
     is_lower_bound: bool
     ops: tuple[OpCount, ...]
     backward_ops: tuple[OpCount, ...]
@@ -187,71 +168,38 @@ class LayerRow:
     tensors: tuple[LayerTensor, ...] = ()
     reads_from: tuple[str, ...] = ()
     computation: str = ""
-    time_s: float | None = None
-    own_time_s: float | None = None
     receptive_field: tuple[ReceptiveField, ...] = ()
-    unread_params: int = 0
-    own_unread_params: int = 0
 
     @property
     def name(self) -> str:
         """The last part of the path."""
         return self.path.rpartition(".")[2]
 
-    @property
-    def macs(self) -> int:
-        """Multiply–adds, children included."""
-        return self.flops // 2
-
-    @property
-    def step_flops(self) -> int:
-        """Of a forward and a backward pass, children included."""
-        return self.flops + self.backward_flops
-
-    @property
-    def own_macs(self) -> int:
-        """Multiply–adds of its own."""
-        return self.own_flops // 2
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """The whole architecture.
+class Totals(Figures):
+    """Figures of a whole architecture.
+
+    ``flops`` are a lower bound if ``Summary.uncounted_ops`` is not empty. If ``unread_params`` is not 0, they are the
+    FLOPs of a part of the architecture.
 
     Attributes:
-        params: elements of the distinct parameters.
-        trainable_params: those that require a gradient.
-        active_params: those that one token meets, where a router sends it to some of several experts; None without
+        macs: multiply–adds of one forward pass, half of ``flops``.
+        active_params: parameters active per token, where a router sends it to some of several experts; None without
             experts.
-        buffers: elements of the distinct buffers.
-        param_bytes: of the parameters, in their own dtypes.
-        param_dtypes: those dtypes, sorted.
-        buffer_bytes: of the buffers likewise.
-        flops: of one forward pass; a lower bound if ``Summary.uncounted_ops`` is not empty.
-        macs: half of it.
-        backward_flops: of one backward pass; 0 outside of training.
-        memory: bytes by what they are for.
-        unread_params: those of ``params`` that no op read, so that the FLOPs are of a part of the architecture; None
-            if that is unknown, as for weights alone.
+        buffers: number of elements of the distinct buffers.
+        param_dtypes: dtypes of the parameters, sorted.
     """
 
-    params: int
-    trainable_params: int
-    active_params: int | None
-    buffers: int
-    param_bytes: int
-    param_dtypes: tuple[str, ...]
-    buffer_bytes: int
-    flops: int
-    macs: int
-    backward_flops: int
-    memory: MemoryUse
-    unread_params: int | None = None
+    macs: int = 0
+    active_params: int | None = None
+    buffers: int = 0
+    param_dtypes: tuple[str, ...] = ()
 
-    @property
-    def step_flops(self) -> int:
-        """Of a forward and a backward pass."""
-        return self.flops + self.backward_flops
+    @classmethod
+    def of(cls, figures: Figures, **others: Any) -> "Totals":
+        """Returns ``figures`` as those of a whole architecture, with its ``others``."""
+        return cls(**{name: getattr(figures, name) for name in FIELDS}, macs=figures.flops // 2, **others)
 
     @property
     def frozen_params(self) -> int:
@@ -263,9 +211,7 @@ class Totals:
 class Summary(Displayed):
     """Every layer of one architecture, run once.
 
-    Invariants: ``totals.params`` is the sum of ``own_params`` over ``rows``, ``totals.flops`` that of ``own_flops``,
-    ``totals.backward_flops`` that of ``own_backward_flops``, ``totals.memory`` that of ``own_memory``,
-    ``totals.unread_params`` that of ``own_unread_params``.
+    Invariant: each figure of ``totals`` is the sum of ``own`` over ``rows``, and equals ``total`` of the first row.
 
     Attributes:
         architecture: what it is.
@@ -319,7 +265,7 @@ class Summary(Displayed):
         Convolutions, those on shortcuts too, fully connected layers and their like, no normalisation; an
         ``nn.MultiheadAttention`` is one. Those with parameters where nothing ran.
         """
-        return sum(1 for row in self.rows if row.own_params and (row.own_flops or not self.totals.flops))
+        return sum(1 for row in self.rows if row.own.params and (row.own.flops or not self.totals.flops))
 
     def to_json(self) -> str:
         """This summary as JSON; ``from_json`` reads it back equal."""
@@ -333,12 +279,12 @@ class Summary(Displayed):
             SavedResultError: the text is not one.
         """
         summary = from_json(cls, text)
-        if not summary.rows or any(row.own_params < 0 or row.own_flops < 0 for row in summary.rows):
+        if not summary.rows or any(row.own.params < 0 or row.own.flops < 0 for row in summary.rows):
             raise SavedResultError("this Summary is damaged: it has no rows, or figures below zero")
         return summary
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """One row per module, the fields of ``LayerRow`` as columns, indexed by path.
+        """One row per module, indexed by path: fields of ``LayerRow``, and ``NAME`` and ``own_NAME`` for each metric.
 
         Raises:
             MissingExtraError: pandas is not installed.
@@ -347,6 +293,11 @@ class Summary(Displayed):
             import pandas as pd
         except ImportError as error:
             raise MissingExtraError("to_dataframe() needs pandas: pip install pandas") from error
-        columns: list[str] = [field.name for field in fields(LayerRow)]
-        records: list[list[Any]] = [[getattr(row, column) for column in columns] for row in self.rows]
-        return pd.DataFrame(records, columns=columns).set_index("path")
+        plain = [field.name for field in fields(LayerRow) if field.type is not Figures]
+        records: list[dict[str, Any]] = [
+            {name: getattr(row, name) for name in plain}
+            | {name: metric.value(row.total) for name, metric in METRICS.items()}
+            | {f"own_{name}": metric.value(row.own) for name, metric in METRICS.items()}
+            for row in self.rows
+        ]
+        return pd.DataFrame(records).set_index("path")

@@ -92,13 +92,13 @@ def test_every_layer_of_the_built_ins_is_explained(name):
     params = macs = 0
     for item in explained.layers:
         found = item.of("parameters")
-        assert (found is not None) == bool(item.row.own_params)
+        assert (found is not None) == bool(item.row.own.params)
         if found is not None:
-            assert evaluated(found.short) == (item.row.own_params,) * 2
+            assert evaluated(found.short) == (item.row.own.params,) * 2
             params += found.value
         found = item.of("MACs")
         if found is not None:
-            assert evaluated(found.short) == (item.row.own_macs,) * 2
+            assert evaluated(found.short) == (item.row.own.macs,) * 2
             macs += found.value
         if "kernel_size" in item.row.hyperparameters:
             sizes = [size for size in item.derivations if "height" in size.quantity or "width" in size.quantity]
@@ -115,8 +115,8 @@ def test_the_arithmetic_of_other_architectures_comes_out(name):
     explained = netscope.explain(name)
     for item in explained.layers:
         found = item.of("parameters")
-        assert (found is not None) == bool(item.row.own_params), item.row.path
-        for quantity, own in (("parameters", item.row.own_params), ("MACs", item.row.own_macs)):
+        assert (found is not None) == bool(item.row.own.params), item.row.path
+        for quantity, own in (("parameters", item.row.own.params), ("MACs", item.row.own.macs)):
             found = item.of(quantity)
             if found is not None and found.rule:
                 left, right = evaluated(found.short)
@@ -143,7 +143,7 @@ class Recurrent(nn.Module):
 @pytest.mark.parametrize("path", ["lstm", "gru", "rnn", "attention"])
 def test_recurrent_and_attention_layers_are_explained(path):
     item = layer(netscope.explain(Recurrent(), inputs=(2, 9, 8)), path)
-    for quantity, value in (("parameters", item.row.own_params), ("MACs", item.row.own_macs)):
+    for quantity, value in (("parameters", item.row.own.params), ("MACs", item.row.own.macs)):
         assert item.of(quantity).rule
         assert evaluated(item.of(quantity).short) == (value, value)
     assert item.of("what it does") is not None

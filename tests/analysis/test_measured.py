@@ -74,7 +74,7 @@ def test_a_layers_own_time_is_without_that_of_what_it_calls():
     model = nn.Sequential(nn.ModuleList([nn.Linear(2, 2)])[0], nn.Sequential(nn.Linear(2, 2)))
     summary = netscope.summarize(model, (1, 2))
     timed = analysis.with_times(summary, {"": 1.0, "0": 0.25, "1": 0.5, "1.0": 0.375})
-    assert [(row.path, row.time_s, row.own_time_s) for row in timed.rows] == [
+    assert [(row.path, row.total.time_s, row.own.time_s) for row in timed.rows] == [
         ("", 1.0, 0.25), ("0", 0.25, 0.25), ("1", 0.5, 0.125), ("1.0", 0.375, 0.375)
     ]  # fmt: skip
 

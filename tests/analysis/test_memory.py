@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import netscope
-from netscope.schema.memory import STATES_PER_PARAMETER, MemoryUse
+from netscope.schema.memory import STATES_PER_PARAMETER
 
 B, D = 8, 16
 ROW = 4 * B * D
@@ -41,15 +41,15 @@ def test_the_state_is_what_torchs_optimizer_keeps(name):
     model(torch.randn(B, D)).sum().backward()
     optimizer.step()
     states = [value for state in optimizer.state.values() for value in state.values() if torch.is_tensor(value)]
-    assert summary.totals.memory.optimizer_state == sum(4 * value.numel() for value in states if value.dim())
-    assert summary.totals.memory.gradients == 4 * sum(item.numel() for item in model.parameters() if item.requires_grad)
+    assert summary.totals.optimizer_bytes == sum(4 * value.numel() for value in states if value.dim())
+    assert summary.totals.gradient_bytes == 4 * sum(item.numel() for item in model.parameters() if item.requires_grad)
 
 
 def test_rows_add_up_to_the_total():
     summary = netscope.summarize("resnet18", (2, 3, 64, 64), mode="train", optimizer="adam")
-    assert sum((row.own_memory for row in summary.rows), start=MemoryUse()) == summary.totals.memory
-    assert summary.totals.memory.weights == summary.totals.param_bytes
-    assert summary.totals.memory.buffers == summary.totals.buffer_bytes
+    assert sum(row.own.memory_bytes for row in summary.rows) == summary.totals.memory_bytes
+    assert summary.totals.param_bytes == summary.totals.param_bytes
+    assert summary.totals.buffer_bytes == summary.totals.buffer_bytes
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
@@ -57,7 +57,7 @@ def test_bytes_follow_the_dtype(dtype):
     size = {"float16": 2, "bfloat16": 2, "float64": 8}.get(dtype, 4)
     summary = netscope.summarize("alexnet", dtype=dtype)
     assert summary.totals.param_dtypes == (dtype,)
-    assert summary.totals.memory.weights == size * 62_378_344
+    assert summary.totals.param_bytes == size * 62_378_344
     assert summary.inputs[0].dtype == dtype
     # At the first pooling: its input, and its output with the indices, which are integers of eight bytes.
     assert summary.peak_memory.activations == 96 * (55 * 55 * size + 27 * 27 * (size + 8))
@@ -68,7 +68,7 @@ def test_a_dtype_keeps_ties_and_leaves_the_callers_model():
     model[1].weight = model[0].weight
     summary = netscope.summarize(model, (B, D), dtype="float16")
     assert summary.totals.params == D * D + 2 * D
-    assert summary.totals.memory.weights == 2 * summary.totals.params
+    assert summary.totals.param_bytes == 2 * summary.totals.params
     assert model[0].weight.dtype is torch.float32
 
 
@@ -83,7 +83,7 @@ def test_activations_are_what_autograd_keeps(device):
     model = nn.Sequential(nn.Linear(D, D), nn.ReLU(), nn.Linear(D, D), nn.Sigmoid())
     summary = netscope.summarize(model, (B, D), mode="train", device=device)
     # The input is the caller's. ReLU and Sigmoid keep their outputs; the second Linear keeps what ReLU kept already.
-    assert {row.path: row.own_memory.activations for row in summary.rows} == {
+    assert {row.path: row.own.activation_bytes for row in summary.rows} == {
         "": 0, "0": 0, "1": ROW, "2": 0, "3": ROW,
     }  # fmt: skip
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 import netscope
-from netscope.schema import OUTPUTS_DIFFER, MemoryUse, Summary
+from netscope.schema import OUTPUTS_DIFFER, Figures, Summary
 from netscope.tracing.op_cache import RepeatedResults
 
 
@@ -24,7 +24,7 @@ def test_a_parameter_belongs_to_the_first_row_that_has_it():
     model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
     model[1].weight = model[0].weight
     summary = netscope.summarize(model, (1, 4))
-    assert [row.own_params for row in summary.rows] == [0, 16, 0]
+    assert [row.own.params for row in summary.rows] == [0, 16, 0]
     assert summary.rows[2].notes == ("weight is 0.weight",)
     assert summary.totals.params == 16
 
@@ -60,13 +60,13 @@ def test_a_list_whose_layers_ran_has_run():
     summary = netscope.summarize(Loops(), (1, 4))
     assert summary.uncalled_modules == ()
     assert (summary.rows[1].path, summary.rows[1].calls, summary.rows[1].notes) == ("layers", 0, ())
-    assert summary.rows[1].flops == 64
+    assert summary.rows[1].total.flops == 64
 
 
 def test_a_module_whose_weights_alone_are_used_says_by_whom():
     rows = rows_of(nn.MultiheadAttention(8, 2, batch_first=True), [(1, 3, 8)] * 3)
     assert rows["out_proj"].notes == ("not called, but MultiheadAttention uses its weights",)
-    assert rows["out_proj"].own_params == 72
+    assert rows["out_proj"].own.params == 72
 
 
 def test_a_module_that_ran_to_different_shapes_says_so():
@@ -111,7 +111,7 @@ def test_functional_work_lands_on_the_module_that_was_running():
             return self.fc(x) @ self.weight
 
     rows = rows_of(Functional(), (1, 4))
-    assert (rows[""].own_flops, rows["fc"].own_flops, rows[""].flops) == (32, 32, 64)
+    assert (rows[""].own.flops, rows["fc"].own.flops, rows[""].total.flops) == (32, 32, 64)
     assert [(op.op, op.calls, op.flops) for op in rows[""].ops] == [("aten.mm", 1, 32)]
 
 
@@ -256,10 +256,10 @@ def test_on_random_networks_the_totals_are_the_sums_and_torchs_counter_agrees(ne
         assert on_meta == netscope.summarize(model, shape, device="meta"), "as if every op ran"
     on_cpu = netscope.summarize(model, shape, device="cpu")
     for summary in (on_meta, on_cpu):
-        assert summary.totals.params == sum(row.own_params for row in summary.rows) == summary.rows[0].params
-        assert summary.totals.flops == sum(row.own_flops for row in summary.rows) == summary.rows[0].flops
-        unread = sum(row.own_unread_params for row in summary.rows)
-        assert summary.totals.unread_params == unread == summary.rows[0].unread_params
+        assert summary.totals.params == sum(row.own.params for row in summary.rows) == summary.rows[0].total.params
+        assert summary.totals.flops == sum(row.own.flops for row in summary.rows) == summary.rows[0].total.flops
+        unread = sum(row.own.unread_params for row in summary.rows)
+        assert summary.totals.unread_params == unread == summary.rows[0].total.unread_params
         assert unread == idle_params(model)
         assert not summary.uncounted_ops
         assert Summary.from_json(summary.to_json()) == summary
@@ -291,9 +291,9 @@ def test_on_random_networks_a_step_costs_what_torchs_counter_says(network, data)
         assume(False)
     summary = netscope.summarize(model, shape, mode="train", optimizer="adam", device="meta")
     assert summary.totals.step_flops == counter.get_total_flops()
-    assert summary.totals.backward_flops == sum(row.own_backward_flops for row in summary.rows)
-    assert summary.totals.memory == sum((row.own_memory for row in summary.rows), start=MemoryUse())
-    assert summary.totals.memory.optimizer_state == 2 * 4 * summary.totals.trainable_params
+    assert summary.totals.backward_flops == sum(row.own.backward_flops for row in summary.rows)
+    assert summary.totals - Figures.sum(row.own for row in summary.rows) == Figures(unread_params=0)
+    assert summary.totals.optimizer_bytes == 2 * 4 * summary.totals.trainable_params
     assert all(parameter.grad is None for parameter in model.parameters())
 
 

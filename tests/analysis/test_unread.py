@@ -46,7 +46,7 @@ def unread(model, inputs, **options):
 def test_parameters_that_no_op_read_are_named_by_their_topmost_modules(blind):
     assert blind.unread_parameters == ("mask", "vision")
     assert (blind.totals.params, blind.totals.unread_params, blind.left_out) == (63, 43, WHAT)
-    assert {row.path: row.own_unread_params for row in blind.rows if row.own_unread_params} == {
+    assert {row.path: row.own.unread_params for row in blind.rows if row.own.unread_params} == {
         "": 3,
         "vision.0": 20,
         "vision.1": 20,
@@ -171,8 +171,8 @@ def test_a_diff_says_what_either_side_did_not_read(blind):
     assert f"Eye: {WHAT}" in " ".join(str(difference).split())
     assert json.loads(difference.to_json())["before"]["totals"]["unread_params"] == 43
     header, *rows = render(difference, "csv").splitlines()
-    assert header.endswith("unread_params_before,unread_params_after,unread_params_delta")
-    assert rows[0].endswith("43,3,-40")
+    assert "unread_params_before,unread_params_after,unread_params_delta" in header
+    assert ",43,3,-40," in rows[0]
 
 
 def test_a_diff_without_biases_has_the_unread_ones_left_out(blind):

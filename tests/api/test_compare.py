@@ -19,7 +19,7 @@ def test_names_modules_summaries_and_files_go_together(tmp_path):
     path.write_text(summary.to_json(), encoding="utf-8")
     module = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
     table = netscope.compare(["lenet5", summary, str(path)])
-    assert [row.params for row in table.rows] == [61_706, 11_689_512, 11_689_512]
+    assert [row.totals.params for row in table.rows] == [61_706, 11_689_512, 11_689_512]
     assert [row.spec for row in table.rows] == ["lenet5", "resnet18", str(path)]
     assert [(row.year, row.idea) for row in table.rows[1:]] == [(2015, "skip connections")] * 2
     assert ComparisonTable.from_json(table.to_json()) == table
@@ -49,15 +49,15 @@ def test_the_accuracy_is_that_of_torchvisions_default_weights():
 def test_an_accuracy_of_weights_of_another_size_is_left_out():
     assert models.get_model_weights("vit_h_14").DEFAULT.meta["num_params"] != 632_045_800
     (row,) = netscope.compare("vit_h_14").rows
-    assert (row.params, row.top1) == (632_045_800, None)
+    assert (row.totals.params, row.top1) == (632_045_800, None)
 
 
 def test_what_fails_is_a_row_and_the_others_go_on():
     table = netscope.compare(["nosuchthing", "lenet5@classes=3", "lenet5"])
     assert [row.exit_code for row in table.rows] == [2, 2, 0]
     assert "there is no architecture 'nosuchthing'" in table.rows[0].error
-    assert table.rows[0].params is table.rows[0].architecture is None
-    assert table.rows[2].params == 61_706
+    assert table.rows[0].totals is table.rows[0].architecture is None
+    assert table.rows[2].totals.params == 61_706
     assert table.exit_code == 2
     assert netscope.compare("lenet5").exit_code == 0
 
@@ -69,7 +69,7 @@ def test_what_is_named_twice_is_there_once_under_its_first_name():
 
 def test_equal_modules_are_two():
     table = netscope.compare([nn.Linear(4, 2), nn.Linear(4, 2)], (1, 4))
-    assert [row.params for row in table.rows] == [10, 10]
+    assert [row.totals.params for row in table.rows] == [10, 10]
 
 
 def test_a_pattern_stands_for_all_names_that_fit_with_the_options_behind_it():
@@ -134,7 +134,11 @@ def test_each_is_run_once_and_told_on_the_way(workers):
     table = compare.run_comparison(plan, told.append, seen.append)
     assert told == ["a", "b", "c"]
     assert workers.asked == [("a", "a", 9), ("b", "b", 9), ("c", "c", 9)]
-    assert [(row.spec, row.params, row.exit_code) for row in table.rows] == [("a", 1, 0), ("b", 1, 0), ("c", None, 3)]
+    assert [(row.spec, row.totals and row.totals.params, row.exit_code) for row in table.rows] == [
+        ("a", 1, 0),
+        ("b", 1, 0),
+        ("c", None, 3),
+    ]
     assert tuple(seen) == table.rows
     assert table.rows[2].error == "its process was killed by SIGSEGV"
     assert table.notes == ("a source is missing",)

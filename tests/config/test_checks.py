@@ -159,7 +159,7 @@ def test_rules_from_python_are_read_as_strictly():
 def locked_model(name="m", params=3):
     layer = LockedLayer(
         path="层", type="Linear", hyperparameters={"bias": None, "size": (1, 2)}, calls=1, outputs=((1, 2),),
-        params=params, trainable=params, flops=2**60, bytes=12, tensors=(), reads_from=("<x>",), computation="a-b",
+        own={"params": params, "flops": 2**60}, tensors=(), reads_from=("<x>",), computation="a-b",
     )  # fmt: skip
     metrics = {"params": params, "output_shape": (1, 2)}
     return LockedModel(
@@ -215,7 +215,7 @@ def test_entries_of_two_counting_conventions_are_not_mixed():
     [
         {"layers": ()},
         {"inputs": ("x=foo:float32",)},
-        {"layers": (replace(locked_model().layers[0], params=-5),)},
+        {"layers": (replace(locked_model().layers[0], own={"params": -5}),)},
     ],
 )
 def test_a_lock_file_edited_into_nonsense_is_damaged(tmp_path, change):

@@ -81,8 +81,10 @@ MODEL = f"""
 
 def measured(name):
     """Half a millisecond in every layer, on the architecture's own inputs."""
+    from tests.render.conftest import with_figures
+
     summary = netscope.summarize(name)
-    rows = [replace(row, time_s=0.0005 * len(row.path or "whole"), own_time_s=0.0005) for row in summary.rows]
+    rows = [with_figures(row, time_s=0.0005 * len(row.path or "whole"), own_time_s=0.0005) for row in summary.rows]
     layers = replace(summary, rows=tuple(rows))
     overhead = LayerOverhead(events=2, bare_step_s=1e-3, timed_step_s=1.1e-3)
     of = {"architecture": summary.architecture, "inputs": summary.inputs, "layers": layers, "layer_overhead": overhead}

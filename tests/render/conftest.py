@@ -1,14 +1,16 @@
 """Hand-made summaries, so that rendering is tested without torch and without any model."""
 
+from dataclasses import replace
+
 import pytest
 
 from netscope.schema import (
     Architecture,
+    Figures,
     InputSpec,
     LayerRow,
     ListedArchitecture,
     Listing,
-    MemoryUse,
     OpCount,
     PeakMemory,
     Summary,
@@ -23,22 +25,26 @@ def layer(path, type_name, depth, **figures):
         "calls": 1,
         "input_shapes": ((1, 4),),
         "output_shapes": ((1, 4),),
-        "params": 0,
-        "own_params": 0,
-        "trainable_params": 0,
-        "own_trainable_params": 0,
-        "flops": 0,
-        "own_flops": 0,
-        "backward_flops": 0,
-        "own_backward_flops": 0,
-        "memory": MemoryUse(),
-        "own_memory": MemoryUse(),
+        "own": Figures(unread_params=0),
+        "total": Figures(unread_params=0),
         "is_lower_bound": False,
         "ops": (),
         "backward_ops": (),
         "notes": (),
     }
-    return LayerRow(path=path, type_name=type_name, depth=depth, **(nothing | figures))
+    others = {name: value for name, value in figures.items() if name in nothing or name in LayerRow.__slots__}
+    row = LayerRow(path=path, type_name=type_name, depth=depth, **(nothing | others))
+    return with_figures(row, **{name: value for name, value in figures.items() if name not in others})
+
+
+def with_figures(row, **figures):
+    """The row with figures of its own, ``own_params``, and with everything below it, ``params``."""
+    given = [name for name in ("params", "own_params") if name in figures]
+    sizes = {name.replace("params", "param_bytes"): 4 * figures[name] for name in given}
+    figures = sizes | figures
+    own = {name.removeprefix("own_"): value for name, value in figures.items() if name.startswith("own_")}
+    total = {name: value for name, value in figures.items() if not name.startswith("own_")}
+    return replace(row, own=replace(row.own, **own), total=replace(row.total, **total))
 
 
 def linear(path, depth, **figures):
@@ -52,32 +58,18 @@ def linear(path, depth, **figures):
 
 
 def summary_of(rows, *, name="toy", uncounted=(), notes=(), unread=(), **totals):
-    params = sum(row.own_params for row in rows)
-    flops = sum(row.own_flops for row in rows)
-    figures = {
-        "params": params,
-        "trainable_params": sum(row.own_trainable_params for row in rows),
-        "active_params": None,
-        "buffers": 0,
-        "param_bytes": 4 * params,
-        "param_dtypes": ("float32",),
-        "buffer_bytes": 0,
-        "flops": flops,
-        "macs": flops // 2,
-        "backward_flops": 0,
-        "memory": MemoryUse(weights=4 * params),
-        "unread_params": sum(row.own_unread_params for row in rows),
-    }
+    own = Figures.sum(row.own for row in rows)
+    usual = Totals.of(own, param_dtypes=("float32",))
     return Summary(
         architecture=Architecture(spec=name, source="python", name=name, options={}, description="A toy."),
         inputs=(InputSpec(name="x", shape=(1, 4), dtype="float32"),),
         rows=tuple(rows),
-        totals=Totals(**(figures | totals)),
+        totals=replace(usual, **totals),
         uncounted_ops=tuple(uncounted),
         uncalled_modules=tuple(row.path for row in rows if not row.calls),
         traced_on="meta",
         mode="eval",
-        peak_memory=PeakMemory(bytes=4 * params + 48, activations=32, path=rows[-1].path),
+        peak_memory=PeakMemory(bytes=4 * own.params + 48, activations=32, path=rows[-1].path),
         optimizer=None,
         notes=tuple(notes),
         unread_parameters=tuple(unread),

@@ -20,7 +20,7 @@ from netscope.schema import (
 )
 from netscope.statistics import Difference, compare_pairs, compare_series
 from tests.benchmarks import ENVIRONMENT, block, blocks, result
-from tests.render.conftest import linear, summary_of
+from tests.render.conftest import linear, summary_of, with_figures
 
 TELEMETRY = Telemetry(
     samples=40,
@@ -95,7 +95,7 @@ def test_scaling_has_its_efficiency(golden):
 
 
 def test_layers_have_their_times_in_the_tree(toy, golden):
-    rows = [replace(row, time_s=0.006 / (1 + row.depth), own_time_s=0.0005) for row in toy.rows]
+    rows = [with_figures(row, time_s=0.006 / (1 + row.depth), own_time_s=0.0005) for row in toy.rows]
     made = result(
         "toy",
         layers=summary_of(rows),
@@ -105,8 +105,8 @@ def test_layers_have_their_times_in_the_tree(toy, golden):
 
 
 def test_runs_of_identical_layers_are_folded_with_their_times_summed():
-    rows = [replace(summary_of([linear("", 0)]).rows[0], time_s=0.006, own_time_s=0.0)]
-    rows += [replace(linear(str(number), 1), time_s=0.002, own_time_s=0.002) for number in range(3)]
+    rows = [linear("", 0, time_s=0.006, own_time_s=0.0)]
+    rows += [linear(str(number), 1, time_s=0.002, own_time_s=0.002) for number in range(3)]
     made = result(layers=summary_of(rows), layer_overhead=LayerOverhead(events=8, bare_step_s=0.01, timed_step_s=0.01))
     text = render(BenchReport(results=(made,)))
     assert "0 … 2 ×3" in text

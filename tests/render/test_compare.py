@@ -6,7 +6,7 @@ import pytest
 
 from netscope import errors
 from netscope.render import Canvas, CompareView, render
-from netscope.schema import Architecture, ComparedArchitecture, ComparisonTable, InputSpec
+from netscope.schema import Architecture, ComparedArchitecture, ComparisonTable, Figures, InputSpec, Totals
 
 
 def architecture(spec, source="built-in", name=None, **options):
@@ -22,6 +22,11 @@ def row(spec, resolved=None, size=224, **fields):
     return ComparedArchitecture(spec=spec, architecture=resolved or architecture(spec), **(usual | fields))
 
 
+def totals(params, flops, param_bytes):
+    figures = Figures(params=params, trainable_params=params, unread_params=0, flops=flops, param_bytes=param_bytes)
+    return Totals.of(figures, param_dtypes=("float32",))
+
+
 LENET = row(
     "lenet5",
     size=28,
@@ -31,9 +36,7 @@ LENET = row(
     weighted_layers=5,
     activations=("Sigmoid",),
     pooling=("average",),
-    params=61_706,
-    flops=833_040,
-    param_bytes=246_824,
+    totals=totals(61_706, 833_040, 246_824),
     peak_activation_bytes=37_632,
 )
 RESNET = row(
@@ -43,9 +46,7 @@ RESNET = row(
     paper="He et al. 2015",
     idea="skip connections",
     weighted_layers=54,
-    params=25_557_032,
-    flops=8_178_368_512,
-    param_bytes=102_228_128,
+    totals=totals(25_557_032, 8_178_368_512, 102_228_128),
     peak_activation_bytes=10_438_656,
     top1=80.858,
     top1_of="IMAGENET1K_V2",
@@ -54,10 +55,8 @@ ODD = row(
     "timm/odd",
     architecture("timm/odd", "timm", "odd"),
     weighted_layers=7,
-    params=7,
-    flops=0,
+    totals=totals(7, 0, 28),
     is_lower_bound=True,
-    param_bytes=28,
     notes=("traced on the CPU",),
 )
 UNKNOWN = ComparedArchitecture(
@@ -148,7 +147,7 @@ def test_what_no_row_has_is_left_out():
 
 
 def test_a_note_that_holds_for_many_is_told_once():
-    many = tuple(row(f"net{number}", params=number, notes=("traced on the CPU",)) for number in range(6))
+    many = tuple(row(f"net{number}", totals=totals(number, 0, 0), notes=("traced on the CPU",)) for number in range(6))
     text = render(ComparisonTable(rows=many))
     assert text.count("traced on the CPU") == 1
     assert "net0, net1, net2 and 3 more: traced on the CPU" in text

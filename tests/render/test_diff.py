@@ -16,7 +16,7 @@ from netscope.render.diff import diff_document
 from netscope.render.diff_sentences import attributes_text, sentence
 from netscope.schema import AttributeChange, InputSpec, ModelDiff, OpCount
 
-from .conftest import layer, linear, summary_of
+from .conftest import layer, linear, summary_of, with_figures
 
 SUFFIX = {"table": "txt", "json": "json", "csv": "csv", "markdown": "md"}
 HOSTILE = "<script>alert(1)</script>|`x`[bold red]\x1b[31m"
@@ -46,11 +46,10 @@ def network(*rows, **options):
         inside = [other for other in rows if other.path == row.path or other.path.startswith(f"{row.path}.")]
         inside = rows if row.path == "" else inside
         return {
-            name: sum(getattr(other, f"own_{name}") for other in inside)
-            for name in ("params", "trainable_params", "flops")
+            name: sum(getattr(other.own, name) for other in inside) for name in ("params", "trainable_params", "flops")
         }
 
-    return summary_of([replace(row, **sums(row)) for row in (plain("", "Net"), *rows)], **options)
+    return summary_of([with_figures(row, **sums(row)) for row in (plain("", "Net"), *rows)], **options)
 
 
 def block(path, width, type_name="Block"):
@@ -223,7 +222,7 @@ def test_what_is_cut_off_is_not_called_equal(before, depth):
 
 def test_of_what_only_follows_from_a_change_elsewhere_the_figures_are_told_but_no_layers(before):
     doubled = [
-        replace(row, own_flops=2 * row.own_flops, output_shapes=((2, *row.output_shapes[0][1:]),))
+        replace(with_figures(row, own_flops=2 * row.own.flops), output_shapes=((2, *row.output_shapes[0][1:]),))
         for row in before.rows[1:]
     ]
     result = analysis.diff_summaries(before, network(*doubled))
@@ -252,7 +251,7 @@ def test_of_renamed_modules_the_sentence_counts_them(before):
 
 
 def test_of_other_inputs_alone_the_sentence_says_so(before):
-    doubled = other_input(network(*(replace(row, own_flops=2 * row.own_flops) for row in before.rows[1:])))
+    doubled = other_input(network(*(with_figures(row, own_flops=2 * row.own.flops) for row in before.rows[1:])))
     assert sentence(analysis.diff_summaries(before, doubled)) == (
         "the same 8 weighted layers on other inputs; as many params; +432 FLOPs (+100.00%)"
     )

@@ -13,7 +13,8 @@ from netscope.errors import UsageError
 from netscope.render import Canvas, View, render
 from netscope.render.document import AtLeast
 from netscope.render.summary import summary_document
-from netscope.schema import MemoryUse
+from netscope.schema import Figures, Totals
+from tests.render.conftest import with_figures
 
 SUFFIX = {"table": "txt", "json": "json", "csv": "csv", "markdown": "md", "html": "html"}
 
@@ -44,20 +45,25 @@ def test_a_view_of_a_summary(golden, toy, name):
     golden(f"view-{name}.txt", render(toy, view=VIEWS[name], canvas=Canvas(width=100)))
 
 
+FORWARD = ("params", "trainable_params", "unread_params", "flops")
+
+
 @pytest.fixture
 def step(toy):
     """The toy, trained with Adam: each figure another one, so that none can stand for another."""
 
     def trained(item, own):
-        use = MemoryUse(weights=4 * own, gradients=4 * own, optimizer_state=8 * own, activations=own + 1)
-        return replace(item, backward_flops=3 * own, own_backward_flops=3 * own, memory=use, own_memory=use)
+        sizes = {
+            "param_bytes": 4 * own, "gradient_bytes": 4 * own, "optimizer_bytes": 8 * own, "activation_bytes": own + 1
+        }  # fmt: skip
+        sizes["backward_flops"] = 3 * own
+        return with_figures(item, **sizes, **{f"own_{name}": size for name, size in sizes.items()})
 
-    rows = tuple(trained(row, row.own_params) for row in toy.rows[1:])
+    rows = tuple(trained(row, row.own.params) for row in toy.rows[1:])
     own = trained(toy.rows[0], 0)
-    use = sum((row.own_memory for row in rows), start=own.own_memory)
-    backward = sum(row.own_backward_flops for row in rows)
-    root = replace(own, backward_flops=backward, memory=use)
-    totals = replace(toy.totals, backward_flops=backward, memory=use)
+    sums = Figures.sum(row.own for row in (own, *rows))
+    root = replace(own, total=replace(sums, **{name: getattr(own.total, name) for name in FORWARD}))
+    totals = Totals.of(replace(root.total, buffer_bytes=72), buffers=9, param_dtypes=("float32",))
     return replace(toy, rows=(root, *rows), totals=totals, mode="train", optimizer="adam", peak_memory=None)
 
 
@@ -68,7 +74,7 @@ def test_a_sorted_list_of_a_step_adds_up_as_well(step):
         sum(cell.value if isinstance(cell, AtLeast) else cell for cell in cells)
         for cells in zip(*(r.cells[1:] for r in rows), strict=True)
     ]
-    assert sums == [step.totals.params, step.totals.backward_flops, step.totals.memory.activations]
+    assert sums == [step.totals.params, step.totals.backward_flops, step.totals.activation_bytes]
 
 
 @pytest.mark.parametrize("format_name", ["table", "csv"])
@@ -191,7 +197,7 @@ def test_a_spreadsheet_computes_nothing_that_stands_in_csv(toy, start):
 
 
 def test_a_negative_figure_stays_one_in_csv(toy):
-    rows = (replace(toy.rows[0], own_flops=-5), *toy.rows[1:])
+    rows = (with_figures(toy.rows[0], own_flops=-5), *toy.rows[1:])
     assert next(csv.DictReader(io.StringIO(render(replace(toy, rows=rows), "csv"))))["own-flops"] == "-5"
 
 
@@ -206,13 +212,16 @@ def test_running_text_is_wrapped_between_words(listing, width):
 
 def test_shares_of_the_top_level_add_up(toy):
     top = [row for row in toy.rows if row.depth == 1]
-    assert sum(row.params for row in top) == toy.totals.params
+    assert sum(row.total.params for row in top) == toy.totals.params
 
 
 WRONG = {
     "format": ({"format_name": "yaml"}, "no format 'yaml'; the formats are table, json, csv, markdown, html"),
     "column": ({"view": View(columns=("parms",))}, "no column 'parms'; did you mean params"),
-    "order": ({"view": View(sort="size")}, "no order 'size'; the orders are order, params, flops, name"),
+    "order": (
+        {"view": View(sort="size")},
+        "no order 'size'; the orders are order, params, trainable",
+    ),
     "depth": ({"view": View(depth=-1)}, "the depth must be 0 or more, not -1"),
 }
 

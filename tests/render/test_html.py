@@ -9,9 +9,10 @@ import pytest
 from netscope.render import View, render
 from netscope.render.document import Canvas, Column, Document, NameCell, Row
 from netscope.render.html import render_html, render_page
-from netscope.schema import ChangeKind, Delta, ModelDiff
+from netscope.schema import ChangeKind, Figures, ModelDiff
 from netscope.schema.diff import ComparedModel, LayerChange
 from tests.benchmarks import result
+from tests.render.conftest import with_figures
 
 SCRIPT = "<script>alert(1)</script>"
 VOID = ("meta", "br")
@@ -60,9 +61,7 @@ def diff_of(before, after):
         LayerChange(kind=kind, before=one, after=other)
         for kind, one, other in zip(kinds, before.rows, after.rows, strict=True)
     )
-    return ModelDiff(
-        before=sides[0], after=sides[1], changes=changes, delta=Delta(params=0, trainable_params=0, flops=0)
-    )
+    return ModelDiff(before=sides[0], after=sides[1], changes=changes, delta=Figures())
 
 
 def test_a_page_is_whole(toy):
@@ -161,7 +160,7 @@ def test_names_are_no_markup(toy):
 
 
 def test_what_changed_has_its_style_and_its_mark(toy):
-    after = replace(toy, rows=(toy.rows[0], *(replace(row, own_params=21, params=21) for row in toy.rows[1:])))
+    after = replace(toy, rows=(toy.rows[0], *(with_figures(row, own_params=21, params=21) for row in toy.rows[1:])))
     page = Page(render(diff_of(toy, after), "html"))
     changed = page.with_class("changed")
     assert changed

@@ -16,9 +16,18 @@ from netscope.render.page import comparison, comparison_page, report, report_pag
 from netscope.render.page.assembly import part
 from netscope.render.page.families import FAMILIES, family_of_op
 from netscope.render.page.payload import KINDS, report_payload
-from netscope.schema import BenchReport, ComparedArchitecture, ComparisonTable, DataflowNode, DiffReport, OpCount
+from netscope.schema import (
+    BenchReport,
+    ComparedArchitecture,
+    ComparisonTable,
+    DataflowNode,
+    DiffReport,
+    Figures,
+    OpCount,
+    Totals,
+)
 from tests.benchmarks import result
-from tests.render.conftest import layer, linear, summary_of
+from tests.render.conftest import layer, linear, summary_of, with_figures
 
 EVIL = "<script>alert(1)</script>"
 VENDORED = {
@@ -145,13 +154,13 @@ def test_what_was_measured_is_in_it_once(toy):
 
 
 def with_times(summary):
-    return replace(summary, rows=tuple(replace(row, time_s=0.5, own_time_s=0.25) for row in summary.rows))
+    return replace(summary, rows=tuple(with_figures(row, time_s=0.5, own_time_s=0.25) for row in summary.rows))
 
 
 def test_measured_times_are_a_figure_of_the_rows(toy):
     timed = result("toy", architecture=toy.architecture, inputs=toy.inputs, layers=with_times(toy))
     side = report_payload(report_of(toy, [timed]))["sides"][0]
-    assert side["figures"][-1] == {"key": "time", "title": "Time", "kind": "seconds"}
+    assert side["figures"][-1] == {"key": "time", "title": "Time", "kind": "seconds", "bounded": False}
     assert side["rows"]["own_time"] == [0.25] * len(toy.rows)
     assert side["timed"] == "x 1×4 float32, computed in bf16, mode infer, on cuda"
 
@@ -276,8 +285,7 @@ def test_a_comparison_has_its_rows_and_what_they_are_sorted_by(toy):
         ComparedArchitecture(
             spec="toy",
             architecture=toy.architecture,
-            params=2**60 + 1,
-            flops=192,
+            totals=Totals.of(Figures(params=2**60 + 1, flops=192)),
             is_lower_bound=True,
             top1=71.5,
             year=2015,

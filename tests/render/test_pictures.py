@@ -21,7 +21,7 @@ from netscope.render.pictures.flow import skips_of
 from netscope.render.pictures.folding import MOST_NODES, fold_flow
 from netscope.render.pictures.layering import lay_out
 from netscope.schema import FLOP_CONVENTION, ArchitectureReport, ChainStage, DataflowNode, DiffReport
-from tests.render.conftest import layer, linear, summary_of
+from tests.render.conftest import layer, linear, summary_of, with_figures
 from tests.render.test_html import diff_of
 
 pytest.importorskip("matplotlib", reason="the extra pictures is not installed")
@@ -149,7 +149,7 @@ def test_a_skip_is_an_edge_beside_a_longer_way():
     assert skips_of([[], [0], [0, 1], [2], [1, 3]], {0}) == {(4, 1)}
     assert skips_of([[], [0], [0], [1, 2]]) == set()
     summary, dataflow = blocks(1)
-    rows = [replace(row, own_params=0, own_flops=0) for row in summary.rows]
+    rows = [with_figures(row, own_params=0, own_flops=0) for row in summary.rows]
     summary = summary_of([*rows, linear("1.fc", 1)], params=0, flops=0)
     branched = (*dataflow, op("1.fc", 3), op("", 3, 4, name="aten.add", flops=0))
     drawn = picture_bytes(ArchitectureReport(summary=summary, chain=(), dataflow=branched), "svg")
@@ -158,7 +158,7 @@ def test_a_skip_is_an_edge_beside_a_longer_way():
 
 
 def test_the_panels_of_two(report, toy):
-    after = replace(toy, rows=(toy.rows[0], *(replace(row, own_params=21, params=21) for row in toy.rows[1:])))
+    after = replace(toy, rows=(toy.rows[0], *(with_figures(row, own_params=21, params=21) for row in toy.rows[1:])))
     both = DiffReport(diff=diff_of(toy, after), before=report, after=replace(report, summary=after))
     texts = texts_of(picture_bytes(both, "svg"))
     assert texts[0] == "toy → toy"
@@ -193,7 +193,7 @@ def test_names_are_harmless(format_name):
 
 def test_what_is_not_known_is_not_drawn(toy):
     totals = replace(toy.totals, params=0, flops=0)
-    rows = tuple(replace(row, params=0, flops=0, own_params=0, own_flops=0) for row in toy.rows)
+    rows = tuple(with_figures(row, params=0, flops=0, own_params=0, own_flops=0) for row in toy.rows)
     bare = ArchitectureReport(summary=replace(toy, rows=rows, totals=totals), chain=CHAIN[:1], dataflow=())
     assert len(texts_of(picture_bytes(bare, "svg"))) == 2
 

@@ -6,7 +6,7 @@ from .conftest import layer, linear
 
 
 def appearance(row):
-    return (row.type_name, row.params, row.flops, row.output_shapes)
+    return (row.type_name, row.total.params, row.total.flops, row.output_shapes)
 
 
 def labels(node):
@@ -22,7 +22,7 @@ def test_three_are_folded_and_summed():
     rows = [layer("", "Net", 0), *(linear(str(number), 1) for number in range(3))]
     folded = fold(tree_of(rows), appearance)
     assert labels(folded) == [("0 … 2", 3)]
-    assert (folded.children[0].row.params, folded.children[0].row.flops) == (60, 96)
+    assert (folded.children[0].row.total.params, folded.children[0].row.total.flops) == (60, 96)
 
 
 def test_names_that_say_something_stay_open():

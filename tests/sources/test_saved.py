@@ -40,8 +40,8 @@ def test_an_exported_program_counts_like_its_model(exported):
     assert saved.totals.macs == model.totals.macs == 2 * 8 * 14 * 14 * 27 + 2 * 8 * 5
     assert saved.totals.params == model.totals.params
     assert [item.shape for item in saved.inputs] == [(2, 3, 16, 16), (5,)]
-    figures = {row.path: (row.params, row.flops) for row in saved.rows}
-    assert figures == {row.path: (row.params, row.flops) for row in model.rows}
+    figures = {row.path: (row.total.params, row.total.flops) for row in saved.rows}
+    assert figures == {row.path: (row.total.params, row.total.flops) for row in model.rows}
 
 
 @pytest.mark.filterwarnings("ignore")  # TorchScript is deprecated
@@ -77,10 +77,10 @@ def test_weights_alone_have_sizes_and_no_flops(folder, name):
 
     CONTAINERS[name](folder / name)
     summary = netscope.summarize(name)
-    assert summary.totals.params == sum(row.own_params for row in summary.rows) == RESNET18
+    assert summary.totals.params == sum(row.own.params for row in summary.rows) == RESNET18
     buffers = torchvision.models.resnet18().buffers()
     assert summary.totals.buffers == sum(item.numel() for item in buffers)
-    by_path = {row.path: row.params for row in summary.rows}
+    by_path = {row.path: row.total.params for row in summary.rows}
     assert by_path["layer1"] == 147_968
     assert summary.is_lower_bound
     assert summary.traced_on == "nowhere"
@@ -114,7 +114,7 @@ def test_mappings_in_mappings_are_modules_in_modules(folder):
     content["again"] = content
     torch.save(content, folder / "nested.pth")
     summary = netscope.summarize("nested.pth")
-    assert {row.path: row.params for row in summary.rows} == {"": 7, "encoder": 3, "decoder": 4}
+    assert {row.path: row.total.params for row in summary.rows} == {"": 7, "encoder": 3, "decoder": 4}
 
 
 def test_integers_are_weights_too(folder):

@@ -50,8 +50,8 @@ def assert_as_published(name):
         assert round(summary.totals.macs / 1e6) != thousandths, "no longer an exception"
     else:
         assert round(summary.totals.macs / 1e6) == thousandths
-    assert summary.totals.params == sum(row.own_params for row in summary.rows)
-    assert summary.totals.flops == sum(row.own_flops for row in summary.rows)
+    assert summary.totals.params == sum(row.own.params for row in summary.rows)
+    assert summary.totals.flops == sum(row.own.flops for row in summary.rows)
 
 
 @pytest.mark.parametrize("name", SPREAD)

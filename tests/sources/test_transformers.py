@@ -72,7 +72,7 @@ def test_inputs_come_from_the_signature_and_the_configuration(name):
     summary = netscope.summarize(name)
     assert {item.name: item.shape for item in summary.inputs} == SMALL_ONES[name]
     assert not summary.is_lower_bound
-    assert summary.totals.params == sum(row.own_params for row in summary.rows)
+    assert summary.totals.params == sum(row.own.params for row in summary.rows)
 
 
 @pytest.mark.parametrize("name", ["hf/gpt2@n_layer=1,n_embd=48", "hf/t5@num_layers=1", f"hf/mixtral@{EXPERTS},{SMALL}"])

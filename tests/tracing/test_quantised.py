@@ -28,8 +28,8 @@ def quantised(model):
 def test_a_dynamically_quantised_model_has_the_parameters_of_the_floating_one():
     before = netscope.summarize(Layers(), (2, 1, 4))
     after = netscope.summarize(quantised(Layers()), (2, 1, 4))
-    assert {row.path: row.own_params for row in after.rows} == {row.path: row.own_params for row in before.rows}
-    assert after.totals.params == sum(row.own_params for row in after.rows) == 1220
+    assert {row.path: row.own.params for row in after.rows} == {row.path: row.own.params for row in before.rows}
+    assert after.totals.params == sum(row.own.params for row in after.rows) == 1220
     assert (after.totals.unread_params, after.totals.flops) == (0, before.totals.flops)
 
 
@@ -61,7 +61,9 @@ def test_a_quantised_layer_that_never_ran_is_unread():
 @pytest.mark.slow
 def test_torchvisions_quantised_resnet_has_what_is_left_of_it_when_fused():
     floating = netscope.summarize("torchvision/resnet18").totals.params
-    norms = sum(row.params for row in netscope.summarize("torchvision/resnet18").rows if row.type_name == "BatchNorm2d")
+    norms = sum(
+        row.total.params for row in netscope.summarize("torchvision/resnet18").rows if row.type_name == "BatchNorm2d"
+    )
     totals = netscope.summarize("torchvision/quantized_resnet18@quantize=True").totals
     # Each normalisation has a scale and a shift; fused, the shift is the convolution's bias.
     assert totals.params == floating - norms // 2 == 11_684_712

@@ -105,8 +105,8 @@ def test_a_shared_block_is_counted_under_the_parent_that_called_it():
 
     shared = nn.Sequential(nn.Linear(4, 4))
     rows = {row.path: row for row in netscope.summarize(nn.Sequential(Branch(shared), Branch(shared)), (1, 4)).rows}
-    assert rows["0.block.0"].own_flops == rows["1.block.0"].own_flops == 32
-    assert (rows["0.block.0"].own_params, rows["1.block.0"].own_params) == (20, 0)
+    assert rows["0.block.0"].own.flops == rows["1.block.0"].own.flops == 32
+    assert (rows["0.block.0"].own.params, rows["1.block.0"].own.params) == (20, 0)
     assert rows["1.block.0"].notes == ("same module as 0.block.0",)
 
 
@@ -194,7 +194,7 @@ def test_work_in_threads_of_the_model_is_seen():
 
     summary = netscope.summarize(Threads(), (3, 4))
     assert summary.totals.macs == 2 * 3 * 16
-    assert [row.own_flops for row in summary.rows] == [0, 96, 96]
+    assert [row.own.flops for row in summary.rows] == [0, 96, 96]
 
 
 def test_a_root_whose_call_is_its_own_is_still_the_root():
@@ -207,7 +207,7 @@ def test_a_root_whose_call_is_its_own_is_still_the_root():
             return functional.relu(self.fc(x) @ x.new_zeros(4, 4))
 
     rows = netscope.summarize(Calls(), (2, 4)).rows
-    assert [(row.calls, row.own_flops) for row in rows] == [(1, 64), (1, 64)]
+    assert [(row.calls, row.own.flops) for row in rows] == [(1, 64), (1, 64)]
 
 
 def test_what_a_hook_of_the_root_runs_belongs_to_the_root():

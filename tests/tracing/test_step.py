@@ -15,7 +15,7 @@ PRODUCT = 2 * B * D * D
 
 
 def backward_of(summary):
-    return {row.path: row.own_backward_flops for row in summary.rows if row.own_backward_flops}
+    return {row.path: row.own.backward_flops for row in summary.rows if row.own.backward_flops}
 
 
 @pytest.fixture(params=["meta", "cpu"])
@@ -176,8 +176,8 @@ def test_a_backward_pass_that_fails_is_called_so(step):
 
 def test_ops_are_told_apart_by_their_pass(step):
     row = step(linears(2)).rows[2]
-    assert sum(op.flops for op in row.ops) == row.own_flops == PRODUCT
-    assert sum(op.flops for op in row.backward_ops) == row.own_backward_flops == 2 * PRODUCT
+    assert sum(op.flops for op in row.ops) == row.own.flops == PRODUCT
+    assert sum(op.flops for op in row.backward_ops) == row.own.backward_flops == 2 * PRODUCT
 
 
 class OpenParameters(nn.Module):
@@ -237,7 +237,7 @@ def test_torchs_own_counter_agrees(name):
     with FlopCounterMode(display=False) as counter:
         model(x).sum().backward()
     assert summary.totals.step_flops == counter.get_total_flops()
-    assert sum(row.own_backward_flops for row in summary.rows) == summary.totals.backward_flops
+    assert sum(row.own.backward_flops for row in summary.rows) == summary.totals.backward_flops
 
 
 def test_outside_of_training_nothing_goes_back():

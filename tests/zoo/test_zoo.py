@@ -19,7 +19,7 @@ def leaf_layers(summary):
     parents = {row.path.rpartition(".")[0] for row in summary.rows if row.path}
     cells = tuple(f"{row.path}." for row in summary.rows if row.type_name in CELLS)
     return [
-        [row.type_name, list(row.output_shapes[0]), row.params]
+        [row.type_name, list(row.output_shapes[0]), row.total.params]
         for row in summary.rows
         if (row.path not in parents or row.type_name in CELLS) and not row.path.startswith(cells)
     ]

@@ -131,8 +131,8 @@ def descriptions(before: LayerRow, after: LayerRow) -> Iterator[AttributeChange]
 
 
 def _of_tensors(before: LayerRow, after: LayerRow, wiring: Wiring) -> Iterator[AttributeChange]:
-    if not before.tensors and not after.tensors and before.own_params != after.own_params:
-        yield AttributeChange(name="own_params", before=before.own_params, after=after.own_params)
+    if not before.tensors and not after.tensors and before.own.params != after.own.params:
+        yield AttributeChange(name="own_params", before=before.own.params, after=after.own.params)
     tensors, others = ({tensor.name: tensor for tensor in row.tensors} for row in (before, after))
     for name in dict.fromkeys((*tensors, *others)):
         yield from _of_tensor(name, tensors.get(name), others.get(name), wiring)

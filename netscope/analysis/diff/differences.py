@@ -10,7 +10,6 @@ from netscope.schema import (
     AttributeChange,
     ChangeKind,
     ComparedModel,
-    Delta,
     Ignorable,
     LayerChange,
     ModelDiff,
@@ -27,16 +26,11 @@ def diff_summaries(before: Summary, after: Summary, ignored: Collection[Ignorabl
         ignored: what is left out of the comparison, and of the figures of both sides.
     """
     before, after = without(before, ignored), without(after, ignored)
-    totals, others = before.totals, after.totals
     return ModelDiff(
         before=ComparedModel.of(before),
         after=ComparedModel.of(after),
         changes=_with_unexplained(list(_changes(before, after))),
-        delta=Delta(
-            params=others.params - totals.params,
-            trainable_params=others.trainable_params - totals.trainable_params,
-            flops=others.flops - totals.flops,
-        ),
+        delta=after.totals - before.totals,
         ignored=tuple(sorted(set(ignored))),
         notes=tuple(not_compared(before, after)),
     )

@@ -4,10 +4,13 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import accumulate
+from typing import TypeVar
 
 from netscope.analysis.diff.layers import family, told_ops
 from netscope.analysis.unread import unread_names
-from netscope.schema import Ignorable, LayerRow, LayerTensor, Summary
+from netscope.schema import Figures, Ignorable, LayerRow, LayerTensor, Summary
+
+_F = TypeVar("_F", bound=Figures)
 
 _WITHOUT_BIAS = {"aten.addmm": "aten.mm", "aten.baddbmm": "aten.bmm", "aten.addmv": "aten.mv"}
 """What runs in an op's place where there is no bias to add."""
@@ -57,11 +60,10 @@ def _does_nothing(row: LayerRow, mode: str) -> bool:
 
 def _without_biases(summary: Summary) -> Summary:
     own = {row.path: _biases(row) for row in summary.rows}
-    inside: dict[str, tuple[int, int, int]] = dict.fromkeys(own, (0, 0, 0))
-    for path, (params, trainable, unread) in own.items():
+    inside = dict.fromkeys(own, Figures(unread_params=0))
+    for path, biases in own.items():
         for above in ("", *accumulate(filter(None, path.split(".")), "{}.{}".format)):
-            sums = inside[above]
-            inside[above] = (sums[0] + params, sums[1] + trainable, sums[2] + unread)
+            inside[above] += biases
     rows = tuple(
         replace(
             row,
@@ -69,32 +71,30 @@ def _without_biases(summary: Summary) -> Summary:
             tensors=tuple(tensor for tensor in row.tensors if not _is_bias(tensor)),
             ops=tuple(replace(op, op=_WITHOUT_BIAS.get(op.op, op.op)) for op in row.ops),
             computation="" if any(map(_is_bias, row.tensors)) else row.computation,
-            params=row.params - inside[row.path][0],
-            trainable_params=row.trainable_params - inside[row.path][1],
-            own_params=row.own_params - own[row.path][0],
-            own_trainable_params=row.own_trainable_params - own[row.path][1],
-            unread_params=row.unread_params - inside[row.path][2],
-            own_unread_params=row.own_unread_params - own[row.path][2],
+            own=_less(row.own, own[row.path]),
+            total=_less(row.total, inside[row.path]),
         )
         for row in summary.rows
     )
-    all_unread = summary.totals.unread_params
-    totals = replace(
-        summary.totals,
-        params=summary.totals.params - inside[""][0],
-        trainable_params=summary.totals.trainable_params - inside[""][1],
-        unread_params=None if all_unread is None else all_unread - inside[""][2],
-    )
-    return replace(summary, rows=rows, totals=totals, unread_parameters=unread_names(rows))
+    return replace(summary, rows=rows, totals=_less(summary.totals, inside[""]), unread_parameters=unread_names(rows))
 
 
-def _biases(row: LayerRow) -> tuple[int, int, int]:
-    """Elements of the biases that this row owns, of those that are trainable, and of those that were not read."""
+_BIAS_FIGURES = ("params", "trainable_params", "unread_params")
+
+
+def _less(figures: _F, biases: Figures) -> _F:
+    """Returns ``figures`` without the parameters of ``biases``."""
+    rest = figures - biases
+    return replace(figures, **{name: getattr(rest, name) for name in _BIAS_FIGURES})
+
+
+def _biases(row: LayerRow) -> Figures:
+    """Returns the figures of the biases that this row owns."""
     biases = [tensor for tensor in row.tensors if _is_bias(tensor) and tensor.shared_with is None]
-    return (
-        sum(tensor.elements for tensor in biases),
-        sum(tensor.elements for tensor in biases if tensor.trainable),
-        sum(tensor.elements for tensor in biases if tensor.unread),
+    return Figures(
+        params=sum(tensor.elements for tensor in biases),
+        trainable_params=sum(tensor.elements for tensor in biases if tensor.trainable),
+        unread_params=sum(tensor.elements for tensor in biases if tensor.unread),
     )
 
 

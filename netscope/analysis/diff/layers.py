@@ -79,7 +79,7 @@ class LayerTree:
             self.signatures.append(_signature(row, is_leaf=is_leaf))
             self.families.append(family(row))
             self.weights.append(weight(row))
-            if is_leaf or row.tensors or row.own_params or row.own_flops:
+            if is_leaf or row.tensors or row.own.params or row.own.flops:
                 self.units.append(position)
         self.subtrees = list(self._hashed())
 
@@ -120,7 +120,7 @@ class LayerTree:
 
 def _signature(row: LayerRow, *, is_leaf: bool) -> Hashable:
     """What a row is by itself. A module that only holds others is known by what it does itself, not by its class."""
-    own = (tuple(_tensor_signature(tensor) for tensor in row.tensors), row.own_params, told_ops(row.ops))
+    own = (tuple(_tensor_signature(tensor) for tensor in row.tensors), row.own.params, told_ops(row.ops))
     if not is_leaf and not row.tensors:
         return own
     return (row.type_name, told_hyperparameters(row), *own)
@@ -172,7 +172,7 @@ def family(row: LayerRow) -> str:
 
 def weight(row: LayerRow) -> int:
     """What leaving it out costs: more, the more parameters or else multiply–adds it has of its own."""
-    return LIGHTEST + int(10 * max(log10(1 + row.own_params), log10(1 + row.own_flops) - 3, 0))
+    return LIGHTEST + int(10 * max(log10(1 + row.own.params), log10(1 + row.own.flops) - 3, 0))
 
 
 def dissimilarity(before: LayerRow, after: LayerRow) -> int:
@@ -183,7 +183,7 @@ def dissimilarity(before: LayerRow, after: LayerRow) -> int:
             pairs = [(value, after.hyperparameters[name]) for name, value in before.hyperparameters.items()]
         far = sum(_distance(value, other) for value, other in pairs if value != other) / len(pairs)
     else:
-        far = 1.0 if before.own_params != after.own_params else 0.5
+        far = 1.0 if before.own.params != after.own.params else 0.5
     return 20 + int(60 * (far if before.type_name == after.type_name else (1 + far) / 2))
 
 

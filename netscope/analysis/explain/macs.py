@@ -11,23 +11,23 @@ Found = tuple[str, str, int] | None
 
 def macs_derivation(row: LayerRow) -> Derivation | None:
     """That of its own; None if it does none, or an op has no formula."""
-    if not row.own_flops or any(op.flops is None for op in row.ops):
+    if not row.own.flops or any(op.flops is None for op in row.ops):
         return None
     for rule in (_convolution, _linear, _attention, _recurrent):
         found = rule(row)
         if found is None:
             continue
         symbols, figures, value = found
-        if value * row.calls == row.own_macs:
+        if value * row.calls == row.own.macs:
             calls = f", {row.calls} times" if row.calls > 1 else ""
             note = ("the additions of the bias are not counted",) if has_bias(row) else ()
             return Derivation(
                 quantity="MACs",
                 rule=symbols,
                 arithmetic=f"{figures} = {value:,}{calls}",
-                value=row.own_macs,
+                value=row.own.macs,
                 short=f"{figures} = {value:,}",
-                notes=(f"FLOPs are twice as many: {row.own_flops:,}", *note),
+                notes=(f"FLOPs are twice as many: {row.own.flops:,}", *note),
             )
     return _listed(row)
 
@@ -94,11 +94,11 @@ def _recurrent(row: LayerRow) -> Found:
 def _listed(row: LayerRow) -> Derivation:
     """By op."""
     parts = [f"{op.op} {op.calls}×: {(op.flops or 0) // 2:,}" for op in row.ops if op.flops]
-    text = f"{' + '.join(parts)}" + (f" = {row.own_macs:,}" if len(parts) > 1 else "")
+    text = f"{' + '.join(parts)}" + (f" = {row.own.macs:,}" if len(parts) > 1 else "")
     return Derivation(
         quantity="MACs",
         rule="",
         arithmetic=text,
-        value=row.own_macs,
-        notes=(f"FLOPs are twice as many: {row.own_flops:,}",),
+        value=row.own.macs,
+        notes=(f"FLOPs are twice as many: {row.own.flops:,}",),
     )

@@ -11,11 +11,11 @@ GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 def params_derivation(row: LayerRow) -> Derivation | None:
     """That of its own parameters; None if it has none."""
-    if not row.own_params:
+    if not row.own.params:
         return None
     for rule in (_convolution, _linear, _norm, _embedding, _attention, _recurrent):
         found = rule(row)
-        if found is not None and found[2] == row.own_params:
+        if found is not None and found[2] == row.own.params:
             symbols, figures, value = found
             return Derivation(
                 quantity="parameters",
@@ -96,7 +96,7 @@ def _attention(row: LayerRow) -> Found:
     bias = f" + {width}" if has_bias(row) else ""
     one = width * width + (width if has_bias(row) else 0)
     # torch's own layer has the projection of its output as a child, whose weights it uses without calling it.
-    if row.own_params == one * 3:
+    if row.own.params == one * 3:
         return "Q, K and V: 3·(E·E + E)", f"3·({width}·{width}{bias})", one * 3
     return "Q, K, V and the output: 4·(E·E + E)", f"4·({width}·{width}{bias})", one * 4
 
@@ -126,5 +126,5 @@ def _listed(row: LayerRow) -> Derivation:
         for item in row.tensors
         if not item.is_buffer and item.shared_with is None and item.shape is not None
     ]
-    text = f"{' + '.join(parts)} = {row.own_params:,}"
-    return Derivation(quantity="parameters", rule="", arithmetic=text, value=row.own_params, short=text)
+    text = f"{' + '.join(parts)} = {row.own.params:,}"
+    return Derivation(quantity="parameters", rule="", arithmetic=text, value=row.own.params, short=text)

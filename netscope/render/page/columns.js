@@ -64,14 +64,13 @@ function layerGrid(side, host, tools) {
       key: "output", title: "Output", text: true, width: 142, sortValue: (node) => node.row.output,
       fill: (cell, node) => { cell.textContent = node.row.output; cell.title = node.row.output; },
     },
-    ...side.figures.flatMap(({ key, title, kind }) => {
+    ...side.figures.flatMap(({ key, title, kind, bounded }) => {
       const whole = side.root.total[key];
-      const counts = key === "flops" || key === "backward";
       return [
         {
           key, title, right: true, width: kind === "count" ? 122 : 112, about: `Sort by the modules' own ${title}`,
           sortValue: (node) => Number(node.row.own[key] ?? 0),
-          fill: (cell, node, grid) => figureCell(cell, figures(node, grid)[key], kind, counts && node.row.bound),
+          fill: (cell, node, grid) => figureCell(cell, figures(node, grid)[key], kind, bounded && node.row.bound),
         },
         ...(kind === "bytes" && !side.trained ? [] : [{
           key: `${key}-share`, title: `% ${title}`, class: "share", width: 128, about: `Sort by the modules' own share of ${title}`,

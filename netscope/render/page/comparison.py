@@ -69,7 +69,7 @@ def _key(column: Column, cell: Any, row: ComparedArchitecture) -> Any:
     known = COMPARED_COLUMNS.get(column.key)
     if known is None:
         return printable(cell.path.lower() if column.kind == "name" else str(cell or "").lower()) or None
-    found = None if row.error else (known.sorted_by or known.value)(row)
+    found = None if row.error else known.sorted_value(row)
     if isinstance(found, str):
         return printable(found.lower()) or None
     return found if isinstance(found, float) else exact(found) if isinstance(found, int) else None
@@ -80,8 +80,8 @@ def _point(row: ComparedArchitecture) -> dict[str, Any]:
         "name": printable(title_of(row)),
         "idea": printable(row.idea),
         "year": row.year,
-        "params": exact(row.params),
-        "flops": exact(row.flops),
+        "params": exact(COMPARED_COLUMNS["params"].sorted_value(row)),
+        "flops": exact(COMPARED_COLUMNS["flops"].sorted_value(row)),
         "activations": exact(row.peak_activation_bytes),
         "bound": row.is_lower_bound,
         "top1": row.top1,

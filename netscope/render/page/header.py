@@ -104,12 +104,12 @@ def _figures(summary: Summary) -> Iterator[Figure]:
             exact=f"{numbers.count(peak.bytes)} bytes",
             note=f"{numbers.size(peak.activations)} activations" + (f", most in {peak.path}" if peak.path else ""),
         )
-    elif totals.memory.activations or summary.optimizer:
+    elif totals.activation_bytes or summary.optimizer:
         yield Figure(
             label="memory of a step",
-            value=numbers.size(totals.memory.total),
-            exact=f"{numbers.count(totals.memory.total)} bytes",
-            note=f"{numbers.size(totals.memory.activations)} activations kept for backward",
+            value=numbers.size(totals.memory_bytes),
+            exact=f"{numbers.count(totals.memory_bytes)} bytes",
+            note=f"{numbers.size(totals.activation_bytes)} activations kept for backward",
         )
     if totals.buffers:
         yield Figure(

@@ -1,6 +1,7 @@
 """What the page's scripts draw from: one plain, compact object, every text in it once."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from netscope.render import numbers
@@ -13,7 +14,17 @@ from netscope.render.page.families import FAMILIES, family_of_op, family_of_row
 from netscope.render.summary import COLUMNS, appearance
 from netscope.render.terminal import cell_text
 from netscope.render.tree import TreeNode, fold, tree_of
-from netscope.schema import ArchitectureReport, BenchResult, DiffReport, LayerRow, ModelDiff, Summary
+from netscope.schema import (
+    METRICS,
+    ArchitectureReport,
+    BenchResult,
+    DiffReport,
+    Figures,
+    LayerRow,
+    Metric,
+    ModelDiff,
+    Summary,
+)
 
 LARGEST_EXACT = 2**53 - 1
 """The largest integer up to which a browser's numbers are exact; larger ones travel as text."""
@@ -60,7 +71,7 @@ def _side(report: ArchitectureReport, texts: Texts) -> dict[str, Any]:
         "traced": bool(summary.totals.flops or any(row.calls for row in summary.rows)),
         "rows": _rows(report, texts),
         "runs": list(_runs(summary)),
-        "figures": _figures(report),
+        "figures": [_figure(metric, summary) for metric in _metrics(report)],
         "chain": [
             {
                 "rows": [position_of.get(path, -1) for path in stage.paths],
@@ -113,52 +124,37 @@ def _rows(report: ArchitectureReport, texts: Texts) -> dict[str, list[Any]]:
         "bound": [int(row.is_lower_bound) for row in rows],
         "notes": [texts.position("; ".join(row.notes)) for row in rows],
     }
-    times = _times(report)
-    for figure in _figures(report):
-        key = figure["key"]
-        if key == "time":
-            columns["time"] = [times.get(row.path, (None, None))[0] for row in rows]
-            columns["own_time"] = [times.get(row.path, (None, None))[1] for row in rows]
-        else:
-            total, own = _FIGURES[key]
-            columns[key] = [exact(total(row)) for row in rows]
-            columns[f"own_{key}"] = [exact(own(row)) for row in rows]
+    timed = _timed_rows(report)
+    for metric in _metrics(report):
+        of = timed if metric.unit == "seconds" else rows
+        columns[metric.key] = [exact(metric.value(row.total)) for row in of]
+        columns[f"own_{metric.key}"] = [exact(metric.value(row.own)) for row in of]
     return columns
 
 
-_FIGURES: dict[str, tuple[Callable[[LayerRow], int], Callable[[LayerRow], int]]] = {
-    "params": (lambda row: row.params, lambda row: row.own_params),
-    "flops": (lambda row: row.flops, lambda row: row.own_flops),
-    "backward": (lambda row: row.backward_flops, lambda row: row.own_backward_flops),
-    "memory": (lambda row: row.memory.total, lambda row: row.own_memory.total),
-}
-"""Figure → how a row's is had from it, and what is its own."""
+def _metrics(report: ArchitectureReport) -> Iterator[Metric]:
+    """Yields the metrics that the page shows: parameters and FLOPs wherever they are known, others if there are any."""
+    summary = report.summary
+    for metric in METRICS.values():
+        rows = _timed_rows(report) if metric.unit == "seconds" else summary.rows
+        is_known = metric.in_diff and (not metric.counts_ops or bool(rows[0].calls))
+        if metric.in_page and rows and (is_known or metric.value(rows[0].total)):
+            yield metric
 
 
-def _figures(report: ArchitectureReport) -> list[dict[str, str]]:
-    """Which figures there are, each with its title and how it is shown."""
-    totals = report.summary.totals
-    found = [{"key": "params", "title": "Params", "kind": "count"}]
-    if totals.flops or report.summary.rows[0].calls:
-        found.append({"key": "flops", "title": "FLOPs", "kind": "flops"})
-    if totals.backward_flops:
-        found.append({"key": "backward", "title": "Backward FLOPs", "kind": "flops"})
-    if totals.memory.total:
-        # Outside of training no row has more than what it keeps.
-        title = "Memory" if report.summary.mode == "train" else "Weights + buffers"
-        found.append({"key": "memory", "title": title, "kind": "bytes"})
-    if _times(report):
-        found.append({"key": "time", "title": "Time", "kind": "seconds"})
-    return found
+def _figure(metric: Metric, summary: Summary) -> dict[str, Any]:
+    # Outside of training, modules keep nothing else.
+    heading = "Weights + buffers" if metric.key == "memory" and summary.mode == "eval" else metric.heading
+    return {"key": metric.key, "title": heading, "kind": metric.unit, "bounded": metric.counts_ops}
 
 
-def _times(report: ArchitectureReport) -> dict[str, tuple[float | None, float | None]]:
-    """Path → measured time, on the inputs that the other figures are of."""
-    summary = report.summary if _has_times(report.summary) else None
-    for result in _with_times(report):
-        summary = result.layers
-        break
-    return {row.path: (row.time_s, row.own_time_s) for row in summary.rows} if summary is not None else {}
+def _timed_rows(report: ArchitectureReport) -> Sequence[LayerRow]:
+    """The rows with measured times, in the summary's order; empty if nothing was measured on the same inputs."""
+    timed = next((result.layers for result in _with_times(report)), report.summary)
+    if timed is None or not _has_times(timed):
+        return ()
+    row_of = {row.path: row for row in timed.rows}
+    return [row_of.get(row.path, replace(row, own=Figures(), total=Figures())) for row in report.summary.rows]
 
 
 def _timed(report: ArchitectureReport) -> str:
@@ -178,7 +174,7 @@ def _with_times(report: ArchitectureReport) -> Iterator[BenchResult]:
 
 
 def _has_times(summary: Summary) -> bool:
-    return any(row.time_s is not None for row in summary.rows)
+    return any(row.total.time_s is not None for row in summary.rows)
 
 
 def _runs(summary: Summary) -> Iterator[tuple[int, int, str]]:
@@ -218,11 +214,12 @@ def _diff(report: DiffReport, texts: Texts) -> dict[str, Any]:
         "quiet": [int(node.is_quiet) for _, node in nodes],
         "whole": [int(node.is_whole) for _, node in nodes],
     }
-    for name in ("params", "flops"):
+    for metric in METRICS.values():
         for position, side in enumerate(("before", "after")):
-            figures: Iterable[int] = (getattr(node, name)[position] for _, node in nodes)
-            rows[f"{name}_{side}"] = [exact(value) for value in figures]
-            rows[f"own_{name}_{side}"] = [exact(own_figures(change, name)[position]) for change in changes]
+            if metric.in_diff:
+                rows[f"{metric.key}_{side}"] = [exact(metric.value(node.figures[position])) for _, node in nodes]
+                own = (own_figures(change)[position] for change in changes)
+                rows[f"own_{metric.key}_{side}"] = [exact(metric.value(figures)) for figures in own]
     return {"rows": rows, "removed": _removed(report.diff)}
 
 

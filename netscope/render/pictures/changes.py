@@ -90,12 +90,9 @@ def _told(node: DiffNode) -> _Told | None:
     """A node with its own figures, or if nothing is shown below it with all that is there."""
     if node.equal:
         return None
-    if node.children:
-        params, flops = (own_figures(node.change, name) for name in ("params", "flops"))
-        copies = node.copies
-    else:
-        params, flops, copies = node.params, node.flops, 1
-    told = _Told(node=node, params=copies * (params[1] - params[0]), flops=copies * (flops[1] - flops[0]))
+    (before, after), copies = (own_figures(node.change), node.copies) if node.children else (node.figures, 1)
+    delta = after - before
+    told = _Told(node=node, params=copies * delta.params, flops=copies * delta.flops)
     is_change = node.change.kind != "same" and not (node.children and node.change.kind != "changed")
     return told if is_change or told.params or told.flops else None
 

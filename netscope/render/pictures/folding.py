@@ -84,7 +84,7 @@ def fold_flow(summary: Summary, dataflow: Sequence[DataflowNode]) -> tuple[FlowN
 def _openable(rows: Sequence[LayerRow], below: dict[str, list[LayerRow]]) -> list[LayerRow]:
     first = {(row.type_name, row.output_shapes): row for row in reversed(rows)}
     return [
-        row for row in rows if below[row.path] and not row.own_flops and row is first[row.type_name, row.output_shapes]
+        row for row in rows if below[row.path] and not row.own.flops and row is first[row.type_name, row.output_shapes]
     ]
 
 

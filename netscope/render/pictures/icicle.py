@@ -51,10 +51,12 @@ def icicle_panels(summary: Summary) -> Iterator[Panel]:
     bound = "≥ " if summary.is_lower_bound else ""
     totals = summary.totals
     if totals.params:
-        yield _panel(f"Parameters: {numbers.count(totals.params)}", summary, lambda row: row.params, families)
+        yield _panel(f"Parameters: {numbers.count(totals.params)}", summary, lambda row: row.total.params, families)
     if totals.flops:
         told = "shares of what could be counted" if summary.is_lower_bound else ""
-        yield _panel(f"FLOPs: {bound}{numbers.count(totals.flops)}", summary, lambda row: row.flops, families, told)
+        yield _panel(
+            f"FLOPs: {bound}{numbers.count(totals.flops)}", summary, lambda row: row.total.flops, families, told
+        )
 
 
 def _panel(

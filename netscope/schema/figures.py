@@ -1,0 +1,213 @@
+"""Figures of modules and models, and the one table that says how each of them is named, shown and limited.
+
+Columns, sort orders, rules, deltas, CSV, dataframes and the page all read ``METRICS``. A new metric is a field of
+``Figures`` with its line in the table, and its computation in ``analysis/summary.py``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import reduce
+from types import MappingProxyType
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Costs of a module or a model. They add up: the total of a module is its own plus the totals of its children.
+
+    Attributes:
+        params: number of elements of the distinct parameters, each on the first module that has it.
+        trainable_params: elements of the parameters that require a gradient.
+        unread_params: elements of the parameters that no op read; None if unknown, as for a weights file.
+        flops: FLOPs of the forward pass, over all calls.
+        backward_flops: FLOPs of the backward pass; 0 outside of training.
+        param_bytes: size of the parameters, in their own dtypes.
+        buffer_bytes: size of the buffers, in their own dtypes.
+        gradient_bytes: size of the gradients, in the parameters' dtypes; 0 outside of training.
+        optimizer_bytes: size of the state that the optimizer keeps between steps; 0 outside of training.
+        activation_bytes: size of the forward pass's results that autograd saves for the backward pass, each storage
+            once, without parameters, buffers and inputs; 0 outside of training.
+        time_s: measured time of the calls in one forward pass, in seconds; None if it was not measured.
+    """
+
+    params: int = 0
+    trainable_params: int = 0
+    unread_params: int | None = None
+    flops: int = 0
+    backward_flops: int = 0
+    param_bytes: int = 0
+    buffer_bytes: int = 0
+    gradient_bytes: int = 0
+    optimizer_bytes: int = 0
+    activation_bytes: int = 0
+    time_s: float | None = None
+
+    @property
+    def macs(self) -> int:
+        """Multiply–adds of the forward pass."""
+        return self.flops // 2
+
+    @property
+    def step_flops(self) -> int:
+        """FLOPs of a forward and a backward pass."""
+        return self.flops + self.backward_flops
+
+    @property
+    def memory_bytes(self) -> int:
+        """Sum of all the sizes in bytes."""
+        kept = self.param_bytes + self.buffer_bytes + self.activation_bytes
+        return kept + self.gradient_bytes + self.optimizer_bytes
+
+    def __add__(self, other: "Figures") -> "Figures":
+        """Sums field by field; an unknown figure adds nothing to a known one."""
+        return Figures(**{name: _sum(getattr(self, name), getattr(other, name)) for name in FIELDS})
+
+    def __sub__(self, other: "Figures") -> "Figures":
+        """Differences field by field; unknown where either side is."""
+        return Figures(**{name: _difference(getattr(self, name), getattr(other, name)) for name in FIELDS})
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in FIELDS)
+
+    @classmethod
+    def sum(cls, items: Iterable["Figures"]) -> "Figures":
+        """Returns the sum of ``items``."""
+        return reduce(cls.__add__, items)
+
+
+def _sum(left: Any, right: Any) -> Any:
+    return right if left is None else left if right is None else left + right
+
+
+def _difference(left: Any, right: Any) -> Any:
+    return None if left is None or right is None else left - right
+
+
+FIELDS = tuple(field.name for field in fields(Figures))
+
+Unit = Literal["count", "flops", "bytes", "seconds"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One line of the table: a figure as columns, rules and formats know it.
+
+    Attributes:
+        name: key of rules and dataframes, ``"trainable_params"``.
+        heading: column heading, ``"Trainable"``.
+        noun: its name in sentences, ``"trainable parameters"``.
+        unit: how its values are written.
+        value: its value, from the figures.
+        column: key of its columns, if it is not ``name`` with hyphens: ``"trainable"``, ``"own-trainable"``.
+        counts_ops: whether an op without a formula makes it a lower bound.
+        is_sum: whether the values of modules add up, so that shares and limits make sense.
+        needs_training: whether there is none outside of a training step.
+        depends_on_device: whether it differs between devices and versions of torch for the same architecture.
+        in_csv: whether CSV has it without being asked.
+        in_page: whether the page has it, if there is any.
+        in_diff: whether the table of a diff has it.
+    """
+
+    name: str
+    heading: str
+    noun: str
+    unit: Unit
+    value: Callable[[Figures], Any]
+    column: str = ""
+    counts_ops: bool = False
+    is_sum: bool = True
+    needs_training: bool = False
+    depends_on_device: bool = False
+    in_csv: bool = False
+    in_page: bool = False
+    in_diff: bool = False
+
+    @property
+    def key(self) -> str:
+        """Key of its columns."""
+        return self.column or self.name.replace("_", "-")
+
+    @property
+    def is_of_inference(self) -> bool:
+        """Whether a forward pass alone has it, without a measurement."""
+        return self.is_sum and not self.needs_training and self.unit != "seconds"
+
+    @property
+    def lowercase_heading(self) -> str:
+        """The heading within a line: ``"params"``, and still ``"FLOPs"``."""
+        return self.heading if self.heading[1].isupper() else self.heading.lower()
+
+
+def _flops_per_second(figures: Figures) -> float | None:
+    return figures.flops / figures.time_s if figures.time_s and figures.flops else None
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            Metric(
+                name="params", heading="Params", noun="parameters", unit="count", value=lambda figures: figures.params,
+                in_csv=True, in_page=True, in_diff=True,
+            ),
+            Metric(
+                name="trainable_params", column="trainable", heading="Trainable", noun="trainable parameters",
+                unit="count", value=lambda figures: figures.trainable_params, in_csv=True,
+            ),
+            Metric(
+                name="unread_params", column="unread", heading="Unread", noun="unread parameters", unit="count",
+                value=lambda figures: figures.unread_params, in_csv=True,
+            ),
+            Metric(
+                name="flops", heading="FLOPs", noun="FLOPs", unit="flops", value=lambda figures: figures.flops,
+                counts_ops=True, in_csv=True, in_page=True, in_diff=True,
+            ),
+            Metric(
+                name="macs", heading="MACs", noun="MACs", unit="flops", value=lambda figures: figures.macs,
+                counts_ops=True,
+            ),
+            Metric(
+                name="backward_flops", heading="Backward", noun="backward FLOPs", unit="flops",
+                value=lambda figures: figures.backward_flops, counts_ops=True, needs_training=True, in_csv=True,
+                in_page=True,
+            ),
+            Metric(
+                name="backward_macs", heading="Backward", noun="backward MACs", unit="flops",
+                value=lambda figures: figures.backward_flops // 2, counts_ops=True, needs_training=True,
+            ),
+            Metric(
+                name="step_flops", column="step", heading="Step", noun="FLOPs of a training step", unit="flops",
+                value=lambda figures: figures.step_flops, counts_ops=True, needs_training=True,
+            ),
+            Metric(
+                name="weight_bytes", column="weights", heading="Weights", noun="bytes of weights", unit="bytes",
+                value=lambda figures: figures.param_bytes,
+            ),
+            Metric(
+                name="gradient_bytes", column="gradients", heading="Gradients", noun="bytes of gradients", unit="bytes",
+                value=lambda figures: figures.gradient_bytes, needs_training=True, in_csv=True,
+            ),
+            Metric(
+                name="optimizer_bytes", column="optimizer-state", heading="Optimizer", noun="bytes of optimizer state",
+                unit="bytes", value=lambda figures: figures.optimizer_bytes, needs_training=True, in_csv=True,
+            ),
+            Metric(
+                name="activation_bytes", column="activations", heading="Activations", noun="bytes of activations",
+                unit="bytes", value=lambda figures: figures.activation_bytes, needs_training=True,
+                depends_on_device=True, in_csv=True,
+            ),
+            Metric(
+                name="memory", heading="Memory", noun="bytes of memory", unit="bytes",
+                value=lambda figures: figures.memory_bytes, depends_on_device=True, in_page=True,
+            ),
+            Metric(
+                name="time_s", column="time", heading="Time", noun="seconds", unit="seconds",
+                value=lambda figures: figures.time_s, in_page=True,
+            ),
+            Metric(
+                name="flop_rate", heading="FLOP/s", noun="FLOP/s", unit="flops", value=_flops_per_second, is_sum=False,
+            ),
+        )
+    }
+)  # fmt: skip
+"""Every metric by its name, in the order of columns."""
