@@ -16,7 +16,7 @@ from netscope.cli.options import (
     SeqLenOption,
 )
 from netscope.cli.output import answering, check_output, write_result
-from netscope.render import COLUMNS, View, check_format, check_view
+from netscope.render import COLUMNS_TEXT, View, check_format, check_view
 
 
 def summary(
@@ -37,7 +37,7 @@ def summary(
         int | None, typer.Option("--depth", "-d", metavar="N", help="Shows this many levels below the root.")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option("--columns", "-c", metavar="A,B,…", help=f"Which columns: {', '.join(COLUMNS)}.")
+        str | None, typer.Option("--columns", "-c", metavar="A,B,…", help=f"Which columns: {COLUMNS_TEXT}.")
     ] = None,
     sort: Annotated[
         str,

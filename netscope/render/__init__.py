@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from netscope.render.diff import DiffView, check_diff_view
     from netscope.render.document import Canvas, Document, printable
     from netscope.render.formats import CHECK_FORMATS, FORMATS, check_format, display, render
-    from netscope.render.summary import COLUMNS, View, check_view
+    from netscope.render.summary import COLUMNS_TEXT, View, check_view
 
 __all__ = [
     "CHECK_FORMATS",
-    "COLUMNS",
+    "COLUMNS_TEXT",
     "COMPARED_COLUMNS",
     "FORMATS",
     "Canvas",

@@ -105,6 +105,10 @@ COLUMNS: dict[str, _SummaryColumn] = {
 """Every column that ``--columns`` can name; the layer's own name always stands first."""
 
 _OF_KEY = {metric.key: metric for metric in METRICS.values()}
+COLUMNS_TEXT = (
+    f"type, input, output, calls, {', '.join(_OF_KEY)}; own-NAME leaves out the children's, "
+    "NAME-share and NAME-bar show the share of the total"
+)
 SORTS = ("order", *_OF_KEY, "name")
 
 USUAL = ("type", "output", "params", "params-share", "params-bar", "flops", "flops-share", "flops-bar")
@@ -182,12 +186,10 @@ def check_view(view: View) -> None:
         UsageError: unknown column or order, or a negative depth.
     """
     if view.columns is not None and not any(view.columns):
-        raise UsageError(f"--columns names none; the columns are {', '.join(COLUMNS)}")
+        raise UsageError(f"--columns names none; the columns are {COLUMNS_TEXT}")
     for key in view.columns or ():
         if key not in COLUMNS:
-            raise UsageError(
-                f"there is no column {key!r}{did_you_mean(key, COLUMNS)}; the columns are {', '.join(COLUMNS)}"
-            )
+            raise UsageError(f"there is no column {key!r}{did_you_mean(key, COLUMNS)}; the columns are {COLUMNS_TEXT}")
     if view.sort not in SORTS:
         raise UsageError(f"there is no order {view.sort!r}; the orders are {', '.join(SORTS)}")
     if view.depth is not None and view.depth < 0:
