@@ -1,25 +1,28 @@
-"""Writes the reference pages that say what the code says: commands and JSON schema.
+"""Writes the reference pages that are generated from the code: commands, JSON schema and files.
 
     python docs/generate.py
 
-A test fails while the pages differ from what this writes.
+A test fails if a page is out of date.
 """
 
+import ast
 import inspect
 import re
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
+from house import FLOORS, PACKAGE, modules, owners
 from typer.main import get_command
 
 from netscope import schema
-from netscope.cli.app import app
+from netscope.cli.app import COMMANDS, app
 
 REFERENCE = Path(__file__).parent / "reference"
+GENERATED = "Generated from the code by `docs/generate.py`."
 RESULTS = (
     schema.Summary,
     schema.ModelDiff,
@@ -34,11 +37,11 @@ RESULTS = (
 
 
 def commands_page() -> str:
-    """Every command with its arguments and options."""
-    lines = ["# Commands", "", "Made from the code by `docs/generate.py`.", ""]
+    """Returns the page that lists every command with its arguments and options."""
+    lines = ["# Commands", "", GENERATED, ""]
     for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]  # the app has several
         lines += [f"## netscope {name}", "", command.help, "", *_options(command), ""]
-    lines.append("Exit codes are in [the grammar](grammar.md#exit-codes).")
+    lines.append("See also the [exit codes](grammar.md#exit-codes).")
     return "\n".join(lines) + "\n"
 
 
@@ -55,14 +58,14 @@ def _options(command: Any) -> Iterator[str]:
 
 
 def schema_page() -> str:
-    """Every result type with its fields."""
+    """Returns the page that lists every result type with its fields."""
     lines = [
         "# JSON schema",
         "",
-        "Made from the code by `docs/generate.py`.",
+        GENERATED,
         "",
-        f"A saved result has `schema_version` ({schema.SCHEMA_VERSION}) and `kind`, the name of its type, beside its",
-        "own fields. Shapes are arrays of integers, params are elements, FLOPs are those of one forward pass.",
+        f"A saved result has the fields of its type, and `kind` and `schema_version` ({schema.SCHEMA_VERSION}).",
+        "Shapes are arrays of integers. Parameters are counted in elements, FLOPs per forward pass.",
         "",
     ]
     for kind in _reachable(RESULTS):
@@ -79,7 +82,7 @@ def schema_page() -> str:
 
 
 def _reachable(kinds: tuple[Any, ...]) -> list[Any]:
-    """The types and, behind each, the ones that its fields hold."""
+    """Returns the types, each followed by the types of its fields."""
     found: list[Any] = []
 
     def visit(kind: Any) -> None:
@@ -113,7 +116,7 @@ def _type(hint: Any) -> str:  # noqa: PLR0911 - a table of cases
 
 
 def _meanings(kind: Any) -> dict[str, str]:
-    """What the ``Attributes`` section of the docstring says of each field."""
+    """Returns the description of each field, from the ``Attributes`` section of the docstring."""
     section = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
     found: dict[str, str] = {}
     for entry in re.split(r"\n(?=    \w)", section):
@@ -126,7 +129,36 @@ def _cell(text: str) -> str:
     return text.replace("``", "`").replace("|", r"\|")
 
 
-PAGES = {"commands.md": commands_page, "schema.md": schema_page}
+def files_page() -> str:
+    """Returns the page that lists every command with its files, and the files that several commands share."""
+    owner = owners()
+    lines = [
+        "# Files of each command",
+        "",
+        GENERATED,
+        "",
+        f"A command's files have its name on every floor: {', '.join(f'`{floor}/`' for floor in FLOORS)}.",
+        "A file under another name is listed with a command if no other command imports it.",
+        "[The architecture of the code](../explanation/architecture.md) describes the floors.",
+        "",
+    ]
+    for command in COMMANDS:
+        lines += [f"## {command}", "", *_files(module for module in owner if owner[module] == command), ""]
+    lines += ["## Shared", "", *_files(module for module in modules() if module not in owner), ""]
+    return "\n".join(lines)
+
+
+def _files(names: Iterable[str]) -> Iterator[str]:
+    yield "| file | contains |"
+    yield "| --- | --- |"
+    files = modules()
+    floors = dict.fromkeys((*FLOORS, *(name.partition(".")[0] for name in files)))
+    for name in sorted(names, key=lambda name: (list(floors).index(name.partition(".")[0]), files[name])):
+        tree = ast.parse((PACKAGE / files[name]).read_text(encoding="utf-8"))
+        yield f"| `{files[name].as_posix()}` | {_cell((ast.get_docstring(tree) or '').partition(chr(10))[0])} |"
+
+
+PAGES = {"commands.md": commands_page, "schema.md": schema_page, "files.md": files_page}
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ REPORTS = {
 }
 VIEWS = ((390, "dark"), (1280, "light"), (1280, "dark"), (1920, "light"))
 HEADS = {
+    "report-head": ("alexnet-paper", "light", 860),
     "report-light": ("alexnet-paper", "light", 1330),
     "report-dark": ("alexnet-paper", "dark", 1330),
     "report-diff": ("diff", "light", 2480),

@@ -1,15 +1,16 @@
 """Every example in the documentation is run, and shows what comes out.
 
 - ```` ```python title="my.py" ```` is written to that file; other Python is run, one namespace per page.
-- ```` ```console ```` has commands behind ``$`` and below each what it prints; a line ``…`` stands for any lines, and a
-  ``…`` within a line for any text.
+- ```` ```console ```` has commands after ``$``, each followed by its output, 100 columns wide; a line ``…`` matches any
+  lines, and a ``…`` within a line any text. ``--update-golden`` rewrites the output, with the same lines left out.
 """
 
 import io
 import re
 import shlex
 from contextlib import redirect_stderr, redirect_stdout
-from importlib.util import module_from_spec, spec_from_file_location
+from difflib import SequenceMatcher
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def name_of(page):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
     return tmp_path
 
 
@@ -44,8 +45,9 @@ SLOW = ("docs/how-to/benchmark.md", "docs/how-to/report.md")
     "page",
     [pytest.param(page, marks=[pytest.mark.slow] if name_of(page) in SLOW else [], id=name_of(page)) for page in PAGES],
 )
-def test_the_examples_on_a_page(page, folder):
+def test_the_examples_on_a_page(page, folder, request):
     namespace = {"__name__": "__docs__"}
+    update = request.config.getoption("--update-golden")
     for language, title, code in blocks(page):
         if language == "python" and title:
             (folder / title).write_text(code, encoding="utf-8")
@@ -54,10 +56,10 @@ def test_the_examples_on_a_page(page, folder):
             with redirect_stdout(io.StringIO()):
                 exec(compile(code, name_of(page), "exec"), namespace)  # noqa: S102
         elif language == "console":
-            check_console(code)
+            check_console(code, page if update else None)
 
 
-def check_console(code):
+def check_console(code, update=None):
     for part in re.split(r"^\$ ", code, flags=re.MULTILINE)[1:]:
         command, _, expected = part.partition("\n")
         arguments = shlex.split(command)
@@ -68,19 +70,51 @@ def check_console(code):
         with redirect_stdout(out), redirect_stderr(err):
             run(arguments[1:])
         shown = out.getvalue() or err.getvalue()
+        if update and not matches(expected, shown):
+            text, old = update.read_text(encoding="utf-8"), f"$ {part}"
+            assert old in text
+            expected = updated(expected, shown)
+            update.write_text(text.replace(old, f"$ {command}\n{expected}", 1), encoding="utf-8")
         assert matches(expected, shown), f"{command} printed\n{shown}"
 
 
+def updated(expected, shown):
+    """Returns ``shown`` without the lines that ``expected`` leaves out, found by the likeness of the others."""
+    new = shown.rstrip("\n").split("\n")
+    groups = re.split(r"^…\n", expected, flags=re.MULTILINE)
+    lines, end = [], 0
+    for number, group in enumerate(groups):
+        start, last = end, number + 1 == len(groups)
+        if number > 0:
+            lines.append("…")
+            first = group.partition("\n")[0]
+            start = max(range(end, len(new)), key=lambda at: likeness(first, new[at]), default=end)
+        if group:
+            ends = [len(new)] if last else range(start + 1, len(new) + 1)
+            end = max(ends, key=lambda at: likeness(group, "\n".join(new[start:at])))
+            lines += new[start:end]
+    return "\n".join(lines) + "\n"
+
+
+def likeness(one, other):
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+
+
 def matches(expected, shown):
-    """Whether ``shown`` is ``expected``, with anything where ``…`` stands; runs of blanks are alike."""
+    """Returns whether ``shown`` is ``expected``, with anything for ``…`` and runs of blanks taken as one."""
     pattern = []
     for line in expected.rstrip("\n").split("\n"):
         if line == "…":
             pattern.append(r"(?:.*\n)*?")
         else:
-            pieces = [r"\s+".join(re.escape(word) for word in re.split(r"\s+", piece)) for piece in line.split("…")]
+            pieces = [" +".join(re.escape(word) for word in re.split(" +", piece)) for piece in line.split("…")]
             pattern.append(r".*".join(pieces) + r" *\n")
     return re.fullmatch("".join(pattern), shown.rstrip("\n") + "\n") is not None
+
+
+def test_an_updated_example_leaves_out_the_same_lines():
+    assert updated("a\nb\n", "c\n") == "c\n"
+    assert updated("first 1\n…\nlast 1\n…\n", "first 2\nother\nlast 2\nmore\n") == "first 2\n…\nlast 2\n…\n"
 
 
 def test_an_example_that_shows_something_else_is_noticed():
@@ -90,10 +124,8 @@ def test_an_example_that_shows_something_else_is_noticed():
 
 
 def test_the_generated_pages_are_what_the_code_says(monkeypatch):
-    spec = spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    generate = module_from_spec(spec)
-    monkeypatch.setitem(__import__("sys").modules, "generate", generate)
-    spec.loader.exec_module(generate)
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    generate = import_module("generate")
     for name, page in generate.PAGES.items():
         assert (generate.REFERENCE / name).read_text(encoding="utf-8") == page(), "run python docs/generate.py"
 

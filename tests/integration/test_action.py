@@ -244,14 +244,15 @@ def test_a_report_that_is_too_long_for_a_comment_is_cut_at_a_line(runner):
     runner.run("abc", only=COMMENTING)
     (comment,) = runner.comments
     assert len(comment) < 65_536
-    assert re.search(r"\nline \d+ of the report\n\n</details>\n\n… and more .*--against abc` shows all\.\n$", comment)
+    end = r"\nline \d+ of the report\n\n</details>\n\n… The report is too long .*--against abc` to see all of it\.\n$"
+    assert re.search(end, comment)
 
 
 def test_a_comment_that_may_not_be_written_is_a_warning(runner):
     runner.install("netscope", WRITES_A_REPORT.format(lines=1))
     *_, finished = runner.run("HEAD", only=COMMENTING, may_comment=False).values()
     assert finished.returncode == 0
-    assert finished.stdout.startswith("::warning title=netscope::The comment could not be written")
+    assert finished.stdout.startswith("::warning title=netscope::Could not write the comment")
     assert "HTTP 403" in finished.stderr
 
 
