@@ -13,7 +13,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(by_lower[match] for match in matches)}?" if matches else ""
 
 
-def described(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """What someone else's exception says, its kind first; where it says nothing, where it was raised."""
     kind = type(error).__name__
     try:
@@ -26,14 +26,14 @@ def described(error: BaseException) -> str:
     return f"{kind} in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else kind
 
 
-def unexpected(error: Exception) -> str:
+def describe_unexpected_error(error: Exception) -> str:
     """What is said of an exception that nobody raised on purpose."""
     # So the dynamic linker puts it where a library does not fit into memory.
     if isinstance(error, MemoryError) or (isinstance(error, ImportError) and "failed to map segment" in str(error)):
         return "this could not be answered: there is not enough memory"
     if isinstance(error, RecursionError):
         return "this could not be answered: something in it is nested too deeply"
-    return f"this is a mistake in netscope, and --debug shows where: unexpected {described(error)}"
+    return f"this is a mistake in netscope, and --debug shows where: unexpected {describe_error(error)}"
 
 
 class NetscopeError(Exception):

@@ -12,7 +12,7 @@ UNUSED_DAYS = 30.0
 """After which ``prune`` takes an answer for forgotten."""
 
 
-def cache_contents() -> CacheContents:
+def read_cache_contents() -> CacheContents:
     """What is kept.
 
     Raises:
@@ -33,7 +33,7 @@ def clear_cache() -> CacheContents:
     with suppress(cache.StoreError):  # what cannot be read can be cleared
         count = len(store.answers())
     store.clear()
-    return replace(cache_contents(), removed=count)
+    return replace(read_cache_contents(), removed=count)
 
 
 def prune_cache(unused_days: float = UNUSED_DAYS, limit_bytes: int | None = None) -> CacheContents:
@@ -49,9 +49,9 @@ def prune_cache(unused_days: float = UNUSED_DAYS, limit_bytes: int | None = None
     store = _store()
     before = len(store.answers())
     store.prune(time.time() - unused_days * DAY_S, limit_bytes)
-    after = cache_contents()
+    after = read_cache_contents()
     return replace(after, removed=before - len(after.answers))
 
 
 def _store() -> cache.Store:
-    return cache.Store(cache.folder(), cache.LIMIT_BYTES)
+    return cache.Store(cache.find_folder(), cache.LIMIT_BYTES)

@@ -87,7 +87,7 @@ def _importable() -> Iterator[tuple[object, ...]]:
         yield from sorted(_tree(OWN_FOLDER))
 
 
-def loose_modules() -> tuple[str, ...]:
+def list_local_modules() -> tuple[str, ...]:
     """Returns the names of the modules that were imported, in whole or in part, from elsewhere than what is installed.
 
     They may have changed anything in this process. Those of a package that is installed editably are among them.

@@ -9,7 +9,7 @@ LIMIT_BYTES = 256 * 2**20
 """Of all answers together: some ten thousand."""
 
 
-def folder() -> Path:
+def find_folder() -> Path:
     """``NETSCOPE_CACHE_DIR``, or else where the system keeps such things for the user."""
     asked = os.environ.get(FOLDER_VARIABLE)
     if asked:

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from netscope.errors import UsageError
-from netscope.schema import CachedAnswer
+from netscope.schema import CachedResult
 
 FILE_NAME = "answers-2.sqlite3"
 """With the number of the table's form."""
@@ -106,7 +106,7 @@ class Store:
         with suppress(StoreError), self._opened() as database:
             database.execute("DELETE FROM answers WHERE key = ?", (key,))
 
-    def answers(self) -> tuple[CachedAnswer, ...]:
+    def answers(self) -> tuple[CachedResult, ...]:
         """All answers without their contents, the last used first.
 
         Raises:
@@ -121,7 +121,7 @@ class Store:
                 f"WHERE {_IS_SENSIBLE} ORDER BY used DESC, label, kind"
             ).fetchall()
         return tuple(
-            CachedAnswer(kind=kind, name=label, version=version, made=_text(made), used=_text(used), bytes=size)
+            CachedResult(kind=kind, name=label, version=version, made=_text(made), used=_text(used), bytes=size)
             for kind, label, version, made, used, size in rows
         )
 

@@ -37,7 +37,7 @@ def find_checks(start: Path, config: Path | None = None) -> tuple[Path, tuple[Ch
     return file.path, tuple(_request(file, name) for name in sorted(file.checks))
 
 
-def request_from_options(
+def make_check_request(
     model: str, inputs: Iterable[str], options: Mapping[str, Any], rules: Iterable[tuple[str, str, Bound, str]]
 ) -> CheckRequest:
     """A check that stands in no file.
@@ -64,7 +64,7 @@ def request_from_options(
     )
 
 
-def rules_from_table(
+def parse_rules(
     table: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]] | None = None, *, where: str = ""
 ) -> tuple[Rule, ...]:
     """The rules of a table as in the file, ``{"params": 62378344, "flops": {"max": "2.3G"}}``, from Python.

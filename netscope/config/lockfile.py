@@ -11,7 +11,7 @@ import msgspec
 from netscope.errors import ConfigError, OutputError
 from netscope.runtime.files import write_whole
 from netscope.schema import COUNTING_VERSION, LockedModel
-from netscope.schema.codec import without_surrogates
+from netscope.schema.codec import escape_surrogates
 
 LOCK_NAME = "netscope.lock"
 LOCK_VERSION = 1
@@ -52,7 +52,7 @@ def read_lock(path: Path) -> Lock:
 
 
 def read_lock_text(text: str | bytes, where: str = LOCK_NAME) -> Lock:
-    """What ``lock_text`` wrote.
+    """What ``format_lock`` wrote.
 
     Raises:
         ConfigError: it did not write this.
@@ -80,7 +80,7 @@ def _is_whole(model: LockedModel) -> bool:
     return bool(figures) and min(figures) >= 0 and all(map(_INPUT.fullmatch, model.inputs))
 
 
-def merged(lock: Lock, updates: Mapping[str, LockedModel], gone: Container[str] = ()) -> Lock:
+def update_lock(lock: Lock, updates: Mapping[str, LockedModel], gone: Container[str] = ()) -> Lock:
     """``lock`` with new entries, and without those that are gone.
 
     Raises:
@@ -102,12 +102,12 @@ def write_lock(path: Path, lock: Lock) -> None:
         OutputError: it cannot be written; what was there before is still there.
     """
     try:
-        write_whole(path, lock_text(lock))
+        write_whole(path, format_lock(lock))
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
 
 
-def lock_text(lock: Lock) -> str:
+def format_lock(lock: Lock) -> str:
     """The file's text."""
     models = ",\n".join(_model_text(name, lock.models[name]) for name in sorted(lock.models))
     body = f"{{\n{models}\n }}" if models else "{}"
@@ -123,4 +123,4 @@ def _model_text(name: str, model: LockedModel) -> str:
 
 
 def _line(value: object) -> str:
-    return without_surrogates(json.dumps(value, ensure_ascii=False))
+    return escape_surrogates(json.dumps(value, ensure_ascii=False))

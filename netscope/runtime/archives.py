@@ -16,7 +16,7 @@ _END, _LOCATOR, _END_64 = b"PK\x05\x06", b"PK\x06\x07", b"PK\x06\x06"
 
 
 @contextmanager
-def opened_archive(path: Path, *, may_compress: bool = False) -> Iterator[zipfile.ZipFile]:
+def open_archive(path: Path, *, may_compress: bool = False) -> Iterator[zipfile.ZipFile]:
     """Opens an archive whose members are stored as they are, as torch's are, under names of their own.
 
     So nothing in it can be larger than it looks, and no two readers can take it for different things.

@@ -7,7 +7,7 @@ from netscope.schema.display import Displayed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CachedAnswer:
+class CachedResult:
     """One answer.
 
     Attributes:
@@ -39,7 +39,7 @@ class CacheContents(Displayed):
     """
 
     path: str
-    answers: tuple[CachedAnswer, ...]
+    answers: tuple[CachedResult, ...]
     limit_bytes: int
     removed: int | None = None
 

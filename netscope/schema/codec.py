@@ -26,18 +26,18 @@ def to_json(result: Any, derived: Mapping[str, Any] | None = None) -> str:
     """
     header = {"schema_version": SCHEMA_VERSION, "kind": type(result).__name__}
     fields = {**header, **(derived or {}), **msgspec.to_builtins(result)}
-    return msgspec.json.format(encoded(fields), indent=2).decode()
+    return msgspec.json.format(encode_json(fields), indent=2).decode()
 
 
-def encoded(value: Any) -> bytes:
+def encode_json(value: Any) -> bytes:
     """Plain data as JSON in UTF-8, which has no lone surrogates: these are written as the escapes that people see."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
-        return without_surrogates(json.dumps(msgspec.to_builtins(value), ensure_ascii=False)).encode()
+        return escape_surrogates(json.dumps(msgspec.to_builtins(value), ensure_ascii=False)).encode()
 
 
-def without_surrogates(text: str) -> str:
+def escape_surrogates(text: str) -> str:
     """JSON with lone surrogates spelled out: hardly any reader takes them as escapes of JSON's own."""
     return _HALVES.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
 

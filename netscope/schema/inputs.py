@@ -18,10 +18,10 @@ DTYPES = (
     "int64", "int32", "int16", "int8", "uint8", "bool",
 )  # fmt: skip
 
-MOST_ELEMENTS = 2**60
+MAX_ELEMENTS = 2**60
 """A tensor counts its bytes in 63 bits, and an element has up to eight."""
 
-MOST_DIGITS = 100
+MAX_DIGITS = 100
 """Of a size that is read at all, whatever there is of such a tensor: of thousands Python reads none."""
 
 _INPUT = re.compile(r"(?:(?P<parameter>[^\W\d]\w*)=)?(?P<shape>[^:]*)(?::(?P<dtype>.*))?")
@@ -48,7 +48,7 @@ class TensorRequest:
         text = "×".join(map(str, self.shape))
         if any(size < 0 for size in self.shape):
             raise InputError(f"the shape {text} has a negative size")
-        if prod(self.shape) > MOST_ELEMENTS:
+        if prod(self.shape) > MAX_ELEMENTS:
             raise InputError(f"the shape {text} has more elements than a tensor can have")
 
 
@@ -99,7 +99,7 @@ class ForwardInputs:
             raise InputError("there is no input that could have a batch size: leave the batch size out")
         return batch
 
-    def mapped(self, function: Callable[[Any], Any]) -> "ForwardInputs":
+    def map_leaves(self, function: Callable[[Any], Any]) -> "ForwardInputs":
         """The same with ``function`` applied to everything that is no list, tuple or dict."""
         return ForwardInputs(
             args=tuple(map_leaves(function, value) for value in self.args),
@@ -204,7 +204,7 @@ def _parse_input(text: str) -> tuple[str | None, TensorRequest]:
             f"{', '.join(DTYPES)}"
         )
     digits = re.split("[xX×,]", shape)
-    if max(map(len, digits)) > MOST_DIGITS:
-        raise InputError(f"--input {text[:40]!r}… has a size of more than {MOST_DIGITS} digits")
+    if max(map(len, digits)) > MAX_DIGITS:
+        raise InputError(f"--input {text[:40]!r}… has a size of more than {MAX_DIGITS} digits")
     sizes = tuple(map(int, digits))
     return found["parameter"], TensorRequest(shape=sizes, dtype=dtype)

@@ -11,7 +11,7 @@ PlainValue = None | bool | int | float | str | tuple[int | float | bool | str | 
 """What a hyperparameter can be. Deeper values are kept as their ``repr``."""
 
 
-def without_batch(shape: Shape) -> Shape:
+def drop_batch_dimension(shape: Shape) -> Shape:
     """As textbooks tell a shape: without the first size, if that is a batch of one."""
     return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
 

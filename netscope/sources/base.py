@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameError, described, did_you_mean
+from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameError, describe_error, did_you_mean
 from netscope.runtime.startup import importing
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class PublishedFigures:
     """Figures that a source publishes about an architecture.
 
     Attributes:
@@ -75,14 +75,14 @@ class ResolvedArchitecture:
     sequence_inputs: Callable[["nn.Module", int], ForwardInputs] | None = None
     user_owned: bool = False
     runs: bool = True
-    published: tuple[Published, ...] = ()
+    published: tuple[PublishedFigures, ...] = ()
     origin: Origin | None = None
     versions: dict[str, str] = field(default_factory=dict)
     program: "SavedProgram | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Catalogue:
+class Catalog:
     """What there is in a source.
 
     Attributes:
@@ -114,18 +114,18 @@ class ModelSource(Protocol):
         """The architecture called ``name``; ``text`` is what the user typed.
 
         Raises:
-            UnknownNameError: the source has none of that name; ``unknown_name`` makes it.
+            UnknownNameError: the source has none of that name; ``unknown_name_error`` makes it.
         """
 
 
-def version_of(package: str) -> str:
+def get_version(package: str) -> str:
     """The version of a package that is installed."""
     from importlib.metadata import version  # which takes longer to import than many an answer
 
     return version(package)
 
 
-def imported(package: str, source: str) -> Any:
+def import_package(package: str, source: str) -> Any:
     """The package of a source that is an extra.
 
     Raises:
@@ -140,13 +140,13 @@ def imported(package: str, source: str) -> Any:
             f"the source {source} needs {package} ({error}): pip install 'netscope[{package}]' adds it"
         ) from error
     except Exception as error:
-        reason = described(error).partition("\n")[0]
+        reason = describe_error(error).partition("\n")[0]
         raise BrokenInstallError(
-            f"{package} {version_of(package)} does not fit what else is installed ({reason}): pip install --upgrade "
+            f"{package} {get_version(package)} does not fit what else is installed ({reason}): pip install --upgrade "
             f"'netscope[{package}]' mends it"
         ) from error
 
 
-def unknown_name(source: ModelSource, name: str) -> UnknownNameError:
+def unknown_name_error(source: ModelSource, name: str) -> UnknownNameError:
     """What to raise where ``source`` does not have ``name``."""
     return UnknownNameError(f"{source.name} has no {name!r}{did_you_mean(name, source.names())}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import Origin, Published, ResolvedArchitecture, unknown_name
+from netscope.sources.base import Origin, PublishedFigures, ResolvedArchitecture, unknown_name_error
 from netscope.sources.construction import check_options
 from netscope.zoo.catalog import ALIASES, BUILT_INS
 
@@ -32,7 +32,7 @@ class BuiltInSource:
         """The built-in called ``name``."""
         name = ALIASES.get(name, name)
         if name not in BUILT_INS:
-            raise unknown_name(self, name)
+            raise unknown_name_error(self, name)
         entry = BUILT_INS[name]
 
         def factory() -> Any:
@@ -42,7 +42,7 @@ class BuiltInSource:
             return make(**options)
 
         inputs = ForwardInputs(args=(TensorRequest(shape=entry.input_shape),), kwargs={})
-        published = Published(
+        published = PublishedFigures(
             label=entry.paper.partition(",")[0], params=entry.params, macs=None, macs_rounded_to=1, note=""
         )
         return ResolvedArchitecture(
@@ -56,11 +56,11 @@ class BuiltInSource:
             factory=factory,
             default_inputs=lambda _module: inputs,
             published=() if options else (published,),
-            origin=origin_of_built_in(name),
+            origin=find_built_in_origin(name),
         )
 
 
-def origin_of_built_in(name: str) -> Origin | None:
+def find_built_in_origin(name: str) -> Origin | None:
     """Where the built-in called ``name`` comes from; None if there is none of that name."""
     entry = BUILT_INS.get(name)
     return None if entry is None else Origin(year=entry.year, paper=entry.paper.partition(",")[0], idea=entry.idea)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from netscope.errors import BuildError, DeviceError, NetscopeError, UsageError, described
+from netscope.errors import BuildError, DeviceError, NetscopeError, UsageError, describe_error
 from netscope.runtime.machine import available_memory_bytes
 from netscope.runtime.startup import uncollected, unwarned
 
@@ -56,7 +56,7 @@ def build(
             raise
         except (Exception, SystemExit) as error:
             if attempt is attempts[-1] or not _is_of_meta(error):
-                raise BuildError(f"{what} could not be built: {described(error)}") from error
+                raise BuildError(f"{what} could not be built: {describe_error(error)}") from error
         else:
             break
     if not isinstance(module, nn.Module):
@@ -150,7 +150,7 @@ def _real_values(what: str, room: int | None, *, empty_on_meta: bool = False) ->
     return RealValues()
 
 
-def called(function: Callable[..., Any], options: dict[str, Any], what: str, **fixed: Any) -> Any:
+def call_with_options(function: Callable[..., Any], options: dict[str, Any], what: str, **fixed: Any) -> Any:
     """``function(**fixed, **options)``, where it hands ``options`` on to another that may not take them.
 
     Raises:

@@ -166,7 +166,7 @@ The first that fits holds. A name whose origin is not sure has none, such as tim
 
 
 @cache
-def origin_of_family(name: str) -> Origin | None:
+def find_family_origin(name: str) -> Origin | None:
     """Where the architecture that torchvision or timm calls ``name`` comes from; None if that is not known."""
     for pattern, year, authors, idea in FAMILIES:
         if re.match(f"{_VARIANT}(?:{pattern})", name):

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from netscope.errors import BuildError
-from netscope.runtime.archives import opened_archive, read_member
-from netscope.schema.inputs import MOST_ELEMENTS
+from netscope.runtime.archives import open_archive, read_member
+from netscope.schema.inputs import MAX_ELEMENTS
 from netscope.schema.program import (
     Argument,
     ExportedProgram,
@@ -51,7 +51,7 @@ def read_program(path: Path) -> SavedProgram:
         zipfile.BadZipFile: it is no archive, or damaged.
         msgspec.MsgspecError: a part of it is no JSON of that schema.
     """
-    with opened_archive(path) as archive:
+    with open_archive(path) as archive:
         graphs = [name for name in archive.namelist() if _GRAPHS.fullmatch(name)]
         if len(graphs) != 1:
             raise BuildError(
@@ -171,7 +171,7 @@ def _check_sizes(meta: TensorMeta) -> None:
         if hint is None or hint < 0:
             raise BuildError(f"it has a tensor with a size of {hint}")
         elements *= max(1, hint)
-        if elements > MOST_ELEMENTS:
+        if elements > MAX_ELEMENTS:
             raise BuildError("it has a tensor with more elements than a tensor can have")
     if len(meta.strides) != len(meta.sizes):
         raise BuildError("it has a tensor with more strides than sizes, or fewer")

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from netscope.errors import BuildError, UnknownNameError, UsageError, described, did_you_mean
+from netscope.errors import BuildError, UnknownNameError, UsageError, describe_error, did_you_mean
 from netscope.runtime.startup import OURS
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
@@ -63,12 +63,12 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
             spec=text, source=SOURCE, name=target, options=options, description=_doc(found, user_owned)
         ),
         factory=(lambda: found) if user_owned else (lambda: found(**options)),
-        default_inputs=example_inputs,
+        default_inputs=read_example_inputs,
         user_owned=user_owned,
     )
 
 
-def user_module(module: Any) -> ResolvedArchitecture:
+def resolve_module(module: Any) -> ResolvedArchitecture:
     """A module that a caller of the library holds in his hands.
 
     Raises:
@@ -85,12 +85,12 @@ def user_module(module: Any) -> ResolvedArchitecture:
             spec=name, source=SOURCE, name=name, options={}, description=_doc(module, user_owned=True)
         ),
         factory=lambda: module,
-        default_inputs=example_inputs,
+        default_inputs=read_example_inputs,
         user_owned=True,
     )
 
 
-def example_inputs(module: "nn.Module") -> ForwardInputs | None:
+def read_example_inputs(module: "nn.Module") -> ForwardInputs | None:
     """What the module itself says it takes: ``example_input_array``, as Lightning's modules do."""
     example = getattr(module, "example_input_array", None)
     if example is None:
@@ -140,9 +140,9 @@ def _import_module(name: str, text: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name and name.split(".")[: len(error.name.split("."))] == error.name.split("."):
             raise UnknownNameError(f"{text}: there is no Python module {error.name!r} here") from error
-        raise BuildError(f"{text}: importing {name} raised {described(error)}") from error
+        raise BuildError(f"{text}: importing {name} raised {describe_error(error)}") from error
     except (Exception, SystemExit) as error:
-        raise BuildError(f"{text}: importing {name} raised {described(error)}") from error
+        raise BuildError(f"{text}: importing {name} raised {describe_error(error)}") from error
 
 
 _ROOTS: set[Path] = set()
@@ -168,7 +168,7 @@ def _make_room(root: Path) -> None:
     invalidate_caches()
 
 
-def package_root(path: Path) -> Path:
+def find_package_root(path: Path) -> Path:
     """The folder in which a file, or the package that it is in, can be imported."""
     root = path.parent
     while (root / "__init__.py").is_file():
@@ -185,7 +185,7 @@ def _import_file(path: Path, text: str) -> ModuleType:
     if not path.is_file() or path.suffix != ".py":
         raise UnknownNameError(f"{text}: there is no Python file {str(path)!r} here")
     path = path.resolve()
-    root = package_root(path)
+    root = find_package_root(path)
     parts = path.relative_to(root).with_suffix("").parts
     _make_room(root)
     name = ".".join(parts)
@@ -204,5 +204,5 @@ def _import_file(path: Path, text: str) -> ModuleType:
         line = f", line {error.lineno}" if error.lineno else ""
         raise BuildError(f"{text}: {path.name}{line}: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        raise BuildError(f"{text}: importing {path.name} raised {described(error)}") from error
+        raise BuildError(f"{text}: importing {path.name} raised {describe_error(error)}") from error
     return module

@@ -15,17 +15,17 @@ from netscope.errors import (
     NetscopeError,
     UnknownNameError,
     UsageError,
-    described,
+    describe_error,
     did_you_mean,
 )
 from netscope.schema import ListedArchitecture
-from netscope.sources.base import Catalogue, ModelSource, ResolvedArchitecture
+from netscope.sources.base import Catalog, ModelSource, ResolvedArchitecture
 from netscope.sources.builtin import BuiltInSource
 from netscope.sources.python import is_python_reference, resolve_python
 from netscope.sources.spec import is_saved_file, parse_spec
 from netscope.sources.timm import TimmSource
 from netscope.sources.torchvision import TorchvisionSource
-from netscope.sources.transformers import TransformersSource, config_of, is_model_type
+from netscope.sources.transformers import TransformersSource, is_model_type, read_config_content
 
 ENTRY_POINTS = "netscope.sources"
 
@@ -54,7 +54,7 @@ _NAMES_ARE_IN: Mapping[str, str] = MappingProxyType(
 """Source → the module that knows its names."""
 
 
-def sources_at_hand() -> tuple[str, ...]:
+def list_imported_sources() -> tuple[str, ...]:
     """Those whose names cost nothing, since the module that knows them has been imported."""
     return tuple(name for name, module in _NAMES_ARE_IN.items() if module in sys.modules)
 
@@ -68,7 +68,7 @@ def is_registered(text: str) -> bool:
     return not (is_python_reference(target) or is_saved_file(target))
 
 
-def cacheable_content(text: str, folder: Path) -> bytes | None:
+def read_cache_key_content(text: str, folder: Path) -> bytes | None:
     """Returns what ``text`` means beside what is installed: the contents of a configuration; of a name nothing.
 
     None if it means a Python object or a saved file, about which no answer can be cached; or a configuration that
@@ -82,11 +82,11 @@ def cacheable_content(text: str, folder: Path) -> bytes | None:
         return None
     spec = parse_spec(text)
     prefix, _, name = spec.target.partition("/")
-    return config_of(name, spec.options, folder) if prefix == HUGGING_FACE else b""
+    return read_config_content(name, spec.options, folder) if prefix == HUGGING_FACE else b""
 
 
 def is_cacheable(prefix: str, name: str | None = None, folder: Path | None = None) -> bool:
-    """Returns whether what is installed, and ``cacheable_content``, define an architecture that was resolved.
+    """Returns whether what is installed, and ``read_cache_key_content``, define an architecture that was resolved.
 
     Args:
         prefix: the source that has it.
@@ -98,7 +98,7 @@ def is_cacheable(prefix: str, name: str | None = None, folder: Path | None = Non
         return False
     if prefix != HUGGING_FACE or name is None or folder is None:
         return True
-    return is_model_type(name) or bool(config_of(name, {}, folder))  # otherwise it was downloaded
+    return is_model_type(name) or bool(read_config_content(name, {}, folder))  # otherwise it was downloaded
 
 
 def resolve(text: str) -> ResolvedArchitecture:
@@ -162,7 +162,7 @@ def _elsewhere(name: str) -> str:
     return ""
 
 
-def catalogue(prefix: str) -> Catalogue:
+def load_catalog(prefix: str) -> Catalog:
     """What there is in the source ``prefix``.
 
     Raises:
@@ -171,11 +171,11 @@ def catalogue(prefix: str) -> Catalogue:
         BuildError: it cannot be loaded.
     """
     source = _made(prefix, _sources()[prefix])
-    return Catalogue(entries=tuple(source.listing()), names=tuple(source.names()))
+    return Catalog(entries=tuple(source.listing()), names=tuple(source.names()))
 
 
 def list_names(
-    pattern: str, look_up: Callable[[str], Catalogue] = catalogue
+    pattern: str, look_up: Callable[[str], Catalog] = load_catalog
 ) -> tuple[tuple[ListedArchitecture, ...], tuple[str, ...]]:
     """The architectures whose name, or ``source/name``, fits ``pattern``, and remarks on sources that failed.
 
@@ -183,7 +183,7 @@ def list_names(
 
     Args:
         pattern: with ``*`` and ``?``; without either, any name that holds it.
-        look_up: gives what there is in a source, with the errors of ``catalogue``.
+        look_up: gives what there is in a source, with the errors of ``load_catalog``.
     """
     wanted = (pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*").lower()
     only, slash, _ = wanted.partition("/")
@@ -230,4 +230,4 @@ def _made(prefix: str, make: Callable[[], ModelSource]) -> ModelSource:
         source = make()
         return source() if isinstance(source, type) else source
     except Exception as error:
-        raise BuildError(f"the source {prefix!r} could not be loaded: {described(error)}") from error
+        raise BuildError(f"the source {prefix!r} could not be loaded: {describe_error(error)}") from error

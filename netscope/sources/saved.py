@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, MissingExtraError, UnknownNameError, UsageError
-from netscope.runtime.archives import opened_archive, read_member
+from netscope.runtime.archives import open_archive, read_member
 from netscope.runtime.pickles import check_nesting
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
@@ -87,7 +87,7 @@ def _archive(path: Path, text: str) -> ResolvedArchitecture:
     mapped = zipfile.is_zipfile(path)
     names: list[str] = []
     if mapped:
-        with _readable(text, "an archive"), opened_archive(path, may_compress=True) as archive:
+        with _readable(text, "an archive"), open_archive(path, may_compress=True) as archive:
             names = archive.namelist()
     if is_scripted(names):
         with _readable(text, "a scripted program"):
@@ -115,7 +115,7 @@ def check_pickles(path: Path, *, may_compress: bool = False) -> None:
         with path.open("rb") as file:
             check_nesting(file)
         return
-    with opened_archive(path, may_compress=may_compress) as archive:
+    with open_archive(path, may_compress=may_compress) as archive:
         for name in archive.namelist():
             if name.casefold().endswith(".pkl"):
                 check_nesting(io.BytesIO(read_member(archive, name)), is_whole=True)

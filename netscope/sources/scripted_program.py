@@ -11,7 +11,7 @@ from pathlib import Path
 
 from netscope.errors import BuildError
 from netscope.flops.callable_ops import SCRIPT_LANGUAGE, SCRIPT_OPS, only_computes
-from netscope.runtime.archives import opened_archive, read_member
+from netscope.runtime.archives import open_archive, read_member
 
 _ROOTS = frozenset({"torch", "ops", "__torch__", "getattr"})
 _UNNAMED = "unnamed."
@@ -32,7 +32,7 @@ def check_scripted_program(path: Path) -> None:
         BuildError: it does, with the name of what does more; or it cannot be read.
         zipfile.BadZipFile: the archive is damaged.
     """
-    with opened_archive(path, may_compress=True) as archive:
+    with open_archive(path, may_compress=True) as archive:
         for name in archive.namelist():
             if is_scripted([name]) and not name.casefold().endswith(".debug_pkl"):
                 try:

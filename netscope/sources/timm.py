@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from netscope.errors import UnknownNameError, UsageError
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import ResolvedArchitecture, imported, unknown_name, version_of
-from netscope.sources.construction import called
-from netscope.sources.families import origin_of_family
+from netscope.sources.base import ResolvedArchitecture, get_version, import_package, unknown_name_error
+from netscope.sources.construction import call_with_options
+from netscope.sources.families import find_family_origin
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,7 +32,7 @@ class TimmSource:
 
     def names(self) -> Iterable[str]:
         """What ``timm.list_models()`` gives."""
-        return tuple(imported("timm", self.name).list_models())
+        return tuple(import_package("timm", self.name).list_models())
 
     def listing(self) -> Iterable[ListedArchitecture]:
         """The names alone: timm ships no parameter counts."""
@@ -41,10 +41,10 @@ class TimmSource:
 
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
         """The architecture called ``name`` as ``timm.create_model(name, **options)`` makes it."""
-        timm = imported("timm", self.name)
+        timm = import_package("timm", self.name)
         architecture, _, tag = name.partition(".")
         if not timm.is_model(architecture):
-            raise unknown_name(self, name)
+            raise unknown_name_error(self, name)
         tags = [item.partition(".")[2] for item in timm.list_pretrained(f"{architecture}.*")] if tag else []
         if tag and tag not in tags:
             known = ", ".join(tags) or "none"
@@ -54,10 +54,10 @@ class TimmSource:
             raise UsageError(f"{text}: netscope builds without weights; leave {', '.join(sorted(refused))} out of it")
         return ResolvedArchitecture(
             architecture=Architecture(spec=text, source=self.name, name=name, options=options, description=""),
-            factory=lambda: called(timm.create_model, options, text, model_name=name, pretrained=False),
+            factory=lambda: call_with_options(timm.create_model, options, text, model_name=name, pretrained=False),
             default_inputs=lambda module: _default_inputs(module, options),
-            origin=origin_of_family(architecture),
-            versions={"timm": version_of("timm")},
+            origin=find_family_origin(architecture),
+            versions={"timm": get_version("timm")},
         )
 
 

@@ -10,9 +10,9 @@ from netscope.errors import BrokenInstallError, MissingExtraError, UsageError
 from netscope.runtime.startup import importing
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import Published, ResolvedArchitecture, unknown_name, version_of
-from netscope.sources.construction import called, check_options
-from netscope.sources.families import origin_of_family
+from netscope.sources.base import PublishedFigures, ResolvedArchitecture, get_version, unknown_name_error
+from netscope.sources.construction import call_with_options, check_options
+from netscope.sources.families import find_family_origin
 
 if TYPE_CHECKING:
     from torch import nn
@@ -97,7 +97,7 @@ class TorchvisionSource:
         """The model called ``name`` as torchvision builds it for its default weights, without the weights."""
         models = _models()
         if name not in _names():
-            raise unknown_name(self, name)
+            raise unknown_name_error(self, name)
         builder = models.get_model_builder(name)
         if "weights" in options or "weights_backbone" in options:
             raise UsageError(f"{text}: netscope builds torchvision's models without weights; leave them out of it")
@@ -110,7 +110,7 @@ class TorchvisionSource:
         weights = _default_weights(name)
 
         def factory() -> Any:
-            model = called(builder, options, text, **without_weights)
+            model = call_with_options(builder, options, text, **without_weights)
             if name in FROZEN_NORMALISATION:
                 _freeze_normalisation(model.backbone)
             return model
@@ -121,8 +121,8 @@ class TorchvisionSource:
             factory=factory,
             default_inputs=lambda module: _default_inputs(module, weights),
             published=tuple(_published(name, models.get_model_weights(name), weights if is_usual else None)),
-            origin=origin_of_family(name),
-            versions={"torchvision": version_of("torchvision")},
+            origin=find_family_origin(name),
+            versions={"torchvision": get_version("torchvision")},
         )
 
 
@@ -141,7 +141,7 @@ def _models() -> Any:
         raise MissingExtraError(f"torchvision cannot be imported ({error}): pip install torchvision") from error
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise BrokenInstallError(
-            f"torchvision {version_of('torchvision')} does not fit torch {version_of('torch')} ({error}): install a "
+            f"torchvision {get_version('torchvision')} does not fit torch {get_version('torch')} ({error}): install a "
             f"pair that belongs together with pip install --upgrade --force-reinstall torch torchvision; "
             f"the built-in architectures work without it"
         ) from error
@@ -215,7 +215,7 @@ def _detection_size(module: "nn.Module") -> tuple[int, int]:
     return (transform.min_size[-1], transform.min_size[-1])
 
 
-def _published(name: str, entries: Iterable[Any], built_for: Any) -> Iterable[Published]:
+def _published(name: str, entries: Iterable[Any], built_for: Any) -> Iterable[PublishedFigures]:
     """The figures in the metadata of every set of weights; ``_ops`` is in 10⁹ multiply–adds, to three decimals.
 
     The accuracy is that of the weights that the model is built for alone.
@@ -223,7 +223,7 @@ def _published(name: str, entries: Iterable[Any], built_for: Any) -> Iterable[Pu
     for weights in entries:
         ops = weights.meta.get("_ops")
         accuracies = weights.meta["_metrics"].get("ImageNet-1K", {}) if weights is built_for else {}
-        yield Published(
+        yield PublishedFigures(
             label=weights.name,
             params=weights.meta["num_params"],
             macs=None if ops is None else round(ops * 1000) * 1_000_000,

@@ -9,8 +9,8 @@ from typing import Any
 from netscope.errors import BuildError, UnknownNameError, UsageError, did_you_mean
 from netscope.runtime.startup import OURS
 from netscope.schema import Architecture, ListedArchitecture
-from netscope.sources.base import ResolvedArchitecture, imported, version_of
-from netscope.sources.transformers_inputs import inputs_of_length, usual_inputs
+from netscope.sources.base import ResolvedArchitecture, get_version, import_package
+from netscope.sources.transformers_inputs import make_default_inputs, make_inputs_of_length
 
 _NAMES = re.compile(r"MODEL_\w*MAPPING_NAMES")
 _MAPPING = re.compile(r"MODEL_(?:FOR_)?(?:(\w+)_)?MAPPING")
@@ -33,7 +33,7 @@ def is_model_type(name: str) -> bool:
     return name in transformers.CONFIG_MAPPING
 
 
-def config_of(name: str, options: Mapping[str, Any], folder: Path) -> bytes | None:
+def read_config_content(name: str, options: Mapping[str, Any], folder: Path) -> bytes | None:
     """Returns the contents of the configuration file that ``name`` leads to; nothing if there is none.
 
     None if it, or an option, leads to other files or to code.
@@ -61,7 +61,7 @@ class TransformersSource:
 
     def names(self) -> Iterable[str]:
         """Every type of model that transformers has."""
-        imported("transformers", self.name)
+        import_package("transformers", self.name)
         from transformers.models.auto import modeling_auto
 
         mappings = (value for name, value in vars(modeling_auto).items() if _NAMES.fullmatch(name))
@@ -77,7 +77,7 @@ class TransformersSource:
 
         The option ``head`` names the task, or the class; it is no part of the configuration.
         """
-        transformers = imported("transformers", self.name)
+        transformers = import_package("transformers", self.name)
         with _quiet(transformers):
             return self._resolve(transformers, text, name, options)
 
@@ -93,9 +93,9 @@ class TransformersSource:
         return ResolvedArchitecture(
             architecture=Architecture(spec=text, source=self.name, name=name, options=options, description=""),
             factory=factory,
-            default_inputs=usual_inputs,
-            sequence_inputs=inputs_of_length,
-            versions={"transformers": version_of("transformers")},
+            default_inputs=make_default_inputs,
+            sequence_inputs=make_inputs_of_length,
+            versions={"transformers": get_version("transformers")},
         )
 
 
@@ -126,7 +126,7 @@ def _config(source: TransformersSource, text: str, name: str, changes: dict[str,
     if not isinstance(model_type, str) or model_type not in transformers.CONFIG_MAPPING:
         raise UsageError(
             f"{text}: its config.json has the model_type {model_type!r}, which transformers "
-            f"{version_of('transformers')} does not have; netscope does not run the code that a configuration points to"
+            f"{get_version('transformers')} does not have; netscope never runs code that a configuration names"
         )
     kind = transformers.CONFIG_MAPPING[model_type]
     plain = _made(kind, data, text)
@@ -205,7 +205,7 @@ def _model_class(transformers: Any, config: Any, head: str | None, text: str) ->
 def _class_named(transformers: Any, name: str, text: str) -> Any:
     found = getattr(transformers, str(name), None)
     if not (isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)):
-        raise UsageError(f"{text}: transformers {version_of('transformers')} has no model class {name!r}")
+        raise UsageError(f"{text}: transformers {get_version('transformers')} has no model class {name!r}")
     return found
 
 

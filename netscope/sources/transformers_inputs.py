@@ -24,12 +24,12 @@ IMAGE_TOKENS = ("image_token_id", "image_token_index")
 TOKENS = ("input_ids", "decoder_input_ids")
 
 
-def usual_inputs(model: Any) -> ForwardInputs | None:
+def make_default_inputs(model: Any) -> ForwardInputs | None:
     """A batch of one, sequences of ``USUAL_LENGTH``; None if the main input is of a kind unknown here."""
     return _inputs(model, min(USUAL_LENGTH, _positions(model.config) or USUAL_LENGTH))
 
 
-def inputs_of_length(model: Any, length: int) -> ForwardInputs:
+def make_inputs_of_length(model: Any, length: int) -> ForwardInputs:
     """The same with sequences of ``length`` tokens.
 
     Raises:

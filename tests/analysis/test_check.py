@@ -10,7 +10,7 @@ import netscope
 from netscope.analysis import LockEntry, evaluate_rules, lock_model
 from netscope.analysis.lock import as_summary
 from netscope.analysis.metrics import METRICS
-from netscope.config import rules_from_table
+from netscope.config import parse_rules
 from netscope.errors import ConfigError, UsageError
 from netscope.schema import METRIC_UNITS, CheckReport, CheckRequest, Location
 
@@ -23,7 +23,7 @@ def alexnet():
 
 
 def request_with(rules=None, layers=None, *, lock=False):
-    rules = tuple(replace(rule, location=HERE) for rule in rules_from_table(rules or {}, layers))
+    rules = tuple(replace(rule, location=HERE) for rule in parse_rules(rules or {}, layers))
     return CheckRequest(name="x", model="alexnet-paper", options={}, rules=rules, lock=lock, location=HERE)
 
 

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from netscope.cache import fingerprint, loose_modules
+from netscope.cache import fingerprint, list_local_modules
 
 
 def write(path, text=""):
@@ -103,4 +103,4 @@ def test_modules_from_elsewhere_than_what_is_installed_are_loose(monkeypatch, pa
     module = ModuleType("some_module")
     vars(module).update(parts)
     monkeypatch.setitem(sys.modules, "some_module", module)
-    assert ("some_module" in loose_modules()) == is_loose
+    assert ("some_module" in list_local_modules()) == is_loose

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from netscope.config import find_checks, merged, read_lock, rules_from_table, write_lock
-from netscope.config.lockfile import Lock, lock_text
+from netscope.config import find_checks, parse_rules, read_lock, update_lock, write_lock
+from netscope.config.lockfile import Lock, format_lock
 from netscope.errors import ConfigError, OutputError
 from netscope.schema import COUNTING_VERSION, LockedLayer, LockedModel
 
@@ -145,12 +145,12 @@ def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path):
 
 
 def test_rules_from_python_are_read_as_strictly():
-    (rule,) = rules_from_table({}, {"a.*": {"params": {"max": 3}}})
+    (rule,) = parse_rules({}, {"a.*": {"params": {"max": 3}}})
     assert (rule.pattern, rule.bound, rule.limit) == ("a.*", "max", 3)
     with pytest.raises(ConfigError, match="there is no metric 'max_params'; did you mean params"):
-        rules_from_table({"max_params": 3})
+        parse_rules({"max_params": 3})
     with pytest.raises(ConfigError, match=r"layers.a has to be a table"):
-        rules_from_table({}, {"a": 3})
+        parse_rules({}, {"a": 3})
 
 
 # The lock file
@@ -182,7 +182,7 @@ def test_the_lock_file_comes_back_as_it_was(tmp_path):
 
 
 def test_the_lock_file_has_its_models_by_name_and_a_line_for_each_layer():
-    lines = lock_text(Lock(models={"b": locked_model(), "a": locked_model()})).splitlines()
+    lines = format_lock(Lock(models={"b": locked_model(), "a": locked_model()})).splitlines()
     assert [line.strip() for line in lines if line.startswith('  "')] == ['"a": {', '"b": {']
     assert sum('"path": "层"' in line for line in lines) == 4
 
@@ -199,15 +199,15 @@ def test_no_lock_file_is_an_empty_one(tmp_path):
 
 def test_new_entries_take_the_place_of_old_ones_and_what_is_gone_goes():
     lock = Lock(models={"a": locked_model("old"), "b": locked_model(), "c": locked_model()})
-    result = merged(lock, {"a": locked_model("new")}, gone={"c"})
+    result = update_lock(lock, {"a": locked_model("new")}, gone={"c"})
     assert {name: model.model for name, model in result.models.items()} == {"a": "new", "b": "m"}
 
 
 def test_entries_of_two_counting_conventions_are_not_mixed():
     old = Lock(counting=0, models={"a": locked_model(), "b": locked_model()})
     with pytest.raises(ConfigError, match="another counting convention"):
-        merged(old, {"a": locked_model()})
-    assert merged(old, {"a": locked_model(), "b": locked_model()}).counting == COUNTING_VERSION
+        update_lock(old, {"a": locked_model()})
+    assert update_lock(old, {"a": locked_model(), "b": locked_model()}).counting == COUNTING_VERSION
 
 
 @pytest.mark.parametrize(
