@@ -1,4 +1,4 @@
-"""A name → an ``nn.Module``. Nothing here imports torch before something is built."""
+"""Resolves the name of an architecture to an ``nn.Module``. torch is imported only when a module is built."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The architectures of ``netscope.zoo``."""
+"""The source of the built-in architectures, ``netscope.zoo``."""
 
 from collections.abc import Iterable
 from importlib import import_module
@@ -12,24 +12,24 @@ from netscope.zoo.catalog import ALIASES, BUILT_INS
 
 
 class BuiltInSource:
-    """What netscope brings along."""
+    """The source of the architectures that netscope defines itself."""
 
     name = "built-in"
     is_cacheable = True
 
     def names(self) -> Iterable[str]:
-        """Every built-in and its aliases."""
+        """Returns the names of the built-in architectures and their aliases."""
         return (*BUILT_INS, *ALIASES)
 
     def listing(self) -> Iterable[ListedArchitecture]:
-        """The built-ins with their published parameter counts and their ideas."""
+        """Yields the built-in architectures with their published parameter counts, years and ideas."""
         for name, entry in BUILT_INS.items():
             yield ListedArchitecture(
                 source=self.name, name=name, params=entry.params, description=f"{entry.year}, {entry.idea}"
             )
 
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
-        """The built-in called ``name``."""
+        """Returns the built-in architecture ``name``."""
         name = ALIASES.get(name, name)
         if name not in BUILT_INS:
             raise unknown_name_error(self, name)
@@ -37,9 +37,9 @@ class BuiltInSource:
 
         def factory() -> Any:
             module, _, function = entry.factory.partition(":")
-            make = getattr(import_module(f"netscope.zoo.{module}"), function)
-            check_options(make, options, text)
-            return make(**options)
+            constructor = getattr(import_module(f"netscope.zoo.{module}"), function)
+            check_options(constructor, options, text)
+            return constructor(**options)
 
         inputs = ForwardInputs(args=(TensorRequest(shape=entry.input_shape),), kwargs={})
         published = PublishedFigures(
@@ -61,6 +61,6 @@ class BuiltInSource:
 
 
 def find_built_in_origin(name: str) -> Origin | None:
-    """Where the built-in called ``name`` comes from; None if there is none of that name."""
+    """Returns the origin of the built-in architecture ``name``; None if unknown."""
     entry = BUILT_INS.get(name)
     return None if entry is None else Origin(year=entry.year, paper=entry.paper.partition(",")[0], idea=entry.idea)

@@ -1,4 +1,4 @@
-"""Where an architecture comes from, once all that is left of it is its name."""
+"""Finds the origin of an architecture by its name, e.g. for a saved summary."""
 
 from netscope.schema import Architecture
 from netscope.sources.base import Origin
@@ -9,7 +9,7 @@ from netscope.sources.torchvision import TorchvisionSource
 
 
 def find_origin(architecture: Architecture) -> Origin | None:
-    """Where an architecture of a saved summary comes from; None if that is not known."""
+    """Returns the origin of an architecture; None if unknown."""
     if architecture.source == BuiltInSource.name:
         return find_built_in_origin(architecture.name)
     if architecture.source in (TorchvisionSource.name, TimmSource.name):

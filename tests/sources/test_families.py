@@ -47,8 +47,8 @@ def test_every_torchvision_model_has_a_family():
         ("swin_v2_t", 2021, "cosine"),
         ("swinv2_tiny_window8_256", 2021, "cosine"),
         ("swin3d_t", 2021, "over time"),
-        ("convnext_tiny", 2022, "modernised"),
-        ("convnextv2_tiny", 2023, "normalisation"),
+        ("convnext_tiny", 2022, "modernized"),
+        ("convnextv2_tiny", 2023, "normalization"),
         ("maskrcnn_resnet50_fpn", 2017, "masks"),
         ("fcn_resnet50", 2014, "pixel"),
         ("raft_small", 2020, "flow"),
@@ -94,4 +94,4 @@ def test_a_saved_architecture_is_known_by_source_and_name(no_torch):
     assert of("timm", "convnext_tiny.in12k").year == 2022
     assert of("built-in", "lenet5").year == BUILT_INS["lenet5"].year == 1998
     assert of("python", "vgg11") is of("built-in", "gone") is None
-    no_torch("from netscope.sources import origin_of; from netscope.sources.families import origin_of_family")
+    no_torch("from netscope.sources import find_origin; from netscope.sources.families import find_family_origin")

@@ -148,17 +148,17 @@ def test_two_files_of_one_name_are_two_files(folder):
 
 
 WRONG = {
-    "nofile.py:Net": (UnknownNameError, "no Python file 'nofile.py'"),
+    "nofile.py:Net": (UnknownNameError, "Python file 'nofile.py' not found"),
     "my.py:Nett": (UnknownNameError, "my.py does not define 'Nett'; did you mean Net"),
-    "my.py": (UsageError, "type my.py:Net"),
-    "my.py:number": (BuildError, "number is of type int, not an nn.Module"),
-    "my.py:raises": (BuildError, "could not be built: ValueError: no such depth"),
-    "my.py:gives_nothing": (BuildError, "gives a NoneType, not a torch.nn.Module"),
-    "my.py:needs": (UsageError, "missing a required argument: 'depth'; its arguments.* are depth"),
-    "my.py:Net@depth=3": (UsageError, "unexpected keyword argument 'depth'; its arguments.* are width, bias"),
-    "my.py:instance@width=3": (UsageError, "takes no @ arguments"),
-    "no_such_package:Net": (UnknownNameError, "no Python module 'no_such_package'"),
-    "torch.nothing:Net": (UnknownNameError, r"no Python module 'torch\.nothing'"),
+    "my.py": (UsageError, "use e.g. my.py:Net"),
+    "my.py:number": (BuildError, "number must be an nn.Module, a class or a function, not int"),
+    "my.py:raises": (BuildError, "failed to build my.py:raises: ValueError: no such depth"),
+    "my.py:gives_nothing": (BuildError, "must return a torch.nn.Module, not a NoneType"),
+    "my.py:needs": (UsageError, "missing a required argument: 'depth'; available options .*: depth"),
+    "my.py:Net@depth=3": (UsageError, "unexpected keyword argument 'depth'; available options .*: width, bias"),
+    "my.py:instance@width=3": (UsageError, "takes no @ options"),
+    "no_such_package:Net": (UnknownNameError, "Python module 'no_such_package' not found"),
+    "torch.nothing:Net": (UnknownNameError, r"Python module 'torch\.nothing' not found"),
     "bad_syntax.py:Net": (BuildError, r"bad_syntax\.py, line 1"),
     "bad_import.py:Net": (BuildError, r"importing bad_import\.py raised ModuleNotFoundError"),
 }

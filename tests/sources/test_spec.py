@@ -36,15 +36,15 @@ def test_options_are_python_literals_or_bare_words(text):
 MALFORMED = {
     "": "is empty",
     "@a=1": "is empty",
-    "x@": "not key=value",
-    "x@foo": "not key=value",
-    "x@a=1,a=2": "gives 'a' twice",
+    "x@": "expected NAME@key=value",
+    "x@foo": "expected NAME@key=value",
+    "x@a=1,a=2": "sets 'a' twice",
     "x@a=(1": "neither a Python literal nor a bare word",
     "x@a={[]:1}": "neither a Python literal nor a bare word",
     "x@a=" + "9" * 5_000: "'9{40}'… has more than 3,500 characters",
     "x@a=" + "[" * 3_000: "neither a Python literal nor a bare word",
-    "x" * 256: "no architecture has a name as long as",
-    "./" + "\udc80" * 86 + ".py:Net": "no architecture has a name as long as",
+    "x" * 256: "is too long",
+    "./" + "\udc80" * 86 + ".py:Net": "is too long",
     "x@a=": "neither a Python literal nor a bare word",
 }
 

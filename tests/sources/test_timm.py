@@ -68,10 +68,10 @@ def test_a_tag_sets_the_number_of_classes():
 
 
 WRONG = {
-    "timm/resnet51": (UnknownNameError, "timm has no 'resnet51'; did you mean resnet5"),
+    "timm/resnet51": (UnknownNameError, "unknown architecture 'resnet51' in source 'timm'; did you mean resnet5"),
     "levit_conv_128s": (UnknownNameError, "did you mean timm/levit_conv_128s?"),
-    "timm/resnet18.nope": (UnknownNameError, "timm's resnet18 has no weights tagged 'nope'; its tags are .*a1_in1k"),
-    "timm/resnet18@pretrained=True": (UsageError, "without weights; leave pretrained out"),
+    "timm/resnet18.nope": (UnknownNameError, "unknown tag 'nope' for timm/resnet18; available tags: .*a1_in1k"),
+    "timm/resnet18@pretrained=True": (UsageError, "without weights; remove pretrained"),
     "timm/resnet18@foo=1": (UsageError, "unexpected keyword argument 'foo'"),
 }
 

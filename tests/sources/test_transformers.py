@@ -124,13 +124,13 @@ def test_a_saved_configuration_is_built(path, blocks):
 
 WRONG = {
     "hf/gtp2": (UnknownNameError, "did you mean gpt2"),
-    "hf/meta-llama/Llama-3.1-8B": (UnknownNameError, "netscope does not download"),
-    "hf/gpt2@n_layers=2": (UsageError, "GPT2Config has no 'n_layers'; did you mean n_layer"),
-    "hf/gpt2@head=object-detection": (UsageError, "its heads are causal-lm, .*base"),
-    "hf/gpt2@head=1": (UsageError, "its heads are causal-lm"),
-    "hf/gpt2@head=GPT2Config": (UsageError, "has no model class 'GPT2Config'"),
-    "hf/broken.json": (UsageError, "broken.json is no configuration"),
-    "hf/remote.json": (UsageError, "does not run the code that a configuration points to"),
+    "hf/meta-llama/Llama-3.1-8B": (UnknownNameError, "netscope never downloads"),
+    "hf/gpt2@n_layers=2": (UsageError, "unknown option 'n_layers' for GPT2Config; did you mean n_layer"),
+    "hf/gpt2@head=object-detection": (UsageError, "available heads: causal-lm, .*base"),
+    "hf/gpt2@head=1": (UsageError, "available heads: causal-lm"),
+    "hf/gpt2@head=GPT2Config": (UsageError, "unknown model class 'GPT2Config'"),
+    "hf/broken.json": (UsageError, "broken.json is not a valid configuration"),
+    "hf/remote.json": (UsageError, "never runs code that a configuration refers to"),
 }
 
 
@@ -143,8 +143,8 @@ def test_what_cannot_be_built_is_said(name):
 
 
 LENGTHS = {
-    ("hf/gpt2", 1025): (InputError, "GPT2LMHeadModel has positions for 1024 tokens"),
-    ("hf/vit", 8): (UsageError, "takes no tokens"),
+    ("hf/gpt2", 1025): (InputError, "GPT2LMHeadModel has positions for at most 1024 tokens"),
+    ("hf/vit", 8): (UsageError, "does not take tokens"),
     ("lenet5", 8): (UsageError, "has no token sequences of its own"),
     ("hf/gpt2", 0): (UsageError, "at least 1"),
 }
