@@ -1,4 +1,4 @@
-"""What a project says about its architectures: checks in its TOML file, and the lock file. No torch."""
+"""The configuration of a project: checks in its TOML file, and the lock file. Does not import torch."""
 
 from netscope.config.checks import OPTIONS, find_checks, make_check_request, parse_rules
 from netscope.config.lockfile import LOCK_NAME, Lock, format_lock, read_lock, read_lock_text, update_lock, write_lock

@@ -283,7 +283,7 @@ def test_check_from_python_tells_and_saves():
 def test_check_from_python_refuses_what_could_not_fail_and_what_it_does_not_know():
     with pytest.raises(UsageError, match="there is no rule"):
         netscope.check("lenet5")
-    with pytest.raises(ConfigError, match="there is no metric 'parms'"):
+    with pytest.raises(ConfigError, match="unknown metric 'parms'"):
         netscope.check("lenet5", {"parms": 1})
     with pytest.raises(UsageError, match="max_increase compares with the lock file"):
         netscope.check("lenet5", {"params": {"max_increase": "1%"}})

@@ -75,9 +75,9 @@ def test_checks_in_two_files_are_told_instead_of_one_being_left_out(project):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[chekc.b]\nmodel = 'a'\n", r"netscope.toml:1: chekc: there is no such section; did you mean check"),
-        ("[tool.netscope.chek.b]\nmodel = 'a'\n", r"netscope.toml:1: tool.netscope.chek: there is no such section"),
-        ("[check.a]\n[tool.netscope.check.b]\n", r"both under \[check\] and under \[tool.netscope.check\]"),
+        ("[chekc.b]\nmodel = 'a'\n", r"netscope.toml:1: chekc: unknown section; did you mean check"),
+        ("[tool.netscope.chek.b]\nmodel = 'a'\n", r"netscope.toml:1: tool.netscope.chek: unknown section"),
+        ("[check.a]\n[tool.netscope.check.b]\n", r"both \[check\] and \[tool.netscope.check\]"),
         ("a = " + "[" * 2000, r"netscope.toml: "),
         ("a = " + "9" * 5000, r"netscope.toml: "),
     ],
@@ -101,31 +101,31 @@ def test_the_file_is_found_from_below(project):
 def test_a_repository_ends_the_way_up(project):
     inner = project(PROJECT) / "repository"
     (inner / ".git").mkdir(parents=True)
-    with pytest.raises(ConfigError, match=r"there is no check in pyproject\.toml or netscope\.toml"):
+    with pytest.raises(ConfigError, match=r"no checks found in pyproject\.toml or netscope\.toml"):
         find_checks(inner)
 
 
 X = '[tool.netscope.check.x]\nmodel = "lenet5"\n'
 MISTAKES = {
-    "[tool.netscope.check.x]\nparams = 1\n": r"pyproject.toml:1: tool.netscope.check.x: model = .* has to name",
+    "[tool.netscope.check.x]\nparams = 1\n": r"pyproject.toml:1: tool.netscope.check.x: model = .* must name",
     "[tool.netscope.check.x]\nmodel = 3\nparams = 1\n": r"pyproject.toml:2: .*\.x\.model: model = ",
-    X + "parms = 1\n": r"pyproject.toml:3: .*\.x\.parms: there is no key 'parms'; did you mean params",
-    X + "params = {maximum = 1}\n": r"toml:3: .*params\.maximum: there is no bound 'maximum'; did you mean max",
-    X + "params = {}\n": r"toml:3: .*params: this has no bound; there are equal, max, min, warn, max_increase",
-    X + "params = 'lots'\n": r"toml:3: .*params: 'lots' is no whole number",
-    X + "params = true\n": r"toml:3: .*params: True is no whole number",
-    X + "params = 1.5\n": r"toml:3: .*params: 1.5 is no whole number",
-    X + "output_shape = {max = '1x2'}\n": r"toml:3: .*output_shape\.max: a shape can only be equal",
-    X + "lock = 'yes'\n": r"toml:3: .*lock: lock has to be true or false",
-    X + "params = 1\ninput = 3\n": r"toml:4: .*input: input has to be like",
-    X + "params = 1\nbatch_size = '2'\n": r"toml:4: .*batch_size: batch_size has to be a whole number",
-    X: r"toml:1: .*\.x: this check has no rule and no lock = true, so it could not fail",
-    X + "layers = 3\n": r"toml:3: .*layers: layers has to be a table",
-    X + "\n\n[tool.netscope.check.x.layers.'a.*']\nparas = 1\n": r"toml:6: .*a\.\*\.paras: there is no metric 'paras'",
-    X + "layers.a = 3\n": r"toml:3: .*layers\.a: this has to be a table of rules",
-    X + "layers.a = {}\n": r"toml:3: .*layers\.a: this has no rule",
-    "[tool.netscope]\ncheck = 3\n": r"toml:2: tool.netscope.check has to be a table of checks",
-    "[tool.netscope.check]\nx = 3\n": r"toml:2: .*check\.x: a check is a table",
+    X + "parms = 1\n": r"pyproject.toml:3: .*\.x\.parms: unknown key 'parms'; did you mean params",
+    X + "params = {maximum = 1}\n": r"toml:3: .*params\.maximum: unknown bound 'maximum'; did you mean max",
+    X + "params = {}\n": r"toml:3: .*params: missing bound; available: equal, max, min, warn, max_increase",
+    X + "params = 'lots'\n": r"toml:3: .*params: invalid number 'lots'",
+    X + "params = true\n": r"toml:3: .*params: invalid number True",
+    X + "params = 1.5\n": r"toml:3: .*params: invalid number 1.5",
+    X + "output_shape = {max = '1x2'}\n": r"toml:3: .*output_shape\.max: the bound of a shape must be equal",
+    X + "lock = 'yes'\n": r"toml:3: .*lock: lock must be true or false",
+    X + "params = 1\ninput = 3\n": r"toml:4: .*input: input must be",
+    X + "params = 1\nbatch_size = '2'\n": r"toml:4: .*batch_size: batch_size must be an integer",
+    X: r"toml:1: .*\.x: this check can never fail; add a rule or lock = true",
+    X + "layers = 3\n": r"toml:3: .*layers: layers must be a table",
+    X + "\n\n[tool.netscope.check.x.layers.'a.*']\nparas = 1\n": r"toml:6: .*a\.\*\.paras: unknown metric 'paras'",
+    X + "layers.a = 3\n": r"toml:3: .*layers\.a: this must be a table of rules",
+    X + "layers.a = {}\n": r"toml:3: .*layers\.a: this table can never fail; add a rule",
+    "[tool.netscope]\ncheck = 3\n": r"toml:2: tool.netscope.check must be a table of checks",
+    "[tool.netscope.check]\nx = 3\n": r"toml:2: .*check\.x: a check must be a table",
     "[tool\n": r"pyproject.toml: .*line 1",
 }
 
@@ -147,9 +147,9 @@ def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path):
 def test_rules_from_python_are_read_as_strictly():
     (rule,) = parse_rules({}, {"a.*": {"params": {"max": 3}}})
     assert (rule.pattern, rule.bound, rule.limit) == ("a.*", "max", 3)
-    with pytest.raises(ConfigError, match="there is no metric 'max_params'; did you mean params"):
+    with pytest.raises(ConfigError, match="unknown metric 'max_params'; did you mean params"):
         parse_rules({"max_params": 3})
-    with pytest.raises(ConfigError, match=r"layers.a has to be a table"):
+    with pytest.raises(ConfigError, match=r"layers.a must be a table"):
         parse_rules({}, {"a": 3})
 
 
@@ -199,7 +199,7 @@ def test_no_lock_file_is_an_empty_one(tmp_path):
 
 def test_new_entries_take_the_place_of_old_ones_and_what_is_gone_goes():
     lock = Lock(models={"a": locked_model("old"), "b": locked_model(), "c": locked_model()})
-    result = update_lock(lock, {"a": locked_model("new")}, gone={"c"})
+    result = update_lock(lock, {"a": locked_model("new")}, removed={"c"})
     assert {name: model.model for name, model in result.models.items()} == {"a": "new", "b": "m"}
 
 
@@ -236,7 +236,7 @@ def test_a_damaged_lock_file_is_told(tmp_path, text):
 def test_a_lock_file_of_another_version_is_told(tmp_path):
     path = tmp_path / "netscope.lock"
     path.write_text('{"netscope_lock": 9, "counting": 1, "models": {}}', encoding="utf-8")
-    with pytest.raises(ConfigError, match="is of version 9"):
+    with pytest.raises(ConfigError, match="has version 9"):
         read_lock(path)
 
 
