@@ -1,4 +1,4 @@
-"""Answers on disk, and what all of them rest on. Knows nothing of architectures, and needs no torch."""
+"""Results on disk, and the fingerprint of the installation that they depend on. Does not import torch."""
 
 from netscope.cache.installation import fingerprint, list_local_modules
 from netscope.cache.location import FOLDER_VARIABLE, LIMIT_BYTES, find_folder

@@ -33,7 +33,7 @@ def kept(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "list_local_modules", lambda: ())  # those of the tests
     monkeypatch.chdir(tmp_path)
     with result_cache.recalling():
-        yield lambda: [answer.name for answer in cache.Store(tmp_path / "cache", 1).answers()]
+        yield lambda: [answer.name for answer in cache.Store(tmp_path / "cache", 1).list_results()]
 
 
 def about(spec, **how):

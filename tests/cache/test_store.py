@@ -20,7 +20,7 @@ def put(store, name, content=b"content"):
 
 
 def names(store):
-    return [answer.name for answer in store.answers()]
+    return [answer.name for answer in store.list_results()]
 
 
 def incompressible(number, size):
@@ -68,7 +68,7 @@ def test_a_damaged_answer_is_dropped(tmp_path, column):
     put(store, "a")
     put(store, "b")
     with contextlib.closing(sqlite3.connect(store.path)) as database, database:
-        database.execute(f"UPDATE answers SET {column} = 'x' || {column} WHERE label = 'a'")  # noqa: S608
+        database.execute(f"UPDATE results SET {column} = 'x' || {column} WHERE label = 'a'")  # noqa: S608
     assert store.get(b"a") is None
     assert names(store) == ["b"]
     assert store.get(b"b") is not None
@@ -78,7 +78,7 @@ def test_an_answer_under_the_key_of_another_is_dropped(tmp_path):
     store = Store(tmp_path, MANY)
     put(store, "a")
     with contextlib.closing(sqlite3.connect(store.path)) as database, database:
-        database.execute("UPDATE answers SET key = ?", (b"b",))
+        database.execute("UPDATE results SET key = ?", (b"b",))
     assert store.get(b"b") is None
 
 
@@ -124,7 +124,7 @@ def test_the_file_does_not_grow_past_its_bound(tmp_path):
     store = Store(tmp_path, 100_000)
     for number in range(200):
         put(store, f"a{number}", os.urandom(5000))
-    assert sum(answer.bytes for answer in store.answers()) <= 100_000
+    assert sum(answer.bytes for answer in store.list_results()) <= 100_000
     assert store.path.stat().st_size < 200_000
 
 
@@ -134,13 +134,13 @@ def test_pruned_and_cleared(tmp_path):
         put(store, name, os.urandom(50_000))
     size = store.path.stat().st_size
     with contextlib.closing(sqlite3.connect(store.path)) as database, database:
-        database.execute("UPDATE answers SET used = 5.0 WHERE label = 'a'")
+        database.execute("UPDATE results SET last_used = 5.0 WHERE label = 'a'")
     store.prune(10.0)
     assert sorted(names(store)) == ["b", "c"]
     assert store.path.stat().st_size < size
     store.prune(10.0, 60_000)
     assert len(names(store)) == 1
-    store.path.with_name("answers-1.sqlite3").touch()
+    store.path.with_name("results-0.sqlite3").touch()
     store.clear()
     store.clear()
     assert names(store) == []
@@ -194,7 +194,7 @@ def test_a_full_disk_loses_nothing_that_was_there(tmp_path):
 
 
 def test_a_file_that_another_holds_is_not_waited_for_long(tmp_path, monkeypatch):
-    monkeypatch.setattr("netscope.cache.store._WAIT_S", 0.05)
+    monkeypatch.setattr("netscope.cache.store._TIMEOUT_S", 0.05)
     store = Store(tmp_path, MANY)
     put(store, "a")
     with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as database:
@@ -221,7 +221,7 @@ for turn in range(25):
 def test_a_table_of_another_kind_is_thrown_away(tmp_path):
     store = Store(tmp_path, MANY)
     with contextlib.closing(sqlite3.connect(store.path)) as database, database:
-        database.execute("CREATE TABLE answers (other TEXT)")
+        database.execute("CREATE TABLE results (other TEXT)")
     assert store.get(b"a") is None
     put(store, "a")
     put(store, "a")
@@ -230,21 +230,21 @@ def test_a_table_of_another_kind_is_thrown_away(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    ["used = 'abc'", "made = NULL", "bytes = 'q'", "bytes = 4611686018427387904", "label = x'ff'"]
-    + [f"{column} = {time}" for column in ("made", "used") for time in ("1e300", "-1e300", "9e999", "-1.0")],
+    ["last_used = 'abc'", "created = NULL", "bytes = 'q'", "bytes = 4611686018427387904", "label = x'ff'"]
+    + [f"{column} = {time}" for column in ("created", "last_used") for time in ("1e300", "-1e300", "9e999", "-1.0")],
 )
 def test_rows_that_make_no_sense_are_left_out_and_pruned(tmp_path, change):
     store = Store(tmp_path, 10_000)
     for name in "abc":
         put(store, name)
     with contextlib.closing(sqlite3.connect(store.path)) as database, database:
-        database.execute(f"UPDATE answers SET {change} WHERE key < CAST('c' AS BLOB)")  # noqa: S608
+        database.execute(f"UPDATE results SET {change} WHERE key < CAST('c' AS BLOB)")  # noqa: S608
     assert names(store) == ["c"]
     put(store, "d")
     store.prune(0.0)
     assert sorted(names(store)) == ["c", "d"]
     with contextlib.closing(sqlite3.connect(store.path)) as database:
-        assert database.execute("SELECT COUNT(*) FROM answers").fetchone() == (2,)
+        assert database.execute("SELECT COUNT(*) FROM results").fetchone() == (2,)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="nobody owns files there")
@@ -258,8 +258,8 @@ def test_what_others_may_write_to_is_not_used(tmp_path, what, mode):
     path.chmod(before | mode)
     put(store, "b")
     assert store.get(b"a") is None
-    for action in (store.answers, lambda: store.prune(0.0)):
-        with pytest.raises(StoreError, match=f"{path}: others may write to it; chmod go-w"):
+    for action in (store.list_results, lambda: store.prune(0.0)):
+        with pytest.raises(StoreError, match=f"{path}: other users can write to it; run chmod go-w"):
             action()
     path.chmod(before)
     assert names(store) == ["a"]
@@ -271,8 +271,8 @@ def test_what_belongs_to_another_is_not_used(tmp_path, monkeypatch):
     put(store, "a")
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert store.get(b"a") is None
-    with pytest.raises(StoreError, match=f"{tmp_path}: it is not yours"):
-        store.answers()
+    with pytest.raises(StoreError, match=f"{tmp_path}: it does not belong to you"):
+        store.list_results()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="nobody owns files there")
@@ -284,8 +284,8 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path):
     put(store, "b")
     assert store.get(b"a") is None
     assert names(other) == ["a"]
-    with pytest.raises(StoreError, match="it is not yours"):
-        store.answers()
+    with pytest.raises(StoreError, match="it does not belong to you"):
+        store.list_results()
     store.path.unlink()
     store.path.symlink_to(tmp_path / "nowhere")
     put(store, "b")
