@@ -34,7 +34,10 @@ REFUSED = {
     "not an object": ("[1]", "no 'schema_version'"),
     "someone else's": ('{"a": 1}', "no 'schema_version'"),
     "newer": ('{"schema_version": 99, "kind": "Summary"}', "schema version 99"),
-    "another kind": (f'{{"schema_version": {SCHEMA_VERSION}, "kind": "Listing"}}', "is a 'Listing', not a 'Summary'"),
+    "another kind": (
+        f'{{"schema_version": {SCHEMA_VERSION}, "kind": "Listing"}}',
+        "expected a saved Summary, got 'Listing'",
+    ),
     "incomplete": (f'{{"schema_version": {SCHEMA_VERSION}, "kind": "Summary"}}', "damaged: .*architecture"),
 }
 
