@@ -1,4 +1,4 @@
-"""The file of answers: whole, bounded, and never in anyone's way."""
+"""The store of results is intact, bounded, and never makes a command fail."""
 
 import contextlib
 import multiprocessing
@@ -27,7 +27,7 @@ def incompressible(number, size):
     return bytes((number * 7 + position * position * 31 + (position >> 3)) % 251 for position in range(size))
 
 
-def test_what_was_put_is_got(tmp_path):
+def test_a_stored_result_is_returned(tmp_path):
     store = Store(tmp_path / "new" / "folder", MANY)
     assert store.get(b"a") is None
     put(store, "a", b"one")
@@ -38,7 +38,7 @@ def test_what_was_put_is_got(tmp_path):
     assert sorted(names(store)) == ["a", "b"]
 
 
-def test_a_file_of_something_else_is_thrown_away(tmp_path):
+def test_a_file_that_is_not_a_database_is_deleted(tmp_path):
     store = Store(tmp_path, MANY)
     store.path.write_bytes(b"this is no database, but long enough to be taken for one\n" * 100)
     assert store.get(b"a") is None
@@ -49,7 +49,7 @@ def test_a_file_of_something_else_is_thrown_away(tmp_path):
 
 
 @pytest.mark.parametrize("keep", [0, 10, 100, 5000])
-def test_a_file_that_was_cut_off_is_as_one_that_is_empty(tmp_path, keep):
+def test_a_truncated_file_counts_as_empty(tmp_path, keep):
     store = Store(tmp_path, MANY)
     for number in range(20):
         put(store, f"a{number}", incompressible(number, 4000))
@@ -63,7 +63,7 @@ def test_a_file_that_was_cut_off_is_as_one_that_is_empty(tmp_path, keep):
 
 
 @pytest.mark.parametrize("column", ["content", "label", "checksum", "kind", "version"])
-def test_a_damaged_answer_is_dropped(tmp_path, column):
+def test_a_damaged_result_is_dropped(tmp_path, column):
     store = Store(tmp_path, MANY)
     put(store, "a")
     put(store, "b")
@@ -74,7 +74,7 @@ def test_a_damaged_answer_is_dropped(tmp_path, column):
     assert store.get(b"b") is not None
 
 
-def test_an_answer_under_the_key_of_another_is_dropped(tmp_path):
+def test_a_result_under_another_key_is_dropped(tmp_path):
     store = Store(tmp_path, MANY)
     put(store, "a")
     with contextlib.closing(sqlite3.connect(store.path)) as database, database:
@@ -82,7 +82,7 @@ def test_an_answer_under_the_key_of_another_is_dropped(tmp_path):
     assert store.get(b"b") is None
 
 
-def test_bits_that_flip_anywhere_are_never_given(tmp_path):
+def test_a_flipped_bit_is_never_returned(tmp_path):
     store = Store(tmp_path, MANY)
     answers = {f"a{number}": incompressible(number, 900) for number in range(8)}
     for name, content in answers.items():
@@ -113,7 +113,7 @@ def test_the_oldest_leave_first(tmp_path, monkeypatch):
     assert names(store) == ["d", "a", "c"]
 
 
-def test_what_is_larger_than_all_there_may_be_is_not_kept(tmp_path):
+def test_a_result_above_the_size_limit_is_not_stored(tmp_path):
     store = Store(tmp_path, 10_000)
     put(store, "small")
     put(store, "large", os.urandom(20_000))
@@ -148,7 +148,7 @@ def test_pruned_and_cleared(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path):
+def test_an_unwritable_folder_is_ignored(tmp_path):
     store = Store(tmp_path, MANY)
     put(store, "a")
     store.path.chmod(0o400)
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path):
 
 
 @pytest.mark.parametrize("folder", ["/dev/null/none", "/proc/none"])
-def test_a_folder_that_cannot_be_made_is_no_trouble(folder):
+def test_a_folder_that_cannot_be_created_is_ignored(folder):
     from pathlib import Path
 
     store = Store(Path(folder), MANY)
@@ -218,7 +218,7 @@ for turn in range(25):
 """
 
 
-def test_a_table_of_another_kind_is_thrown_away(tmp_path):
+def test_a_database_with_another_table_is_deleted(tmp_path):
     store = Store(tmp_path, MANY)
     with contextlib.closing(sqlite3.connect(store.path)) as database, database:
         database.execute("CREATE TABLE results (other TEXT)")
@@ -250,7 +250,7 @@ def test_rows_that_make_no_sense_are_left_out_and_pruned(tmp_path, change):
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="nobody owns files there")
 @pytest.mark.parametrize("what", ["folder", "file"])
 @pytest.mark.parametrize("mode", [0o020, 0o002])
-def test_what_others_may_write_to_is_not_used(tmp_path, what, mode):
+def test_a_cache_that_others_can_write_to_is_not_used(tmp_path, what, mode):
     store = Store(tmp_path / "cache", MANY)
     put(store, "a")
     path = store.path if what == "file" else store.path.parent
@@ -266,7 +266,7 @@ def test_what_others_may_write_to_is_not_used(tmp_path, what, mode):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="nobody owns files there")
-def test_what_belongs_to_another_is_not_used(tmp_path, monkeypatch):
+def test_a_cache_of_another_user_is_not_used(tmp_path, monkeypatch):
     store = Store(tmp_path, MANY)
     put(store, "a")
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)

@@ -65,7 +65,7 @@ def test_a_file_of_netscopes_own_needs_no_prefix(project, section):
     assert (path.name, only.name, only.location.line) == ("netscope.toml", "x", 1)
 
 
-def test_checks_in_two_files_are_told_instead_of_one_being_left_out(project):
+def test_checks_in_two_files_are_an_error(project):
     project(PROJECT)
     folder = project("[check.x]\nmodel = 'lenet5'\nparams = 1\n", "netscope.toml")
     with pytest.raises(ConfigError, match=r"both netscope.toml and pyproject.toml have checks"):
@@ -82,7 +82,7 @@ def test_checks_in_two_files_are_told_instead_of_one_being_left_out(project):
         ("a = " + "9" * 5000, r"netscope.toml: "),
     ],
 )
-def test_a_section_that_nobody_would_read_is_told(project, text, message):
+def test_an_unknown_section_is_reported(project, text, message):
     with pytest.raises(ConfigError, match=message):
         find_checks(project(text, "netscope.toml"))
 
@@ -131,12 +131,12 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("text", MISTAKES)
-def test_a_mistake_is_told_with_file_line_and_key(project, text):
+def test_a_mistake_is_reported_with_file_line_and_key(project, text):
     with pytest.raises(ConfigError, match=MISTAKES[text]):
         find_checks(project(text))
 
 
-def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path):
+def test_a_missing_or_binary_file_is_reported(tmp_path):
     with pytest.raises(ConfigError, match=r"no\.toml: No such file"):
         find_checks(tmp_path, tmp_path / "no.toml")
     (tmp_path / "pyproject.toml").write_bytes(b"a = '\xff'")
@@ -197,7 +197,7 @@ def test_no_lock_file_is_an_empty_one(tmp_path):
     assert read_lock(tmp_path / "netscope.lock") == Lock(models={})
 
 
-def test_new_entries_take_the_place_of_old_ones_and_what_is_gone_goes():
+def test_new_entries_replace_old_ones_and_removed_ones_are_left_out():
     lock = Lock(models={"a": locked_model("old"), "b": locked_model(), "c": locked_model()})
     result = update_lock(lock, {"a": locked_model("new")}, removed={"c"})
     assert {name: model.model for name, model in result.models.items()} == {"a": "new", "b": "m"}
@@ -226,14 +226,14 @@ def test_a_lock_file_edited_into_nonsense_is_damaged(tmp_path, change):
 
 
 @pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\n", "{}", '{"netscope_lock": 1, "counting": "1", "models": {}}'])
-def test_a_damaged_lock_file_is_told(tmp_path, text):
+def test_a_damaged_lock_file_is_reported(tmp_path, text):
     path = tmp_path / "netscope.lock"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"netscope.lock is damaged .*netscope check --update"):
         read_lock(path)
 
 
-def test_a_lock_file_of_another_version_is_told(tmp_path):
+def test_a_lock_file_of_another_version_is_reported(tmp_path):
     path = tmp_path / "netscope.lock"
     path.write_text('{"netscope_lock": 9, "counting": 1, "models": {}}', encoding="utf-8")
     with pytest.raises(ConfigError, match="has version 9"):

@@ -1,4 +1,4 @@
-"""Results to JSON and back, and what is refused."""
+"""Results to JSON and back, and errors for other JSON."""
 
 import json
 from dataclasses import replace
@@ -43,7 +43,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_summary_is_refused_with_the_reason(case):
+def test_anything_but_a_summary_is_refused_with_the_reason(case):
     text, message = REFUSED[case]
     with pytest.raises(SavedResultError, match=message):
         Summary.from_json(text)

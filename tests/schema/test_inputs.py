@@ -1,4 +1,4 @@
-"""The grammar of inputs, and what a Python caller may give."""
+"""The grammar of inputs, and the inputs of a Python caller."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where architectures come from."""
+"""The origins of architecture families."""
 
 import re
 

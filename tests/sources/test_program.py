@@ -1,4 +1,4 @@
-"""An exported program is data: hostile and damaged files are one sentence, and nothing of them is run."""
+"""Exported programs are read as data: hostile and damaged files give one error, and no code in them is run."""
 
 import json
 import re
@@ -113,7 +113,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("case", HARMLESS)
-def test_what_a_file_would_have_run_is_not_run(folder, program, case):
+def test_code_in_a_file_is_not_run(folder, program, case):
     path = rewritten(program, folder / "hostile.pt2", HARMLESS[case])
     assert netscope.summarize(path).totals.macs == 5 * 12
     assert not (folder / "pwned").exists()
@@ -329,7 +329,7 @@ NEEDS_A_MODULE = {
 
 
 @pytest.mark.parametrize("option", NEEDS_A_MODULE)
-def test_what_needs_the_module_is_named(program, option):
+def test_options_that_need_the_module_are_refused_by_name(program, option):
     with pytest.raises(UsageError, match=f"is a saved program, which is read and not run: {option} needs the module"):
         netscope.summarize(str(program), **NEEDS_A_MODULE[option])
 

@@ -1,4 +1,4 @@
-"""Python objects: files and modules, as people have them."""
+"""Python objects in files and modules, as users write them."""
 
 import sys
 from textwrap import dedent
@@ -66,7 +66,7 @@ def test_a_class_a_function_or_an_instance_in_a_file(name, params):
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_class_says_what_it_is_in_its_docstring():
+def test_the_docstring_of_a_class_is_its_description():
     assert netscope.summarize("my.py:Net", (2, 3)).architecture.description == "A small net."
 
 
@@ -165,7 +165,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_with_a_python_object_is_said(folder, name):
+def test_a_wrong_python_object_is_reported(folder, name):
     (folder / "bad_syntax.py").write_text("def (:\n")
     (folder / "bad_import.py").write_text("import no_such_package\n")
     kind, message = WRONG[name]
@@ -174,12 +174,12 @@ def test_what_is_wrong_with_a_python_object_is_said(folder, name):
 
 
 @pytest.mark.usefixtures("folder")
-def test_without_an_input_the_parameters_of_forward_are_told():
+def test_without_an_input_the_parameters_of_forward_are_reported():
     with pytest.raises(InputError, match=r"my.py:Net has no default input, and its forward takes \(x\): give one"):
         netscope.summarize("my.py:Net")
 
 
-def test_a_module_can_say_itself_what_it_takes(folder):
+def test_a_module_can_define_its_example_input(folder):
     (folder / "lightning.py").write_text(
         "import torch\n"
         + dedent(NET).replace("super().__init__()", "super().__init__(); self.example_input_array = torch.zeros(7, 3)")

@@ -1,4 +1,4 @@
-"""Which source a name belongs to, and what is said of a name that none has."""
+"""The source of a name, and the error for an unknown name."""
 
 import importlib.metadata
 from importlib.metadata import EntryPoint
@@ -32,7 +32,7 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
-def test_an_unknown_name_is_answered_with_the_closest(name):
+def test_an_unknown_name_suggests_the_closest(name):
     with pytest.raises(UnknownNameError, match=UNKNOWN[name]):
         sources.resolve(name)
 

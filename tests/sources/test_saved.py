@@ -1,4 +1,4 @@
-"""Saved programs run; saved weights have sizes; nothing in a file is executed."""
+"""Saved programs and weights; no code in a pickle is executed."""
 
 import zipfile
 
@@ -143,7 +143,7 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("name", HARMFUL)
-def test_what_is_in_a_pickle_is_never_executed(folder, name):
+def test_a_pickle_is_never_executed(folder, name):
     HARMFUL[name](folder / name)
     with pytest.raises(BuildError, match=r"contains more than tensors .*does not run code from a pickle"):
         netscope.summarize(name)
@@ -159,7 +159,7 @@ def test_a_damaged_file_is_named(folder, suffix, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_what_does_not_fit_a_file_is_refused(folder):
+def test_options_and_inputs_that_a_file_does_not_take_are_refused(folder):
     torch.save({"weight": torch.ones(2)}, folder / "a.pth")
     torch.save([1, 2], folder / "list.pth")
     with pytest.raises(UnknownNameError, match="not found"):

@@ -62,7 +62,7 @@ WARNED_OF = (
 
 
 @pytest.mark.parametrize("value", WARNED_OF)
-def test_python_is_not_asked_for_what_it_warns_of(value):
+def test_literals_that_cause_python_warnings_are_not_evaluated(value):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         with pytest.raises(UsageError, match="neither a Python literal nor a bare word"):

@@ -1,4 +1,4 @@
-"""timm's architectures: by their prefix, with their own input, without the network."""
+"""timm's architectures by prefix, with their default input and without the network."""
 
 import socket
 import sys
@@ -77,7 +77,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_timm_does_not_have_is_said(name):
+def test_an_unknown_timm_name_tag_or_option_is_reported(name):
     error, message = WRONG[name]
     with pytest.raises(error, match=message):
         netscope.summarize(name)
@@ -89,7 +89,7 @@ def test_names_are_listed_with_their_source_before_them():
     assert all(name.startswith("timm/resnet50") for name in names)
 
 
-def test_without_timm_one_is_told_what_to_install(monkeypatch):
+def test_a_missing_timm_is_reported_with_the_extra_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'netscope\[timm\]'"):
         sources.resolve("timm/resnet50")

@@ -136,7 +136,7 @@ WRONG = {
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("name", WRONG)
-def test_what_cannot_be_built_is_said(name):
+def test_an_impossible_configuration_is_reported(name):
     error, message = WRONG[name]
     with pytest.raises(error, match=message):
         netscope.summarize(name)
@@ -157,7 +157,7 @@ def test_a_length_that_does_not_fit_is_refused(name, length):
         netscope.summarize(name, seq_len=length)
 
 
-def test_without_transformers_one_is_told_what_to_install(monkeypatch):
+def test_a_missing_transformers_is_reported_with_the_extra_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'netscope\[transformers\]'"):
         sources.resolve("hf/gpt2")
@@ -178,7 +178,7 @@ def test_transformers_keeps_its_verbosity():
         ("voxtral_realtime_text", "Could not find VoxtralRealtimeTextModel"),
     ],
 )
-def test_what_transformers_cannot_make_alone_is_said(name, sentence):
+def test_a_type_without_a_model_is_reported(name, sentence):
     if name not in pytest.importorskip("transformers").CONFIG_MAPPING:
         pytest.skip(f"this transformers has no {name}")
     with pytest.raises(NetscopeError, match=sentence):
