@@ -67,9 +67,9 @@ def _ran_foreign_code() -> bool:
     """Whether a user's module was imported, whose files may not be closed yet."""
     if "torch" not in sys.modules:
         return False
-    from netscope.cache import loose_modules
+    from netscope.cache import list_local_modules
 
-    return bool(loose_modules())
+    return bool(list_local_modules())
 
 
 def _leave_stdout() -> None:

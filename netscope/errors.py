@@ -1,4 +1,4 @@
-"""Every error that netscope raises on purpose: one class per remedy, each with its exit code."""
+"""The errors that netscope raises on purpose: one class per remedy, each with its exit code."""
 
 import traceback
 from collections.abc import Iterable
@@ -7,18 +7,18 @@ from pathlib import Path
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """A clause for a message about an unknown name: ``"; did you mean resnet50?"``, or nothing if none is close."""
+    """Returns a clause for a message about an unknown name, ``"; did you mean resnet50?"``; empty if none is close."""
     by_lower = {candidate.lower(): candidate for candidate in names}
     matches = get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(by_lower[match] for match in matches)}?" if matches else ""
 
 
-def described(error: BaseException) -> str:
-    """What someone else's exception says, its kind first; where it says nothing, where it was raised."""
+def describe_error(error: BaseException) -> str:
+    """Returns an exception's type and message; if it has no message, its type and where it was raised."""
     kind = type(error).__name__
     try:
         message = str(error).strip()
-    except Exception:  # noqa: BLE001 - an exception may fail at this as well
+    except Exception:  # noqa: BLE001 - the __str__ of a third-party exception may raise anything
         message = ""
     if message:
         return f"{kind}: {message}"
@@ -26,38 +26,38 @@ def described(error: BaseException) -> str:
     return f"{kind} in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else kind
 
 
-def unexpected(error: Exception) -> str:
-    """What is said of an exception that nobody raised on purpose."""
-    # So the dynamic linker puts it where a library does not fit into memory.
+def describe_unexpected_error(error: Exception) -> str:
+    """Returns the message for an exception that is not a ``NetscopeError``."""
+    # The dynamic linker's message for a library that does not fit into memory.
     if isinstance(error, MemoryError) or (isinstance(error, ImportError) and "failed to map segment" in str(error)):
-        return "this could not be answered: there is not enough memory"
+        return "not enough memory to finish"
     if isinstance(error, RecursionError):
-        return "this could not be answered: something in it is nested too deeply"
-    return f"this is a mistake in netscope, and --debug shows where: unexpected {described(error)}"
+        return "the input is nested too deeply"
+    return f"internal error (a bug in netscope): {describe_error(error)}; rerun with --debug for the traceback"
 
 
 class NetscopeError(Exception):
-    """Says in one sentence what was asked, what was found and what to do.
+    """An error whose message says what was requested, what was found and what to do.
 
     Attributes:
-        exit_code: what the command line exits with: 2 if the question was wrong, 3 if it could not be answered.
+        exit_code: the exit code of the command: 2 for a wrong request, 3 for a request that failed.
     """
 
     exit_code = 3
 
 
 class UsageError(NetscopeError):
-    """The question was wrong: an option or its value."""
+    """The request is wrong: an option or its value."""
 
     exit_code = 2
 
 
 class UnknownNameError(UsageError):
-    """No architecture, source, file or attribute of that name."""
+    """No architecture, source, file or attribute has that name."""
 
 
 class MissingExtraError(UsageError):
-    """A source's package is not installed."""
+    """The package of a source is not installed."""
 
 
 class InputError(UsageError):
@@ -69,15 +69,15 @@ class OutputError(UsageError):
 
 
 class SavedResultError(UsageError):
-    """A saved result cannot be read: not JSON, not ours, or of a newer schema."""
+    """A saved result cannot be read: not JSON, not netscope's, or of another schema version."""
 
 
 class BrokenInstallError(NetscopeError):
-    """Installed packages do not fit each other."""
+    """Installed packages are incompatible."""
 
 
 class BuildError(NetscopeError):
-    """The architecture's factory raised, or returned no module."""
+    """The architecture's factory raised, or did not return a module."""
 
 
 class TracingError(NetscopeError):
@@ -85,20 +85,20 @@ class TracingError(NetscopeError):
 
 
 class UntrainableError(TracingError):
-    """There is nothing to differentiate."""
+    """The model has nothing to differentiate."""
 
 
 class DeviceError(NetscopeError):
-    """No such device here, or not enough memory on it."""
+    """The device is not available, or has not enough memory."""
 
 
 class ConfigError(UsageError):
-    """The project's file says something that netscope does not understand; the message names file, line and key."""
+    """The configuration file is invalid; the message names file, line and key."""
 
 
 class MeasuringError(NetscopeError):
-    """A step that was to be measured raised."""
+    """A measured step raised."""
 
 
 class OutOfMemoryError(DeviceError):
-    """The device's memory does not suffice for what was to be measured."""
+    """The device has not enough memory for the measurement."""

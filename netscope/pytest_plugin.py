@@ -121,7 +121,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output[_WORKER_KEY] = config.lock_text(config.Lock(models=updates))
+        output[_WORKER_KEY] = config.format_lock(config.Lock(models=updates))
         return
     try:
         use_case.update_lock(session.config.rootpath, updates)

@@ -1,4 +1,4 @@
-"""What was kept of earlier answers: shown, cleared and pruned."""
+"""Shows, clears and prunes cached results."""
 
 import time
 from contextlib import suppress
@@ -9,49 +9,49 @@ from netscope.schema import CacheContents
 
 DAY_S = 86_400.0
 UNUSED_DAYS = 30.0
-"""After which ``prune`` takes an answer for forgotten."""
+"""Days without use after which ``prune`` removes a result by default."""
 
 
-def cache_contents() -> CacheContents:
-    """What is kept.
+def read_cache_contents() -> CacheContents:
+    """Returns the content of the cache.
 
     Raises:
-        UsageError: the file cannot be read, or is not trusted.
+        UsageError: the cache file cannot be read, or other users can write to it.
     """
     store = _store()
-    return CacheContents(path=str(store.path), answers=store.answers(), limit_bytes=store.limit_bytes)
+    return CacheContents(path=str(store.path), results=store.list_results(), limit_bytes=store.limit_bytes)
 
 
 def clear_cache() -> CacheContents:
-    """Removes all, and says how much that was.
+    """Removes all cached results, and returns the empty cache with their number.
 
     Raises:
-        UsageError: the file cannot be removed.
+        UsageError: the cache file cannot be removed.
     """
     store = _store()
     count = 0
-    with suppress(cache.StoreError):  # what cannot be read can be cleared
-        count = len(store.answers())
+    with suppress(cache.StoreError):  # an unreadable file can still be removed
+        count = len(store.list_results())
     store.clear()
-    return replace(cache_contents(), removed=count)
+    return replace(read_cache_contents(), removed=count)
 
 
 def prune_cache(unused_days: float = UNUSED_DAYS, limit_bytes: int | None = None) -> CacheContents:
-    """Removes what is of no more use, and says how much that was.
+    """Removes old cached results, and returns the remaining ones with the number of those removed.
 
     Args:
-        unused_days: what was not given for that long goes.
-        limit_bytes: of what stays, the last used; None for what there may always be.
+        unused_days: remove results that were not used for this many days.
+        limit_bytes: maximum size of the remaining results, the most recently used; None for the usual limit.
 
     Raises:
-        UsageError: the file cannot be read or written, or is not trusted.
+        UsageError: the cache file cannot be read or written, or other users can write to it.
     """
     store = _store()
-    before = len(store.answers())
+    before = len(store.list_results())
     store.prune(time.time() - unused_days * DAY_S, limit_bytes)
-    after = cache_contents()
-    return replace(after, removed=before - len(after.answers))
+    after = read_cache_contents()
+    return replace(after, removed=before - len(after.results))
 
 
 def _store() -> cache.Store:
-    return cache.Store(cache.folder(), cache.LIMIT_BYTES)
+    return cache.Store(cache.find_folder(), cache.LIMIT_BYTES)

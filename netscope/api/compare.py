@@ -10,7 +10,7 @@ import msgspec
 
 from netscope import analysis, sources
 from netscope.api.diff import summary_of
-from netscope.api.list import catalogue, known_catalogue
+from netscope.api.list import load_catalog, lookup_catalog
 from netscope.api.resolve_and_trace import is_saved, sizes_of
 from netscope.api.summary import SummaryAnswer, known_answer, summary_answer
 from netscope.api.workers.client import WorkerError
@@ -22,7 +22,7 @@ from netscope.schema.inputs import parse_inputs
 if TYPE_CHECKING:
     from torch import nn
 
-    from netscope.sources import Origin, Published
+    from netscope.sources import Origin, PublishedFigures
 
     Model = Summary | nn.Module | str
 
@@ -111,7 +111,7 @@ def _names(specs: Sequence[str], workers: Workers) -> tuple[list[str], list[str]
     asked: list[str] = []
     for spec in filter(is_pattern, specs):
         try:
-            listed[spec], told = names_of(spec, _known_catalogue)
+            listed[spec], told = names_of(spec, _known_catalog)
             notes += told
         except _NotKnownError:
             asked.append(spec)
@@ -167,15 +167,15 @@ class _NotKnownError(Exception):
     """The names of a source are not known before it is imported."""
 
 
-def _known_catalogue(source: str) -> sources.Catalogue:
-    found = known_catalogue(source)
+def _known_catalog(source: str) -> sources.Catalog:
+    found = lookup_catalog(source)
     if found is None:
         raise _NotKnownError
     return found
 
 
 def names_of(
-    spec: str, look_up: Callable[[str], sources.Catalogue] = catalogue
+    spec: str, look_up: Callable[[str], sources.Catalog] = load_catalog
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The names that fit a pattern, each with its options, and remarks; what is no pattern is itself.
 
@@ -204,7 +204,7 @@ def compared_row(model: "Model", inputs: Any, options: Mapping[str, Any]) -> Com
     """
     if isinstance(model, Summary) or is_saved(model):
         summary = summary_of(model, inputs, dict(options))
-        row = _with_origin(analysis.comparison_row(summary), sources.origin_of(summary.architecture))
+        row = _with_origin(analysis.comparison_row(summary), sources.find_origin(summary.architecture))
         return replace(row, spec=model) if isinstance(model, str) else row
     return _row_of(summary_answer(model, inputs, **options), has_own_inputs=inputs is None)
 
@@ -222,7 +222,7 @@ def _with_origin(row: ComparedArchitecture, origin: "Origin | None") -> Compared
     return row if origin is None else replace(row, year=origin.year, paper=origin.paper, idea=origin.idea)
 
 
-def _with_accuracy(row: ComparedArchitecture, published: "Sequence[Published]") -> ComparedArchitecture:
+def _with_accuracy(row: ComparedArchitecture, published: "Sequence[PublishedFigures]") -> ComparedArchitecture:
     """With the published accuracy, unless the weights that have it are of another size."""
     for entry in published:
         if entry.top1 is not None and row.totals is not None and entry.params == row.totals.params:

@@ -1,4 +1,4 @@
-"""``list_architectures``."""
+"""Lists the architectures that can be loaded by name, caching the catalogs of sources."""
 
 from contextlib import suppress
 
@@ -6,48 +6,48 @@ from netscope import sources
 from netscope.api.result_cache import Query, get_or_compute, lookup
 from netscope.errors import NetscopeError
 from netscope.schema import Listing
-from netscope.sources import Catalogue
+from netscope.sources import Catalog
 
 
 def list_architectures(pattern: str = "*") -> Listing:
-    """The names that can be loaded.
+    """Returns the architectures that can be loaded by name.
 
     Args:
-        pattern: with ``*`` and ``?``, on the name or on ``source/name``; without either, any name that holds it.
+        pattern: pattern with ``*`` and ``?`` for the name or ``source/name``; without either, a part of the name.
     """
-    architectures, notes = sources.list_names(pattern, catalogue)
+    architectures, notes = sources.list_names(pattern, load_catalog)
     return Listing(pattern=pattern, architectures=architectures, notes=notes)
 
 
-def catalogue(source: str) -> Catalogue:
-    """What there is in a source.
+def load_catalog(source: str) -> Catalog:
+    """Returns the catalog of a source, cached if possible.
 
     Raises:
         NetscopeError: as ``sources.catalogue``.
     """
     if source == sources.BUILT_IN:
-        return sources.catalogue(source)
-    return get_or_compute(_query(source), Catalogue, lambda: sources.catalogue(source))
+        return sources.load_catalog(source)
+    return get_or_compute(_query(source), Catalog, lambda: sources.load_catalog(source))
 
 
-def known_catalogue(source: str) -> Catalogue | None:
-    """The same as far as it is known without importing the source; None if it is not."""
-    return sources.catalogue(source) if source == sources.BUILT_IN else lookup(_query(source), Catalogue)
+def lookup_catalog(source: str) -> Catalog | None:
+    """Returns the built-in or cached catalog of a source without importing it; None if it is not cached."""
+    return sources.load_catalog(source) if source == sources.BUILT_IN else lookup(_query(source), Catalog)
 
 
-def known_names() -> tuple[str, ...]:
-    """What can be typed, as far as that is known without importing a source."""
-    nothing = Catalogue(entries=(), names=())
-    listed, _ = sources.list_names("*", lambda source: known_catalogue(source) or nothing)
+def list_known_names() -> tuple[str, ...]:
+    """Returns the names that are known without importing a source."""
+    empty = Catalog(entries=(), names=())
+    listed, _ = sources.list_names("*", lambda source: lookup_catalog(source) or empty)
     return tuple(entry.name for entry in listed)
 
 
-def learn_names() -> None:
-    """Keeps the names of the sources that were imported anyway, for ``known_names`` of later processes."""
-    for source in sources.sources_at_hand():
-        if known_catalogue(source) is None:
+def cache_source_names() -> None:
+    """Caches the catalogs of sources that are already imported, for ``list_known_names`` in later processes."""
+    for source in sources.list_imported_sources():
+        if lookup_catalog(source) is None:
             with suppress(NetscopeError):
-                catalogue(source)
+                load_catalog(source)
 
 
 def _query(source: str) -> Query:

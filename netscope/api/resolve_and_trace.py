@@ -133,7 +133,7 @@ def resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
     if is_saved(model):
         raise UsageError(f"{model} is a saved summary, in which there is nothing to run")
     if not isinstance(model, str):
-        return sources.user_module(model)
+        return sources.resolve_module(model)
     return sources.resolve(model)
 
 

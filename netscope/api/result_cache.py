@@ -67,7 +67,7 @@ class Recall:
         options = {**DEFAULTS, **query.options}
         if options["device"] not in _STEADY_DEVICES or not _is_plain(query.inputs):
             return None
-        content = b"" if query.kind == "names" else sources.cacheable_content(query.spec, query.folder)
+        content = b"" if query.kind == "names" else sources.read_cache_key_content(query.spec, query.folder)
         if content is None:
             return None
         asked = (query.kind, query.spec, query.inputs, sorted(options.items()), content)
@@ -91,7 +91,7 @@ def recalling() -> Iterator[None]:
 
 
 def _recall_by(fingerprint: bytes) -> "Token[Recall | None]":
-    return _RECALL.set(Recall(store=cache.Store(cache.folder(), cache.LIMIT_BYTES), fingerprint=fingerprint))
+    return _RECALL.set(Recall(store=cache.Store(cache.find_folder(), cache.LIMIT_BYTES), fingerprint=fingerprint))
 
 
 def environment_of_workers() -> dict[str, str]:
@@ -135,7 +135,7 @@ def keep(query: Query, key: bytes | None, answer: Any) -> None:
         answer: to it.
     """
     recall = _RECALL.get()
-    if recall is None or key is None or key != recall.key(query) or cache.loose_modules():
+    if recall is None or key is None or key != recall.key(query) or cache.list_local_modules():
         return
     if query.kind == "names":
         is_cacheable = sources.is_cacheable(query.spec)
@@ -164,5 +164,5 @@ def _is_plain(inputs: ForwardInputs | None) -> bool:
     """Whether the inputs are only shapes, as the command line has them."""
     leaves: list[Any] = []
     if inputs is not None:
-        inputs.mapped(leaves.append)
+        inputs.map_leaves(leaves.append)
     return all(isinstance(leaf, TensorRequest) for leaf in leaves)

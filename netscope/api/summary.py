@@ -11,7 +11,7 @@ from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Summary, Trace
 from netscope.schema.inputs import ForwardInputs, parse_inputs
 from netscope.schema.memory import STATES_PER_PARAMETER
-from netscope.sources import Origin, Published
+from netscope.sources import Origin, PublishedFigures
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,7 +29,7 @@ class SummaryAnswer:
 
     summary: Summary
     origin: Origin | None = None
-    published: tuple[Published, ...] = ()
+    published: tuple[PublishedFigures, ...] = ()
 
 
 def summarize(

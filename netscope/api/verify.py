@@ -18,7 +18,7 @@ from netscope.schema import Cause, Summary, ToolCount, Verification
 if TYPE_CHECKING:
     from torch import nn
 
-    from netscope.sources import Published
+    from netscope.sources import PublishedFigures
 
 
 def verify(
@@ -53,7 +53,7 @@ def verify(
     )
 
 
-def _closest_published(entries: "Sequence[Published]", summary: Summary) -> ToolCount:
+def _closest_published(entries: "Sequence[PublishedFigures]", summary: Summary) -> ToolCount:
     """The published figures of the weights that the architecture fits best: a model may have several variants."""
     totals = summary.totals
     best = min(entries, key=lambda item: (abs(item.params - totals.params), abs((item.macs or 0) - totals.macs)))

@@ -1,7 +1,7 @@
-"""Answers on disk, and what all of them rest on. Knows nothing of architectures, and needs no torch."""
+"""Results on disk, and the fingerprint of the installation that they depend on. Does not import torch."""
 
-from netscope.cache.installation import fingerprint, loose_modules
-from netscope.cache.location import FOLDER_VARIABLE, LIMIT_BYTES, folder
+from netscope.cache.installation import fingerprint, list_local_modules
+from netscope.cache.location import FOLDER_VARIABLE, LIMIT_BYTES, find_folder
 from netscope.cache.store import Store, StoreError
 
 __all__ = [
@@ -9,7 +9,7 @@ __all__ = [
     "LIMIT_BYTES",
     "Store",
     "StoreError",
+    "find_folder",
     "fingerprint",
-    "folder",
-    "loose_modules",
+    "list_local_modules",
 ]

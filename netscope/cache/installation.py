@@ -1,4 +1,4 @@
-"""What every answer rests on besides its question: Python, the machine, what is installed, and the environment."""
+"""The fingerprint of everything that results depend on except the request: Python, machine, packages, environment."""
 
 import os
 import sys
@@ -21,15 +21,14 @@ PREFIXES = (
     "PYTHON", "PYTORCH", "RANK", "ROCM", "SAFETENSORS", "SM_", "SYMPY", "TIMM", "TORCH", "TRANSFORMERS", "TRITON",
     "USE_", "WORLD_SIZE", "XFORMERS", "XLA",
 )  # fmt: skip
-"""What the names of variables begin with that Python, torch, torchvision, timm and transformers look at.
+"""Prefixes of the environment variables that Python, torch, torchvision, timm and transformers read.
 
-Python takes the encoding of files from ``LANG`` and ``LC_*``, and transformers the way in which layers are split from
-``SM_*``. Left out is what says where downloads lie, how they are logged and how a model is trained: no answer that is
-kept rests on a download or on training.
+Python takes the encoding of files from ``LANG`` and ``LC_*``, and transformers the way to split layers from ``SM_*``.
+Variables for the location of downloads, logging and training are left out: no cached result depends on them.
 """
 
-_OF_TORCH = "_remote_module_non_scriptable"
-"""A module that torch 2.6 writes into a temporary folder and imports together with its compiler."""
+_TORCH_MODULE = "_remote_module_non_scriptable"
+"""A module that torch 2.6 writes to a temporary folder and imports together with its compiler."""
 
 _SITES = frozenset({"site-packages", "dist-packages"})
 _METADATA = ("METADATA", "RECORD", "PKG-INFO", "direct_url.json")
@@ -37,84 +36,84 @@ _IMPORTABLE = (".py", ".pyc", ".so", ".pyd")
 
 
 def fingerprint() -> bytes:
-    """A digest that is another one once anything of this is another.
+    """Returns a digest that changes with any of the following.
 
-    - Python: version, flags, and where it is installed;
-    - the machine: its system, name and cores, and whether it has an NVIDIA driver;
-    - every installed distribution, by its name, version and metadata, without importing it;
-    - what else could be imported, and so take the place of what is installed, by names, sizes and times;
-    - netscope's own files, if it is run from where they are written;
-    - the environment's variables that torch and its like look at.
+    - Python: version, flags and location;
+    - the machine: system, name, number of cores, and whether it has an NVIDIA driver;
+    - every installed distribution: name, version and metadata, without importing it;
+    - other importable files, which may shadow installed ones: names, sizes and times;
+    - netscope's own files, if it runs from a source tree;
+    - the environment variables that torch and related packages read.
     """
     facts = (
         (sys.version, sys.prefix, tuple(sys.flags), sys.byteorder),
-        (os.name, *_machine(), os.cpu_count(), cores(), NVIDIA_DRIVER.exists()),
-        tuple(_importable()),
+        (os.name, *_describe_machine(), os.cpu_count(), cores(), NVIDIA_DRIVER.exists()),
+        tuple(_iterate_importable()),
         tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(PREFIXES))),
     )
     return blake2b(repr(facts).encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 OWN_FOLDER = Path(__file__).resolve().parent.parent
-"""Where netscope itself is."""
+"""The folder of the package netscope."""
 
 
 @cache
-def _installed_roots() -> tuple[str, ...]:
-    """Folders, each with a separator behind it, of what is known by its version rather than by its contents."""
-    places = {Path(STANDARD_LIBRARY), OWN_FOLDER, *(Path(entry) for entry in sys.path if Path(entry).name in _SITES)}
-    return tuple(sorted({f"{path}{os.sep}" for place in places for path in (place, place.resolve())}))
+def _list_installed_roots() -> tuple[str, ...]:
+    """Returns the folders, ending in a separator, of files that a version identifies instead of their content."""
+    folders = {Path(STANDARD_LIBRARY), OWN_FOLDER, *(Path(entry) for entry in sys.path if Path(entry).name in _SITES)}
+    return tuple(sorted({f"{path}{os.sep}" for folder in folders for path in (folder, folder.resolve())}))
 
 
 @cache
 def is_installed(path: str) -> bool:
-    """Whether the file belongs to Python, to an installed distribution, or to netscope."""
-    return path.startswith(_installed_roots())
+    """Returns whether the file belongs to Python, to an installed distribution, or to netscope."""
+    return path.startswith(_list_installed_roots())
 
 
-def _machine() -> tuple[str, ...]:
+def _describe_machine() -> tuple[str, ...]:
     return tuple(os.uname()) if hasattr(os, "uname") else (os.environ.get("COMPUTERNAME", ""),)
 
 
-def _importable() -> Iterator[tuple[object, ...]]:
+def _iterate_importable() -> Iterator[tuple[object, ...]]:
     for entry in sys.path:
         with suppress(OSError):
             if Path(entry).name in _SITES:
-                yield from sorted(_site(entry))
+                yield from sorted(_iterate_site(entry))
             elif not is_installed(f"{Path(entry).absolute()}{os.sep}"):
-                yield from sorted(_loose(entry))
+                yield from sorted(_iterate_local_entries(entry))
     if _SITES.isdisjoint(OWN_FOLDER.parts):
-        yield from sorted(_tree(OWN_FOLDER))
+        yield from sorted(_iterate_tree(OWN_FOLDER))
 
 
-def loose_modules() -> tuple[str, ...]:
-    """Returns the names of the modules that were imported, in whole or in part, from elsewhere than what is installed.
+def list_local_modules() -> tuple[str, ...]:
+    """Returns the names of imported modules that are not installed, including those of editable installations.
 
-    They may have changed anything in this process. Those of a package that is installed editably are among them.
+    Such modules may have changed anything in this process, and have no version that identifies them.
     """
-    command = sys.modules["__main__"]  # which multiprocessing has under another name as well
+    command = sys.modules["__main__"]  # multiprocessing also imports it under another name
     modules = [
-        (name, module) for name, module in list(sys.modules.items()) if module is not command and name != _OF_TORCH
+        (name, module) for name, module in list(sys.modules.items()) if module is not command and name != _TORCH_MODULE
     ]
-    return tuple(name for name, module in modules if any(not is_installed(place) for place in _places(module)))
+    return tuple(name for name, module in modules if any(not is_installed(path) for path in _find_paths(module)))
 
 
-def _places(module: object) -> list[str]:
-    """Returns the module's file, and where the modules of a package are looked for."""
+def _find_paths(module: object) -> list[str]:
+    """Returns the absolute paths of a module's file and of a package's folders."""
     folders = [f"{folder}{os.sep}" for folder in getattr(module, "__dict__", {}).get("__path__", ())]
-    # torch gives modules of its own making a file without a folder.
+    # The modules that torch generates have a file name without a folder.
     return [
-        place
-        for place in (getattr(module, "__file__", None), *folders)
-        if isinstance(place, str) and os.path.isabs(place)  # noqa: PTH117 - thousands of them
+        path
+        for path in (getattr(module, "__file__", None), *folders)
+        if isinstance(path, str) and os.path.isabs(path)  # noqa: PTH117 - faster, for thousands of modules
     ]
 
 
-def _loose(entry: str) -> Iterator[tuple[object, ...]]:
-    """What could be imported from a folder or an archive that belongs to no installation.
+def _iterate_local_entries(entry: str) -> Iterator[tuple[object, ...]]:
+    """Yields the modules that can be imported from a folder or an archive outside the installation, with their stamps.
 
-    Nothing is kept once one of these modules was imported, so the contents of packages do not matter: what does is
-    whether another one would be imported now.
+    Nothing is cached once such a module was imported, so the contents of packages are irrelevant. They are only listed
+    because a new one may shadow an installed package.
     """
     if Path(entry).is_file():
         yield (entry, _stamp(entry))
@@ -122,43 +121,43 @@ def _loose(entry: str) -> Iterator[tuple[object, ...]]:
     with os.scandir(entry or ".") as entries:
         for found in entries:
             if found.name.endswith((".dist-info", ".egg-info")):
-                yield (found.name, *_metadata(found.path))
+                yield (found.name, *_stamp_metadata(found.path))
             elif found.name.endswith(_IMPORTABLE):
                 yield (found.name, _stamp(found.path))
             elif found.name.isidentifier() and found.name != "__pycache__" and found.is_dir():
                 yield (found.name, _stamp(f"{found.path}/__init__.py"))
 
 
-def _metadata(folder: str) -> Iterator[tuple[int, int] | None]:
-    return (_stamp(os.path.join(folder, file)) for file in _METADATA)  # noqa: PTH118 - many
+def _stamp_metadata(folder: str) -> Iterator[tuple[int, int] | None]:
+    return (_stamp(os.path.join(folder, file)) for file in _METADATA)  # noqa: PTH118 - faster, for hundreds of files
 
 
-def _site(folder: str) -> Iterator[tuple[object, ...]]:
-    """What there is, by name, and of what has a version the metadata's size and time."""
+def _iterate_site(folder: str) -> Iterator[tuple[object, ...]]:
+    """Yields the entries of a site-packages folder by name, with size and time of metadata and single files."""
     with os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name
             if name.endswith((".dist-info", ".egg-info")):
-                yield (name, *_metadata(entry.path))
+                yield (name, *_stamp_metadata(entry.path))
             elif name.endswith((".pth", ".egg-link", ".py")):
                 yield (name, _stamp(entry.path))
             elif entry.is_symlink():
-                yield from _tree(Path(entry.path).resolve())
+                yield from _iterate_tree(Path(entry.path).resolve())
             elif name != "__pycache__":
                 yield (name,)
 
 
-def _tree(folder: Path) -> Iterator[tuple[object, ...]]:
-    for place, folders, files in os.walk(folder):
+def _iterate_tree(folder: Path) -> Iterator[tuple[object, ...]]:
+    for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
         for name in files:
-            path = os.path.join(place, name)  # noqa: PTH118 - hundreds of them at each start
+            path = os.path.join(parent, name)  # noqa: PTH118 - faster, for hundreds of files
             yield (path, _stamp(path))
 
 
 def _stamp(path: str) -> tuple[int, int] | None:
     try:
-        status = os.stat(path)  # noqa: PTH116 - as above
+        status = os.stat(path)  # noqa: PTH116 - faster, for hundreds of files
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns

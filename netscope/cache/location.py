@@ -1,4 +1,4 @@
-"""Where the cache lies, and how large it may get."""
+"""The folder of the cache, and its maximum size."""
 
 import os
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 FOLDER_VARIABLE = "NETSCOPE_CACHE_DIR"
 
 LIMIT_BYTES = 256 * 2**20
-"""Of all answers together: some ten thousand."""
+"""Maximum size of all results together, enough for some ten thousand."""
 
 
-def folder() -> Path:
-    """``NETSCOPE_CACHE_DIR``, or else where the system keeps such things for the user."""
-    asked = os.environ.get(FOLDER_VARIABLE)
-    if asked:
-        return Path(os.path.expanduser(asked))  # noqa: PTH111 - which leaves what it does not know as it is
+def find_folder() -> Path:
+    """Returns ``NETSCOPE_CACHE_DIR`` if it is set, otherwise the system's cache folder for the user."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    if chosen:
+        return Path(os.path.expanduser(chosen))  # noqa: PTH111 - pathlib's raises for an unknown user
     from platformdirs import user_cache_path
 
     return user_cache_path("netscope", appauthor=False)

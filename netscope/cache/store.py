@@ -1,4 +1,4 @@
-"""A file of answers, each under its key: SQLite, which many processes may read and write at once."""
+"""The store of cached results by key: an SQLite file, which many processes can read and write at once."""
 
 import os
 import sqlite3
@@ -12,17 +12,17 @@ from hashlib import blake2b
 from pathlib import Path
 
 from netscope.errors import UsageError
-from netscope.schema import CachedAnswer
+from netscope.schema import CachedResult
 
-FILE_NAME = "answers-2.sqlite3"
-"""With the number of the table's form."""
+FILE_NAME = "results-1.sqlite3"
+"""Includes the version of the table."""
 
-_WAIT_S = 2.0
-_USED_AGAIN_AFTER_S = 3600.0
+_TIMEOUT_S = 2.0
+_UPDATE_LAST_USED_AFTER_S = 3600.0
 _TABLE = """
-CREATE TABLE IF NOT EXISTS answers (
-    key BLOB PRIMARY KEY, kind TEXT, label TEXT, version TEXT, made REAL, used REAL, bytes INTEGER, content BLOB,
-    checksum BLOB
+CREATE TABLE IF NOT EXISTS results (
+    key BLOB PRIMARY KEY, kind TEXT, label TEXT, version TEXT, created REAL, last_used REAL, bytes INTEGER,
+    content BLOB, checksum BLOB
 )
 """
 
@@ -30,26 +30,26 @@ CREATE TABLE IF NOT EXISTS answers (
 _HAS_SIZE = f"typeof(bytes) = 'integer' AND bytes BETWEEN 0 AND {2**40}"
 _HAS_TIMES = " AND ".join(
     f"typeof({column}) = 'real' AND {column} BETWEEN 0 AND 253402300799"  # the end of the year 9999, Python's last
-    for column in ("made", "used")
+    for column in ("created", "last_used")
 )
 _HAS_TEXTS = " AND ".join(f"typeof({column}) = 'text'" for column in ("label", "kind", "version"))
-_IS_SENSIBLE = f"({_HAS_SIZE} AND {_HAS_TIMES} AND {_HAS_TEXTS})"
-"""Of a row as ``put`` writes it."""
+_IS_VALID = f"({_HAS_SIZE} AND {_HAS_TIMES} AND {_HAS_TEXTS})"
+"""SQL condition for a row that ``put`` may have written."""
 
 
 class StoreError(UsageError):
-    """The file cannot be read or written; the message says why."""
+    """The file cannot be read or written; the message contains the reason."""
 
     def __init__(self, path: Path, reason: object) -> None:
         super().__init__(f"the cache cannot be used: {path}: {reason}")
 
 
 class Store:
-    """The file in one folder.
+    """The cache file in a folder.
 
-    What a command does on the way, ``get`` and ``put``, never fails: a file that cannot be used is as one that is
-    empty. What people ask for raises ``StoreError``. A damaged file is thrown away, a damaged answer is dropped: each
-    carries the checksum of all of it. What others may have written is as what cannot be used.
+    ``get`` and ``put``, which every command calls, never fail: an unusable file behaves like an empty one. The methods
+    behind ``netscope cache`` raise ``StoreError``. A damaged file is deleted, and a damaged result, detected by its
+    checksum, is dropped. A file that other users may have written counts as unusable.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
@@ -58,36 +58,36 @@ class Store:
         self._is_busy = False
 
     def get(self, key: bytes) -> bytes | None:
-        """The answer under ``key``; None if there is none that is whole."""
+        """Returns the result of ``key``; None if there is none, or it is damaged."""
         found: bytes | None = None
-        damaged = is_used_again = False
+        damaged = is_update_due = False
         if self._is_busy:
             return None
-        with suppress(StoreError), self._opened(writable=False) as database:
-            database.text_factory = bytes  # what is damaged need not be text
+        with suppress(StoreError), self._transaction(writable=False) as database:
+            database.text_factory = bytes  # damaged text may not be valid UTF-8
             row = database.execute(
-                "SELECT kind, label, version, content, checksum, used FROM answers WHERE key = ?", (key,)
+                "SELECT kind, label, version, content, checksum, last_used FROM results WHERE key = ?", (key,)
             ).fetchone()
             if row is None:
                 return None
-            *parts, checksum, used = row
+            *parts, checksum, last_used = row
             try:
                 damaged = _checksum(key, parts) != checksum
-                is_used_again = time.time() - used > _USED_AGAIN_AFTER_S
+                is_update_due = time.time() - last_used > _UPDATE_LAST_USED_AFTER_S
                 if not damaged:
                     found = zlib.decompress(parts[3])
             except (TypeError, ValueError, zlib.error):
                 damaged = True
         if damaged:
             self.drop(key)
-        elif is_used_again:
-            with suppress(StoreError), self._opened() as database:
-                database.execute("UPDATE answers SET used = ? WHERE key = ?", (time.time(), key))
+        elif is_update_due:
+            with suppress(StoreError), self._transaction() as database:
+                database.execute("UPDATE results SET last_used = ? WHERE key = ?", (time.time(), key))
         return found
 
-    def put(self, key: bytes, answer: bytes, *, kind: str, label: str, version: str) -> None:
-        """Keeps ``answer`` under ``key``; those that were used longest ago leave if it would be too much."""
-        content = zlib.compress(answer, 1)
+    def put(self, key: bytes, result: bytes, *, kind: str, label: str, version: str) -> None:
+        """Stores ``result`` under ``key``, and removes the least recently used results beyond the size limit."""
+        content = zlib.compress(result, 1)
         checksum = _checksum(key, (kind, label, version, content))
         size, now = len(content) + len(label), time.time()
         if size > self.limit_bytes or self._is_busy:
@@ -95,68 +95,75 @@ class Store:
         row = (key, kind, label, version, now, now, size, content, checksum)
         with suppress(StoreError, OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._check_own()
+            self._check_owner()
             self.path.touch(mode=0o600)
-            with self._opened() as database:
-                database.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            with self._transaction() as database:
+                database.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
                 _shrink(database, self.limit_bytes)
 
     def drop(self, key: bytes) -> None:
-        """Forgets the answer under ``key``."""
-        with suppress(StoreError), self._opened() as database:
-            database.execute("DELETE FROM answers WHERE key = ?", (key,))
+        """Removes the result of ``key``."""
+        with suppress(StoreError), self._transaction() as database:
+            database.execute("DELETE FROM results WHERE key = ?", (key,))
 
-    def answers(self) -> tuple[CachedAnswer, ...]:
-        """All answers without their contents, the last used first.
+    def list_results(self) -> tuple[CachedResult, ...]:
+        """Returns the metadata of all results, the most recently used first.
 
         Raises:
             StoreError: the file cannot be read.
         """
-        self._check_own()
-        if not os.path.exists(self.path):  # noqa: PTH110 - pathlib's raises where the folder is closed to us
+        self._check_owner()
+        if not os.path.exists(self.path):  # noqa: PTH110 - pathlib's raises if the folder is not accessible
             return ()
-        with self._opened(writable=False) as database:
+        with self._transaction(writable=False) as database:
             rows = database.execute(
-                "SELECT kind, label, version, made, used, bytes FROM answers "  # noqa: S608 - our own words
-                f"WHERE {_IS_SENSIBLE} ORDER BY used DESC, label, kind"
+                "SELECT kind, label, version, created, last_used, bytes FROM results "  # noqa: S608 - constants only
+                f"WHERE {_IS_VALID} ORDER BY last_used DESC, label, kind"
             ).fetchall()
         return tuple(
-            CachedAnswer(kind=kind, name=label, version=version, made=_text(made), used=_text(used), bytes=size)
-            for kind, label, version, made, used, size in rows
+            CachedResult(
+                kind=kind,
+                name=label,
+                version=version,
+                created=_format_time(created),
+                last_used=_format_time(last_used),
+                bytes=size,
+            )
+            for kind, label, version, created, last_used, size in rows
         )
 
     def prune(self, oldest_s: float, limit_bytes: int | None = None) -> None:
-        """Forgets what was last used before ``oldest_s``, or longest ago and is too much; the file gets smaller.
+        """Removes results last used before ``oldest_s``, and the least recently used above the limit.
 
         Raises:
             StoreError: the file cannot be written.
         """
         if not os.path.exists(self.path):  # noqa: PTH110 - as above
             return
-        with self._opened() as database:
-            database.execute(f"DELETE FROM answers WHERE used < ? OR NOT {_IS_SENSIBLE}", (oldest_s,))  # noqa: S608 - ours
+        with self._transaction() as database:
+            database.execute(f"DELETE FROM results WHERE last_used < ? OR NOT {_IS_VALID}", (oldest_s,))  # noqa: S608 - constants only
             _shrink(database, self.limit_bytes if limit_bytes is None else limit_bytes)
-        with self._opened() as database:
+        with self._transaction() as database:
             database.execute("COMMIT")
             database.execute("VACUUM")
 
     def clear(self) -> None:
-        """Removes the file, and those of other versions.
+        """Removes the cache file, including files of other versions.
 
         Raises:
-            StoreError: one cannot be removed.
+            StoreError: a file cannot be removed.
         """
         try:
-            for path in self.path.parent.glob("answers-*.sqlite3*"):
+            for path in self.path.parent.glob("results-*.sqlite3*"):
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(self.path, error.strerror or error) from error
 
-    def _check_own(self) -> None:
-        """Checks that nobody else may have written what lies here.
+    def _check_owner(self) -> None:
+        """Checks that only the current user can write to the folder and the file.
 
         Raises:
-            StoreError: somebody may.
+            StoreError: other users may have written to them.
         """
         if not hasattr(os, "geteuid"):
             return
@@ -164,62 +171,63 @@ class Store:
             try:
                 status = path.lstat() if path == self.path else path.stat()
             except OSError:
-                return  # it is not there, or cannot be opened either
+                return  # it does not exist, or opening it will fail too
             if stat.S_ISLNK(status.st_mode) or status.st_uid != os.geteuid():
-                raise StoreError(path, "it is not yours")
+                raise StoreError(path, "it does not belong to you")
             if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                raise StoreError(path, "others may write to it; chmod go-w makes it yours alone")
+                raise StoreError(path, "other users can write to it; run chmod go-w on it")
 
     @contextmanager
-    def _opened(self, *, writable: bool = True) -> Iterator[sqlite3.Connection]:
-        """One transaction in the file, which is made if it is to be written."""
-        # One that was killed while it wrote leaves a journal, by which the next sets the file right, also to read it.
+    def _transaction(self, *, writable: bool = True) -> Iterator[sqlite3.Connection]:
+        """Opens a transaction in the file, which is created if ``writable``."""
+        # Reading needs "rw" too: a process killed while writing leaves a journal, which the next one rolls back.
         mode = "rwc" if writable else "rw"
-        self._check_own()
+        self._check_owner()
         try:
-            # What is lost when the machine stops is seen by the checksum, so nothing waits for the disk.
+            # No waiting for the disk, because the checksum detects results lost in a crash of the machine.
             with closing(
                 sqlite3.connect(
-                    f"{self.path.absolute().as_uri()}?mode={mode}", timeout=_WAIT_S, uri=True, isolation_level=None
+                    f"{self.path.absolute().as_uri()}?mode={mode}", timeout=_TIMEOUT_S, uri=True, isolation_level=None
                 )
             ) as database:
                 database.execute("PRAGMA synchronous = OFF")
                 if writable:
                     database.execute("BEGIN IMMEDIATE")
                     database.execute(_TABLE)
-                    database.execute("CREATE INDEX IF NOT EXISTS by_use ON answers (used, bytes)")
+                    database.execute("CREATE INDEX IF NOT EXISTS by_last_use ON results (last_used, bytes)")
                 yield database
                 if database.in_transaction:
                     database.execute("COMMIT")
         except sqlite3.DatabaseError as error:
-            # Of what is busy, full or not allowed there are kinds; that of other columns is none of ours.
+            # Busy, full and forbidden files raise subclasses. The base class means that the file is not a database, and
+            # a missing column that it is not a cache.
             if type(error) is sqlite3.DatabaseError or str(error).startswith("no such column"):
-                self._discard()
+                self._delete_files()
             self._is_busy = self._is_busy or str(error).startswith("database is locked")
             raise StoreError(self.path, error) from error
 
-    def _discard(self) -> None:
-        """Throws away a file that is none of ours any more."""
+    def _delete_files(self) -> None:
+        """Deletes a file that is not a valid cache."""
         with suppress(OSError):
             for path in (self.path, self.path.with_name(f"{FILE_NAME}-journal")):
                 path.unlink(missing_ok=True)
 
 
 def _shrink(database: sqlite3.Connection, limit_bytes: int) -> None:
-    database.execute(f"DELETE FROM answers WHERE NOT ({_HAS_SIZE})")  # noqa: S608 - our own words
-    (size,) = database.execute("SELECT COALESCE(SUM(bytes), 0) FROM answers").fetchone()
+    database.execute(f"DELETE FROM results WHERE NOT ({_HAS_SIZE})")  # noqa: S608 - constants only
+    (size,) = database.execute("SELECT COALESCE(SUM(bytes), 0) FROM results").fetchone()
     if size <= limit_bytes:
         return
-    leaving = []
-    for key, bytes_ in database.execute("SELECT key, bytes FROM answers ORDER BY used"):
-        leaving.append((key,))
+    removed = []
+    for key, bytes_ in database.execute("SELECT key, bytes FROM results ORDER BY last_used"):
+        removed.append((key,))
         size -= bytes_
         if size <= limit_bytes:
             break
-    database.executemany("DELETE FROM answers WHERE key = ?", leaving)
+    database.executemany("DELETE FROM results WHERE key = ?", removed)
 
 
-def _text(seconds: float) -> str:
+def _format_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M")
 
 

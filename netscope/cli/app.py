@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 import netscope
-from netscope.errors import NetscopeError, unexpected
+from netscope.errors import NetscopeError, describe_unexpected_error
 
 LONGEST_MESSAGE = 1000
 
@@ -138,7 +138,7 @@ def run(arguments: Sequence[str]) -> int:
             raise  # stdout's: whoever runs us knows
         if debug:
             traceback.print_exc()
-        _say(unexpected(error))
+        _say(describe_unexpected_error(error))
         return 3
     return 0
 

@@ -50,5 +50,5 @@ def cache(
                 None if max_size is None else round(max_size * 2**20),
             )
         else:
-            result = cache.cache_contents()
+            result = cache.read_cache_contents()
     write_result(result, format_name, output)

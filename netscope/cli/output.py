@@ -226,9 +226,9 @@ def answering(message: str, *, no_cache: bool) -> Iterator[Callable[[str], None]
         with recalling():
             yield progress
             if "torch" in sys.modules:
-                from netscope.api.list import learn_names
+                from netscope.api.list import cache_source_names
 
-                learn_names()
+                cache_source_names()
 
 
 @contextmanager

@@ -1,18 +1,18 @@
-"""What a project says about its architectures: checks in its TOML file, and the lock file. No torch."""
+"""The configuration of a project: checks in its TOML file, and the lock file. Does not import torch."""
 
-from netscope.config.checks import OPTIONS, find_checks, request_from_options, rules_from_table
-from netscope.config.lockfile import LOCK_NAME, Lock, lock_text, merged, read_lock, read_lock_text, write_lock
+from netscope.config.checks import OPTIONS, find_checks, make_check_request, parse_rules
+from netscope.config.lockfile import LOCK_NAME, Lock, format_lock, read_lock, read_lock_text, update_lock, write_lock
 
 __all__ = [
     "LOCK_NAME",
     "OPTIONS",
     "Lock",
     "find_checks",
-    "lock_text",
-    "merged",
+    "format_lock",
+    "make_check_request",
+    "parse_rules",
     "read_lock",
     "read_lock_text",
-    "request_from_options",
-    "rules_from_table",
+    "update_lock",
     "write_lock",
 ]

@@ -1,4 +1,4 @@
-"""``netscope.lock``: what the architectures were when someone last said so. JSON with one line for each module."""
+"""The lock file ``netscope.lock``: the recorded state of a project's architectures, as JSON with a line per module."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import msgspec
 from netscope.errors import ConfigError, OutputError
 from netscope.runtime.files import write_whole
 from netscope.schema import COUNTING_VERSION, LockedModel
-from netscope.schema.codec import without_surrogates
+from netscope.schema.codec import escape_surrogates
 from netscope.schema.figures import FIELDS
 
 LOCK_NAME = "netscope.lock"
@@ -22,11 +22,11 @@ _INPUT = re.compile(r"[^=]*=(-?\d+(x-?\d+)*)?:\w+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """The lock file.
+    """The content of the lock file.
 
     Attributes:
-        counting: the version of the counting convention that its figures are by.
-        models: the architectures by the name of their check.
+        counting: version of the counting convention of its figures.
+        models: recorded architectures, by the name of their check.
     """
 
     counting: int = COUNTING_VERSION
@@ -34,15 +34,15 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Written(Lock):
+class _LockFile(Lock):
     netscope_lock: int
 
 
 def read_lock(path: Path) -> Lock:
-    """What the file says; an empty lock if there is none.
+    """Returns the content of the lock file; an empty lock if it does not exist.
 
     Raises:
-        ConfigError: it cannot be read, or is damaged, as by a merge.
+        ConfigError: the file cannot be read, or is damaged, e.g. by a merge.
     """
     try:
         return read_lock_text(path.read_bytes(), str(path))
@@ -53,76 +53,76 @@ def read_lock(path: Path) -> Lock:
 
 
 def read_lock_text(text: str | bytes, where: str = LOCK_NAME) -> Lock:
-    """What ``lock_text`` wrote.
+    """Returns the lock in a text of ``format_lock``.
 
     Raises:
-        ConfigError: it did not write this.
+        ConfigError: the text is not such a lock, or of another version.
     """
     try:
-        found = msgspec.json.decode(text, type=_Written)
+        found = msgspec.json.decode(text, type=_LockFile)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _damaged(where, str(error)) from error
-    if not all(_is_whole(model) for model in found.models.values()):
-        raise _damaged(where, "a model without a root, or a figure below zero")
+        raise _damage_error(where, str(error)) from error
+    if not all(_is_valid(model) for model in found.models.values()):
+        raise _damage_error(where, "a model without a root, or a negative figure")
     if found.netscope_lock != LOCK_VERSION:
         raise ConfigError(
-            f"{where} is of version {found.netscope_lock}, and this netscope reads {LOCK_VERSION}: delete it, and "
-            f"write it again with netscope check --update"
+            f"{where} has version {found.netscope_lock}, but this netscope reads version {LOCK_VERSION}; delete it and "
+            f"run netscope check --update"
         )
     return Lock(counting=found.counting, models=found.models)
 
 
-def _damaged(where: str, how: str) -> ConfigError:
-    return ConfigError(f"{where} is damaged ({how}): delete it, and write it again with netscope check --update")
+def _damage_error(where: str, how: str) -> ConfigError:
+    return ConfigError(f"{where} is damaged ({how}); delete it and run netscope check --update")
 
 
-def _is_whole(model: LockedModel) -> bool:
+def _is_valid(model: LockedModel) -> bool:
     known = all(layer.own.keys() <= set(FIELDS) for layer in model.layers)
     figures = [min((layer.calls, *layer.own.values())) for layer in model.layers]
     return known and bool(figures) and min(figures) >= 0 and all(map(_INPUT.fullmatch, model.inputs))
 
 
-def merged(lock: Lock, updates: Mapping[str, LockedModel], gone: Container[str] = ()) -> Lock:
-    """``lock`` with new entries, and without those that are gone.
+def update_lock(lock: Lock, updates: Mapping[str, LockedModel], removed: Container[str] = ()) -> Lock:
+    """Returns ``lock`` with the entries in ``updates`` added or replaced, and those in ``removed`` left out.
 
     Raises:
-        ConfigError: entries that stay follow another counting convention than new ones do.
+        ConfigError: remaining entries follow another counting convention than the updates.
     """
-    kept = {name: model for name, model in lock.models.items() if name not in gone and name not in updates}
-    if kept and lock.counting != COUNTING_VERSION:
+    remaining = {name: model for name, model in lock.models.items() if name not in removed and name not in updates}
+    if remaining and lock.counting != COUNTING_VERSION:
         raise ConfigError(
-            f"{LOCK_NAME}: its figures follow another counting convention, and would no longer be told from new ones: "
-            f"delete it, and write all of it again with netscope check --update and pytest --netscope-update"
+            f"{LOCK_NAME} follows another counting convention, which cannot be mixed with the current one; delete it "
+            f"and run netscope check --update and pytest --netscope-update"
         )
-    return Lock(models=kept | dict(updates))
+    return Lock(models=remaining | dict(updates))
 
 
 def write_lock(path: Path, lock: Lock) -> None:
-    """Writes the file, whole or not at all: models by name, keys by name, each module on a line of its own.
+    """Writes the lock file atomically.
 
     Raises:
-        OutputError: it cannot be written; what was there before is still there.
+        OutputError: the file cannot be written; an existing file is unchanged.
     """
     try:
-        write_whole(path, lock_text(lock))
+        write_whole(path, format_lock(lock))
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
 
 
-def lock_text(lock: Lock) -> str:
-    """The file's text."""
-    models = ",\n".join(_model_text(name, lock.models[name]) for name in sorted(lock.models))
+def format_lock(lock: Lock) -> str:
+    """Returns the text of the lock file: models and keys sorted by name, each module on a separate line."""
+    models = ",\n".join(_format_model(name, lock.models[name]) for name in sorted(lock.models))
     body = f"{{\n{models}\n }}" if models else "{}"
     return f'{{\n "netscope_lock": {LOCK_VERSION},\n "counting": {lock.counting},\n "models": {body}\n}}\n'
 
 
-def _model_text(name: str, model: LockedModel) -> str:
+def _format_model(name: str, model: LockedModel) -> str:
     fields = msgspec.to_builtins(model)
     layers = fields.pop("layers")
-    head = "".join(f"   {json.dumps(key)}: {_line(fields[key])},\n" for key in sorted(fields))
-    rows = ",\n".join(f"    {_line(layer)}" for layer in layers)
-    return f'  {_line(name)}: {{\n{head}   "layers": [\n{rows}\n   ]\n  }}'
+    head = "".join(f"   {json.dumps(key)}: {_encode_line(fields[key])},\n" for key in sorted(fields))
+    rows = ",\n".join(f"    {_encode_line(layer)}" for layer in layers)
+    return f'  {_encode_line(name)}: {{\n{head}   "layers": [\n{rows}\n   ]\n  }}'
 
 
-def _line(value: object) -> str:
-    return without_surrogates(json.dumps(value, ensure_ascii=False))
+def _encode_line(value: object) -> str:
+    return escape_surrogates(json.dumps(value, ensure_ascii=False))

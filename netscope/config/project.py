@@ -1,4 +1,4 @@
-"""The TOML file of a project: where it is, what it says, and on which line."""
+"""Finds and reads the TOML file of a project, and the lines of its keys."""
 
 import sys
 from bisect import bisect_left
@@ -21,13 +21,13 @@ NAMES = ("netscope.toml", "pyproject.toml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectFile:
-    """A TOML file that has checks.
+    """A TOML file with checks.
 
     Attributes:
-        path: where it is.
-        text: what it says.
-        section: the keys that lead to the checks: ``("tool", "netscope", "check")``.
-        checks: the tables by name.
+        path: path of the file.
+        text: content of the file.
+        section: keys of the table of checks, ``("tool", "netscope", "check")``.
+        checks: tables of the checks, by name.
     """
 
     path: Path
@@ -36,33 +36,33 @@ class ProjectFile:
     checks: dict[str, Any]
 
     @property
-    def shown(self) -> str:
-        """Its path from here, if it is below."""
+    def display_path(self) -> str:
+        """The path relative to the working directory if it is inside, otherwise the full path."""
         try:
             return str(self.path.resolve().relative_to(Path.cwd()))
         except ValueError:
             return str(self.path)
 
-    def line_of(self, keys: Sequence[str]) -> int:
-        """The line on which ``keys`` is given; if none is, that of the closest table around it; 1 at worst."""
+    def find_line(self, keys: Sequence[str]) -> int:
+        """Returns the line of ``keys``; if they are missing, the line of the closest enclosing table, or 1."""
         for known in range(len(keys), -1, -1):
-            line = _line_of(self.text, (*self.section, *keys[:known]))
+            line = _find_line(self.text, (*self.section, *keys[:known]))
             if line:
                 return line
         return 1
 
 
 def find_project_file(start: Path) -> ProjectFile | None:
-    """The closest file with checks, in ``start`` or above it; None if there is none.
+    """Returns the closest file with checks, in ``start`` or its parents; None if there is none.
 
     Raises:
-        ConfigError: a file on the way is no TOML.
+        ConfigError: a file on the way is not valid TOML.
     """
     for folder in (start.resolve(), *start.resolve().parents):
         files = [read_project_file(folder / name) for name in NAMES if (folder / name).is_file()]
         with_checks = [file for file in files if file.checks]
         if len(with_checks) > 1:
-            raise ConfigError(f"{folder}: both {' and '.join(NAMES)} have checks: put them into one of them")
+            raise ConfigError(f"{folder}: both {' and '.join(NAMES)} have checks; move all checks to one of them")
         if with_checks:
             return with_checks[0]
         if (folder / ".git").exists():
@@ -71,57 +71,57 @@ def find_project_file(start: Path) -> ProjectFile | None:
 
 
 def read_project_file(path: Path) -> ProjectFile:
-    """What ``path`` says about checks.
+    """Returns the checks in the file ``path``.
 
     Raises:
-        ConfigError: it cannot be read, is no TOML, or its checks are no tables.
+        ConfigError: the file cannot be read, is not valid TOML, or its checks are not tables.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
         document = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, and of integers and nests without end
+    except (ValueError, RecursionError) as error:  # invalid TOML or UTF-8, and too long integers or too deep nesting
         raise ConfigError(f"{path}: {error}") from error
     _check_names(path, text, document)
     sections: tuple[tuple[str, ...], ...] = (("tool", "netscope", "check"),)
     if path.name != "pyproject.toml":
         sections = (("check",), *sections)
-    if sum(_inside(document, section) is not None for section in sections) > 1:
-        raise ConfigError(
-            f"{path}: it has checks both under [check] and under [tool.netscope.check]: put them together"
-        )
+    if sum(_get_nested(document, section) is not None for section in sections) > 1:
+        raise ConfigError(f"{path}: has both [check] and [tool.netscope.check]; use one of them")
     for section in sections:
-        checks = _inside(document, section)
+        checks = _get_nested(document, section)
         if checks is None:
             continue
         found = ProjectFile(path=path, text=text, section=section, checks=checks if isinstance(checks, dict) else {})
         if not isinstance(checks, dict):
-            raise ConfigError(f"{found.shown}:{found.line_of(())}: {'.'.join(section)} has to be a table of checks")
+            raise ConfigError(
+                f"{found.display_path}:{found.find_line(())}: {'.'.join(section)} must be a table of checks"
+            )
         return found
     return ProjectFile(path=path, text=text, section=sections[0], checks={})
 
 
 def _check_names(path: Path, text: str, document: dict[str, Any]) -> None:
-    """Checks that a section is not called otherwise than it has to be.
+    """Checks the names of netscope's sections.
 
     Raises:
-        ConfigError: there is a table that netscope does not know where all are netscope's.
+        ConfigError: a section is unknown.
     """
     known: dict[tuple[str, ...], tuple[str, ...]] = {("tool", "netscope"): ("check",)}
     if path.name == "netscope.toml":
         known[()] = ("check", "tool")
     for section, names in known.items():
-        table = _inside(document, section)
+        table = _get_nested(document, section)
         for name in table if isinstance(table, dict) else ():
             if name not in names:
                 keys = (*section, name)
-                where = f"{path.name}:{_line_of(text, keys) or 1}: {'.'.join(keys)}"
-                raise ConfigError(f"{where}: there is no such section{did_you_mean(name, names)}; there is {names[0]}")
+                where = f"{path.name}:{_find_line(text, keys) or 1}: {'.'.join(keys)}"
+                raise ConfigError(f"{where}: unknown section{did_you_mean(name, names)}; available: {names[0]}")
 
 
-def _inside(document: Any, keys: Sequence[str]) -> Any:
-    """What stands under ``keys``; None if nothing does."""
+def _get_nested(document: Any, keys: Sequence[str]) -> Any:
+    """Returns the value under nested ``keys``; None if they are missing."""
     for key in keys:
         if not isinstance(document, dict) or key not in document:
             return None
@@ -129,36 +129,36 @@ def _inside(document: Any, keys: Sequence[str]) -> Any:
     return document
 
 
-def _line_of(text: str, keys: Sequence[str]) -> int:
-    """The first line of what gives ``keys`` its value; 0 if nothing does.
+def _find_line(text: str, keys: Sequence[str]) -> int:
+    """Returns the first line of the value of ``keys``; 0 if they are missing.
 
-    The parser says nothing about lines, but the start of a document is a document as well: the value is given by the
-    lines that the shortest start that knows it has more than the longest one that does not.
+    The parser reports no lines, but the first lines of a document are often a valid document too. The value is in the
+    lines between the longest such beginning without ``keys`` and the shortest with them.
     """
     lines = text.split("\n")
 
-    def knows(count: int) -> bool:
-        """Whether the first lines do; within a value that goes over several, those up to its end."""
-        return any(_inside(document, keys) is not None for document in _documents(text, count))
+    def has_keys(count: int) -> bool:
+        """Returns whether the first lines contain ``keys``; lines that end in a value are extended to its end."""
+        return any(_get_nested(document, keys) is not None for document in _iterate_documents(text, count))
 
-    count = bisect_left(range(len(lines) + 1), True, key=knows)
+    count = bisect_left(range(len(lines) + 1), True, key=has_keys)
     if count > len(lines):
         return 0
-    start = next(before for before in range(count - 1, -1, -1) if _document(text, before) is not None)
-    told = (n + 1 for n in range(start, count) if lines[n].strip() and not lines[n].lstrip().startswith("#"))
-    return next(told, count)
+    start = next(before for before in range(count - 1, -1, -1) if _parse_lines(text, before) is not None)
+    content = (n + 1 for n in range(start, count) if lines[n].strip() and not lines[n].lstrip().startswith("#"))
+    return next(content, count)
 
 
-def _documents(text: str, count: int) -> Iterator[Any]:
-    """The shortest start of at least ``count`` lines that is a document."""
+def _iterate_documents(text: str, count: int) -> Iterator[Any]:
+    """Yields the document in the shortest valid beginning of at least ``count`` lines, if there is one."""
     total = len(text.split("\n"))
-    found = (_document(text, longer) for longer in range(count, total + 1))
+    found = (_parse_lines(text, longer) for longer in range(count, total + 1))
     yield from islice((document for document in found if document is not None), 1)
 
 
 @lru_cache(maxsize=4096)
-def _document(text: str, count: int) -> Any:
-    """What the first ``count`` lines say; None if they are no document."""
+def _parse_lines(text: str, count: int) -> Any:
+    """Returns the document in the first ``count`` lines; None if they are not valid TOML."""
     try:
         return tomllib.loads("\n".join(text.split("\n")[:count]))
     except tomllib.TOMLDecodeError:

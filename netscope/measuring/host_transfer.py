@@ -24,7 +24,7 @@ class ResidentFeed:
     """Inputs that lie on the device already."""
 
     def __init__(self, batches: Sequence[ForwardInputs], device: torch.device) -> None:
-        self._batches = [batch.mapped(_moved(device)) for batch in batches]
+        self._batches = [batch.map_leaves(_moved(device)) for batch in batches]
         self._position = -1
 
     def next(self) -> tuple[int, ForwardInputs]:
@@ -41,10 +41,10 @@ class HostFeed:
     """
 
     def __init__(self, batches: Sequence[ForwardInputs], device: torch.device) -> None:
-        self._batches = [batch.mapped(_pinned) for batch in batches]
+        self._batches = [batch.map_leaves(_pinned) for batch in batches]
         self._device = device
         self._stream = torch.cuda.Stream(device)
-        self._places = [batches[0].mapped(_moved(device)) for _ in range(2)]
+        self._places = [batches[0].map_leaves(_moved(device)) for _ in range(2)]
         self._copied = [torch.cuda.Event() for _ in self._places]
         self._position, self._slot = -1, 0
         self._is_held = False
@@ -86,7 +86,7 @@ class HostFeed:
 
 def _tensors(inputs: ForwardInputs) -> list[Tensor]:
     found: list[Tensor] = []
-    inputs.mapped(lambda leaf: found.append(leaf) if isinstance(leaf, Tensor) else None)
+    inputs.map_leaves(lambda leaf: found.append(leaf) if isinstance(leaf, Tensor) else None)
     return found
 
 

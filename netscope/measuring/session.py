@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from netscope.errors import MeasuringError, NetscopeError, OutOfMemoryError, described
+from netscope.errors import MeasuringError, NetscopeError, OutOfMemoryError, describe_error
 from netscope.measuring import execution_compat
 from netscope.measuring.clock import clock_of
 from netscope.measuring.host_transfer import HostFeed
@@ -246,8 +246,8 @@ def _explained(what: str, run: Callable[[], Any]) -> Any:
         raise
     except (Exception, SystemExit) as error:
         if execution_compat.is_out_of_memory(error):
-            raise OutOfMemoryError(f"{what} needs more memory than there is: {described(error)}") from error
-        raise MeasuringError(f"a step of {what} failed: {described(error)}") from error
+            raise OutOfMemoryError(f"{what} needs more memory than there is: {describe_error(error)}") from error
+        raise MeasuringError(f"a step of {what} failed: {describe_error(error)}") from error
 
 
 def _ceilings(config: BenchConfig, device: torch.device, clock: Clock) -> DeviceLimits | None:

@@ -97,11 +97,11 @@ def prepare(subject: BenchSubject, config: BenchConfig, device: torch.device) ->
     dtype = cast_dtype(config)
     if dtype is not None:
         model._apply(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
-        batches = [batch.mapped(lambda leaf: _cast(leaf, dtype)) for batch in batches]
+        batches = [batch.map_leaves(lambda leaf: _cast(leaf, dtype)) for batch in batches]
     if config.channels_last:
         model._apply(execution_compat.channels_last)
         batches = [
-            batch.mapped(lambda leaf: execution_compat.channels_last(leaf) if isinstance(leaf, Tensor) else leaf)
+            batch.map_leaves(lambda leaf: execution_compat.channels_last(leaf) if isinstance(leaf, Tensor) else leaf)
             for batch in batches
         ]
     if not _is_sharded(config):  # which moves the parameters itself, so that no process holds all of them

@@ -1,4 +1,4 @@
-"""``CacheContents`` → ``Document``."""
+"""The document of ``CacheContents``."""
 
 from netscope.render import numbers
 from netscope.render.document import Column, Document, NameCell, Row
@@ -6,36 +6,36 @@ from netscope.schema import CacheContents
 
 
 def cache_document(contents: CacheContents) -> Document:
-    """One row per answer."""
-    count = len(contents.answers)
-    answers = f"{count or 'no'} answer{'' if count == 1 else 's'}"
+    """Returns a document with one row per cached result."""
+    count = len(contents.results)
+    results = f"{count or 'no'} result{'' if count == 1 else 's'}"
     size = f"{numbers.size(contents.bytes)} of at most {numbers.size(contents.limit_bytes)}"
-    facts = [("Kept", f"{answers}, {size}"), ("In", contents.path)]
+    facts = [("Cached", f"{results}, {size}"), ("File", contents.path)]
     if contents.removed is not None:
-        facts.insert(0, ("Removed", f"{contents.removed or 'no'} answer{'' if contents.removed == 1 else 's'}"))
+        facts.insert(0, ("Removed", f"{contents.removed or 'no'} result{'' if contents.removed == 1 else 's'}"))
     return Document(
         result=contents,
-        heading=(f"Cache: {answers}",),
+        heading=(f"Cache: {results}",),
         columns=(
             Column(key="name", title="Architecture", kind="name"),
-            Column(key="kind", title="Answer", kind="text"),
+            Column(key="kind", title="Kind", kind="text"),
             Column(key="bytes", title="Size", kind="bytes"),
-            Column(key="used", title="Last used (UTC)", kind="text", rank=1),
-            Column(key="made", title="Made (UTC)", kind="text", rank=2),
-            Column(key="version", title="By netscope", kind="text", rank=3),
+            Column(key="last_used", title="Last used (UTC)", kind="text", rank=1),
+            Column(key="created", title="Created (UTC)", kind="text", rank=2),
+            Column(key="version", title="netscope", kind="text", rank=3),
         ),
         rows=tuple(
             Row(
                 cells=(
-                    NameCell(path=answer.name, label=answer.name),
-                    answer.kind,
-                    answer.bytes,
-                    answer.used,
-                    answer.made,
-                    answer.version,
+                    NameCell(path=result.name, label=result.name),
+                    result.kind,
+                    result.bytes,
+                    result.last_used,
+                    result.created,
+                    result.version,
                 )
             )
-            for answer in contents.answers
+            for result in contents.results
         ),
         facts=tuple(facts),
     )

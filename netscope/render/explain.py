@@ -6,7 +6,7 @@ from math import prod
 from netscope.render import numbers
 from netscope.render.document import Column, Document, Row, Style, TypeCell
 from netscope.render.hyperparameters import notable_hyperparameters
-from netscope.schema import Explanation, LayerExplanation, LayerRow, without_batch
+from netscope.schema import Explanation, LayerExplanation, LayerRow, drop_batch_dimension
 
 SIZES = ("size", "length", "height", "width", "depth")
 
@@ -151,7 +151,7 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
 
 def _chain(explanation: Explanation) -> str:
     """As textbooks draw it: without the batch."""
-    return " → ".join(numbers.shape(without_batch(stage.shape)) for stage in explanation.chain)
+    return " → ".join(numbers.shape(drop_batch_dimension(stage.shape)) for stage in explanation.chain)
 
 
 def _weighted(explanation: Explanation) -> str:

@@ -1,4 +1,4 @@
-"""``Listing`` → ``Document``."""
+"""The document of a ``Listing``."""
 
 from netscope.render.document import Column, Document, NameCell, Row
 from netscope.schema import Listing
@@ -6,11 +6,11 @@ from netscope.schema import Listing
 
 def _heading(listing: Listing) -> str:
     count = len(listing.architectures)
-    return f"{count or 'no'} architecture{'' if count == 1 else 's'} fit{'s' if count == 1 else ''} {listing.pattern}"
+    return f"{count or 'no'} {'architecture matches' if count == 1 else 'architectures match'} {listing.pattern}"
 
 
 def listing_document(listing: Listing) -> Document:
-    """One row per architecture."""
+    """Returns a document with one row per architecture."""
     return Document(
         result=listing,
         heading=(_heading(listing),),

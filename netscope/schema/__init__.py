@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         Telemetry,
         WarmUp,
     )
-    from netscope.schema.cache import CacheContents, CachedAnswer
+    from netscope.schema.cache import CacheContents, CachedResult
     from netscope.schema.check import (
         METRIC_UNITS,
         NAMED_BY_TEST,
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
         Summary,
         Totals,
     )
-    from netscope.schema.tensors import RAGGED, InputSpec, PlainValue, Shape, TensorSpec, without_batch
+    from netscope.schema.tensors import RAGGED, InputSpec, PlainValue, Shape, TensorSpec, drop_batch_dimension
     from netscope.schema.trace import (
         KeptTensor,
         ModuleCall,
@@ -111,7 +111,7 @@ __all__ = [
     "Block",
     "Bound",
     "CacheContents",
-    "CachedAnswer",
+    "CachedResult",
     "Cause",
     "ChainStage",
     "ChangeKind",
@@ -177,7 +177,7 @@ __all__ = [
     "Verification",
     "WarmUp",
     "WeightsMap",
-    "without_batch",
+    "drop_batch_dimension",
 ]
 
 if not TYPE_CHECKING:

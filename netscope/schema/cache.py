@@ -1,4 +1,4 @@
-"""What ``netscope cache`` answers: what was kept of earlier answers."""
+"""The result of ``netscope cache``: the content of the cache."""
 
 from dataclasses import dataclass
 
@@ -7,47 +7,47 @@ from netscope.schema.display import Displayed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CachedAnswer:
-    """One answer.
+class CachedResult:
+    """The metadata of one cached result.
 
     Attributes:
-        kind: ``"summary"``, ``"report"``, or ``"names"`` of a source.
-        name: the architecture as typed, or the source.
-        version: of the netscope that gave it.
-        made: when, in UTC, ``"2030-01-31 12:00"``.
-        used: when it was last given, to the hour.
-        bytes: what it takes.
+        kind: ``"summary"``, ``"report"``, or ``"names"`` for the names of a source.
+        name: architecture as typed, or name of the source.
+        version: version of netscope that computed it.
+        created: time of creation in UTC, ``"2030-01-31 12:00"``.
+        last_used: time of last use in UTC, to the hour.
+        bytes: size in the cache.
     """
 
     kind: str
     name: str
     version: str
-    made: str
-    used: str
+    created: str
+    last_used: str
     bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CacheContents(Displayed):
-    """What is kept.
+    """The content of the cache.
 
     Attributes:
-        path: of the file.
-        answers: the last used first.
-        limit_bytes: of all answers together.
-        removed: how many answers were removed; None where that was not asked for.
+        path: path of the cache file.
+        results: cached results, the most recently used first.
+        limit_bytes: maximum size of all results together.
+        removed: number of results that the command removed; None if it does not remove any.
     """
 
     path: str
-    answers: tuple[CachedAnswer, ...]
+    results: tuple[CachedResult, ...]
     limit_bytes: int
     removed: int | None = None
 
     @property
     def bytes(self) -> int:
-        """What the answers take."""
-        return sum(answer.bytes for answer in self.answers)
+        """Size of all results."""
+        return sum(result.bytes for result in self.results)
 
     def to_json(self) -> str:
-        """These contents as JSON."""
+        """Returns the contents as JSON."""
         return to_json(self, {"bytes": self.bytes})

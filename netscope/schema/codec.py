@@ -1,4 +1,4 @@
-"""Results to JSON and back: exact integers, tuples for arrays, the schema's version at the top."""
+"""Converts results to JSON and back: exact integers, arrays as tuples, the schema version at the top."""
 
 import json
 import re
@@ -10,57 +10,57 @@ import msgspec
 from netscope.errors import SavedResultError
 
 SCHEMA_VERSION = 2
-"""Raised by one whenever a field changes its meaning or goes away; new fields with a default do not raise it."""
+"""Increased by one when a field changes its meaning or is removed, but not for new fields with a default."""
 
 Result = TypeVar("Result")
 
-_HALVES = re.compile("[\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def to_json(result: Any, derived: Mapping[str, Any] | None = None) -> str:
-    """The result as indented JSON, its field names as keys, ``schema_version`` and ``kind`` first.
+    """Returns the result as indented JSON with field names as keys, ``schema_version`` and ``kind`` first.
 
     Args:
-        result: one of our types.
-        derived: what programs would have to reckon from the fields; it is not read back.
+        result: instance of a result type.
+        derived: values computed from the fields, for other programs; ``from_json`` ignores them.
     """
     header = {"schema_version": SCHEMA_VERSION, "kind": type(result).__name__}
     fields = {**header, **(derived or {}), **msgspec.to_builtins(result)}
-    return msgspec.json.format(encoded(fields), indent=2).decode()
+    return msgspec.json.format(encode_json(fields), indent=2).decode()
 
 
-def encoded(value: Any) -> bytes:
-    """Plain data as JSON in UTF-8, which has no lone surrogates: these are written as the escapes that people see."""
+def encode_json(value: Any) -> bytes:
+    """Returns plain data as JSON in UTF-8, with lone surrogates, which UTF-8 cannot encode, as visible escapes."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
-        return without_surrogates(json.dumps(msgspec.to_builtins(value), ensure_ascii=False)).encode()
+        return escape_surrogates(json.dumps(msgspec.to_builtins(value), ensure_ascii=False)).encode()
 
 
-def without_surrogates(text: str) -> str:
-    """JSON with lone surrogates spelled out: hardly any reader takes them as escapes of JSON's own."""
-    return _HALVES.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
+def escape_surrogates(text: str) -> str:
+    """Returns JSON with lone surrogates written out as text, because few readers accept them as escapes."""
+    return _SURROGATES.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text)
 
 
 def from_json(kind: type[Result], text: str | bytes) -> Result:
-    """The result that ``to_json`` wrote.
+    """Returns the result in the output of ``to_json``.
 
     Raises:
-        SavedResultError: it is not JSON, of another kind or schema version, or a field is missing or mistyped.
+        SavedResultError: not JSON, another kind or schema version, or a field is missing or has the wrong type.
     """
     try:
         header = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SavedResultError(f"this is not a saved netscope result: {error}") from error
+        raise SavedResultError(f"not a saved netscope result: {error}") from error
     if not isinstance(header, dict) or "schema_version" not in header:
-        raise SavedResultError("this JSON is not a saved netscope result: it has no 'schema_version'")
+        raise SavedResultError("not a saved netscope result: this JSON has no 'schema_version'")
     if header["schema_version"] != SCHEMA_VERSION:
         raise SavedResultError(
-            f"this result has schema version {header['schema_version']!r}; this netscope reads {SCHEMA_VERSION}: "
-            f"write it again with the netscope that reads it"
+            f"this result has schema version {header['schema_version']!r}, but this netscope reads version "
+            f"{SCHEMA_VERSION}; run the command again to save a new result"
         )
     if header.get("kind") != kind.__name__:
-        raise SavedResultError(f"this result is a {header.get('kind')!r}, not a {kind.__name__!r}")
+        raise SavedResultError(f"expected a saved {kind.__name__}, got {header.get('kind')!r}")
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:

@@ -1,6 +1,6 @@
-"""What a forward pass is asked to be run on, before any tensor exists.
+"""The requested inputs of a forward pass, before any tensor exists.
 
-An input is ``[parameter=]SHAPE[:dtype]``: ``1x3x224x224``, ``input_ids=1x128:int64``.
+As text, an input is ``[parameter=]SHAPE[:dtype]``: ``1x3x224x224``, ``input_ids=1x128:int64``.
 """
 
 import re
@@ -18,27 +18,27 @@ DTYPES = (
     "int64", "int32", "int16", "int8", "uint8", "bool",
 )  # fmt: skip
 
-MOST_ELEMENTS = 2**60
-"""A tensor counts its bytes in 63 bits, and an element has up to eight."""
+MAX_ELEMENTS = 2**60
+"""Maximum elements of a tensor, whose size in bytes has 63 bits and whose elements have up to eight bytes."""
 
-MOST_DIGITS = 100
-"""Of a size that is read at all, whatever there is of such a tensor: of thousands Python reads none."""
+MAX_DIGITS = 100
+"""Maximum digits of a size; Python refuses to parse integers of thousands of digits."""
 
 _INPUT = re.compile(r"(?:(?P<parameter>[^\W\d]\w*)=)?(?P<shape>[^:]*)(?::(?P<dtype>.*))?")
-_AROUND_SHAPES = str.maketrans("", "", "()[] ")
+_BRACKETS = str.maketrans("", "", "()[] ")
 _SHAPE = re.compile(r"[0-9]+(?:[xX×,][0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorRequest:
-    """A tensor to be made.
+    """The shape and dtype of a tensor to create.
 
     Attributes:
-        shape: its sizes.
-        dtype: its dtype, None for that of the architecture's parameters.
+        shape: shape of the tensor.
+        dtype: dtype of the tensor; None for the dtype of the architecture's parameters.
 
     Raises:
-        InputError: a size is negative, or there are more elements than any tensor can have.
+        InputError: a size is negative, or the shape has more than ``MAX_ELEMENTS`` elements.
     """
 
     shape: Shape
@@ -48,59 +48,60 @@ class TensorRequest:
         text = "×".join(map(str, self.shape))
         if any(size < 0 for size in self.shape):
             raise InputError(f"the shape {text} has a negative size")
-        if prod(self.shape) > MOST_ELEMENTS:
+        if prod(self.shape) > MAX_ELEMENTS:
             raise InputError(f"the shape {text} has more elements than a tensor can have")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardInputs:
-    """The arguments of one call of ``forward``.
+    """The arguments of a call of ``forward``.
 
     Attributes:
-        args: positional. Every ``TensorRequest`` in them, nested in lists, tuples and dicts, becomes a tensor;
-            everything else is passed on.
-        kwargs: by keyword, likewise.
+        args: positional arguments. Every ``TensorRequest`` in them, also nested in lists, tuples and dicts, becomes a
+            tensor; everything else is passed on unchanged.
+        kwargs: keyword arguments, with tensor requests as in ``args``.
     """
 
     args: tuple[Any, ...] = ()
     kwargs: Mapping[str, Any]
 
     def with_batch_size(self, batch_size: int) -> "ForwardInputs":
-        """The same with the first size of every requested tensor replaced; a list of tensors is made as long.
+        """Returns the inputs with another batch size: dimension 0 of each requested tensor, or the length of a list.
 
         Raises:
-            InputError: one of them is a scalar, or a tensor that the caller gave; or nothing is requested.
+            InputError: an input is a scalar or a given tensor, or no tensor is requested.
         """
-        requested_input_specs = False
+        has_request = False
 
-        def resized(leaf: Any) -> Any:
-            nonlocal requested_input_specs
+        def resize(leaf: Any) -> Any:
+            nonlocal has_request
             if _is_tensor(leaf):
-                raise InputError("batch_size applies to shapes, and the inputs are tensors: give it in their shape")
+                raise InputError("batch_size cannot be applied to tensors; pass shapes, or tensors of that batch size")
             if not isinstance(leaf, TensorRequest):
                 return leaf
             if not leaf.shape:
-                raise InputError("a scalar input has no batch size: leave the batch size out")
-            requested_input_specs = True
+                raise InputError("a scalar input has no batch dimension; remove the batch size")
+            has_request = True
             return TensorRequest(shape=(batch_size, *leaf.shape[1:]), dtype=leaf.dtype)
 
-        def batched(value: Any) -> Any:
-            nonlocal requested_input_specs
-            # Pictures of sizes of their own, as detectors take them: each is a member of the batch.
+        def rebatch(value: Any) -> Any:
+            nonlocal has_request
+            # A list of images of different sizes, as detectors take it, is a batch.
             if isinstance(value, list) and value and all(isinstance(item, TensorRequest) for item in value):
-                requested_input_specs = True
+                has_request = True
                 return [value[position % len(value)] for position in range(batch_size)]
-            return map_leaves(resized, value)
+            return map_leaves(resize, value)
 
         batch = ForwardInputs(
-            args=tuple(map(batched, self.args)), kwargs={name: batched(value) for name, value in self.kwargs.items()}
+            args=tuple(map(rebatch, self.args)),
+            kwargs={name: rebatch(value) for name, value in self.kwargs.items()},
         )
-        if not requested_input_specs:
-            raise InputError("there is no input that could have a batch size: leave the batch size out")
+        if not has_request:
+            raise InputError("no input has a batch dimension; remove the batch size")
         return batch
 
-    def mapped(self, function: Callable[[Any], Any]) -> "ForwardInputs":
-        """The same with ``function`` applied to everything that is no list, tuple or dict."""
+    def map_leaves(self, function: Callable[[Any], Any]) -> "ForwardInputs":
+        """Returns the inputs with ``function`` applied to everything except lists, tuples, dicts and dataclasses."""
         return ForwardInputs(
             args=tuple(map_leaves(function, value) for value in self.args),
             kwargs={name: map_leaves(function, value) for name, value in self.kwargs.items()},
@@ -108,7 +109,7 @@ class ForwardInputs:
 
 
 def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
-    """``value`` with ``function`` applied to everything in it that is no list, tuple, mapping or dataclass."""
+    """Returns ``value`` with ``function`` applied to everything in it except lists, tuples, dicts and dataclasses."""
     if isinstance(value, Mapping):
         return {key: map_leaves(function, item) for key, item in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
@@ -121,10 +122,10 @@ def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
 
 
 def parse_inputs(texts: Sequence[str]) -> ForwardInputs:
-    """The inputs that ``--input`` named, those without a parameter by position.
+    """Returns the inputs of ``--input`` options; inputs without a parameter name are positional.
 
     Raises:
-        InputError: one is malformed, of an unknown dtype, or names a parameter twice.
+        InputError: an input is malformed, its dtype is unknown, or a parameter is given twice.
     """
     args: list[TensorRequest] = []
     kwargs: dict[str, TensorRequest] = {}
@@ -133,37 +134,37 @@ def parse_inputs(texts: Sequence[str]) -> ForwardInputs:
         if parameter is None:
             args.append(request)
         elif parameter in kwargs:
-            raise InputError(f"--input names the parameter {parameter!r} twice: {text!r}")
+            raise InputError(f"--input {text!r}: the parameter {parameter!r} is given twice")
         else:
             kwargs[parameter] = request
     return ForwardInputs(args=tuple(args), kwargs=kwargs)
 
 
 def as_forward_inputs(inputs: Any) -> ForwardInputs:
-    """The arguments that a Python caller means by ``inputs``.
+    """Returns the arguments of ``forward`` for the ``inputs`` of a Python caller.
 
     Args:
         inputs: a shape ``(1, 3, 224, 224)``; a string as on the command line; a tensor; a ``TensorSpec``; a list or
-            tuple of these, one for each positional parameter; a dict of these by parameter name, where whatever is
-            none of these is passed on as it is; or ``ForwardInputs``.
+            tuple of these, one for each positional parameter; a dict of these by parameter name, in which any other
+            value is passed on unchanged; or ``ForwardInputs``.
 
     Raises:
-        InputError: a string is malformed, or a shape impossible.
+        InputError: a string is malformed, or a shape is impossible.
     """
     if isinstance(inputs, ForwardInputs):
         return inputs
     if isinstance(inputs, Mapping):
-        return ForwardInputs(kwargs={str(name): _as_input(value) for name, value in inputs.items()})
+        return ForwardInputs(kwargs={str(name): _to_input(value) for name, value in inputs.items()})
     if isinstance(inputs, str):
         return parse_inputs([inputs])
     if isinstance(inputs, Sequence) and not _is_shape(inputs):
         if all(isinstance(item, str) for item in inputs):
             return parse_inputs(inputs)
-        return ForwardInputs(args=tuple(_as_input(item) for item in inputs), kwargs={})
-    return ForwardInputs(args=(_as_input(inputs),), kwargs={})
+        return ForwardInputs(args=tuple(_to_input(item) for item in inputs), kwargs={})
+    return ForwardInputs(args=(_to_input(inputs),), kwargs={})
 
 
-def _as_input(value: Any) -> Any:
+def _to_input(value: Any) -> Any:
     if isinstance(value, str):
         return _parse_input(value)[1] if _SHAPE.match(value) else value
     if isinstance(value, TensorSpec):
@@ -171,9 +172,9 @@ def _as_input(value: Any) -> Any:
     if _is_shape(value):
         return TensorRequest(shape=tuple(map(int, value)))
     if type(value) in (list, tuple):
-        return type(value)(_as_input(item) for item in value)
+        return type(value)(_to_input(item) for item in value)
     if isinstance(value, dict):
-        return {key: _as_input(item) for key, item in value.items()}
+        return {key: _to_input(item) for key, item in value.items()}
     return value
 
 
@@ -192,19 +193,19 @@ def _is_tensor(value: Any) -> bool:
 
 def _parse_input(text: str) -> tuple[str | None, TensorRequest]:
     found = _INPUT.fullmatch(text)
-    shape = found["shape"].translate(_AROUND_SHAPES) if found else ""
+    shape = found["shape"].translate(_BRACKETS) if found else ""
     if found is None or not _SHAPE.fullmatch(shape):
         raise InputError(
-            f"--input {text!r} is not [parameter=]SHAPE[:dtype]; write it like 1x3x224x224 or input_ids=1x128:int64"
+            f"invalid --input {text!r}; expected [PARAM=]SHAPE[:DTYPE], e.g. 1x3x224x224 or input_ids=1x128:int64"
         )
     dtype = found["dtype"]
     if dtype is not None and dtype not in DTYPES:
         raise InputError(
-            f"--input {text!r}: there is no dtype {dtype!r}{did_you_mean(dtype, DTYPES)}; the dtypes are "
+            f"--input {text!r}: unknown dtype {dtype!r}{did_you_mean(dtype, DTYPES)}; available dtypes: "
             f"{', '.join(DTYPES)}"
         )
     digits = re.split("[xX×,]", shape)
-    if max(map(len, digits)) > MOST_DIGITS:
-        raise InputError(f"--input {text[:40]!r}… has a size of more than {MOST_DIGITS} digits")
+    if max(map(len, digits)) > MAX_DIGITS:
+        raise InputError(f"--input {text[:40]!r}…: a size has more than {MAX_DIGITS} digits")
     sizes = tuple(map(int, digits))
     return found["parameter"], TensorRequest(shape=sizes, dtype=dtype)

@@ -1,4 +1,4 @@
-"""What ``netscope list`` answers: the architectures that can be loaded by name."""
+"""The result of ``netscope list``: the architectures that can be loaded by name."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from netscope.schema.display import Displayed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedArchitecture:
-    """One name.
+    """An architecture that can be loaded by name.
 
     Attributes:
-        source: ``"built-in"``, ``"torchvision"``, …
-        name: what to type.
-        params: the published parameter count, None where the source gives none.
-        description: one line about it, empty where the source gives none.
+        source: name of its source, ``"built-in"``, ``"torchvision"``, …
+        name: name to type.
+        params: published parameter count; None if the source has none.
+        description: one line about it; empty if the source has none.
     """
 
     source: str
@@ -25,12 +25,12 @@ class ListedArchitecture:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Listing(Displayed):
-    """The names that fit a pattern, by source.
+    """The architectures that match a pattern.
 
     Attributes:
-        pattern: as typed.
-        architectures: sorted by source, then name.
-        notes: about sources that could not be read.
+        pattern: pattern as typed.
+        architectures: matching architectures, sorted by source, then name.
+        notes: notes on sources that could not be read.
     """
 
     pattern: str
@@ -38,5 +38,5 @@ class Listing(Displayed):
     notes: tuple[str, ...]
 
     def to_json(self) -> str:
-        """This listing as JSON."""
+        """Returns the listing as JSON."""
         return to_json(self)

@@ -1,8 +1,8 @@
-"""A program that ``torch.export.save`` wrote, as the plain data that its file is.
+"""The types of an exported program, as ``torch.export.save`` writes it.
 
-The types are those parts of torch's serialization schema (``torch/_export/serde/schema.py``, major version 8) from
-which an architecture can be counted, under torch's names for them. A value of several possible kinds is an object with
-one key, ``{"as_int": 4}``; whatever is not listed here is ignored when it is read.
+They mirror the parts of torch's serialization schema (``torch/_export/serde/schema.py``, major version 8) that are
+needed to count an architecture, under torch's names. A union is an object with one key, ``{"as_int": 4}``. Fields that
+are not declared here are ignored.
 """
 
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ import msgspec
 
 
 class _Record(msgspec.Struct, kw_only=True):
-    """Plain data, read as what the annotations say."""
+    """The base class of the types, which msgspec decodes and checks by their annotations."""
 
 
 class Hint(_Record):
-    """What a symbol was when the program was exported."""
+    """The value of a symbolic expression during the export."""
 
     as_int: int | None = None
     as_bool: bool | None = None
@@ -23,9 +23,9 @@ class Hint(_Record):
 
 
 class Expression(_Record):
-    """A size that was left open, ``Mul(Integer(4), Symbol('s0', …))``, and what it was in the export.
+    """A symbolic size, ``Mul(Integer(4), Symbol('s0', …))``, and its value during the export.
 
-    Nothing of it is evaluated. Without a hint it depends on values.
+    The expression is never evaluated. A size without a hint depends on values of tensors.
     """
 
     expr_str: str
@@ -33,7 +33,7 @@ class Expression(_Record):
 
 
 class Size(_Record):
-    """A number that is known, or an expression."""
+    """A known number or a symbolic expression."""
 
     as_int: int | None = None
     as_bool: bool | None = None
@@ -42,7 +42,7 @@ class Size(_Record):
 
 
 class TensorMeta(_Record):
-    """A tensor's sizes, strides and dtype, the last as a ``ScalarType`` of torch's schema."""
+    """The sizes, strides and dtype of a tensor; the dtype is a ``ScalarType`` of torch's schema."""
 
     dtype: int
     sizes: tuple[Size, ...]
@@ -52,13 +52,13 @@ class TensorMeta(_Record):
 
 
 class Name(_Record):
-    """A value by its name in the graph."""
+    """The name of a value in the graph."""
 
     name: str
 
 
 class NameOrNumber(_Record):
-    """A size among others: by its name in the graph, or itself."""
+    """A number, or its name in the graph."""
 
     as_name: str | None = None
     as_int: int | None = None
@@ -67,7 +67,7 @@ class NameOrNumber(_Record):
 
 
 class OptionalTensor(_Record):
-    """A tensor among others, some of which are None."""
+    """A tensor's name, or None in a list of optional tensors."""
 
     as_tensor: Name | None = None
 
@@ -87,13 +87,13 @@ class NamedGraph(_Record):
 
 
 class Device(_Record):
-    """Where a tensor was."""
+    """The device of a tensor."""
 
     type: str
 
 
 class Argument(_Record):
-    """An op's argument, or what it returns; none of these for a kind that netscope does not read."""
+    """An argument or a return value of an op; all fields are None for a kind that netscope does not read."""
 
     as_none: bool | None = None
     as_tensor: Name | None = None
@@ -122,27 +122,27 @@ class Argument(_Record):
     as_graph: NamedGraph | None = None
 
     def names(self) -> tuple[str, ...]:
-        """The tensors in it, by their names in the graph."""
+        """Returns the names of the tensors in the argument."""
         optional = (self.as_optional_tensor, *(self.as_optional_tensors or ()))
         found = (self.as_tensor, *(self.as_tensors or ()), *(item.as_tensor for item in optional if item))
         return tuple(item.name for item in found if item is not None)
 
 
 class NamedArgument(_Record):
-    """An argument under the name that the op's schema gives it; empty for a higher-order operator."""
+    """An argument and its name in the op's schema; the name is empty for a higher-order operator."""
 
     name: str
     arg: Argument
 
 
 class NodeMetadata(_Record):
-    """Which module calls were running: ``key,path,class`` of each, joined by semicolons, the outermost first."""
+    """The stack of module calls of a node: ``key,path,class`` of each, joined by semicolons, the outermost first."""
 
     nn_module_stack: str = ""
 
 
 class GraphNode(_Record):
-    """One op: ``torch.ops.aten.linear.default``, what it was given and what it returned."""
+    """A call of an op, ``torch.ops.aten.linear.default``, with its arguments and return values."""
 
     target: str
     inputs: tuple[NamedArgument, ...]
@@ -151,7 +151,7 @@ class GraphNode(_Record):
 
 
 class Graph(_Record):
-    """Ops in the order in which they run."""
+    """The ops of a program, in the order of execution."""
 
     inputs: tuple[Argument, ...]
     outputs: tuple[Argument, ...]
@@ -164,27 +164,27 @@ class Graph(_Record):
 
 
 class Range(_Record):
-    """What an open size may be."""
+    """The range of a symbolic size."""
 
     min_val: int | None = None
     max_val: int | None = None
 
 
 class UserInput(_Record):
-    """What a caller gives."""
+    """An input that the caller passes."""
 
     arg: Argument
 
 
 class ParameterInput(_Record):
-    """A parameter that ops read under a name in the graph."""
+    """A parameter and its name in the graph."""
 
     arg: Name
     parameter_name: str
 
 
 class BufferInput(_Record):
-    """A buffer, likewise."""
+    """A buffer and its name in the graph."""
 
     arg: Name
     buffer_name: str
@@ -192,14 +192,14 @@ class BufferInput(_Record):
 
 
 class ConstantInput(_Record):
-    """A tensor that no module registered, likewise."""
+    """A tensor that no module registered, and its name in the graph."""
 
     arg: Name
     tensor_constant_name: str
 
 
 class GraphInput(_Record):
-    """One of these; none of them for what is no tensor."""
+    """An input of the graph; all fields are None if it is not a tensor."""
 
     user_input: UserInput | None = None
     parameter: ParameterInput | None = None
@@ -208,19 +208,19 @@ class GraphInput(_Record):
 
 
 class Signature(_Record):
-    """What the inputs of the graph are."""
+    """The inputs of the graph, in order."""
 
     input_specs: tuple[GraphInput, ...]
 
 
 class ModuleCallEntry(_Record):
-    """A module, by its path."""
+    """The path of a module."""
 
     fqn: str
 
 
 class GraphModule(_Record):
-    """The graph with what its names stand for."""
+    """The graph, its inputs and the paths of the modules."""
 
     graph: Graph
     signature: Signature
@@ -228,26 +228,26 @@ class GraphModule(_Record):
 
 
 class Version(_Record):
-    """Of torch's schema."""
+    """The version of torch's schema."""
 
     major: int
 
 
 class VersionedProgram(_Record):
-    """As much of a program as every version has."""
+    """The part of a program that is the same in every schema version."""
 
     schema_version: Version
 
 
 class ExportedProgram(_Record):
-    """The whole of a program's JSON."""
+    """The JSON of a program."""
 
     graph_module: GraphModule
     range_constraints: dict[str, Range] = {}
 
 
 class Payload(_Record):
-    """A tensor of the archive: the file that its values are in, and its description."""
+    """A tensor in the archive: the file of its values, and its metadata."""
 
     path_name: str
     is_param: bool
@@ -255,7 +255,7 @@ class Payload(_Record):
 
 
 class Payloads(_Record):
-    """The tensors of the archive, by name."""
+    """The tensors in the archive, by name."""
 
     config: dict[str, Payload]
 
@@ -265,12 +265,12 @@ class ProgramTensor:
     """A parameter, buffer or constant of a saved program.
 
     Attributes:
-        name: dotted, as in the state dict.
-        meta: its sizes and dtype.
-        storage: what tensors that are one have in common.
+        name: dotted name, as in the state dict.
+        meta: sizes, strides and dtype.
+        storage: identifier that tied tensors share.
         kind: ``"parameter"``, ``"buffer"``, or ``"constant"`` for a tensor that no module registered.
-        persistent: whether the state dict has it.
-        placeholder: its name in the graph; None if no op reads it.
+        persistent: whether the state dict contains it.
+        placeholder: name in the graph; None if no op reads it.
     """
 
     name: str
@@ -283,15 +283,15 @@ class ProgramTensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedProgram:
-    """What the file of an exported program says.
+    """The content of the file of an exported program.
 
     Attributes:
-        modules: the paths of the module tree, a module before its children.
+        modules: paths of the module tree, a module before its children.
         tensors: parameters, buffers and constants, in the order of the state dict.
-        inputs: names in the graph of what a caller gives, in order: tensors and sizes.
-        graph: the ops.
-        ranges: by symbol, what an open size may be.
-        notes: what a reader of the figures should know of the file.
+        inputs: names in the graph of the inputs that a caller passes, in order: tensors and sizes.
+        graph: ops of the program.
+        ranges: range of each symbolic size, by its symbol.
+        notes: limitations of the file that affect the counts.
     """
 
     modules: tuple[str, ...]

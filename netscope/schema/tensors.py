@@ -1,24 +1,24 @@
-"""Shapes, and what is said of a tensor beside its elements."""
+"""Shapes and the metadata of tensors."""
 
 from dataclasses import dataclass
 
 Shape = tuple[int, ...]
 
 RAGGED = -1
-"""The size of an axis that differs between the members of a nested tensor."""
+"""The size of a dimension that differs between the members of a nested tensor."""
 
 PlainValue = None | bool | int | float | str | tuple[int | float | bool | str | None, ...]
-"""What a hyperparameter can be. Deeper values are kept as their ``repr``."""
+"""The type of a hyperparameter's value; nested values are stored as their ``repr``."""
 
 
-def without_batch(shape: Shape) -> Shape:
-    """As textbooks tell a shape: without the first size, if that is a batch of one."""
+def drop_batch_dimension(shape: Shape) -> Shape:
+    """Returns the shape without its batch dimension if the batch size is 1, as textbooks write shapes."""
     return shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorSpec:
-    """A tensor's shape and dtype (``"float32"``), without its elements."""
+    """The shape and dtype (``"float32"``) of a tensor."""
 
     shape: Shape
     dtype: str
@@ -26,7 +26,7 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputSpec:
-    """One tensor that went into the forward pass, under the parameter (``images[0]``) that took it."""
+    """The name (``images[0]``), shape and dtype of an input tensor of the forward pass."""
 
     name: str
     shape: Shape

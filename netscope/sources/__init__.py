@@ -1,45 +1,52 @@
-"""A name → an ``nn.Module``. Nothing here imports torch before something is built."""
+"""Resolves the name of an architecture to an ``nn.Module``. torch is imported only when a module is built."""
 
 from typing import TYPE_CHECKING
 
 from netscope.runtime import lazy_imports
 
 if TYPE_CHECKING:
-    from netscope.sources.base import Catalogue, ModelSource, Origin, Published, ResolvedArchitecture, unknown_name
+    from netscope.sources.base import (
+        Catalog,
+        ModelSource,
+        Origin,
+        PublishedFigures,
+        ResolvedArchitecture,
+        unknown_name_error,
+    )
     from netscope.sources.construction import build
-    from netscope.sources.origins import origin_of
-    from netscope.sources.python import user_module
+    from netscope.sources.origins import find_origin
+    from netscope.sources.python import resolve_module
     from netscope.sources.registry import (
         BUILT_IN,
-        cacheable_content,
-        catalogue,
         is_cacheable,
         is_registered,
+        list_imported_sources,
         list_names,
+        load_catalog,
+        read_cache_key_content,
         resolve,
-        sources_at_hand,
     )
     from netscope.sources.spec import parse_value
 
 __all__ = [
     "BUILT_IN",
-    "Catalogue",
+    "Catalog",
     "ModelSource",
     "Origin",
-    "Published",
+    "PublishedFigures",
     "ResolvedArchitecture",
     "build",
-    "cacheable_content",
-    "catalogue",
+    "find_origin",
     "is_cacheable",
     "is_registered",
+    "list_imported_sources",
     "list_names",
-    "origin_of",
+    "load_catalog",
     "parse_value",
+    "read_cache_key_content",
     "resolve",
-    "sources_at_hand",
-    "unknown_name",
-    "user_module",
+    "resolve_module",
+    "unknown_name_error",
 ]
 
 if not TYPE_CHECKING:

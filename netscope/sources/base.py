@@ -1,11 +1,11 @@
-"""What a source is: it knows names, and gives for each how to build the module and what to run it on."""
+"""The interface of a source, which resolves names to architectures, and the types that it returns."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameError, described, did_you_mean
+from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameError, describe_error, did_you_mean
 from netscope.runtime.startup import importing
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
-    """Figures that a source publishes about an architecture.
+class PublishedFigures:
+    """The figures that a source publishes about an architecture.
 
     Attributes:
-        label: whose they are, ``"IMAGENET1K_V1"``.
-        params: elements.
-        macs: rounded to ``macs_rounded_to``; None if unpublished.
-        macs_rounded_to: 1,000,000 for figures in thousandths of a G.
-        note: why the multiply–adds cannot be had from the architecture alone; empty if they can.
-        top1: accuracy on ImageNet-1K in per cent; None if unpublished, or if these are not the default weights.
+        label: the name of the weights or paper that they belong to, ``"IMAGENET1K_V1"``.
+        params: number of elements of all parameters.
+        macs: MACs of a forward pass, rounded to ``macs_rounded_to``; None if unpublished.
+        macs_rounded_to: rounding unit, 1,000,000 for figures in thousandths of a G.
+        note: why the MACs cannot be reproduced from the architecture alone; empty if they can.
+        top1: accuracy on ImageNet-1K in percent; None if unpublished, or if these are not the default weights.
     """
 
     label: str
@@ -39,12 +39,12 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where an architecture comes from.
+    """The publication that introduced an architecture.
 
     Attributes:
-        year: of the first publication.
-        paper: its authors and year, ``"He et al. 2015"``.
-        idea: what was new in it, in a few words.
+        year: year of the first publication.
+        paper: authors and year, ``"He et al. 2015"``.
+        idea: the new idea, in a few words.
     """
 
     year: int
@@ -57,16 +57,16 @@ class ResolvedArchitecture:
     """An architecture that can be built.
 
     Attributes:
-        architecture: what was asked for, and what it was resolved to.
-        factory: builds the module on whatever device is the default.
-        default_inputs: what to run the module on when the user does not say; None if the source has no idea.
-        sequence_inputs: the same with token sequences of a given length; None if the source has none.
-        user_owned: whether ``factory`` returns a module that belongs to someone else.
-        runs: whether its ``forward`` does what the architecture does; weights alone have none.
-        published: figures to hold ours against.
-        origin: where the architecture comes from; None if unknown.
-        versions: of the package that the architecture comes from.
-        program: a saved program, which is there in the place of a module.
+        architecture: the requested name, and the source and name that it resolved to.
+        factory: function that builds the module on the default device.
+        default_inputs: function that returns the inputs to use if the user gives none; None if unknown.
+        sequence_inputs: function that returns inputs of a given sequence length in tokens; None if unsupported.
+        user_owned: whether ``factory`` returns a module that belongs to the caller.
+        runs: whether the module has a forward pass; a weights file does not define one.
+        published: published figures to compare with.
+        origin: publication of the architecture; None if unknown.
+        versions: version of the source's package, by its name.
+        program: saved program to use instead of a module; None for a module.
     """
 
     architecture: Architecture
@@ -75,19 +75,19 @@ class ResolvedArchitecture:
     sequence_inputs: Callable[["nn.Module", int], ForwardInputs] | None = None
     user_owned: bool = False
     runs: bool = True
-    published: tuple[Published, ...] = ()
+    published: tuple[PublishedFigures, ...] = ()
     origin: Origin | None = None
     versions: dict[str, str] = field(default_factory=dict)
     program: "SavedProgram | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Catalogue:
-    """What there is in a source.
+class Catalog:
+    """The architectures of a source.
 
     Attributes:
-        entries: what is listed.
-        names: all that can be asked for, which may be more.
+        entries: listed architectures.
+        names: every name that can be resolved, including aliases.
     """
 
     entries: tuple[ListedArchitecture, ...]
@@ -95,58 +95,60 @@ class Catalogue:
 
 
 class ModelSource(Protocol):
-    """A place where architectures come from. Third parties add theirs as entry points of ``netscope.sources``.
+    """A provider of architectures. Third parties register theirs as entry points in the group ``netscope.sources``.
 
-    One may have ``is_cacheable = True`` if its names and options, and what is installed, define its architectures. Then
-    netscope's commands keep the answers about these. It reads no file and no variable of its own, nor the network.
+    A source may set ``is_cacheable = True`` if names, options and installed packages alone define its architectures: it
+    reads no other file, no environment variable and no network. netscope's commands then cache results for them.
     """
 
     name: str
-    """What stands before the slash in ``SOURCE/NAME``."""
+    """The part before the slash in ``SOURCE/NAME``."""
 
     def names(self) -> Iterable[str]:
-        """Every name to list; ``resolve`` may take others as well."""
+        """Returns every name to list; ``resolve`` may accept more."""
 
     def listing(self) -> Iterable[ListedArchitecture]:
-        """The same with what is known about each."""
+        """Returns the names with their parameter count and description, where known."""
 
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
-        """The architecture called ``name``; ``text`` is what the user typed.
+        """Returns the architecture ``name``; ``text`` is the user's full spelling of it, for messages.
 
         Raises:
-            UnknownNameError: the source has none of that name; ``unknown_name`` makes it.
+            UnknownNameError: the source does not have that name; ``unknown_name_error`` creates the error.
         """
 
 
-def version_of(package: str) -> str:
-    """The version of a package that is installed."""
-    from importlib.metadata import version  # which takes longer to import than many an answer
+def get_version(package: str) -> str:
+    """Returns the version of an installed package."""
+    from importlib.metadata import version  # slow to import
 
     return version(package)
 
 
-def imported(package: str, source: str) -> Any:
-    """The package of a source that is an extra.
+def import_package(package: str, source: str) -> Any:
+    """Returns the imported package of a source that is an optional extra.
 
     Raises:
-        MissingExtraError: it is not installed.
-        BrokenInstallError: it does not fit what else is installed.
+        MissingExtraError: the package is not installed.
+        BrokenInstallError: the package is incompatible with other installed packages.
     """
     try:
         with importing():
             return import_module(package)
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"the source {source} needs {package} ({error}): pip install 'netscope[{package}]' adds it"
+            f"source {source!r} needs {package} ({error}); run pip install 'netscope[{package}]'"
         ) from error
     except Exception as error:
-        reason = described(error).partition("\n")[0]
+        reason = describe_error(error).partition("\n")[0]
         raise BrokenInstallError(
-            f"{package} {version_of(package)} does not fit what else is installed ({reason}): pip install --upgrade "
-            f"'netscope[{package}]' mends it"
+            f"{package} {get_version(package)} is incompatible with other installed packages ({reason}); run "
+            f"pip install --upgrade 'netscope[{package}]'"
         ) from error
 
 
-def unknown_name(source: ModelSource, name: str) -> UnknownNameError:
-    """What to raise where ``source`` does not have ``name``."""
-    return UnknownNameError(f"{source.name} has no {name!r}{did_you_mean(name, source.names())}")
+def unknown_name_error(source: ModelSource, name: str) -> UnknownNameError:
+    """Returns the error to raise if ``source`` does not have ``name``."""
+    return UnknownNameError(
+        f"unknown architecture {name!r} in source {source.name!r}{did_you_mean(name, source.names())}"
+    )

@@ -1,4 +1,4 @@
-"""A factory → a module, with its weights on meta if the factory can do without values."""
+"""Builds modules from factories, with weights on meta if the constructors work without values."""
 
 import inspect
 import re
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from netscope.errors import BuildError, DeviceError, NetscopeError, UsageError, described
+from netscope.errors import BuildError, DeviceError, NetscopeError, UsageError, describe_error
 from netscope.runtime.machine import available_memory_bytes
 from netscope.runtime.startup import uncollected, unwarned
 
@@ -16,66 +16,67 @@ if TYPE_CHECKING:
 
 def build(
     factory: Callable[[], Any],
-    what: str,
+    label: str,
     device: str,
-    drawing: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    make_rng_context: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> "nn.Module":
-    """The module that ``factory`` makes.
+    """Returns the module that ``factory`` builds.
 
     Args:
-        factory: a call without arguments.
-        what: the name of the architecture, for errors.
-        device: ``"meta"`` asks for weights without memory. Constructors that look at values (``.item()``) get real
-            ones for everything but ``torch.empty``, which is what parameters are made with; and real ones throughout
-            if that fails too. So the result need not be on meta. Any other device gets real weights.
-        drawing: gives a context for what draws real random numbers.
+        factory: function without arguments.
+        label: name of the architecture, for errors.
+        device: ``"meta"`` requests weights without memory. If a constructor reads values (``.item()``), it is called
+            again with real values for all tensors except those of ``torch.empty``, which allocates parameters; if that
+            fails too, with real values for all. The result may therefore not be on meta. Any other device gets real
+            weights.
+        make_rng_context: function that returns a context for code that draws real random numbers.
 
-    Real values are tried only where the failure before is meta's own, as ``_is_of_meta`` tells; any other, such as of
-    a wrong option, would come again. They are made only as far as there is memory for them.
+    Real values are tried only after an error that ``_is_meta_error`` accepts: any other, such as a wrong option, would
+    repeat. They are allocated only within the available memory.
 
     Raises:
-        BuildError: the factory raised, or returned no module.
-        DeviceError: it needs values, and more memory than there is.
+        BuildError: the factory raised, or did not return a module.
+        DeviceError: the constructor needs values, and more memory than is available.
     """
     from torch import nn
 
-    attempts: list[tuple[AbstractContextManager[Any], ...]] = [(nullcontext(), drawing())]
+    attempts: list[tuple[AbstractContextManager[Any], ...]] = [(nullcontext(), make_rng_context())]
     if device == "meta":
-        room = available_memory_bytes()
+        available_bytes = available_memory_bytes()
         attempts = [
-            (_on_meta(), nullcontext()),
-            (_real_values(what, room, empty_on_meta=True), drawing()),
-            (_real_values(what, room), drawing()),
+            (_build_on_meta(), nullcontext()),
+            (_allow_real_values(label, available_bytes, empty_on_meta=True), make_rng_context()),
+            (_allow_real_values(label, available_bytes), make_rng_context()),
         ]
     for attempt in attempts:
-        on_meta, numbers = attempt
+        device_context, rng_context = attempt
         try:
-            with on_meta, numbers, unwarned():
+            with device_context, rng_context, unwarned():
                 module = factory()
         except NetscopeError:
             raise
         except (Exception, SystemExit) as error:
-            if attempt is attempts[-1] or not _is_of_meta(error):
-                raise BuildError(f"{what} could not be built: {described(error)}") from error
+            if attempt is attempts[-1] or not _is_meta_error(error):
+                raise BuildError(f"failed to build {label}: {describe_error(error)}") from error
         else:
             break
     if not isinstance(module, nn.Module):
-        raise BuildError(f"{what} gives a {type(module).__name__}, not a torch.nn.Module")
+        raise BuildError(f"{label} must return a torch.nn.Module, not a {type(module).__name__}")
     return module
 
 
 @contextmanager
-def _on_meta() -> Iterator[None]:
-    """``torch.device("meta")``, without normal numbers being drawn for tensors that hold none.
+def _build_on_meta() -> Iterator[None]:
+    """Enters ``torch.device("meta")`` with normal initialization of meta tensors skipped.
 
-    torch takes a third of a millisecond to find out that this does nothing: half of the time of building a ResNet.
+    torch takes a third of a millisecond per tensor to do nothing, which is half of the time of building a ResNet.
     """
     import torch
     from torch import Tensor, nn
     from torch.utils._device import DeviceContext
 
-    def holds_none(tensor: Any, mean: Any = 0.0, std: Any = 1.0, generator: Any = None) -> bool:
-        """Whether filling ``tensor`` succeeds and leaves no trace."""
+    def is_no_op(tensor: Any, mean: Any = 0.0, std: Any = 1.0, generator: Any = None) -> bool:
+        """Returns whether filling ``tensor`` would succeed without any effect."""
         return (
             type(tensor) in (Tensor, nn.Parameter)
             and tensor.is_meta
@@ -93,7 +94,7 @@ def _on_meta() -> Iterator[None]:
             if function is nn.init.normal_ or function is Tensor.normal_:
                 tensor = args[0] if args else kwargs.get("tensor")
                 can_be_written = function is nn.init.normal_ or not (tensor.requires_grad and torch.is_grad_enabled())
-                if can_be_written and holds_none(*args, **kwargs):
+                if can_be_written and is_no_op(*args, **kwargs):
                     return tensor
             return super().__torch_function__(function, types, args, kwargs)  # type: ignore[no-untyped-call]
 
@@ -101,10 +102,10 @@ def _on_meta() -> Iterator[None]:
         yield
 
 
-def _is_of_meta(error: BaseException | None) -> bool:
-    """Whether an error, or one that it came from, is about meta tensors having no values.
+def _is_meta_error(error: BaseException | None) -> bool:
+    """Returns whether an error, or one of its causes, is about meta tensors without values.
 
-    torch names the device in all such errors but the one about a tensor's address.
+    torch names the device in all these errors except the one about a tensor's address.
     """
     while error is not None:
         if re.search(r"\bmeta\b|data pointer|doesn't have storage", str(error), re.IGNORECASE):
@@ -113,62 +114,62 @@ def _is_of_meta(error: BaseException | None) -> bool:
     return False
 
 
-def _real_values(what: str, room: int | None, *, empty_on_meta: bool = False) -> Any:
-    """A mode in which tensors are real as long as there is memory for all that were made.
+def _allow_real_values(label: str, available_bytes: int | None, *, empty_on_meta: bool = False) -> Any:
+    """Returns a mode that creates real tensors as long as all of them fit into memory.
 
     Args:
-        what: the name of the architecture, for errors.
-        room: bytes of memory that there are; None if unknown.
-        empty_on_meta: whether ``torch.empty`` and ``torch.empty_strided`` make meta tensors unless told a device.
+        label: name of the architecture, for errors.
+        available_bytes: available memory; None if unknown.
+        empty_on_meta: whether ``torch.empty`` and ``torch.empty_strided`` create meta tensors if no device is given.
     """
     import torch
     from torch.overrides import TorchFunctionMode
 
     empty = (torch.empty, torch.empty_strided)
-    makes = {*empty, torch.zeros, torch.ones, torch.rand, torch.randn}
+    constructors = {*empty, torch.zeros, torch.ones, torch.rand, torch.randn}
 
     class RealValues(TorchFunctionMode):
-        made = 0
+        allocated_bytes = 0
 
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             kwargs = kwargs or {}
-            if function in makes and kwargs.get("device") is None:
+            if function in constructors and kwargs.get("device") is None:
                 if function in empty and empty_on_meta:
                     return function(*args, **{**kwargs, "device": "meta"})
-                self._make_room(function, args, kwargs)
+                self._check_memory(function, args, kwargs)
             return function(*args, **kwargs)
 
-        def _make_room(self, function: Any, args: Any, kwargs: Any) -> None:
+        def _check_memory(self, function: Any, args: Any, kwargs: Any) -> None:
             sizes = {name: value for name, value in kwargs.items() if name in ("size", "stride", "dtype")}
-            self.made += function(*args, **sizes, device="meta").nbytes
-            if room is not None and self.made > room:
+            self.allocated_bytes += function(*args, **sizes, device="meta").nbytes
+            if available_bytes is not None and self.allocated_bytes > available_bytes:
                 raise DeviceError(
-                    f"{what} cannot be built on meta, and needs more than {self.made / 2**30:,.1f} GiB for real "
-                    f"weights, where {room / 2**30:,.1f} GiB are available"
+                    f"{label} cannot be built on meta, and needs more than {self.allocated_bytes / 2**30:,.1f} GiB for "
+                    f"real weights, but only {available_bytes / 2**30:,.1f} GiB are available"
                 )
 
     return RealValues()
 
 
-def called(function: Callable[..., Any], options: dict[str, Any], what: str, **fixed: Any) -> Any:
-    """``function(**fixed, **options)``, where it hands ``options`` on to another that may not take them.
+def call_with_options(function: Callable[..., Any], options: dict[str, Any], label: str, **fixed: Any) -> Any:
+    """Returns ``function(**fixed, **options)``, for a function that passes on keyword arguments it does not check.
 
     Raises:
-        UsageError: one of the options is not taken.
+        UsageError: an option is not accepted.
     """
     try:
         return function(**fixed, **options)
     except TypeError as error:
         if any(f"unexpected keyword argument '{key}'" in str(error) for key in options):
-            raise UsageError(f"{what}: {error}") from error
+            raise UsageError(f"{label}: {error}") from error
         raise
 
 
-def check_options(function: Callable[..., Any], options: dict[str, Any], what: str) -> None:
-    """Checks that ``function`` takes exactly these keyword arguments.
+def check_options(function: Callable[..., Any], options: dict[str, Any], label: str) -> None:
+    """Checks that ``function`` can be called with these keyword arguments.
 
     Raises:
-        UsageError: it takes others, or more are required.
+        UsageError: it does not accept one of them, or requires more.
     """
     try:
         signature = inspect.signature(function)
@@ -181,5 +182,5 @@ def check_options(function: Callable[..., Any], options: dict[str, Any], what: s
             name for name, item in signature.parameters.items() if item.kind is not item.VAR_POSITIONAL
         )
         raise UsageError(
-            f"{what}: {error}; its arguments, given as @key=value,key=value, are {parameters or 'none'}"
+            f"{label}: {error}; available options (@key=value,key=value): {parameters or 'none'}"
         ) from error

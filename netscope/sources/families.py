@@ -1,4 +1,4 @@
-"""Where families of architectures come from: the year, the paper and the idea behind a torchvision or timm name."""
+"""The origins of architecture families: year, authors and idea for the names of torchvision and timm."""
 
 import re
 from functools import cache
@@ -6,13 +6,13 @@ from functools import cache
 from netscope.sources.base import Origin
 
 _VARIANT = "(?:quantized_|tf_)?"
-"""What may stand before a family's name and changes nothing about where it comes from."""
+"""Prefixes of a family's name that do not change its origin."""
 
 FAMILIES: tuple[tuple[str, int, str, str], ...] = (
     ("alexnet", 2014, "Krizhevsky", "AlexNet in one column, for parallel training"),
     ("vgg", 2014, "Simonyan and Zisserman", "repeated 3×3 blocks"),
     ("googlenet", 2014, "Szegedy et al.", "parallel branches"),
-    ("inception_v3", 2015, "Szegedy et al.", "factorised convolutions in parallel branches"),
+    ("inception_v3", 2015, "Szegedy et al.", "factorized convolutions in parallel branches"),
     ("inception_v4", 2016, "Szegedy et al.", "deeper, more uniform Inception blocks"),
     ("inception_resnet", 2016, "Szegedy et al.", "Inception blocks with skip connections"),
     ("inception_next", 2023, "Yu et al.", "large depthwise kernels split into branches"),
@@ -20,8 +20,8 @@ FAMILIES: tuple[tuple[str, int, str, str], ...] = (
     (r"resnet\d+d$", 2018, "He et al.", "ResNet with a deeper stem and pooled shortcuts"),
     ("wide_resnet", 2016, "Zagoruyko and Komodakis", "wider instead of deeper residual blocks"),
     (r"resnext\d+d?_", 2016, "Xie et al.", "grouped convolutions in residual blocks"),
-    (r"resnetv2_\w+_bit$", 2019, "Kolesnikov et al.", "pre-activation ResNet with group normalisation"),
-    ("resnetv2_", 2016, "He et al.", "normalisation and activation before each convolution"),
+    (r"resnetv2_\w+_bit$", 2019, "Kolesnikov et al.", "pre-activation ResNet with group normalization"),
+    ("resnetv2_", 2016, "He et al.", "normalization and activation before each convolution"),
     (r"densenet\d+d?$", 2016, "Huang et al.", "feature reuse"),
     ("squeezenet", 2016, "Iandola et al.", "1×1 squeeze before 1×1 and 3×3 expansion"),
     ("(legacy_)?xception$", 2016, "Chollet", "depthwise separable convolutions throughout"),
@@ -35,8 +35,8 @@ FAMILIES: tuple[tuple[str, int, str, str], ...] = (
     ("efficientnet_?v2", 2021, "Tan and Le", "fused blocks, searched for training speed"),
     ("efficientnet_[bl]", 2019, "Tan and Le", "depth, width and resolution scaled together"),
     ("regnet_?[xy]", 2020, "Radosavovic et al.", "stage widths by a linear rule"),
-    ("convnextv2_", 2023, "Woo et al.", "ConvNeXt with global response normalisation"),
-    ("convnext_", 2022, "Liu et al.", "ResNet modernised after transformers"),
+    ("convnextv2_", 2023, "Woo et al.", "ConvNeXt with global response normalization"),
+    ("convnext_", 2022, "Liu et al.", "ResNet modernized after transformers"),
     (r"vit_[a-z]_\d+$", 2020, "Dosovitskiy et al.", "transformer on image patches"),
     (
         r"vit_[a-z]+_patch\d+(_reg\d)?_(\d|clip|siglip|dinov2|gap)",
@@ -54,7 +54,7 @@ FAMILIES: tuple[tuple[str, int, str, str], ...] = (
     ("deeplabv3_", 2017, "Chen et al.", "atrous convolutions at several rates"),
     ("lraspp_", 2019, "Howard et al.", "light segmentation head on MobileNetV3"),
     ("fasterrcnn_", 2015, "Ren et al.", "region proposals from shared features"),
-    ("maskrcnn_", 2017, "He et al.", "masks predicted beside boxes"),
+    ("maskrcnn_", 2017, "He et al.", "masks predicted next to boxes"),
     ("keypointrcnn_", 2017, "He et al.", "keypoints predicted as masks"),
     ("retinanet_", 2017, "Lin et al.", "focal loss for one-stage detection"),
     ("fcos_", 2019, "Tian et al.", "boxes for every pixel, no anchors"),
@@ -62,7 +62,7 @@ FAMILIES: tuple[tuple[str, int, str, str], ...] = (
     ("ssdlite320_", 2018, "Sandler et al.", "SSD with depthwise separable heads"),
     ("r3d_", 2017, "Tran et al.", "3D convolutions in residual blocks"),
     ("mc3_", 2017, "Tran et al.", "3D convolutions early, 2D late"),
-    ("r2plus1d_", 2017, "Tran et al.", "3D convolutions factorised into space and time"),
+    ("r2plus1d_", 2017, "Tran et al.", "3D convolutions factorized into space and time"),
     ("s3d", 2017, "Xie et al.", "Inception with separable 3D convolutions"),
     ("raft_", 2020, "Teed and Deng", "flow refined by look-ups in all-pairs correlations"),
     ("deit3_", 2022, "Touvron et al.", "ViT trained from labels by a simpler recipe"),
@@ -103,10 +103,10 @@ FAMILIES: tuple[tuple[str, int, str, str], ...] = (
     ("gernet_", 2020, "Lin et al.", "blocks chosen for speed on GPUs"),
     ("ghostnetv2_", 2022, "Tang et al.", "GhostNet with cheap long-range attention"),
     ("ghostnet_", 2019, "Han et al.", "cheap operations make further feature maps"),
-    ("repghostnet_", 2022, "Chen et al.", "ghost features reused by reparameterisation"),
+    ("repghostnet_", 2022, "Chen et al.", "ghost features reused by reparameterization"),
     ("gmlp_", 2021, "Liu et al.", "MLPs with spatial gating"),
     ("mixer_", 2021, "Tolstikhin et al.", "MLPs across patches and across channels"),
-    ("resmlp_", 2021, "Touvron et al.", "residual MLPs without normalisation"),
+    ("resmlp_", 2021, "Touvron et al.", "residual MLPs without normalization"),
     ("halonet", 2021, "Vaswani et al.", "attention in blocks with a halo"),
     ("botnet", 2021, "Srinivas et al.", "attention in ResNet's last blocks"),
     ("lambda_resnet", 2021, "Bello", "lambda layers instead of attention"),
@@ -128,11 +128,11 @@ FAMILIES: tuple[tuple[str, int, str, str], ...] = (
     ("pnasnet", 2017, "Liu et al.", "cells found by progressive search"),
     ("nest_", 2021, "Zhang et al.", "attention in nested blocks, aggregated"),
     ("nextvit_", 2022, "Li et al.", "convolution and transformer blocks in each stage"),
-    ("(dm_)?nfnet_f", 2021, "Brock et al.", "no normalisation, adaptive gradient clipping"),
-    ("nf_(resnet|regnet)", 2021, "Brock et al.", "scaled weight standardisation instead of normalisation"),
+    ("(dm_)?nfnet_f", 2021, "Brock et al.", "no normalization, adaptive gradient clipping"),
+    ("nf_(resnet|regnet)", 2021, "Brock et al.", "scaled weight standardization instead of normalization"),
     ("pit_", 2021, "Heo et al.", "pooling between transformer stages"),
     ("pvt_v2_", 2021, "Wang et al.", "pyramid of transformers with overlapping patches"),
-    ("rdnet_", 2024, "Kim et al.", "DenseNet widened and modernised"),
+    ("rdnet_", 2024, "Kim et al.", "DenseNet widened and modernized"),
     ("repvgg_", 2021, "Ding et al.", "branches merged into 3×3 convolutions for inference"),
     ("repvit_", 2023, "Wang et al.", "mobile convolutions arranged like a ViT"),
     (r"res2ne[tx]t?\d+", 2019, "Gao et al.", "several scales within one block"),
@@ -159,15 +159,15 @@ FAMILIES: tuple[tuple[str, int, str, str], ...] = (
     ("xcit_", 2021, "El-Nouby et al.", "attention across channels instead of tokens"),
     ("spnasnet_", 2019, "Stamoulis et al.", "architecture search in a single path"),
 )  # fmt: skip
-"""What a name begins with, the year of the first publication, its authors, and what was new in it.
+"""Pattern for the beginning of a name, year of the first publication, its authors, and its new idea.
 
-The first that fits holds. A name whose origin is not sure has none, such as timm's own variants.
+The first matching pattern counts. Names of uncertain origin, such as timm's own variants, are left out.
 """
 
 
 @cache
-def origin_of_family(name: str) -> Origin | None:
-    """Where the architecture that torchvision or timm calls ``name`` comes from; None if that is not known."""
+def find_family_origin(name: str) -> Origin | None:
+    """Returns the origin of the architecture that torchvision or timm calls ``name``; None if unknown."""
     for pattern, year, authors, idea in FAMILIES:
         if re.match(f"{_VARIANT}(?:{pattern})", name):
             return Origin(year=year, paper=f"{authors} {year}", idea=idea)

@@ -1,4 +1,4 @@
-"""Python objects: ``package.module:factory`` and ``path/file.py:factory``."""
+"""Resolves Python objects: ``package.module:factory`` and ``path/file.py:factory``."""
 
 import inspect
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from netscope.errors import BuildError, UnknownNameError, UsageError, described, did_you_mean
+from netscope.errors import BuildError, UnknownNameError, UsageError, describe_error, did_you_mean
 from netscope.runtime.startup import OURS
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
@@ -21,28 +21,31 @@ if TYPE_CHECKING:
 
 SOURCE = "python"
 
+_FOLDER_MODULE = "netscope_folder_"
+"""Prefix of the names of modules that represent folders of imported files; the folder is their ``__path__``."""
+
 
 def is_python_reference(target: str) -> bool:
-    """Whether ``target`` names a file or ``module:attribute`` rather than something that a source registered."""
+    """Returns whether ``target`` is a Python file or ``module:attribute`` instead of a registered name."""
     return ":" in target or target.endswith(".py")
 
 
 def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedArchitecture:
-    """The class, function or module instance that ``target`` names.
+    """Returns the class, function or module instance that ``target`` names.
 
     Raises:
-        UnknownNameError: no such file, module or attribute.
-        UsageError: ``target`` names no attribute, or the options are not the factory's.
-        BuildError: the file raises when it is imported.
+        UnknownNameError: the file, module or attribute does not exist.
+        UsageError: ``target`` has no attribute, or the factory does not accept the options.
+        BuildError: importing the file raised, or the attribute is not a factory.
     """
     from torch import nn
 
     where, _, attribute = target.rpartition(":") if ":" in target else (target, "", "")
     if OURS.is_set():
-        _look_here_first()
-    module = _import_file(Path(where), text) if is_file(where) else _import_module(where, text)
+        _prepend_working_directory()
+    module = _import_file(Path(where), text) if is_path(where) else _import_module(where, text)
     if not attribute:
-        raise UsageError(f"{text} does not say what to build in it: type {where}:{_first_candidate(module)}")
+        raise UsageError(f"{text} names no class or function; use e.g. {where}:{_first_candidate(module)}")
     found: Any = module
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -51,28 +54,26 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
         found = getattr(found, part)
     user_owned = isinstance(found, nn.Module)
     if user_owned and options:
-        raise UsageError(f"{text}: {attribute} is a module already, so it takes no @ arguments")
+        raise UsageError(f"{text}: {attribute} is already an instance of nn.Module and takes no @ options")
     if not user_owned and not callable(found):
-        raise BuildError(
-            f"{text}: {attribute} is of type {type(found).__name__}, not an nn.Module, a class or a function"
-        )
+        raise BuildError(f"{text}: {attribute} must be an nn.Module, a class or a function, not {type(found).__name__}")
     if not user_owned:
         check_options(found, options, text)
     return ResolvedArchitecture(
         architecture=Architecture(
-            spec=text, source=SOURCE, name=target, options=options, description=_doc(found, user_owned)
+            spec=text, source=SOURCE, name=target, options=options, description=_read_summary_line(found, user_owned)
         ),
         factory=(lambda: found) if user_owned else (lambda: found(**options)),
-        default_inputs=example_inputs,
+        default_inputs=read_example_inputs,
         user_owned=user_owned,
     )
 
 
-def user_module(module: Any) -> ResolvedArchitecture:
-    """A module that a caller of the library holds in his hands.
+def resolve_module(module: Any) -> ResolvedArchitecture:
+    """Returns the architecture of a module instance that the caller passed in.
 
     Raises:
-        UsageError: it is no module.
+        UsageError: ``module`` is not an nn.Module.
     """
     from torch import nn
 
@@ -82,16 +83,16 @@ def user_module(module: Any) -> ResolvedArchitecture:
     name = type(module).__name__
     return ResolvedArchitecture(
         architecture=Architecture(
-            spec=name, source=SOURCE, name=name, options={}, description=_doc(module, user_owned=True)
+            spec=name, source=SOURCE, name=name, options={}, description=_read_summary_line(module, user_owned=True)
         ),
         factory=lambda: module,
-        default_inputs=example_inputs,
+        default_inputs=read_example_inputs,
         user_owned=True,
     )
 
 
-def example_inputs(module: "nn.Module") -> ForwardInputs | None:
-    """What the module itself says it takes: ``example_input_array``, as Lightning's modules do."""
+def read_example_inputs(module: "nn.Module") -> ForwardInputs | None:
+    """Returns the module's ``example_input_array``, which Lightning defines; None if it has none."""
     example = getattr(module, "example_input_array", None)
     if example is None:
         return None
@@ -100,16 +101,16 @@ def example_inputs(module: "nn.Module") -> ForwardInputs | None:
     return ForwardInputs(args=example if isinstance(example, tuple) else (example,), kwargs={})
 
 
-def _doc(found: Any, user_owned: bool) -> str:
-    """The first line of the factory's own docstring; torch's describe its classes, not what is made of them."""
+def _read_summary_line(found: Any, user_owned: bool) -> str:
+    """Returns the first line of the factory's docstring; empty for torch classes, which do not describe the model."""
     if (type(found) if user_owned else found).__module__.startswith("torch."):
         return ""
     doc = vars(type(found) if user_owned else found).get("__doc__") if hasattr(found, "__dict__") else None
     return inspect.cleandoc(doc).partition("\n")[0] if isinstance(doc, str) else ""
 
 
-def is_file(where: str) -> bool:
-    """Whether what stands before the colon is a path rather than the name of a module."""
+def is_path(where: str) -> bool:
+    """Returns whether the part before the colon is a path instead of a module name."""
     return where.endswith(".py") or "/" in where or "\\" in where
 
 
@@ -121,10 +122,10 @@ def _first_candidate(module: ModuleType) -> str:
     return (classes or [name for name, value in own.items() if callable(value)] or ["NAME"])[-1]
 
 
-def _look_here_first() -> None:
-    """Has modules looked for in the working directory, and in its ``src``: also one that is installed from elsewhere.
+def _prepend_working_directory() -> None:
+    """Moves the working directory and its ``src`` to the front of ``sys.path``, before any installed version.
 
-    For Python objects alone: what stands here must not take the place of what a registered architecture imports.
+    Only for Python objects, because local files must not shadow what a registered architecture imports.
     """
     here = [str(Path.cwd()), *(str(source) for source in [Path.cwd() / "src"] if source.is_dir())]
     sys.path[:] = [*here, *(entry for entry in sys.path if entry not in here)]
@@ -132,44 +133,40 @@ def _look_here_first() -> None:
 
 def _import_module(name: str, text: str) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
-        raise UsageError(f"{text}: {name!r} is no name of a Python module; write package.module:factory")
+        raise UsageError(f"{text}: {name!r} is not a Python module name; expected package.module:factory")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
         if error.name and name.split(".")[: len(error.name.split("."))] == error.name.split("."):
-            raise UnknownNameError(f"{text}: there is no Python module {error.name!r} here") from error
-        raise BuildError(f"{text}: importing {name} raised {described(error)}") from error
+            raise UnknownNameError(f"{text}: Python module {error.name!r} not found") from error
+        raise BuildError(f"{text}: importing {name} raised {describe_error(error)}") from error
     except (Exception, SystemExit) as error:
-        raise BuildError(f"{text}: importing {name} raised {described(error)}") from error
+        raise BuildError(f"{text}: importing {name} raised {describe_error(error)}") from error
 
 
-_ROOTS: set[Path] = set()
-"""Folders whose files were imported."""
+def _prioritize_root(root: Path) -> None:
+    """Moves ``root`` to the front of ``sys.path`` and unloads same-named modules of folders imported from before.
 
-
-def _make_room(root: Path) -> None:
-    """Puts ``root`` first where modules are looked for, and forgets its names that came from other such folders.
-
-    Two projects may both have a ``models.py`` or a ``helper.py``, and each means its own.
+    Two projects may both have a ``models.py`` or a ``helper.py``, and each must import its own.
     """
     if str(root) in sys.path:
         sys.path.remove(str(root))
     sys.path.insert(0, str(root))
-    others = [str(other) + os.sep for other in _ROOTS if other != root]
+    folders = [name for name in sys.modules if name.startswith(_FOLDER_MODULE) and "." not in name]
+    others = tuple(path + os.sep for name in folders for path in sys.modules[name].__path__ if path != str(root))
     for name, module in list(sys.modules.items()):
         top = name.partition(".")[0]
         is_here = (root / f"{top}.py").is_file() or (root / top).is_dir()
         file = getattr(module, "__file__", None) or ""
-        if is_here and file.startswith(tuple(others)) and not file.startswith(str(root) + os.sep):
+        if is_here and file.startswith(others) and not file.startswith(str(root) + os.sep):
             del sys.modules[name]
-    _ROOTS.add(root)
     invalidate_caches()
 
 
-def package_root(path: Path) -> Path:
-    """The folder in which a file, or the package that it is in, can be imported."""
+def find_package_root(path: Path) -> Path:
+    """Returns the folder from which a file, or the package that contains it, can be imported."""
     root = path.parent
     while (root / "__init__.py").is_file():
         root = root.parent
@@ -177,24 +174,22 @@ def package_root(path: Path) -> Path:
 
 
 def _import_file(path: Path, text: str) -> ModuleType:
-    """The file as a module; within a package (an ``__init__.py`` beside it) under its name there.
+    """Returns the file's module; a file next to an ``__init__.py`` is imported under its name in the package.
 
-    What stands beside the file, or beside its package, can be imported by it, as if Python had been started there; also
-    relatively.
+    The file can import the files next to it or next to its package, also relatively, as if Python was started there.
     """
     if not path.is_file() or path.suffix != ".py":
-        raise UnknownNameError(f"{text}: there is no Python file {str(path)!r} here")
+        raise UnknownNameError(f"{text}: Python file {str(path)!r} not found")
     path = path.resolve()
-    root = package_root(path)
+    root = find_package_root(path)
     parts = path.relative_to(root).with_suffix("").parts
-    _make_room(root)
-    name = ".".join(parts)
+    _prioritize_root(root)
+    folder = f"{_FOLDER_MODULE}{os.fsencode(root).hex()}"
+    sys.modules.setdefault(folder, ModuleType(folder)).__path__ = [str(root)]
     try:
         if len(parts) > 1:
-            return import_module(name)
-        # A name of its own: a file may be called like an installed package, and may have changed since last time.
-        folder = f"netscope_folder_{str(root).encode().hex()}"
-        sys.modules.setdefault(folder, ModuleType(folder)).__path__ = [str(root)]
+            return import_module(".".join(parts))
+        # A unique name, because a file may be named like an installed package, and may have changed since its import.
         name = f"{folder}.{path.stem}"
         spec = spec_from_file_location(name, path)
         module = module_from_spec(spec)  # type: ignore[arg-type]  # a .py file always has a spec and a loader
@@ -204,5 +199,5 @@ def _import_file(path: Path, text: str) -> ModuleType:
         line = f", line {error.lineno}" if error.lineno else ""
         raise BuildError(f"{text}: {path.name}{line}: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        raise BuildError(f"{text}: importing {path.name} raised {described(error)}") from error
+        raise BuildError(f"{text}: importing {path.name} raised {describe_error(error)}") from error
     return module

@@ -1,4 +1,4 @@
-"""Which sources there are, and which of them a name belongs to."""
+"""The registry of sources: finds the source of a name, and lists the names of all sources."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -15,52 +15,50 @@ from netscope.errors import (
     NetscopeError,
     UnknownNameError,
     UsageError,
-    described,
+    describe_error,
     did_you_mean,
 )
 from netscope.schema import ListedArchitecture
-from netscope.sources.base import Catalogue, ModelSource, ResolvedArchitecture
+from netscope.sources.base import Catalog, ModelSource, ResolvedArchitecture
 from netscope.sources.builtin import BuiltInSource
 from netscope.sources.python import is_python_reference, resolve_python
 from netscope.sources.spec import is_saved_file, parse_spec
 from netscope.sources.timm import TimmSource
 from netscope.sources.torchvision import TorchvisionSource
-from netscope.sources.transformers import TransformersSource, config_of, is_model_type
+from netscope.sources.transformers import TransformersSource, is_model_type, read_config_content
 
 ENTRY_POINTS = "netscope.sources"
 
 SOURCES: Mapping[str, Callable[[], ModelSource]] = MappingProxyType(
     {source.name: source for source in (BuiltInSource, TorchvisionSource)}
 )
-"""The sources that netscope knows itself, in the order in which a plain name is looked for."""
+"""The sources that are searched for a plain name, in this order."""
 
 PREFIXED_SOURCES: Mapping[str, Callable[[], ModelSource]] = MappingProxyType(
     {source.name: source for source in (TimmSource, TransformersSource)}
 )
-"""Those whose names need the source before them: packages of an extra, slow to import."""
-
+"""The sources whose names need a prefix, ``SOURCE/NAME``: optional packages that are slow to import."""
 
 BUILT_IN = BuiltInSource.name
-
 HUGGING_FACE = TransformersSource.name
 
-_NAMES_ARE_IN: Mapping[str, str] = MappingProxyType(
+_NAME_MODULES: Mapping[str, str] = MappingProxyType(
     {
         TorchvisionSource.name: "torchvision.models",
         TimmSource.name: "timm",
         TransformersSource.name: "transformers.models.auto.modeling_auto",
     }
 )
-"""Source → the module that knows its names."""
+"""The module that lists the names of a source, by source."""
 
 
-def sources_at_hand() -> tuple[str, ...]:
-    """Those whose names cost nothing, since the module that knows them has been imported."""
-    return tuple(name for name, module in _NAMES_ARE_IN.items() if module in sys.modules)
+def list_imported_sources() -> tuple[str, ...]:
+    """Returns the sources whose names can be listed without an import, because their module is already imported."""
+    return tuple(name for name, module in _NAME_MODULES.items() if module in sys.modules)
 
 
 def is_registered(text: str) -> bool:
-    """Whether ``text`` is a name rather than a Python object or a file, which are looked for in a folder."""
+    """Returns whether ``text`` is a name of a source, not a Python object or a file."""
     try:
         target = parse_spec(text).target
     except UsageError:
@@ -68,47 +66,48 @@ def is_registered(text: str) -> bool:
     return not (is_python_reference(target) or is_saved_file(target))
 
 
-def cacheable_content(text: str, folder: Path) -> bytes | None:
-    """Returns what ``text`` means beside what is installed: the contents of a configuration; of a name nothing.
+def read_cache_key_content(text: str, folder: Path) -> bytes | None:
+    """Returns the part of a cache key that the installed packages do not define: the content of a configuration file.
 
-    None if it means a Python object or a saved file, about which no answer can be cached; or a configuration that
-    leads to other files.
+    Empty for a plain name. None if results cannot be cached: for a Python object, a saved file, or a configuration that
+    refers to other files.
 
     Args:
-        text: an architecture as typed.
-        folder: where files are looked for.
+        text: architecture as typed.
+        folder: folder that relative paths start from.
     """
     if not is_registered(text):
         return None
     spec = parse_spec(text)
     prefix, _, name = spec.target.partition("/")
-    return config_of(name, spec.options, folder) if prefix == HUGGING_FACE else b""
+    return read_config_content(name, spec.options, folder) if prefix == HUGGING_FACE else b""
 
 
 def is_cacheable(prefix: str, name: str | None = None, folder: Path | None = None) -> bool:
-    """Returns whether what is installed, and ``cacheable_content``, define an architecture that was resolved.
+    """Returns whether installed packages and ``read_cache_key_content`` fully define an architecture.
 
     Args:
-        prefix: the source that has it.
-        name: its name there; None for the names of all.
-        folder: where files are looked for.
+        prefix: name of its source.
+        name: name of the architecture in the source; None for the list of all names.
+        folder: folder that relative paths start from.
     """
     make = _sources().get(prefix)
-    if make is None or not getattr(_made(prefix, make), "is_cacheable", False):
+    if make is None or not getattr(_load_source(prefix, make), "is_cacheable", False):
         return False
     if prefix != HUGGING_FACE or name is None or folder is None:
         return True
-    return is_model_type(name) or bool(config_of(name, {}, folder))  # otherwise it was downloaded
+    # A configuration that is neither a type nor a local file was downloaded from the hub.
+    return is_model_type(name) or bool(read_config_content(name, {}, folder))
 
 
 def resolve(text: str) -> ResolvedArchitecture:
-    """The architecture that ``text`` means: a name, ``SOURCE/NAME``, a Python object, each with options, or a file.
+    """Returns the architecture that ``text`` names: ``[SOURCE/]NAME`` or a Python object with options, or a file.
 
     Raises:
-        UnknownNameError: no source has it.
-        UsageError: an option is malformed or not the architecture's.
+        UnknownNameError: no source has that name.
+        UsageError: an option is malformed, or the architecture does not accept it.
         MissingExtraError: the package of its source is not installed.
-        BrokenInstallError: the package of its source does not fit torch.
+        BrokenInstallError: the package of its source is incompatible with torch.
     """
     spec = parse_spec(text)
     if is_python_reference(spec.target):
@@ -122,80 +121,80 @@ def resolve(text: str) -> ResolvedArchitecture:
     if slash:
         if prefix not in sources:
             raise UnknownNameError(
-                f"there is no source {prefix!r}; the sources are {', '.join(sources)}{did_you_mean(prefix, sources)}"
+                f"unknown source {prefix!r}{did_you_mean(prefix, sources)}; available sources: {', '.join(sources)}"
             )
-        return _made(prefix, sources[prefix]).resolve(spec.text, rest, spec.options)
+        return _load_source(prefix, sources[prefix]).resolve(spec.text, rest, spec.options)
     return _resolve_plain(spec.text, spec.target, spec.options)
 
 
 def _resolve_plain(text: str, name: str, options: dict[str, object]) -> ResolvedArchitecture:
-    """Looks for ``name`` in all but the prefixed sources; one that cannot be read is passed over if another has it."""
+    """Returns the architecture ``name`` of the first source without prefix that has it, skipping unusable sources."""
     known: list[str] = []
-    unreadable: NetscopeError | None = None
+    unusable: NetscopeError | None = None
     for prefix, make in _sources().items():
         if prefix in PREFIXED_SOURCES:
             continue
         try:
-            source = _made(prefix, make)
+            source = _load_source(prefix, make)
             names = tuple(source.names())
         except (BrokenInstallError, MissingExtraError) as error:
-            unreadable = unreadable or error
+            unusable = unusable or error
             continue
         if name in names:
             return source.resolve(text, name, options)
         known += names
-    if unreadable:
-        raise type(unreadable)(f"{name!r} is not built in, and {unreadable}") from unreadable
-    remedy = did_you_mean(name, known) or _elsewhere(name) or "; netscope list shows what there is"
+    if unusable:
+        raise type(unusable)(f"{name!r} is not a built-in architecture, and {unusable}") from unusable
+    remedy = did_you_mean(name, known) or _suggest_prefixed(name)
     module, dot, attribute = name.rpartition(".")
     if dot:
-        remedy = f"; a Python object is written {module}:{attribute}"
-    raise UnknownNameError(f"there is no architecture {name!r}{remedy}")
+        remedy = f"; for a Python object, use {module}:{attribute}"
+    raise UnknownNameError(f"unknown architecture {name!r}{remedy or '; run `netscope list` to see all names'}")
 
 
-def _elsewhere(name: str) -> str:
-    """A clause that names the prefixed source that has exactly ``name``, if one is installed and does."""
+def _suggest_prefixed(name: str) -> str:
+    """Returns a clause that suggests ``SOURCE/NAME`` if an installed source with prefix has ``name``; else empty."""
     for prefix, make in PREFIXED_SOURCES.items():
         with suppress(MissingExtraError, BrokenInstallError):
-            if name in _made(prefix, make).names():
+            if name in _load_source(prefix, make).names():
                 return f"; did you mean {prefix}/{name}?"
     return ""
 
 
-def catalogue(prefix: str) -> Catalogue:
-    """What there is in the source ``prefix``.
+def load_catalog(prefix: str) -> Catalog:
+    """Returns the catalog of the source ``prefix``.
 
     Raises:
         MissingExtraError: its package is not installed.
-        BrokenInstallError: its package does not fit torch.
-        BuildError: it cannot be loaded.
+        BrokenInstallError: its package is incompatible with torch.
+        BuildError: the source cannot be loaded.
     """
-    source = _made(prefix, _sources()[prefix])
-    return Catalogue(entries=tuple(source.listing()), names=tuple(source.names()))
+    source = _load_source(prefix, _sources()[prefix])
+    return Catalog(entries=tuple(source.listing()), names=tuple(source.names()))
 
 
 def list_names(
-    pattern: str, look_up: Callable[[str], Catalogue] = catalogue
+    pattern: str, look_up: Callable[[str], Catalog] = load_catalog
 ) -> tuple[tuple[ListedArchitecture, ...], tuple[str, ...]]:
-    """The architectures whose name, or ``source/name``, fits ``pattern``, and remarks on sources that failed.
+    """Returns the architectures whose name or ``source/name`` matches ``pattern``, and notes on sources that failed.
 
-    A name that needs its source before it, or that an earlier source has taken, is listed so: that is what to type.
+    Names are listed as they must be typed: with the source if it needs one, or if an earlier source has the same name.
 
     Args:
-        pattern: with ``*`` and ``?``; without either, any name that holds it.
-        look_up: gives what there is in a source, with the errors of ``catalogue``.
+        pattern: pattern with ``*`` and ``?``; without either, a part of the name.
+        look_up: function that returns the catalog of a source, and raises the errors of ``load_catalog``.
     """
-    wanted = (pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*").lower()
-    only, slash, _ = wanted.partition("/")
+    query = (pattern if any(sign in pattern for sign in "*?[") else f"*{pattern}*").lower()
+    query_source, slash, _ = query.partition("/")
     found: list[ListedArchitecture] = []
     notes: list[str] = []
     taken: set[str] = set()
     known: list[str] = []
     for prefix in _sources():
-        if slash and prefix in PREFIXED_SOURCES and not fnmatchcase(prefix, only):
+        if slash and prefix in PREFIXED_SOURCES and not fnmatchcase(prefix, query_source):
             continue
         try:
-            there = look_up(prefix)
+            catalog = look_up(prefix)
         except (BrokenInstallError, MissingExtraError) as error:
             notes.append(str(error))
             continue
@@ -203,18 +202,18 @@ def list_names(
             replace(entry, name=f"{prefix}/{entry.name}")
             if entry.name in taken or prefix in PREFIXED_SOURCES
             else entry
-            for entry in there.entries
-            if fnmatchcase(entry.name.lower(), wanted) or fnmatchcase(f"{entry.source}/{entry.name}".lower(), wanted)
+            for entry in catalog.entries
+            if fnmatchcase(entry.name.lower(), query) or fnmatchcase(f"{entry.source}/{entry.name}".lower(), query)
         )
-        taken.update(there.names)
-        known += (entry.name for entry in there.entries)
+        taken.update(catalog.names)
+        known += (entry.name for entry in catalog.entries)
     if not found and (closest := did_you_mean(pattern, known)):
         notes.append(closest.removeprefix("; "))
     return tuple(found), tuple(notes)
 
 
 def _sources() -> dict[str, Callable[[], ModelSource]]:
-    """Our own, then those that entry points add."""
+    """Returns the constructors of netscope's sources, then of those that entry points add."""
     from importlib.metadata import entry_points
 
     known = {**SOURCES, **PREFIXED_SOURCES}
@@ -224,10 +223,10 @@ def _sources() -> dict[str, Callable[[], ModelSource]]:
     return {**known, **added}
 
 
-def _made(prefix: str, make: Callable[[], ModelSource]) -> ModelSource:
-    """The source itself; an entry point may name the class or an instance of it."""
+def _load_source(prefix: str, make: Callable[[], ModelSource]) -> ModelSource:
+    """Returns the source; its entry point may be a class or an instance."""
     try:
         source = make()
         return source() if isinstance(source, type) else source
     except Exception as error:
-        raise BuildError(f"the source {prefix!r} could not be loaded: {described(error)}") from error
+        raise BuildError(f"failed to load the source {prefix!r}: {describe_error(error)}") from error

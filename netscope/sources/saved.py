@@ -1,6 +1,6 @@
-"""Saved files: exported programs, which are data; scripted ones, which run; and weights alone, which only have sizes.
+"""Resolves saved files: exported programs, TorchScript programs, and weights without a forward pass.
 
-Nothing is unpickled but tensors: pickles are read by ``torch.load(weights_only=True)``, which refuses what is more.
+Pickles are read by ``torch.load(weights_only=True)``, which refuses everything except tensors and plain data.
 """
 
 import io
@@ -15,21 +15,21 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, MissingExtraError, UnknownNameError, UsageError
-from netscope.runtime.archives import opened_archive, read_member
+from netscope.runtime.archives import open_archive, read_member
 from netscope.runtime.pickles import check_nesting
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
 from netscope.sources.base import ResolvedArchitecture
-from netscope.sources.spec import SAVED
+from netscope.sources.spec import FILE_SOURCE
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-DEEPEST, MOST_TENSORS = 100, 100_000
-"""Of modules in modules, and of tensors: more than any model has."""
+MAX_DEPTH, MAX_TENSORS = 100, 100_000
+"""Limits on the nesting of modules and the number of tensors, above those of any real model."""
 
-WHERE_STATES_ARE = ("state_dict", "model_state_dict", "model", "module")
-"""Keys under which checkpoints keep the weights beside everything else."""
+STATE_DICT_KEYS = ("state_dict", "model_state_dict", "model", "module")
+"""Keys of the weights in checkpoints that also contain other state."""
 
 BUFFER_NAMES = frozenset(
     {
@@ -37,7 +37,7 @@ BUFFER_NAMES = frozenset(
         "relative_position_index", "attn_mask", "masked_bias",
     }
 )  # fmt: skip
-"""What buffers are usually called; in a file of weights they look like parameters."""
+"""Usual names of buffers; a weights file does not distinguish them from parameters."""
 
 SAFETENSORS_DTYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -49,108 +49,109 @@ SAFETENSORS_DTYPES: Mapping[str, str] = MappingProxyType(
 
 
 def resolve_saved(text: str, target: str, options: dict[str, Any]) -> ResolvedArchitecture:
-    """The program or the weights in the file ``target``.
+    """Returns the program or the weights in the file ``target``.
 
     Raises:
-        UnknownNameError: there is no such file.
+        UnknownNameError: the file does not exist.
         UsageError: options are given, which a saved file does not take.
-        BuildError: it cannot be read, or holds more than data.
+        BuildError: the file cannot be read, or contains more than data.
         MissingExtraError: the package that reads it is not installed.
     """
     path = Path(target).expanduser()
     if not path.is_file():
-        raise UnknownNameError(f"{text}: there is no file {target!r} here")
+        raise UnknownNameError(f"{text}: file {target!r} not found")
     if options:
-        raise UsageError(f"{text}: a saved file takes no @ arguments")
+        raise UsageError(f"{text}: a saved file takes no @ options")
     return READERS[path.suffix](path, text)
 
 
-def _exported(path: Path, text: str) -> ResolvedArchitecture:
-    """What ``torch.export.save`` wrote, as data."""
+def _read_exported_program(path: Path, text: str) -> ResolvedArchitecture:
+    """Returns the program that ``torch.export.save`` wrote, as plain data."""
     from netscope.sources.program import read_program
 
-    with _readable(text, "an exported program"):
+    with _translate_errors(text, "an exported program"):
         program = read_program(path)
-    return replace(_resolved(text, path, _no_module, lambda _module: None, user_owned=False), program=program)
+    return replace(_make_resolved(text, path, _no_module, lambda _module: None, user_owned=False), program=program)
 
 
 def _no_module() -> "nn.Module":
-    raise NotImplementedError  # a saved program stands in its place
+    raise NotImplementedError  # callers use ``ResolvedArchitecture.program`` instead
 
 
-def _archive(path: Path, text: str) -> ResolvedArchitecture:
-    """A TorchScript program or a pickled state dict, whichever ``.pt`` and its like hold."""
+def _read_archive(path: Path, text: str) -> ResolvedArchitecture:
+    """Returns the TorchScript program or the pickled state dict in a ``.pt``, ``.pth``, ``.bin`` or ``.ckpt`` file."""
     import torch
 
     from netscope.sources.scripted_program import check_scripted_program, is_scripted
 
-    mapped = zipfile.is_zipfile(path)
+    is_zip = zipfile.is_zipfile(path)
     names: list[str] = []
-    if mapped:
-        with _readable(text, "an archive"), opened_archive(path, may_compress=True) as archive:
+    if is_zip:
+        with _translate_errors(text, "an archive"), open_archive(path, may_compress=True) as archive:
             names = archive.namelist()
     if is_scripted(names):
-        with _readable(text, "a scripted program"):
+        with _translate_errors(text, "a scripted program"):
             check_pickles(path, may_compress=True)
             check_scripted_program(path)
             module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
-        return _resolved(text, path, lambda: module, lambda _module: None, user_owned=True)
-    # Mapped, so that nothing is read and yet tied tensors can be told by their addresses.
-    with _readable(text, "a state dict"):
+        return _make_resolved(text, path, lambda: module, lambda _module: None, user_owned=True)
+    # Memory-mapped, so no values are read and tied tensors still have the same address.
+    with _translate_errors(text, "a state dict"):
         check_pickles(path)
-        content = torch.load(path, map_location="cpu" if mapped else "meta", mmap=mapped, weights_only=True)
-        states = _on_meta(_states(content))
+        content = torch.load(path, map_location="cpu" if is_zip else "meta", mmap=is_zip, weights_only=True)
+        states = _copy_to_meta(_find_state_dict(content))
     if not states:
-        raise BuildError(f"{text}: {path.name} holds no tensors under names, so it is no state dict")
-    return _weights(text, path, states)
+        raise BuildError(f"{text}: {path.name} is not a state dict: it contains no named tensors")
+    return _resolve_weights(text, path, states)
 
 
 def check_pickles(path: Path, *, may_compress: bool = False) -> None:
-    """Checks an archive, and that no pickle in it, or in an older file, is too deep for torch's readers.
+    """Checks an archive or an older pickle file, whose pickles must not be nested too deeply for torch's readers.
 
     Raises:
-        BuildError: one is, or the archive is none of torch's.
+        ValueError: a pickle is nested too deeply or damaged, or the archive is not one that torch writes.
+        zipfile.BadZipFile: the archive is damaged.
     """
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
             check_nesting(file)
         return
-    with opened_archive(path, may_compress=may_compress) as archive:
+    with open_archive(path, may_compress=may_compress) as archive:
         for name in archive.namelist():
             if name.casefold().endswith(".pkl"):
-                check_nesting(io.BytesIO(read_member(archive, name)), is_whole=True)
+                check_nesting(io.BytesIO(read_member(archive, name)), is_single=True)
 
 
-def _safetensors(path: Path, text: str) -> ResolvedArchitecture:
-    """The header of a file of safetensors; the tensors are not read."""
+def _read_safetensors(path: Path, text: str) -> ResolvedArchitecture:
+    """Returns the weights that the header of a safetensors file describes; their values are not read."""
     import torch
 
     try:
         from safetensors import safe_open
     except ModuleNotFoundError as error:
-        raise MissingExtraError(f"{text}: reading it needs safetensors: pip install safetensors") from error
+        raise MissingExtraError(f"{text}: reading this file needs safetensors; run pip install safetensors") from error
     states: dict[str, Tensor] = {}
-    with _readable(text, "a file of safetensors"), safe_open(path, framework="pt") as file:
-        for name in file.keys():  # noqa: SIM118 - it is no mapping
+    with _translate_errors(text, "a file of safetensors"), safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118 - the file object is not iterable
             part = file.get_slice(name)
             dtype = getattr(torch, SAFETENSORS_DTYPES.get(part.get_dtype(), ""), None)
             if dtype is None:
-                raise BuildError(f"{text}: {name} has the dtype {part.get_dtype()}, which torch does not have")
+                raise BuildError(f"{text}: {name} has the dtype {part.get_dtype()}, which torch does not support")
             states[name] = torch.empty(tuple(part.get_shape()), dtype=dtype, device="meta")
-    return _weights(text, path, states)
+    return _resolve_weights(text, path, states)
 
 
 READERS: Mapping[str, Callable[[Path, str], ResolvedArchitecture]] = MappingProxyType(
     {
-        ".pt2": _exported,
-        ".safetensors": _safetensors,
-        **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), _archive),
+        ".pt2": _read_exported_program,
+        ".safetensors": _read_safetensors,
+        **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), _read_archive),
     }
 )
-"""How a file is read, by its suffix."""
+"""The reader of a file, by its suffix."""
 
 
-def _resolved(
+def _make_resolved(
     text: str,
     path: Path,
     factory: Callable[[], "nn.Module"],
@@ -159,36 +160,36 @@ def _resolved(
     user_owned: bool,
 ) -> ResolvedArchitecture:
     return ResolvedArchitecture(
-        architecture=Architecture(spec=text, source=SAVED, name=str(path), options={}, description=""),
+        architecture=Architecture(spec=text, source=FILE_SOURCE, name=str(path), options={}, description=""),
         factory=factory,
         default_inputs=default_inputs,
         user_owned=user_owned,
     )
 
 
-def _weights(text: str, path: Path, states: Mapping[str, "Tensor"]) -> ResolvedArchitecture:
-    """Modules as the dots in the names say, with nothing in them but tensors."""
-    resolved = _resolved(
-        text, path, lambda: _module_of(states), lambda _module: ForwardInputs(kwargs={}), user_owned=False
+def _resolve_weights(text: str, path: Path, states: Mapping[str, "Tensor"]) -> ResolvedArchitecture:
+    """Returns the module tree that the dotted names describe, containing only tensors."""
+    resolved = _make_resolved(
+        text, path, lambda: _build_module(states), lambda _module: ForwardInputs(kwargs={}), user_owned=False
     )
     return replace(resolved, runs=False)
 
 
-def _module_of(states: Mapping[str, "Tensor"]) -> "nn.Module":
+def _build_module(states: Mapping[str, "Tensor"]) -> "nn.Module":
     from torch import nn
 
     class Weights(nn.Module):
-        """What a dot in a name stands for."""
+        """A module without code: one level of the dotted names."""
 
         def forward(self) -> None:
-            """Nothing: weights alone do not say what is done with them."""
+            """Does nothing, because weights do not define a forward pass."""
 
     root = Weights()
     for path, tensor in states.items():
         *parents, name = path.split(".")
         module: nn.Module = root
         for parent in parents:
-            # Not add_module, which refuses names that nn.Module has itself.
+            # add_module refuses names that are attributes of nn.Module.
             module = module._modules.setdefault(parent, Weights())  # type: ignore[assignment]  # never None here
         if name in BUFFER_NAMES:
             module._buffers[name] = tensor
@@ -197,52 +198,52 @@ def _module_of(states: Mapping[str, "Tensor"]) -> "nn.Module":
     return root
 
 
-def _states(content: Any) -> dict[str, "Tensor"]:
-    """The tensors by name in a checkpoint, whose training state and settings are left out."""
+def _find_state_dict(content: Any) -> dict[str, "Tensor"]:
+    """Returns the tensors of a checkpoint by name, without training state and settings."""
     found = content
-    for key in WHERE_STATES_ARE:
+    for key in STATE_DICT_KEYS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             found = content[key]
             break
     states: dict[str, Tensor] = {}
-    for name, tensor in _named_tensors(found, "", set()):
-        if name.count(".") > DEEPEST or len(states) > MOST_TENSORS:
-            raise BuildError("it has more tensors than any model, or deeper ones")
+    for name, tensor in _iterate_tensors(found, "", set()):
+        if name.count(".") > MAX_DEPTH or len(states) > MAX_TENSORS:
+            raise BuildError(f"it has more than {MAX_TENSORS:,} tensors, or more than {MAX_DEPTH} nested modules")
         states[name] = tensor
     return states
 
 
-def _named_tensors(content: Any, prefix: str, met: set[int]) -> Iterator[tuple[str, "Tensor"]]:
-    """The tensors in mappings of mappings, named by the way to them; each mapping is met once."""
+def _iterate_tensors(content: Any, prefix: str, visited: set[int]) -> Iterator[tuple[str, "Tensor"]]:
+    """Yields the tensors in nested mappings under their dotted paths, visiting each mapping once."""
     import torch
 
-    if isinstance(content, Mapping) and id(content) not in met:
-        met.add(id(content))
+    if isinstance(content, Mapping) and id(content) not in visited:
+        visited.add(id(content))
         for name, value in content.items():
             if isinstance(value, torch.Tensor):
                 yield f"{prefix}{name}", value
             else:
-                yield from _named_tensors(value, f"{prefix}{name}.", met)
+                yield from _iterate_tensors(value, f"{prefix}{name}.", visited)
 
 
-def _on_meta(states: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
-    """The tensors without their memory; those that were one are one."""
+def _copy_to_meta(states: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
+    """Returns the tensors on meta; tied tensors stay tied."""
     import torch
 
-    made: dict[tuple[Any, ...], Tensor] = {}
+    copies: dict[tuple[Any, ...], Tensor] = {}
     result = {}
     for name, tensor in states.items():
         address = tensor.data_ptr() if tensor.layout == torch.strided else 0
         key = (address or id(tensor), tensor.shape, tensor.dtype)
-        if key not in made:
-            made[key] = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
-        result[name] = made[key]
+        if key not in copies:
+            copies[key] = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+        result[name] = copies[key]
     return result
 
 
 @contextmanager
-def _readable(text: str, what: str) -> Iterator[None]:
-    """Says in one sentence that the file is damaged, or holds more than data."""
+def _translate_errors(text: str, what: str) -> Iterator[None]:
+    """Converts errors of reading a file to a ``BuildError`` of one sentence."""
     try:
         yield
     except BuildError as error:
@@ -252,10 +253,10 @@ def _readable(text: str, what: str) -> Iterator[None]:
         refused = re.search(r"(?:Unsupported )?(?:global|class|GLOBAL)[: ]+(?:GLOBAL )?([\w.]+)", message)
         if isinstance(error, pickle.UnpicklingError) and refused:
             raise BuildError(
-                f"{text} holds more than tensors ({refused[1]}), and netscope does not run what is in a pickle: save "
-                f"the state_dict, or export the program"
+                f"{text} contains more than tensors ({refused[1]}), and netscope does not run code from a pickle; save "
+                f"the state_dict, or export the program with torch.export"
             ) from error
-        # torch advises to read a damaged pickle without care.
+        # torch's message for a damaged pickle recommends to disable weights_only.
         damaged = isinstance(error, pickle.UnpicklingError)
-        reason = "it is damaged, or no archive" if damaged else message.partition("\n")[0] or type(error).__name__
+        reason = "it is damaged, or not an archive" if damaged else message.partition("\n")[0] or type(error).__name__
         raise BuildError(f"{text} cannot be read as {what}: {reason}") from error

@@ -1,7 +1,7 @@
-"""A look at TorchScript before it is loaded: a program that does more than compute is refused with what it would do.
+"""Checks a TorchScript program before it is loaded, and refuses it if it does more than compute.
 
-Loading one runs what it says of how it is put together (``__setstate__``), and tracing it runs the rest. Its code is
-text, in a grammar that is Python's; so it is read like that, and every op in it has to be one that only computes.
+Loading a program runs its ``__setstate__`` methods, and tracing runs the rest. Its code is text in Python's grammar, so
+it is parsed as Python, and every op in it must be one that only computes.
 """
 
 import ast
@@ -11,56 +11,59 @@ from pathlib import Path
 
 from netscope.errors import BuildError
 from netscope.flops.callable_ops import SCRIPT_LANGUAGE, SCRIPT_OPS, only_computes
-from netscope.runtime.archives import opened_archive, read_member
+from netscope.runtime.archives import open_archive, read_member
 
-_ROOTS = frozenset({"torch", "ops", "__torch__", "getattr"})
-_UNNAMED = "unnamed."
-_SETS_STATE = "__setstate__"
-_REPEATS = (ast.For, ast.While, ast.BinOp, ast.ListComp, ast.DictComp)
-_ASKS = frozenset({"eq", "ne", "len", "__is__", "__isnot__", "__not__"})
+_RESTRICTED = frozenset({"torch", "ops", "__torch__", "getattr"})
+_ALIAS = "alias."
+_SET_STATE = "__setstate__"
+_UNBOUNDED = (ast.For, ast.While, ast.BinOp, ast.ListComp, ast.DictComp)
+_TESTS = frozenset({"eq", "ne", "len", "__is__", "__isnot__", "__not__"})
 
 
 def is_scripted(names: Iterable[str]) -> bool:
-    """Whether these are the members of a TorchScript archive; torch looks them up without regard to case."""
+    """Returns whether these are the members of a TorchScript archive; torch ignores the case of their names."""
     return any("/code/" in name.casefold() for name in names)
 
 
 def check_scripted_program(path: Path) -> None:
-    """Checks that the code in the archive does nothing but compute.
+    """Checks that the code in the archive only computes.
 
     Raises:
-        BuildError: it does, with the name of what does more; or it cannot be read.
+        BuildError: it does more, the message names the op; or it cannot be parsed.
+        ValueError: the archive is not one that torch writes.
         zipfile.BadZipFile: the archive is damaged.
     """
-    with opened_archive(path, may_compress=True) as archive:
+    with open_archive(path, may_compress=True) as archive:
         for name in archive.namelist():
             if is_scripted([name]) and not name.casefold().endswith(".debug_pkl"):
                 try:
-                    # As text: torch knows no other encoding, whatever a first line may claim.
+                    # Decoded as UTF-8, as torch does, whatever encoding a comment in the first line declares.
                     tree = ast.parse(read_member(archive, name).decode())
                 except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                    raise BuildError(f"its code in {name[:80]!r} cannot be read") from error
-                _check(tree)
+                    raise BuildError(f"its code in {name[:80]!r} cannot be parsed") from error
+                _check_code(tree)
 
 
-def _check(tree: ast.Module) -> None:
-    # ``a.b`` in ``a.b.c``, and ``a``: what is looked at as a part of the whole.
+def _check_code(tree: ast.Module) -> None:
+    # The nodes of ``a`` and ``a.b`` in ``a.b.c`` are checked as parts of the full name.
     parts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         if id(node) not in parts:
-            name = next((name for name in _names(node, is_called=id(node) in called) if not _is_harmless(name)), None)
+            ops = _iterate_ops(node, is_called=id(node) in called)
+            name = next((name for name in ops if not _is_allowed(name)), None)
             if name is not None:
-                what = name.removeprefix(_UNNAMED) + " by another name" * name.startswith(_UNNAMED)
-                raise BuildError(f"it uses {what.lstrip('.')}, which does more than compute or is unknown")
+                alias = " by another name" * name.startswith(_ALIAS)
+                op = name.removeprefix(_ALIAS).lstrip(".")
+                raise BuildError(f"it uses {op}{alias}, which is unknown or does more than compute")
         if isinstance(node, ast.ClassDef):
-            _check_loading(node)
+            _check_set_state(node)
 
 
-def _names(node: ast.AST, *, is_called: bool) -> Iterator[str]:
-    """What a piece of code may call: ``aten.add``, or ``.add`` for a method or an attribute of anything."""
+def _iterate_ops(node: ast.AST, *, is_called: bool) -> Iterator[str]:
+    """Yields the ops that a node may call: ``aten.add``, or ``.add`` for a method or attribute of any object."""
     if isinstance(node, ast.Attribute):
-        root, *rest = _chain(node)
+        root, *rest = _split_name(node)
         if root == "torch":
             yield "aten." + ".".join(rest)
         elif root == "ops" or (root == "__torch__" and rest[:2] == ["torch", "classes"]):
@@ -70,18 +73,18 @@ def _names(node: ast.AST, *, is_called: bool) -> Iterator[str]:
     elif isinstance(node, (ast.FunctionDef, ast.arg)):
         yield f".{node.name if isinstance(node, ast.FunctionDef) else node.arg}"
     elif isinstance(node, ast.Name):
-        # By another name, what stands for all of torch could be anything.
-        if node.id in _ROOTS and not (node.id == "getattr" and is_called):
-            yield _UNNAMED + node.id
+        # An alias of a whole namespace could call any op in it.
+        if node.id in _RESTRICTED and not (node.id == "getattr" and is_called):
+            yield _ALIAS + node.id
         elif node.id == "print":
             yield "prim.Print"
-    elif isinstance(node, ast.Call) and _chain(node.func) == ["getattr"]:
+    elif isinstance(node, ast.Call) and _split_name(node.func) == ["getattr"]:
         value = node.args[1].value if len(node.args) == 2 and isinstance(node.args[1], ast.Constant) else None  # noqa: PLR2004
-        yield f".{value}" if isinstance(value, str) else f"{_UNNAMED}getattr"
+        yield f".{value}" if isinstance(value, str) else f"{_ALIAS}getattr"
 
 
-def _chain(node: ast.expr) -> list[str]:
-    """``a.b.c`` as its parts; an empty one for what is no name."""
+def _split_name(node: ast.expr) -> list[str]:
+    """Returns the parts of ``a.b.c``; the first is empty if it is not a name."""
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
@@ -90,41 +93,41 @@ def _chain(node: ast.expr) -> list[str]:
     return parts[::-1]
 
 
-def _is_harmless(op: str) -> bool:
+def _is_allowed(op: str) -> bool:
     namespace, _, name = op.rpartition(".")
     if namespace in ("", "aten", "prim"):
         is_known = name in SCRIPT_LANGUAGE or only_computes(f"aten.{name}")
-        return is_known or (not namespace and name not in _ops_of_torch())
+        return is_known or (not namespace and name not in _list_torch_ops())
     return op in SCRIPT_OPS or only_computes(op)
 
 
 @cache
-def _ops_of_torch() -> frozenset[str]:
-    """The ops that a method of anything may mean."""
+def _list_torch_ops() -> frozenset[str]:
+    """Returns the names of all torch ops that a method call may refer to."""
     import torch
 
     names = (schema.name.partition("::") for schema in torch._C._jit_get_all_schemas())
     return frozenset(name for namespace, _, name in names if namespace in ("aten", "prim"))
 
 
-def _check_loading(kind: ast.ClassDef) -> None:
-    """Checks that what runs while a class is loaded only sets attributes, and packs weights.
+def _check_set_state(kind: ast.ClassDef) -> None:
+    """Checks that the methods that run while a class is loaded only set attributes and pack weights.
 
     Raises:
-        BuildError: it does more.
+        BuildError: they do more.
     """
     functions = {item.name: item for item in kind.body if isinstance(item, ast.FunctionDef)}
-    pending, seen = [_SETS_STATE], set[str]()
+    pending, seen = [_SET_STATE], set[str]()
     while pending:
         name = pending.pop()
         if name in seen or name not in functions:
             continue
         seen.add(name)
         for node in ast.walk(functions[name]):
-            calls = _chain(node.func) if isinstance(node, ast.Call) else []
+            calls = _split_name(node.func) if isinstance(node, ast.Call) else []
             is_own = calls[:1] == ["self"] and len(calls) == 2 and calls[1] in functions  # noqa: PLR2004
             is_plain = is_own or calls in (["annotate"], ["unchecked_cast"], ["uninitialized"])
-            is_plain = is_plain or calls[:2] == ["ops", "quantized"] or (calls[:1] == ["torch"] and calls[1] in _ASKS)
-            if isinstance(node, _REPEATS) or (calls and not is_plain):
-                raise BuildError(f"{_SETS_STATE} of {kind.name} does more than set attributes")
+            is_plain = is_plain or calls[:2] == ["ops", "quantized"] or (calls[:1] == ["torch"] and calls[1] in _TESTS)
+            if isinstance(node, _UNBOUNDED) or (calls and not is_plain):
+                raise BuildError(f"{_SET_STATE} of {kind.name} does more than set attributes")
             pending += calls[1:] if is_own else []

@@ -1,4 +1,4 @@
-"""The grammar of an architecture: ``[SOURCE/]NAME``, ``module:factory`` or ``file.py:factory``, then options."""
+"""The grammar of architecture names: ``[SOURCE/]NAME``, ``module:factory`` or ``file.py:factory``, then options."""
 
 import ast
 import re
@@ -23,29 +23,29 @@ _STRING = "|".join(
 _TOKEN = re.compile(
     rf"[\s()\[\]{{}},:+-]|(?-i:True|False|None)\b|{_NUMBER}|{_STRING}|(?P<rest>.+)", re.IGNORECASE | re.DOTALL
 )
-"""What Python's literals are made of. Of some other text Python only warns, as of ``1is 2`` and ``'\\d'``."""
+"""The tokens of Python literals. Some invalid text only causes a warning in Python, e.g. ``1is 2`` and ``'\\d'``."""
 
-LONGEST_VALUE = 3_500
-"""Characters. So many hexadecimal digits are as long a number as Python writes."""
+MAX_VALUE_LENGTH = 3_500
+"""Characters of an option's value. As a hexadecimal number, it is as long as the longest that Python prints."""
 
-LONGEST_NAME = 255
-"""Bytes of a name in a path, on the file systems that there are."""
+MAX_NAME_BYTES = 255
+"""Maximum bytes of a file name on common file systems."""
 
-SAVED = "file"
-"""The source of what is saved in files."""
+FILE_SOURCE = "file"
+"""Name of the source of saved programs and weights."""
 
 SAVED_SUFFIXES = frozenset({".pt2", ".safetensors", ".pt", ".pth", ".bin", ".ckpt"})
-"""Of the files that programs and weights are saved in."""
+"""Suffixes of files that contain programs or weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchitectureSpec:
-    """An architecture as typed, taken apart.
+    """The parsed name of an architecture.
 
     Attributes:
-        text: the whole.
-        target: what comes before the options.
-        options: Python values by name.
+        text: full text as typed.
+        target: part before the options.
+        options: values of the options, by name.
     """
 
     text: str
@@ -54,37 +54,37 @@ class ArchitectureSpec:
 
 
 def parse_spec(text: str) -> ArchitectureSpec:
-    """The parts of ``text``.
+    """Returns the parts of an architecture's name.
 
     Raises:
-        UsageError: it is empty, or an option is malformed or given twice.
+        UsageError: the name is empty, or an option is malformed or given twice.
     """
     target, *rest = _OPTIONS.split(text.strip(), maxsplit=1)
     if not target:
-        raise UsageError("the name of the architecture is empty; try alexnet, or netscope list")
+        raise UsageError("the name of the architecture is empty; run `netscope list` to see all names")
     if "@" in re.split("[:/]", target)[-1] and not rest:
-        raise UsageError(f"{text!r}: what follows the @ is not key=value,key=value")
-    if any(len(part.encode(errors="surrogatepass")) > LONGEST_NAME for part in target.split("/")):
-        raise UsageError(f"no file, no object and no architecture has a name as long as {target[:40]!r}…")
+        raise UsageError(f"invalid options in {text!r}; expected NAME@key=value,key=value")
+    if any(len(part.encode(errors="surrogatepass")) > MAX_NAME_BYTES for part in target.split("/")):
+        raise UsageError(f"the name {target[:40]!r}… is too long: a part of it has more than {MAX_NAME_BYTES} bytes")
     options: dict[str, Any] = {}
     for option in _NEXT_OPTION.split(rest[0]) if rest else ():
         key, _, value = option.strip().partition("=")
         if key in options:
-            raise UsageError(f"{text!r} gives {key!r} twice")
+            raise UsageError(f"{text!r} sets {key!r} twice")
         options[key] = parse_value(value.strip(), text)
     return ArchitectureSpec(text=text.strip(), target=target, options=options)
 
 
 def parse_value(literal: str, text: str) -> Any:
-    """A Python literal, or a bare word as a string; ``true``, ``false`` and ``none`` mean Python's.
+    """Returns the value of a Python literal or bare word; ``true``, ``false``, ``none`` are constants.
 
     Raises:
-        UsageError: it is neither; the message quotes ``text``.
+        UsageError: ``literal`` is neither; the message quotes ``text``.
     """
     if literal.endswith(","):
-        raise UsageError(f"{text!r}: nothing follows the last comma")
-    if len(literal) > LONGEST_VALUE:
-        raise UsageError(f"the value {literal[:40]!r}… has more than {LONGEST_VALUE:,} characters")
+        raise UsageError(f"{text!r} ends with a comma; remove it, or add another key=value")
+    if len(literal) > MAX_VALUE_LENGTH:
+        raise UsageError(f"the value {literal[:40]!r}… has more than {MAX_VALUE_LENGTH:,} characters")
     if literal.lower() in _WORDS:
         return _WORDS[literal.lower()]
     reason = None
@@ -96,10 +96,10 @@ def parse_value(literal: str, text: str) -> Any:
     if _WORD.fullmatch(literal):
         return literal
     raise UsageError(
-        f"{text!r}: the value {literal!r} is neither a Python literal nor a bare word; quote it"
+        f"{text!r}: the value {literal!r} is neither a Python literal nor a bare word; put it in quotes"
     ) from reason
 
 
 def is_saved_file(target: str) -> bool:
-    """Whether ``target`` names a file of a program or of weights."""
+    """Returns whether ``target`` is the path of a saved program or weights file."""
     return Path(target).suffix in SAVED_SUFFIXES

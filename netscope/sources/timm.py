@@ -6,65 +6,64 @@ from typing import TYPE_CHECKING, Any
 from netscope.errors import UnknownNameError, UsageError
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import ResolvedArchitecture, imported, unknown_name, version_of
-from netscope.sources.construction import called
-from netscope.sources.families import origin_of_family
+from netscope.sources.base import ResolvedArchitecture, get_version, import_package, unknown_name_error
+from netscope.sources.construction import call_with_options
+from netscope.sources.families import find_family_origin
 
 if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS_OPTIONS = frozenset({"pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"})
-"""What ``timm.create_model`` takes about weights, which are never loaded."""
-
+"""Options of ``timm.create_model`` for weights, which netscope never loads."""
 
 DEFAULT_SIZE = (3, 224, 224)
-"""Channels, height and width where a configuration has none: what timm itself takes then."""
+"""Channels, height and width if a configuration has none: timm's own default."""
 
 
 class TimmSource:
-    """PyTorch Image Models.
+    """The source of PyTorch Image Models.
 
-    A name may carry the tag of its weights, ``convnext_tiny.in12k``, which sets the input size and the classes.
+    A name may include the tag of its weights, ``convnext_tiny.in12k``, which sets the input size and the classes.
     """
 
     name = "timm"
     is_cacheable = True
 
     def names(self) -> Iterable[str]:
-        """What ``timm.list_models()`` gives."""
-        return tuple(imported("timm", self.name).list_models())
+        """Returns the names of ``timm.list_models()``."""
+        return tuple(import_package("timm", self.name).list_models())
 
     def listing(self) -> Iterable[ListedArchitecture]:
-        """The names alone: timm ships no parameter counts."""
+        """Yields the names; timm does not publish parameter counts in its package."""
         for name in self.names():
             yield ListedArchitecture(source=self.name, name=name, params=None, description="")
 
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
-        """The architecture called ``name`` as ``timm.create_model(name, **options)`` makes it."""
-        timm = imported("timm", self.name)
+        """Returns the architecture that ``timm.create_model(name, **options)`` builds."""
+        timm = import_package("timm", self.name)
         architecture, _, tag = name.partition(".")
         if not timm.is_model(architecture):
-            raise unknown_name(self, name)
+            raise unknown_name_error(self, name)
         tags = [item.partition(".")[2] for item in timm.list_pretrained(f"{architecture}.*")] if tag else []
         if tag and tag not in tags:
             known = ", ".join(tags) or "none"
-            raise UnknownNameError(f"timm's {architecture} has no weights tagged {tag!r}; its tags are {known}")
+            raise UnknownNameError(f"unknown tag {tag!r} for timm/{architecture}; available tags: {known}")
         refused = WEIGHTS_OPTIONS.intersection(options)
         if refused:
-            raise UsageError(f"{text}: netscope builds without weights; leave {', '.join(sorted(refused))} out of it")
+            raise UsageError(f"{text}: netscope builds models without weights; remove {', '.join(sorted(refused))}")
         return ResolvedArchitecture(
             architecture=Architecture(spec=text, source=self.name, name=name, options=options, description=""),
-            factory=lambda: called(timm.create_model, options, text, model_name=name, pretrained=False),
+            factory=lambda: call_with_options(timm.create_model, options, text, model_name=name, pretrained=False),
             default_inputs=lambda module: _default_inputs(module, options),
-            origin=origin_of_family(architecture),
-            versions={"timm": version_of("timm")},
+            origin=find_family_origin(architecture),
+            versions={"timm": get_version("timm")},
         )
 
 
 def _default_inputs(module: "nn.Module", options: dict[str, Any]) -> ForwardInputs:
-    """One picture of the size in the architecture's configuration, or of that in ``options``."""
+    """Returns one image of the size in ``options``, otherwise in the architecture's configuration."""
     channels, *size = getattr(module, "pretrained_cfg", {}).get("input_size", DEFAULT_SIZE)
-    asked = options.get("img_size") or tuple(size)
-    height, width = (asked, asked) if isinstance(asked, int) else asked
+    image_size = options.get("img_size") or tuple(size)
+    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
     shape = (1, options.get("in_chans", channels), height, width)
     return ForwardInputs(args=(TensorRequest(shape=shape),), kwargs={})

@@ -1,4 +1,4 @@
-"""Every model of ``torchvision.models``, built without weights."""
+"""The source of ``torchvision.models``, built without weights."""
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,21 +10,20 @@ from netscope.errors import BrokenInstallError, MissingExtraError, UsageError
 from netscope.runtime.startup import importing
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import Published, ResolvedArchitecture, unknown_name, version_of
-from netscope.sources.construction import called, check_options
-from netscope.sources.families import origin_of_family
+from netscope.sources.base import PublishedFigures, ResolvedArchitecture, get_version, unknown_name_error
+from netscope.sources.construction import call_with_options, check_options
+from netscope.sources.families import find_family_origin
 
 if TYPE_CHECKING:
     from torch import nn
 
 VIDEO_FRAMES = 16
-"""Frames of a clip: what torchvision measured the published figures of its video models with."""
+"""Frames of a clip, as in torchvision's published figures of its video models."""
 
 FLOW_SIZE = (512, 512)
-"""Height and width of a pair of frames: likewise for optical flow."""
+"""Height and width of the two frames, as in torchvision's published figures of its optical-flow models."""
 
-
-OPTIONS_OF_WEIGHTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+DEFAULT_WEIGHTS_OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "googlenet": {"aux_logits": False},
         "quantized_googlenet": {"aux_logits": False},
@@ -40,9 +39,9 @@ OPTIONS_OF_WEIGHTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )
-"""What torchvision itself sets when it builds a model for its default weights; the user may say otherwise."""
+"""Options that torchvision sets when it builds a model for its default weights; the user's options override them."""
 
-FROZEN_NORMALISATION = frozenset(
+FROZEN_BATCH_NORM = frozenset(
     {
         "fasterrcnn_mobilenet_v3_large_320_fpn",
         "fasterrcnn_mobilenet_v3_large_fpn",
@@ -55,12 +54,9 @@ FROZEN_NORMALISATION = frozenset(
 )
 """Detectors whose backbone torchvision builds with ``FrozenBatchNorm2d``, but only if it loads weights into it."""
 
+PROPOSALS = "published MACs use the number of proposals from trained weights, netscope's from random weights"
 
-PROPOSALS = (
-    "the published figure is for the number of proposals that trained weights give, ours for that of random ones"
-)
-
-PUBLISHED_OTHERWISE: Mapping[str, str] = MappingProxyType(
+PUBLISHED_MACS_NOTES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(
         (
             "fasterrcnn_mobilenet_v3_large_320_fpn",
@@ -72,84 +68,84 @@ PUBLISHED_OTHERWISE: Mapping[str, str] = MappingProxyType(
         PROPOSALS,
     )
 )
-"""Why the published multiply–adds of a model cannot be had from its architecture alone."""
+"""Why the published MACs of a model cannot be reproduced from its architecture alone."""
 
 
 class TorchvisionSource:
-    """torchvision's classification, segmentation, detection, video, optical-flow and quantised models."""
+    """The source of torchvision's classification, segmentation, detection, video, optical-flow and quantized models."""
 
     name = "torchvision"
     is_cacheable = True
 
     def names(self) -> Iterable[str]:
-        """What ``torchvision.models.list_models()`` gives."""
-        return _names()
+        """Returns the names of ``torchvision.models.list_models()``."""
+        return _list_names()
 
     def listing(self) -> Iterable[ListedArchitecture]:
-        """The models with the parameter counts that torchvision publishes for their default weights."""
-        for name in _names():
+        """Yields the models with the parameter counts that torchvision publishes for their default weights."""
+        for name in _list_names():
             weights = _default_weights(name)
             yield ListedArchitecture(
                 source=self.name, name=name, params=weights.meta["num_params"] if weights else None, description=""
             )
 
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
-        """The model called ``name`` as torchvision builds it for its default weights, without the weights."""
-        models = _models()
-        if name not in _names():
-            raise unknown_name(self, name)
+        """Returns the model ``name`` as torchvision builds it for its default weights, but without the weights."""
+        models = _import_models()
+        if name not in _list_names():
+            raise unknown_name_error(self, name)
         builder = models.get_model_builder(name)
         if "weights" in options or "weights_backbone" in options:
-            raise UsageError(f"{text}: netscope builds torchvision's models without weights; leave them out of it")
+            raise UsageError(f"{text}: netscope builds models without weights; remove weights and weights_backbone")
         check_options(builder, options, text)
         without_weights: dict[str, Any] = {"weights": None}
         if "weights_backbone" in inspect.signature(builder).parameters:
             without_weights["weights_backbone"] = None
-        is_usual = not options
-        options = {**OPTIONS_OF_WEIGHTS.get(name, {}), **options}
+        is_default = not options
+        options = {**DEFAULT_WEIGHTS_OPTIONS.get(name, {}), **options}
         weights = _default_weights(name)
 
         def factory() -> Any:
-            model = called(builder, options, text, **without_weights)
-            if name in FROZEN_NORMALISATION:
-                _freeze_normalisation(model.backbone)
+            model = call_with_options(builder, options, text, **without_weights)
+            if name in FROZEN_BATCH_NORM:
+                _freeze_batch_norm(model.backbone)
             return model
 
-        frozen = "backbone with frozen batch normalisation" if name in FROZEN_NORMALISATION else ""
+        description = "backbone with frozen batch normalization" if name in FROZEN_BATCH_NORM else ""
         return ResolvedArchitecture(
-            architecture=Architecture(spec=text, source=self.name, name=name, options=options, description=frozen),
+            architecture=Architecture(spec=text, source=self.name, name=name, options=options, description=description),
             factory=factory,
             default_inputs=lambda module: _default_inputs(module, weights),
-            published=tuple(_published(name, models.get_model_weights(name), weights if is_usual else None)),
-            origin=origin_of_family(name),
-            versions={"torchvision": version_of("torchvision")},
+            published=tuple(_iterate_published(name, models.get_model_weights(name), weights if is_default else None)),
+            origin=find_family_origin(name),
+            versions={"torchvision": get_version("torchvision")},
         )
 
 
 @cache
-def _models() -> Any:
-    """``torchvision.models``.
+def _import_models() -> Any:
+    """Returns the module ``torchvision.models``.
 
     Raises:
-        BrokenInstallError: torchvision's compiled ops do not fit the installed torch.
+        BrokenInstallError: torchvision's compiled ops are incompatible with the installed torch.
         MissingExtraError: torchvision is not installed.
     """
     try:
         with importing():
             import torchvision.models
     except ModuleNotFoundError as error:
-        raise MissingExtraError(f"torchvision cannot be imported ({error}): pip install torchvision") from error
+        raise MissingExtraError(f"torchvision cannot be imported ({error}); run pip install torchvision") from error
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise BrokenInstallError(
-            f"torchvision {version_of('torchvision')} does not fit torch {version_of('torch')} ({error}): install a "
-            f"pair that belongs together with pip install --upgrade --force-reinstall torch torchvision; "
-            f"the built-in architectures work without it"
+            f"torchvision {get_version('torchvision')} is incompatible with torch {get_version('torch')} ({error}); "
+            f"run pip install --upgrade --force-reinstall torch torchvision to install matching versions; "
+            f"the built-in architectures work without torchvision"
         ) from error
     return torchvision.models
 
 
-def _freeze_normalisation(module: "nn.Module") -> None:
-    """Replaces every batch normalisation below ``module`` by the frozen kind, whose weights are buffers."""
+def _freeze_batch_norm(module: "nn.Module") -> None:
+    """Replaces every batch normalization in ``module`` by ``FrozenBatchNorm2d``, whose weights are buffers."""
     from torch import nn
     from torchvision.ops.misc import FrozenBatchNorm2d
 
@@ -157,21 +153,21 @@ def _freeze_normalisation(module: "nn.Module") -> None:
         if isinstance(child, nn.BatchNorm2d):
             setattr(module, name, FrozenBatchNorm2d(child.num_features, eps=child.eps))
         else:
-            _freeze_normalisation(child)
+            _freeze_batch_norm(child)
 
 
 @cache
-def _names() -> tuple[str, ...]:
-    return tuple(_models().list_models())
+def _list_names() -> tuple[str, ...]:
+    return tuple(_import_models().list_models())
 
 
 def _default_weights(name: str) -> Any:
-    """The weights that torchvision calls the default ones, None if it has none."""
-    return getattr(_models().get_model_weights(name), "DEFAULT", None)
+    """Returns torchvision's default weights of a model; None if it has none."""
+    return getattr(_import_models().get_model_weights(name), "DEFAULT", None)
 
 
 def _default_inputs(module: "nn.Module", weights: Any) -> ForwardInputs | None:
-    """What the transforms of the default weights turn a picture, a clip or a pair of frames into."""
+    """Returns the inputs that the transforms of the default weights produce; None without default weights."""
     if weights is None:
         return None
     transforms = weights.transforms()
@@ -185,13 +181,13 @@ def _default_inputs(module: "nn.Module", weights: Any) -> ForwardInputs | None:
     size = _square(transforms.crop_size)
     if kind == "VideoClassification":
         return _inputs((1, VIDEO_FRAMES, *size))
-    # Transformers are built for one size, and the default weights may be for another variant of the model.
+    # Vision transformers are built for one size, and the default weights may be those of another variant.
     built_for = getattr(module, "image_size", None)
     return _inputs((1, *((built_for, built_for) if built_for else size)))
 
 
 def _inputs(*sizes: Any) -> ForwardInputs:
-    """Positional inputs of three channels: (N, …) a batch, a list of sizes a list of pictures."""
+    """Returns positional inputs of three channels: a tuple (N, …) is a batch, a list of sizes is a list of images."""
 
     def request(size: Any) -> Any:
         if isinstance(size, list):
@@ -202,12 +198,12 @@ def _inputs(*sizes: Any) -> ForwardInputs:
 
 
 def _square(size: Sequence[int]) -> tuple[int, int]:
-    """``[224]`` means 224×224."""
+    """Returns height and width; ``[224]`` means 224×224."""
     return (size[0], size[-1])
 
 
 def _detection_size(module: "nn.Module") -> tuple[int, int]:
-    """What the model itself resizes pictures to: its shorter side, or a fixed size."""
+    """Returns the size that the model resizes images to: square with its shorter side, or a fixed size."""
     transform: Any = module.transform
     if transform.fixed_size:
         width, height = transform.fixed_size
@@ -215,19 +211,19 @@ def _detection_size(module: "nn.Module") -> tuple[int, int]:
     return (transform.min_size[-1], transform.min_size[-1])
 
 
-def _published(name: str, entries: Iterable[Any], built_for: Any) -> Iterable[Published]:
-    """The figures in the metadata of every set of weights; ``_ops`` is in 10⁹ multiply–adds, to three decimals.
+def _iterate_published(name: str, entries: Iterable[Any], built_for: Any) -> Iterable[PublishedFigures]:
+    """Yields the figures in the metadata of each set of weights; ``_ops`` is in 10⁹ MACs, to three decimals.
 
-    The accuracy is that of the weights that the model is built for alone.
+    Only the weights that the model is built for get an accuracy.
     """
     for weights in entries:
         ops = weights.meta.get("_ops")
         accuracies = weights.meta["_metrics"].get("ImageNet-1K", {}) if weights is built_for else {}
-        yield Published(
+        yield PublishedFigures(
             label=weights.name,
             params=weights.meta["num_params"],
             macs=None if ops is None else round(ops * 1000) * 1_000_000,
             macs_rounded_to=1_000_000,
-            note=PUBLISHED_OTHERWISE.get(name, ""),
+            note=PUBLISHED_MACS_NOTES.get(name, ""),
             top1=accuracies.get("acc@1"),
         )

@@ -1,4 +1,4 @@
-"""Architectures of Hugging Face transformers, from their configurations: no weights, no network, no remote code."""
+"""The source of Hugging Face transformers: models from configurations, without weights, network or remote code."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,99 +9,98 @@ from typing import Any
 from netscope.errors import BuildError, UnknownNameError, UsageError, did_you_mean
 from netscope.runtime.startup import OURS
 from netscope.schema import Architecture, ListedArchitecture
-from netscope.sources.base import ResolvedArchitecture, imported, version_of
-from netscope.sources.transformers_inputs import inputs_of_length, usual_inputs
+from netscope.sources.base import ResolvedArchitecture, get_version, import_package
+from netscope.sources.transformers_inputs import make_default_inputs, make_inputs_of_length
 
 _NAMES = re.compile(r"MODEL_\w*MAPPING_NAMES")
 _MAPPING = re.compile(r"MODEL_(?:FOR_)?(?:(\w+)_)?MAPPING")
 
 HEADS = {"SEQ_TO_SEQ_CAUSAL_LM": "seq2seq-lm", "SPEECH_SEQ_2_SEQ": "speech-seq2seq", "": "base"}
-"""Tasks whose usual name is not transformers' own in lower case."""
+"""Usual names of tasks that differ from transformers' name in lower case."""
 
 PREFERRED_HEADS = ("causal-lm", "seq2seq-lm", "speech-seq2seq", "image-text-to-text", "base")
-"""Which head to build where neither the user nor the configuration says: the first that there is."""
+"""The heads to try, in order, if neither the user nor the configuration names one."""
 
-
-LEADING_ELSEWHERE = ('"auto_map"', '"configuration_files"', '"backbone"', "hf-hub:", "hf_hub:", "local-dir:")
-"""What stands in a configuration that names code, other files, or the hub: keys, and how timm's names begin."""
+EXTERNAL_REFERENCES = ('"auto_map"', '"configuration_files"', '"backbone"', "hf-hub:", "hf_hub:", "local-dir:")
+"""Text by which a configuration refers to code, other files or the hub: keys, and prefixes of timm's names."""
 
 
 def is_model_type(name: str) -> bool:
-    """Whether transformers, which has been imported, knows a type of that name, for which it looks into no file."""
+    """Returns whether the imported transformers has a model type ``name``, for which it reads no file."""
     import transformers
 
     return name in transformers.CONFIG_MAPPING
 
 
-def config_of(name: str, options: Mapping[str, Any], folder: Path) -> bytes | None:
-    """Returns the contents of the configuration file that ``name`` leads to; nothing if there is none.
+def read_config_content(name: str, options: Mapping[str, Any], folder: Path) -> bytes | None:
+    """Returns the content of the configuration file of ``name``; empty if there is none.
 
-    None if it, or an option, leads to other files or to code.
+    None if the configuration, or an option, refers to other files or to code.
 
     Args:
-        name: of a type, a path, or a hub id.
-        options: that change the configuration.
-        folder: where relative paths start.
+        name: model type, path or hub id.
+        options: changes to the configuration.
+        folder: folder that relative paths start from.
     """
     try:
         path = folder / Path(name).expanduser()
         content = (path if path.is_file() else path / "config.json").read_bytes()
-    except (OSError, ValueError, RuntimeError):  # there is none, or no such name or home
+    except (OSError, ValueError, RuntimeError):  # no such file, an invalid path, or an unknown home folder
         content = b""
-    told = repr(options).replace("'", '"')
-    leads = "/" in told or any(sign.encode() in content or sign in told for sign in LEADING_ELSEWHERE)
-    return None if leads else content
+    text = repr(options).replace("'", '"')
+    is_external = "/" in text or any(sign.encode() in content or sign in text for sign in EXTERNAL_REFERENCES)
+    return None if is_external else content
 
 
 class TransformersSource:
-    """transformers' models by type, ``hf/gpt2``, or by a folder or file with a ``config.json``."""
+    """The source of transformers' models by type, ``hf/gpt2``, or by the path of a folder or ``config.json``."""
 
     name = "hf"
     is_cacheable = True
 
     def names(self) -> Iterable[str]:
-        """Every type of model that transformers has."""
-        imported("transformers", self.name)
+        """Returns the model types that transformers has a model for."""
+        import_package("transformers", self.name)
         from transformers.models.auto import modeling_auto
 
         mappings = (value for name, value in vars(modeling_auto).items() if _NAMES.fullmatch(name))
         return sorted({model_type for mapping in mappings for model_type in mapping})
 
     def listing(self) -> Iterable[ListedArchitecture]:
-        """The types alone."""
+        """Yields the model types."""
         for name in self.names():
             yield ListedArchitecture(source=self.name, name=name, params=None, description="")
 
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
-        """The architecture that the configuration of ``name``, changed by ``options``, describes.
+        """Returns the architecture of the configuration of ``name``, changed by ``options``.
 
-        The option ``head`` names the task, or the class; it is no part of the configuration.
+        The option ``head`` selects the task or the class and is not part of the configuration.
         """
-        transformers = imported("transformers", self.name)
-        with _quiet(transformers):
+        transformers = import_package("transformers", self.name)
+        with _silence_advice(transformers):
             return self._resolve(transformers, text, name, options)
 
     def _resolve(self, transformers: Any, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
         changes = {key: value for key, value in options.items() if key != "head"}
-        config = _config(self, text, name, changes)
-        kind = _model_class(transformers, config, options.get("head"), text)
+        config = _load_config(self, text, name, changes)
+        model_class = _select_model_class(transformers, config, options.get("head"), text)
 
         def factory() -> Any:
-            with _quiet(transformers):
-                return kind._from_config(config)
+            with _silence_advice(transformers):
+                return model_class._from_config(config)
 
         return ResolvedArchitecture(
             architecture=Architecture(spec=text, source=self.name, name=name, options=options, description=""),
             factory=factory,
-            default_inputs=usual_inputs,
-            sequence_inputs=inputs_of_length,
-            versions={"transformers": version_of("transformers")},
+            default_inputs=make_default_inputs,
+            sequence_inputs=make_inputs_of_length,
+            versions={"transformers": get_version("transformers")},
         )
 
 
 @contextmanager
-def _quiet(transformers: Any) -> Iterator[None]:
-    """Keeps transformers from advising on kernels and tokens, which no one runs here, in a process of our own."""
+def _silence_advice(transformers: Any) -> Iterator[None]:
+    """Silences transformers' advice on kernels and tokens in netscope's own processes, where no model runs for real."""
     if not OURS.is_set():
         yield
         return
@@ -113,43 +112,43 @@ def _quiet(transformers: Any) -> Iterator[None]:
         transformers.logging.set_verbosity(before)
 
 
-def _config(source: TransformersSource, text: str, name: str, changes: dict[str, Any]) -> Any:
-    """The configuration of a type, a path or a hub id that has been downloaded before, with ``changes``."""
+def _load_config(source: TransformersSource, text: str, name: str, changes: dict[str, Any]) -> Any:
+    """Returns the configuration of a model type, a path or an already downloaded hub id, with ``changes``."""
     import transformers
 
     if not name:
-        raise UnknownNameError(
-            f"{text}: a type of model or a path goes behind hf/; netscope list 'hf/*' shows the types"
-        )
-    data = {} if name in transformers.CONFIG_MAPPING else _saved_config(source, text, name)
+        raise UnknownNameError(f"{text}: hf/ needs a model type or a path; run `netscope list 'hf/*'` to see all types")
+    data = {} if name in transformers.CONFIG_MAPPING else _read_saved_config(source, text, name)
     model_type = data.get("model_type", name)
     if not isinstance(model_type, str) or model_type not in transformers.CONFIG_MAPPING:
         raise UsageError(
-            f"{text}: its config.json has the model_type {model_type!r}, which transformers "
-            f"{version_of('transformers')} does not have; netscope does not run the code that a configuration points to"
+            f"{text}: unknown model_type {model_type!r} in its config.json for transformers "
+            f"{get_version('transformers')}; netscope never runs code that a configuration refers to"
         )
-    kind = transformers.CONFIG_MAPPING[model_type]
-    plain = _made(kind, data, text)
+    config_class = transformers.CONFIG_MAPPING[model_type]
+    plain = _create_config(config_class, data, text)
     unknown = [key for key in changes if not hasattr(plain, key)]
     if unknown:
         known = [*plain.to_dict(), *plain.attribute_map]
-        raise UsageError(f"{text}: {kind.__name__} has no {unknown[0]!r}{did_you_mean(unknown[0], known)}")
-    config = _made(kind, {**data, **changes}, text)
-    # Otherwise the constructor downloads the weights of the backbone.
+        raise UsageError(
+            f"{text}: unknown option {unknown[0]!r} for {config_class.__name__}{did_you_mean(unknown[0], known)}"
+        )
+    config = _create_config(config_class, {**data, **changes}, text)
+    # Otherwise the constructor would download the backbone's weights.
     if getattr(config, "use_pretrained_backbone", False):
         config.use_pretrained_backbone = False
     return config
 
 
-def _made(kind: Any, data: dict[str, Any], text: str) -> Any:
+def _create_config(config_class: Any, data: dict[str, Any], text: str) -> Any:
     try:
-        return kind.from_dict(data)
+        return config_class.from_dict(data)
     except Exception as error:
-        raise BuildError(f"{text}: {kind.__name__} could not be made: {_first_line(error)}") from error
+        raise BuildError(f"{text}: failed to create {config_class.__name__}: {_first_line(error)}") from error
 
 
-def _saved_config(source: TransformersSource, text: str, name: str) -> dict[str, Any]:
-    """What stands in the ``config.json`` that ``name`` leads to."""
+def _read_saved_config(source: TransformersSource, text: str, name: str) -> dict[str, Any]:
+    """Returns the content of the configuration file at the path or hub id ``name``."""
     from transformers import PretrainedConfig
 
     path = Path(name).expanduser()
@@ -164,60 +163,60 @@ def _saved_config(source: TransformersSource, text: str, name: str) -> dict[str,
         ]
     except Exception as error:
         if folder.is_dir():
-            raise UsageError(f"{text}: {folder / file} is no configuration: {_first_line(error)}") from error
+            raise UsageError(f"{text}: {folder / file} is not a valid configuration: {_first_line(error)}") from error
         raise UnknownNameError(
-            f"hf has no type {name!r}, there is no such folder or file here, and no configuration of that id has been "
-            f"downloaded before; netscope does not download{did_you_mean(name, source.names())}"
+            f"unknown model type {name!r}{did_you_mean(name, source.names())}; no such file, folder or "
+            f"downloaded configuration found (netscope never downloads)"
         ) from error
     if not data:
-        raise UsageError(f"{text}: {folder} has no {file}")
+        raise UsageError(f"{text}: {file} not found in {folder}")
     return data
 
 
-def _model_class(transformers: Any, config: Any, head: str | None, text: str) -> Any:
-    """The class for ``head``; by default the one that the configuration names, or the first preferred one."""
-    available = _heads(type(config))
+def _select_model_class(transformers: Any, config: Any, head: str | None, text: str) -> Any:
+    """Returns the model class for ``head``; by default the one in the configuration, or the first preferred head."""
+    available = _find_heads(type(config))
     if head is None:
         named = next(iter(getattr(config, "architectures", None) or ()), None)
         if named is not None:
-            return _class_named(transformers, named, text)
-        # An encoder's head for causal language modelling, or a decoder's without its encoder, is not the usual one.
+            return _find_class(transformers, named, text)
+        # An encoder with a causal head, or a decoder without its encoder, is unusual.
         encodes = "masked-lm" in available or config.is_encoder_decoder
         usual = [item for item in PREFERRED_HEADS if not (encodes and item == "causal-lm")]
         head = next((item for item in usual if item in available), next(iter(available), None))
     if isinstance(head, str) and head[:1].isupper():
-        return _class_named(transformers, head, text)
+        return _find_class(transformers, head, text)
     if not available:
         raise UnknownNameError(
-            f"{text}: transformers has no model of a {type(config).__name__} alone: it is a part of others"
+            f"{text}: transformers has no model for {type(config).__name__} alone; it is a part of other models"
         )
     if head not in available:
         raise UsageError(
-            f"{text}: a {type(config).__name__} has no model with head={head}; its heads are {', '.join(available)}"
+            f"{text}: unknown head {head!r} for {type(config).__name__}; available heads: {', '.join(available)}"
         )
     try:
         found = getattr(transformers, available[head])[type(config)]
-    except ValueError as error:  # a few types name a class that transformers does not have
+    except ValueError as error:  # some types refer to a class that transformers does not have
         raise BuildError(f"{text}: {_first_line(error)}") from error
     return found[0] if isinstance(found, (tuple, list)) else found
 
 
-def _class_named(transformers: Any, name: str, text: str) -> Any:
+def _find_class(transformers: Any, name: str, text: str) -> Any:
     found = getattr(transformers, str(name), None)
     if not (isinstance(found, type) and issubclass(found, transformers.PreTrainedModel)):
-        raise UsageError(f"{text}: transformers {version_of('transformers')} has no model class {name!r}")
+        raise UsageError(f"{text}: unknown model class {name!r} in transformers {get_version('transformers')}")
     return found
 
 
-def _heads(kind: type) -> dict[str, str]:
-    """By task: the name of the mapping that has a model for it."""
+def _find_heads(config_class: type) -> dict[str, str]:
+    """Returns for each task with a model the name of the mapping that has it."""
     from transformers.models.auto import modeling_auto
 
     found = {}
-    # Not dir(transformers), which takes a fifth of a second.
+    # dir(transformers) would take a fifth of a second.
     for name, mapping in sorted(vars(modeling_auto).items()):
         match = _MAPPING.fullmatch(name)
-        if match and kind in mapping:
+        if match and config_class in mapping:
             task = match[1] or ""
             found[HEADS.get(task, task.lower().replace("_", "-"))] = name
     return found

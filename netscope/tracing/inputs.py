@@ -53,7 +53,7 @@ def tensors_for(
             return torch.randn(leaf.shape, dtype=asked, device=device, generator=generator)
         return torch.full(leaf.shape, asked is torch.bool, dtype=asked, device=device)
 
-    return inputs.mapped(made)
+    return inputs.map_leaves(made)
 
 
 def varied_tensors_for(
@@ -86,7 +86,7 @@ def varied_tensors_for(
 
 def _leaves(inputs: ForwardInputs) -> list[Any]:
     leaves: list[Any] = []
-    inputs.mapped(leaves.append)
+    inputs.map_leaves(leaves.append)
     return leaves
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from netscope.errors import described
+from netscope.errors import describe_error
 from netscope.schema import InputSpec, KeptTensor, LayerFailure, ModuleCall, TracedOp
 from netscope.tracing import torch_compat
 from netscope.tracing.backward import Origins, differentiable_outputs, kept_tensors, run_backward
@@ -379,7 +379,7 @@ class Recorder(TorchDispatchMode):
             ),
             layer_inputs=tuple(traced[tensor].spec for tensor in (failed.inputs if failed else ())),
             inputs=inputs,
-            message=described(error),
+            message=describe_error(error),
             device=device,
         )
 

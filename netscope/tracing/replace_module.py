@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from netscope.errors import UnknownNameError, UsageError, described, did_you_mean
+from netscope.errors import UnknownNameError, UsageError, describe_error, did_you_mean
 from netscope.tracing.modules import kept_arguments, type_name
 
 LEAST = {"kernel_size": 1, "stride": 1, "dilation": 1, "padding": 0, "output_padding": 0, "output_size": 1, "groups": 1}
@@ -52,7 +52,7 @@ def replace_argument(model: nn.Module, device: str, path: str, name: str, value:
         with torch.device(device):
             after = type(before)(**{**arguments, name: value})
     except Exception as error:
-        raise UsageError(f"{layer} cannot be built with {name}={value!r}: {described(error)}") from error
+        raise UsageError(f"{layer} cannot be built with {name}={value!r}: {describe_error(error)}") from error
     _hand_on(before, after)
     for parent in model.modules():
         for key, child in parent._modules.items():

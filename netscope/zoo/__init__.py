@@ -1,1 +1,1 @@
-"""The built-in architectures: nothing but ``nn.Module``. ``catalog`` says what there is, without importing torch."""
+"""The built-in architectures as ``nn.Module`` classes; ``catalog`` lists them without importing torch."""

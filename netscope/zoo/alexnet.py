@@ -1,6 +1,6 @@
-"""The AlexNet family: what different texts print under one name.
+"""The AlexNet variants that different texts publish under the same name.
 
-The convolutions of all seven differ only in width, groups, padding and normalisation, so they share one builder.
+The convolutions of all seven differ only in width, groups, padding and normalization, so they share one function.
 """
 
 from collections import OrderedDict
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class Widths(NamedTuple):
-    """Filters of the five convolutions, and units of the two hidden fully connected layers."""
+    """The filters of the five convolutions, and the units of the two hidden fully connected layers."""
 
     convolutions: tuple[int, int, int, int, int]
     hidden: int
@@ -30,31 +30,31 @@ def _features(
     channels: int = 3,
     padding: int = 2,
     grouped: bool = False,
-    normalised: bool = False,
+    normalized: bool = False,
 ) -> nn.Sequential:
-    """Five convolutions with ReLU, max pooling after the first, second and last.
+    """Returns five convolutions with ReLU, and max pooling after the first, second and last.
 
     Args:
-        widths: filters of each.
-        channels: of the image.
-        padding: of the first convolution.
-        grouped: splits convolutions 2, 4 and 5 in two, as over the two GPUs of 2012.
-        normalised: adds local response normalisation after the first two ReLUs.
+        widths: filters of each convolution.
+        channels: channels of the image.
+        padding: padding of the first convolution.
+        grouped: whether convolutions 2, 4 and 5 have two groups, as on the two GPUs of 2012.
+        normalized: whether local response normalization follows the first two ReLUs.
     """
     first, second, third, fourth, fifth = widths
     groups = 2 if grouped else 1
 
-    def normalisation() -> list[nn.Module]:
-        return [nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0)] if normalised else []
+    def make_normalization() -> list[nn.Module]:
+        return [nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0)] if normalized else []
 
     return nn.Sequential(
         nn.Conv2d(channels, first, kernel_size=11, stride=4, padding=padding),
         nn.ReLU(inplace=True),
-        *normalisation(),
+        *make_normalization(),
         nn.MaxPool2d(kernel_size=3, stride=2),
         nn.Conv2d(first, second, kernel_size=5, padding=2, groups=groups),
         nn.ReLU(inplace=True),
-        *normalisation(),
+        *make_normalization(),
         nn.MaxPool2d(kernel_size=3, stride=2),
         nn.Conv2d(second, third, kernel_size=3, padding=1),
         nn.ReLU(inplace=True),
@@ -67,7 +67,7 @@ def _features(
 
 
 def _classifier(widths: Widths, num_classes: int, dropout: float) -> nn.Sequential:
-    """Three fully connected layers on 6×6 feature maps, dropout before the first two."""
+    """Returns three fully connected layers for 6×6 feature maps, with dropout before the first two."""
     return nn.Sequential(
         nn.Dropout(p=dropout),
         nn.Linear(widths.convolutions[-1] * 6 * 6, widths.hidden),
@@ -80,7 +80,7 @@ def _classifier(widths: Widths, num_classes: int, dropout: float) -> nn.Sequenti
 
 
 class AlexNet(nn.Module):
-    """Features, adaptive 6×6 average pooling, classifier: the layout of torchvision, in any width."""
+    """AlexNet in torchvision's layout, with any widths: features, adaptive 6×6 average pooling, classifier."""
 
     def __init__(self, widths: Widths = PAPER, num_classes: int = 1000, dropout: float = 0.5) -> None:
         super().__init__()
@@ -89,12 +89,12 @@ class AlexNet(nn.Module):
         self.classifier = _classifier(widths, num_classes, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) → (N, num_classes)."""
+        """Maps (N, 3, H, W) to (N, num_classes)."""
         return self.classifier(torch.flatten(self.avgpool(self.features(x)), 1))
 
 
 class AlexNet2012(nn.Module):
-    """One or both halves of the network of 2012: no adaptive pooling, the 6×6 map is flattened as it is."""
+    """One or both halves of the network of 2012, without adaptive pooling."""
 
     def __init__(
         self,
@@ -102,14 +102,14 @@ class AlexNet2012(nn.Module):
         num_classes: int = 1000,
         dropout: float = 0.5,
         grouped: bool = False,
-        normalised: bool = False,
+        normalized: bool = False,
     ) -> None:
         super().__init__()
-        self.features = _features(widths.convolutions, grouped=grouped, normalised=normalised)
+        self.features = _features(widths.convolutions, grouped=grouped, normalized=normalized)
         self.classifier = _classifier(widths, num_classes, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, 224, 224) → (N, num_classes)."""
+        """Maps (N, 3, 224, 224) to (N, num_classes)."""
         return self.classifier(torch.flatten(self.features(x), 1))
 
 
@@ -118,7 +118,7 @@ def _hidden(inputs: int, outputs: int, dropout: float) -> list[nn.Module]:
 
 
 class TextbookAlexNet(nn.Module):
-    """The layout of the textbooks: 5×5 feature maps, dropout after each hidden layer."""
+    """AlexNet in the textbooks' layout: 5×5 feature maps, dropout after each hidden layer."""
 
     def __init__(
         self,
@@ -146,44 +146,44 @@ class TextbookAlexNet(nn.Module):
         self.classifier = nn.Sequential(classifier)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, 224, 224) → (N, num_classes)."""
+        """Maps (N, channels, 224, 224) to (N, num_classes)."""
         features = self.features(x)
         has_flatten = isinstance(self.classifier[0], nn.Flatten)
         return self.classifier(features if has_flatten else torch.flatten(features, 1))
 
 
 def alexnet_paper(num_classes: int = 1000, dropout: float = 0.5) -> AlexNet:
-    """The paper's widths, merged on one GPU."""
+    """Returns AlexNet with the paper's widths, merged on one GPU."""
     return AlexNet(PAPER, num_classes, dropout)
 
 
 def alexnet_tv(num_classes: int = 1000, dropout: float = 0.5) -> AlexNet:
-    """Torchvision's widths, those of "One weird trick for parallelizing convolutional neural networks"."""
+    """Returns AlexNet with the widths of "One weird trick for parallelizing convolutional neural networks"."""
     return AlexNet(TORCHVISION, num_classes, dropout)
 
 
 def alexnet_grouped(num_classes: int = 1000, dropout: float = 0.5) -> AlexNet2012:
-    """Both GPUs of 2012: grouped convolutions and local response normalisation."""
-    return AlexNet2012(PAPER, num_classes, dropout, grouped=True, normalised=True)
+    """Returns the network on both GPUs of 2012: grouped convolutions and local response normalization."""
+    return AlexNet2012(PAPER, num_classes, dropout, grouped=True, normalized=True)
 
 
 def alexnet_half(num_classes: int = 1000, dropout: float = 0.5) -> AlexNet2012:
-    """One GPU's half."""
+    """Returns the half of the network on one GPU of 2012."""
     return AlexNet2012(HALF, num_classes, dropout)
 
 
 def alexnet_unpadded(num_classes: int = 1000, dropout: float = 0.5) -> TextbookAlexNet:
-    """Conv 1 without padding, softmax at the end."""
+    """Returns AlexNet without padding in the first convolution, and with a softmax."""
     return TextbookAlexNet(channels=3, padding=0, num_classes=num_classes, softmax=True, dropout=dropout)
 
 
 def alexnet_d2l(num_classes: int = 10, dropout: float = 0.5) -> TextbookAlexNet:
-    """For Fashion-MNIST: one channel, conv 1 with padding 1."""
+    """Returns AlexNet for Fashion-MNIST: one channel, padding 1 in the first convolution."""
     return TextbookAlexNet(channels=1, padding=1, num_classes=num_classes, dropout=dropout)
 
 
 def alexnet_slim(num_classes: int = 10, dropout: float = 0.5) -> TextbookAlexNet:
-    """One channel, no padding in conv 1, a single hidden layer."""
+    """Returns AlexNet with one channel, no padding in the first convolution, and a single hidden layer."""
     return TextbookAlexNet(
         channels=1, padding=0, num_classes=num_classes, hidden_layers=1, flatten_module=False, dropout=dropout
     )

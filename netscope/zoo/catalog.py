@@ -1,11 +1,11 @@
-"""What is built in: each architecture's factory, paper, idea and default input, without importing torch."""
+"""The catalog of built-in architectures: factory, paper, idea and default input, without importing torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 RGB_224 = (1, 3, 224, 224)
-GREY_224 = (1, 1, 224, 224)
+GRAY_224 = (1, 1, 224, 224)
 
 ALEXNET_PAPER = "Krizhevsky et al. 2012, ImageNet Classification with Deep Convolutional Neural Networks"
 TEXTBOOK = "Zhang et al., Dive into Deep Learning"
@@ -13,15 +13,15 @@ TEXTBOOK = "Zhang et al., Dive into Deep Learning"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltIn:
-    """One built-in architecture.
+    """A built-in architecture.
 
     Attributes:
-        factory: ``module:function`` within ``netscope.zoo``.
-        input_shape: of its default input, float32.
-        year: of the paper.
-        paper: authors, year and title.
-        idea: one line on what it is.
-        params: the published parameter count, which a test holds the module against.
+        factory: ``module:function`` in ``netscope.zoo``.
+        input_shape: shape of the default input, in float32.
+        year: year of the paper.
+        paper: authors, year and title of the paper.
+        idea: description in one line.
+        params: published parameter count, which a test compares with the module.
     """
 
     factory: str
@@ -41,7 +41,7 @@ BUILT_INS: Mapping[str, BuiltIn] = MappingProxyType(
             input_shape=RGB_224,
             year=2012,
             paper=ALEXNET_PAPER,
-            idea="the paper's widths, merged on one GPU, without local response normalisation",
+            idea="the paper's widths, merged on one GPU, without local response normalization",
             params=62_378_344,
         ),
         "alexnet-tv": BuiltIn(
@@ -57,7 +57,7 @@ BUILT_INS: Mapping[str, BuiltIn] = MappingProxyType(
             input_shape=RGB_224,
             year=2012,
             paper=ALEXNET_PAPER,
-            idea="both GPUs of 2012: grouped convolutions and local response normalisation",
+            idea="both GPUs of 2012: grouped convolutions and local response normalization",
             params=60_965_224,
         ),
         "alexnet-half": BuiltIn(
@@ -78,7 +78,7 @@ BUILT_INS: Mapping[str, BuiltIn] = MappingProxyType(
         ),
         "alexnet-d2l": BuiltIn(
             factory="alexnet:alexnet_d2l",
-            input_shape=GREY_224,
+            input_shape=GRAY_224,
             year=2012,
             paper=TEXTBOOK,
             idea="the textbook AlexNet for Fashion-MNIST: one channel, 10 classes",
@@ -86,7 +86,7 @@ BUILT_INS: Mapping[str, BuiltIn] = MappingProxyType(
         ),
         "alexnet-slim": BuiltIn(
             factory="alexnet:alexnet_slim",
-            input_shape=GREY_224,
+            input_shape=GRAY_224,
             year=2012,
             paper=TEXTBOOK,
             idea="the textbook AlexNet without its second hidden layer",
@@ -102,7 +102,7 @@ BUILT_INS: Mapping[str, BuiltIn] = MappingProxyType(
         ),
         "vgg11-d2l": BuiltIn(
             factory="vgg:vgg11_d2l",
-            input_shape=GREY_224,
+            input_shape=GRAY_224,
             year=2014,
             paper="Simonyan and Zisserman 2014, Very Deep Convolutional Networks for Large-Scale Image Recognition",
             idea="repeated blocks of 3×3 convolutions",
@@ -110,7 +110,7 @@ BUILT_INS: Mapping[str, BuiltIn] = MappingProxyType(
         ),
         "vgg11-d2l-small": BuiltIn(
             factory="vgg:vgg11_d2l_small",
-            input_shape=GREY_224,
+            input_shape=GRAY_224,
             year=2014,
             paper="Simonyan and Zisserman 2014, Very Deep Convolutional Networks for Large-Scale Image Recognition",
             idea="VGG-11 with every width divided by 8",
@@ -118,7 +118,7 @@ BUILT_INS: Mapping[str, BuiltIn] = MappingProxyType(
         ),
         "nin-d2l": BuiltIn(
             factory="nin:NiN",
-            input_shape=GREY_224,
+            input_shape=GRAY_224,
             year=2013,
             paper="Lin et al. 2013, Network In Network",
             idea="1×1 convolutions and global average pooling instead of fully connected layers",

@@ -1,4 +1,4 @@
-"""GoogLeNet in the form of the textbooks: five stages, no auxiliary classifiers, one-channel images."""
+"""GoogLeNet in the textbooks' form: five stages, no auxiliary classifiers, one-channel images."""
 
 import torch
 from torch import Tensor, nn
@@ -6,10 +6,10 @@ from torch.nn import functional
 
 
 class Inception(nn.Module):
-    """Four parallel branches, joined along the channels; ReLU is functional on every convolution.
+    """Four parallel branches, concatenated along the channels; a functional ReLU follows each convolution.
 
     Args:
-        channels: of the input.
+        channels: channels of the input.
         one: filters of the 1×1 branch.
         three: filters of the 3×3 branch's reduction and convolution.
         five: filters of the 5×5 branch's reduction and convolution.
@@ -27,7 +27,7 @@ class Inception(nn.Module):
         self.branch4 = nn.Conv2d(channels, pool, kernel_size=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, H, W) → (N, one + three[1] + five[1] + pool, H, W)."""
+        """Maps (N, channels, H, W) to (N, one + three[1] + five[1] + pool, H, W)."""
         relu = functional.relu
         branches = (
             relu(self.branch1(x)),
@@ -43,7 +43,7 @@ def _pool() -> nn.MaxPool2d:
 
 
 class Reduction(nn.Module):
-    """The second stage: 1×1 and 3×3 convolutions, ReLU functional on both, and pooling."""
+    """The second stage: 1×1 and 3×3 convolutions with functional ReLU, then pooling."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,12 +52,12 @@ class Reduction(nn.Module):
         self.pool = _pool()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 64, H, W) → (N, 192, H / 2, W / 2)."""
+        """Maps (N, 64, H, W) to (N, 192, H / 2, W / 2)."""
         return self.pool(functional.relu(self.conv2(functional.relu(self.conv1(x)))))
 
 
 class GoogLeNet(nn.Module):
-    """Stages ``stage1`` … ``stage5`` with nine Inception cells in the last three, then ``fc``."""
+    """GoogLeNet: ``stage1`` … ``stage5`` with nine Inception cells in the last three, then ``fc``."""
 
     def __init__(self, num_classes: int = 10) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class GoogLeNet(nn.Module):
         self.fc = nn.Linear(1024, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, 96, 96) → (N, num_classes)."""
+        """Maps (N, 1, 96, 96) to (N, num_classes)."""
         for child in self.children():
             x = child(x)
         return x

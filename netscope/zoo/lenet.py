@@ -1,10 +1,10 @@
-"""LeNet-5 in the form of the textbooks: sigmoids and average pooling."""
+"""LeNet-5 in the textbooks' form: sigmoids and average pooling."""
 
 from torch import Tensor, nn
 
 
 class LeNet5(nn.Module):
-    """Two convolutions, three fully connected layers."""
+    """LeNet-5: two convolutions and three fully connected layers."""
 
     def __init__(self, num_classes: int = 10) -> None:
         super().__init__()
@@ -26,5 +26,5 @@ class LeNet5(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, 28, 28) → (N, num_classes)."""
+        """Maps (N, 1, 28, 28) to (N, num_classes)."""
         return self.classifier(self.features(x))

@@ -1,10 +1,10 @@
-"""Network in Network in the form of the textbooks: 1×1 convolutions instead of fully connected layers."""
+"""Network in Network in the textbooks' form: 1×1 convolutions instead of fully connected layers."""
 
 from torch import Tensor, nn
 
 
 def _block(channels: int, filters: int, kernel_size: int, stride: int = 1, padding: int = 0) -> nn.Sequential:
-    """A convolution and two 1×1 convolutions, ReLU after each."""
+    """Returns a convolution and two 1×1 convolutions, with ReLU after each."""
     return nn.Sequential(
         nn.Conv2d(channels, filters, kernel_size, stride, padding),
         nn.ReLU(inplace=True),
@@ -16,7 +16,7 @@ def _block(channels: int, filters: int, kernel_size: int, stride: int = 1, paddi
 
 
 class NiN(nn.Module):
-    """Four NiN blocks; the last has one filter per class and is averaged over the image."""
+    """Network in Network: four blocks, the last with one filter per class, averaged over the image."""
 
     def __init__(self, num_classes: int = 10, dropout: float = 0.5) -> None:
         super().__init__()
@@ -36,5 +36,5 @@ class NiN(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, 224, 224) → (N, num_classes)."""
+        """Maps (N, 1, 224, 224) to (N, num_classes)."""
         return self.classifier(self.features(x))

@@ -1,4 +1,4 @@
-"""VGG-11 in the form of the textbooks: blocks of 3×3 convolutions, for one-channel images."""
+"""VGG-11 in the textbooks' form: blocks of 3×3 convolutions, for one-channel images."""
 
 from torch import Tensor, nn
 
@@ -7,7 +7,7 @@ HIDDEN = 4096
 
 
 def _block(channels: int, convolutions: int, filters: int) -> nn.Sequential:
-    """``convolutions`` times a padded 3×3 convolution with ReLU, then 2×2 max pooling."""
+    """Returns ``convolutions`` padded 3×3 convolutions with ReLU, then 2×2 max pooling."""
     layers: list[nn.Module] = []
     for _ in range(convolutions):
         layers += [nn.Conv2d(channels, filters, kernel_size=3, padding=1), nn.ReLU(inplace=True)]
@@ -16,7 +16,7 @@ def _block(channels: int, convolutions: int, filters: int) -> nn.Sequential:
 
 
 class VGG11(nn.Module):
-    """Five blocks named ``vgg_block_1`` … ``vgg_block_5``, then ``fc``."""
+    """VGG-11: five blocks ``vgg_block_1`` … ``vgg_block_5``, then ``fc``."""
 
     def __init__(self, num_classes: int = 10, width_divisor: int = 1, dropout: float = 0.5) -> None:
         super().__init__()
@@ -37,17 +37,17 @@ class VGG11(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, 224, 224) → (N, num_classes)."""
+        """Maps (N, 1, 224, 224) to (N, num_classes)."""
         for child in self.children():
             x = child(x)
         return x
 
 
 def vgg11_d2l(num_classes: int = 10, dropout: float = 0.5) -> VGG11:
-    """The published widths."""
+    """Returns VGG-11 with the published widths."""
     return VGG11(num_classes, dropout=dropout)
 
 
 def vgg11_d2l_small(num_classes: int = 10, dropout: float = 0.5) -> VGG11:
-    """Every width divided by 8."""
+    """Returns VGG-11 with all widths divided by 8."""
     return VGG11(num_classes, width_divisor=8, dropout=dropout)

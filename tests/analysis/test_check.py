@@ -9,7 +9,7 @@ from torch import nn
 import netscope
 from netscope.analysis import LockEntry, evaluate_rules, lock_model
 from netscope.analysis.lock import as_summary
-from netscope.config import rules_from_table
+from netscope.config import parse_rules
 from netscope.errors import ConfigError, UsageError
 from netscope.schema import CheckReport, CheckRequest, Location
 
@@ -22,7 +22,7 @@ def alexnet():
 
 
 def request_with(rules=None, layers=None, *, lock=False):
-    rules = tuple(replace(rule, location=HERE) for rule in rules_from_table(rules or {}, layers))
+    rules = tuple(replace(rule, location=HERE) for rule in parse_rules(rules or {}, layers))
     return CheckRequest(name="x", model="alexnet-paper", options={}, rules=rules, lock=lock, location=HERE)
 
 
@@ -278,7 +278,7 @@ def test_check_from_python_tells_and_saves():
 def test_check_from_python_refuses_what_could_not_fail_and_what_it_does_not_know():
     with pytest.raises(UsageError, match="there is no rule"):
         netscope.check("lenet5")
-    with pytest.raises(ConfigError, match="there is no metric 'parms'"):
+    with pytest.raises(ConfigError, match="unknown metric 'parms'"):
         netscope.check("lenet5", {"parms": 1})
     with pytest.raises(UsageError, match="max_increase compares with the lock file"):
         netscope.check("lenet5", {"params": {"max_increase": "1%"}})

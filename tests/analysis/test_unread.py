@@ -11,7 +11,7 @@ import netscope
 from netscope.analysis import LockEntry, evaluate_rules, lock_model
 from netscope.analysis.lock import as_summary
 from netscope.cli.app import run
-from netscope.config import rules_from_table
+from netscope.config import parse_rules
 from netscope.errors import InputError
 from netscope.render import render
 from netscope.render.page import report_page
@@ -189,7 +189,7 @@ def test_every_format_of_a_comparison_says_what_was_not_read(format_name):
 
 def checked(summary, table, lock=None):
     request = CheckRequest(
-        name="x", model="x", options={}, rules=rules_from_table(table), location=Location(file="", line=None, key="x")
+        name="x", model="x", options={}, rules=parse_rules(table), location=Location(file="", line=None, key="x")
     )
     return evaluate_rules(request, summary, lock or LockEntry(model=None))
 

@@ -89,7 +89,7 @@ def test_what_cannot_be_meant(options, message):
 
 
 def test_malformed_inputs_are_refused_before_anything_is_started():
-    with pytest.raises(InputError, match="write it like"):
+    with pytest.raises(InputError, match="invalid --input"):
         configs(inputs=("1xbig",))
 
 

@@ -55,7 +55,7 @@ def test_an_accuracy_of_weights_of_another_size_is_left_out():
 def test_what_fails_is_a_row_and_the_others_go_on():
     table = netscope.compare(["nosuchthing", "lenet5@classes=3", "lenet5"])
     assert [row.exit_code for row in table.rows] == [2, 2, 0]
-    assert "there is no architecture 'nosuchthing'" in table.rows[0].error
+    assert "unknown architecture 'nosuchthing'" in table.rows[0].error
     assert table.rows[0].totals is table.rows[0].architecture is None
     assert table.rows[2].totals.params == 61_706
     assert table.exit_code == 2

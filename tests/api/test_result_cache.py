@@ -12,12 +12,12 @@ from torch import nn
 import netscope
 from netscope import cache, sources
 from netscope.api import result_cache
-from netscope.api.list import catalogue
+from netscope.api.list import load_catalog
 from netscope.api.result_cache import Query, Recall, get_or_compute
 from netscope.api.summary import SummaryAnswer
 from netscope.schema import Architecture
 from netscope.schema.inputs import as_forward_inputs, parse_inputs
-from netscope.sources import Catalogue, registry
+from netscope.sources import Catalog, registry
 
 
 @pytest.fixture
@@ -30,10 +30,10 @@ def recall(tmp_path, monkeypatch):
 def kept(tmp_path, monkeypatch):
     """A process that keeps answers; gives the names of those that it has."""
     monkeypatch.setenv("NETSCOPE_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(cache, "loose_modules", lambda: ())  # those of the tests
+    monkeypatch.setattr(cache, "list_local_modules", lambda: ())  # those of the tests
     monkeypatch.chdir(tmp_path)
     with result_cache.recalling():
-        yield lambda: [answer.name for answer in cache.Store(tmp_path / "cache", 1).answers()]
+        yield lambda: [answer.name for answer in cache.Store(tmp_path / "cache", 1).list_results()]
 
 
 def about(spec, **how):
@@ -80,7 +80,7 @@ def test_the_versions_of_netscope_and_its_schema_are_part_of_the_key(monkeypatch
 
 def test_what_other_sizes_or_a_gpu_give_has_no_key(recall):
     assert recall.key(about("alexnet", options={"device": "cuda"})) is None
-    assert recall.key(about("alexnet", inputs=parse_inputs(["1x3"]).mapped(lambda _: 1.0))) is None
+    assert recall.key(about("alexnet", inputs=parse_inputs(["1x3"]).map_leaves(lambda _: 1.0))) is None
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_what_was_kept_is_given_again(kept, monkeypatch):
 
 
 def test_nothing_is_kept_where_own_code_ran(kept, monkeypatch):
-    monkeypatch.setattr(cache, "loose_modules", lambda: ("my",))
+    monkeypatch.setattr(cache, "list_local_modules", lambda: ("my",))
     netscope.summarize("lenet5")
     assert kept() == []
 
@@ -185,12 +185,12 @@ def test_a_third_party_source_says_whether_answers_about_it_may_be_kept(kept, mo
         lambda **asked: [entry] if asked == {"group": "netscope.sources"} else real(**asked),
     )
     netscope.summarize("toys/tiny")
-    catalogue("toys")
+    load_catalog("toys")
     assert set(kept()) == ({"toys/tiny", "toys"} if is_cacheable else set())
 
 
 def test_an_answer_that_json_would_change_is_not_kept(kept):
     get_or_compute(
-        Query(kind="names", spec="torchvision"), Catalogue, lambda: Catalogue(entries=(), names=["a list, no tuple"])
+        Query(kind="names", spec="torchvision"), Catalog, lambda: Catalog(entries=(), names=["a list, no tuple"])
     )
     assert kept() == []

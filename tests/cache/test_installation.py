@@ -1,4 +1,4 @@
-"""The fingerprint of what is installed, and of what could take its place."""
+"""The fingerprint of installed packages, and of files that may shadow them."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from netscope.cache import fingerprint, loose_modules
+from netscope.cache import fingerprint, list_local_modules
 
 
 def write(path, text=""):
@@ -59,7 +59,7 @@ def test_a_package_that_is_installed_or_replaced_is_seen(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "path", ["chunk.py", "chunk.cpython-311-x86_64-linux-gnu.so", "chunk/a.txt", "chunk/__init__.py", "a.dist-info/b"]
 )
-def test_what_could_take_the_place_of_an_installed_module_is_seen(monkeypatch, tmp_path, path):
+def test_a_file_that_may_shadow_an_installed_module_changes_the_fingerprint(monkeypatch, tmp_path, path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("")
     before = fingerprint()
@@ -72,7 +72,7 @@ def test_what_could_take_the_place_of_an_installed_module_is_seen(monkeypatch, t
 
 
 @pytest.mark.parametrize("path", ["chunk.py", "chunk/__init__.py", "a.dist-info/METADATA"])
-def test_a_change_of_what_could_take_its_place_is_seen(monkeypatch, tmp_path, path):
+def test_a_change_of_a_shadowing_file_changes_the_fingerprint(monkeypatch, tmp_path, path):
     write(tmp_path / path)
     monkeypatch.syspath_prepend(tmp_path)
     before = fingerprint()
@@ -99,8 +99,8 @@ def test_an_archive_on_the_path_is_seen(monkeypatch, tmp_path):
         ({}, False),
     ],
 )
-def test_modules_from_elsewhere_than_what_is_installed_are_loose(monkeypatch, parts, is_loose):
+def test_modules_that_are_not_installed_are_local(monkeypatch, parts, is_loose):
     module = ModuleType("some_module")
     vars(module).update(parts)
     monkeypatch.setitem(sys.modules, "some_module", module)
-    assert ("some_module" in loose_modules()) == is_loose
+    assert ("some_module" in list_local_modules()) == is_loose

@@ -1,4 +1,4 @@
-"""The file of answers: whole, bounded, and never in anyone's way."""
+"""The store of results is intact, bounded, and never makes a command fail."""
 
 import contextlib
 import multiprocessing
@@ -20,14 +20,14 @@ def put(store, name, content=b"content"):
 
 
 def names(store):
-    return [answer.name for answer in store.answers()]
+    return [answer.name for answer in store.list_results()]
 
 
 def incompressible(number, size):
     return bytes((number * 7 + position * position * 31 + (position >> 3)) % 251 for position in range(size))
 
 
-def test_what_was_put_is_got(tmp_path):
+def test_a_stored_result_is_returned(tmp_path):
     store = Store(tmp_path / "new" / "folder", MANY)
     assert store.get(b"a") is None
     put(store, "a", b"one")
@@ -38,7 +38,7 @@ def test_what_was_put_is_got(tmp_path):
     assert sorted(names(store)) == ["a", "b"]
 
 
-def test_a_file_of_something_else_is_thrown_away(tmp_path):
+def test_a_file_that_is_not_a_database_is_deleted(tmp_path):
     store = Store(tmp_path, MANY)
     store.path.write_bytes(b"this is no database, but long enough to be taken for one\n" * 100)
     assert store.get(b"a") is None
@@ -49,7 +49,7 @@ def test_a_file_of_something_else_is_thrown_away(tmp_path):
 
 
 @pytest.mark.parametrize("keep", [0, 10, 100, 5000])
-def test_a_file_that_was_cut_off_is_as_one_that_is_empty(tmp_path, keep):
+def test_a_truncated_file_counts_as_empty(tmp_path, keep):
     store = Store(tmp_path, MANY)
     for number in range(20):
         put(store, f"a{number}", incompressible(number, 4000))
@@ -63,26 +63,26 @@ def test_a_file_that_was_cut_off_is_as_one_that_is_empty(tmp_path, keep):
 
 
 @pytest.mark.parametrize("column", ["content", "label", "checksum", "kind", "version"])
-def test_a_damaged_answer_is_dropped(tmp_path, column):
+def test_a_damaged_result_is_dropped(tmp_path, column):
     store = Store(tmp_path, MANY)
     put(store, "a")
     put(store, "b")
     with contextlib.closing(sqlite3.connect(store.path)) as database, database:
-        database.execute(f"UPDATE answers SET {column} = 'x' || {column} WHERE label = 'a'")  # noqa: S608
+        database.execute(f"UPDATE results SET {column} = 'x' || {column} WHERE label = 'a'")  # noqa: S608
     assert store.get(b"a") is None
     assert names(store) == ["b"]
     assert store.get(b"b") is not None
 
 
-def test_an_answer_under_the_key_of_another_is_dropped(tmp_path):
+def test_a_result_under_another_key_is_dropped(tmp_path):
     store = Store(tmp_path, MANY)
     put(store, "a")
     with contextlib.closing(sqlite3.connect(store.path)) as database, database:
-        database.execute("UPDATE answers SET key = ?", (b"b",))
+        database.execute("UPDATE results SET key = ?", (b"b",))
     assert store.get(b"b") is None
 
 
-def test_bits_that_flip_anywhere_are_never_given(tmp_path):
+def test_a_flipped_bit_is_never_returned(tmp_path):
     store = Store(tmp_path, MANY)
     answers = {f"a{number}": incompressible(number, 900) for number in range(8)}
     for name, content in answers.items():
@@ -113,7 +113,7 @@ def test_the_oldest_leave_first(tmp_path, monkeypatch):
     assert names(store) == ["d", "a", "c"]
 
 
-def test_what_is_larger_than_all_there_may_be_is_not_kept(tmp_path):
+def test_a_result_above_the_size_limit_is_not_stored(tmp_path):
     store = Store(tmp_path, 10_000)
     put(store, "small")
     put(store, "large", os.urandom(20_000))
@@ -124,7 +124,7 @@ def test_the_file_does_not_grow_past_its_bound(tmp_path):
     store = Store(tmp_path, 100_000)
     for number in range(200):
         put(store, f"a{number}", os.urandom(5000))
-    assert sum(answer.bytes for answer in store.answers()) <= 100_000
+    assert sum(answer.bytes for answer in store.list_results()) <= 100_000
     assert store.path.stat().st_size < 200_000
 
 
@@ -134,13 +134,13 @@ def test_pruned_and_cleared(tmp_path):
         put(store, name, os.urandom(50_000))
     size = store.path.stat().st_size
     with contextlib.closing(sqlite3.connect(store.path)) as database, database:
-        database.execute("UPDATE answers SET used = 5.0 WHERE label = 'a'")
+        database.execute("UPDATE results SET last_used = 5.0 WHERE label = 'a'")
     store.prune(10.0)
     assert sorted(names(store)) == ["b", "c"]
     assert store.path.stat().st_size < size
     store.prune(10.0, 60_000)
     assert len(names(store)) == 1
-    store.path.with_name("answers-1.sqlite3").touch()
+    store.path.with_name("results-0.sqlite3").touch()
     store.clear()
     store.clear()
     assert names(store) == []
@@ -148,7 +148,7 @@ def test_pruned_and_cleared(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path):
+def test_an_unwritable_folder_is_ignored(tmp_path):
     store = Store(tmp_path, MANY)
     put(store, "a")
     store.path.chmod(0o400)
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path):
 
 
 @pytest.mark.parametrize("folder", ["/dev/null/none", "/proc/none"])
-def test_a_folder_that_cannot_be_made_is_no_trouble(folder):
+def test_a_folder_that_cannot_be_created_is_ignored(folder):
     from pathlib import Path
 
     store = Store(Path(folder), MANY)
@@ -194,7 +194,7 @@ def test_a_full_disk_loses_nothing_that_was_there(tmp_path):
 
 
 def test_a_file_that_another_holds_is_not_waited_for_long(tmp_path, monkeypatch):
-    monkeypatch.setattr("netscope.cache.store._WAIT_S", 0.05)
+    monkeypatch.setattr("netscope.cache.store._TIMEOUT_S", 0.05)
     store = Store(tmp_path, MANY)
     put(store, "a")
     with contextlib.closing(sqlite3.connect(store.path, isolation_level=None)) as database:
@@ -218,10 +218,10 @@ for turn in range(25):
 """
 
 
-def test_a_table_of_another_kind_is_thrown_away(tmp_path):
+def test_a_database_with_another_table_is_deleted(tmp_path):
     store = Store(tmp_path, MANY)
     with contextlib.closing(sqlite3.connect(store.path)) as database, database:
-        database.execute("CREATE TABLE answers (other TEXT)")
+        database.execute("CREATE TABLE results (other TEXT)")
     assert store.get(b"a") is None
     put(store, "a")
     put(store, "a")
@@ -230,27 +230,27 @@ def test_a_table_of_another_kind_is_thrown_away(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    ["used = 'abc'", "made = NULL", "bytes = 'q'", "bytes = 4611686018427387904", "label = x'ff'"]
-    + [f"{column} = {time}" for column in ("made", "used") for time in ("1e300", "-1e300", "9e999", "-1.0")],
+    ["last_used = 'abc'", "created = NULL", "bytes = 'q'", "bytes = 4611686018427387904", "label = x'ff'"]
+    + [f"{column} = {time}" for column in ("created", "last_used") for time in ("1e300", "-1e300", "9e999", "-1.0")],
 )
 def test_rows_that_make_no_sense_are_left_out_and_pruned(tmp_path, change):
     store = Store(tmp_path, 10_000)
     for name in "abc":
         put(store, name)
     with contextlib.closing(sqlite3.connect(store.path)) as database, database:
-        database.execute(f"UPDATE answers SET {change} WHERE key < CAST('c' AS BLOB)")  # noqa: S608
+        database.execute(f"UPDATE results SET {change} WHERE key < CAST('c' AS BLOB)")  # noqa: S608
     assert names(store) == ["c"]
     put(store, "d")
     store.prune(0.0)
     assert sorted(names(store)) == ["c", "d"]
     with contextlib.closing(sqlite3.connect(store.path)) as database:
-        assert database.execute("SELECT COUNT(*) FROM answers").fetchone() == (2,)
+        assert database.execute("SELECT COUNT(*) FROM results").fetchone() == (2,)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="nobody owns files there")
 @pytest.mark.parametrize("what", ["folder", "file"])
 @pytest.mark.parametrize("mode", [0o020, 0o002])
-def test_what_others_may_write_to_is_not_used(tmp_path, what, mode):
+def test_a_cache_that_others_can_write_to_is_not_used(tmp_path, what, mode):
     store = Store(tmp_path / "cache", MANY)
     put(store, "a")
     path = store.path if what == "file" else store.path.parent
@@ -258,21 +258,21 @@ def test_what_others_may_write_to_is_not_used(tmp_path, what, mode):
     path.chmod(before | mode)
     put(store, "b")
     assert store.get(b"a") is None
-    for action in (store.answers, lambda: store.prune(0.0)):
-        with pytest.raises(StoreError, match=f"{path}: others may write to it; chmod go-w"):
+    for action in (store.list_results, lambda: store.prune(0.0)):
+        with pytest.raises(StoreError, match=f"{path}: other users can write to it; run chmod go-w"):
             action()
     path.chmod(before)
     assert names(store) == ["a"]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="nobody owns files there")
-def test_what_belongs_to_another_is_not_used(tmp_path, monkeypatch):
+def test_a_cache_of_another_user_is_not_used(tmp_path, monkeypatch):
     store = Store(tmp_path, MANY)
     put(store, "a")
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert store.get(b"a") is None
-    with pytest.raises(StoreError, match=f"{tmp_path}: it is not yours"):
-        store.answers()
+    with pytest.raises(StoreError, match=f"{tmp_path}: it does not belong to you"):
+        store.list_results()
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="nobody owns files there")
@@ -284,8 +284,8 @@ def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path):
     put(store, "b")
     assert store.get(b"a") is None
     assert names(other) == ["a"]
-    with pytest.raises(StoreError, match="it is not yours"):
-        store.answers()
+    with pytest.raises(StoreError, match="it does not belong to you"):
+        store.list_results()
     store.path.unlink()
     store.path.symlink_to(tmp_path / "nowhere")
     put(store, "b")

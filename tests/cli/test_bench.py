@@ -89,7 +89,7 @@ QUESTIONS = {
     "self-test": (("lenet5", "--selftest"), 2, "takes no architecture"),
     "format": (("lenet5", "-f", "yaml"), 2, "there is no format 'yaml'"),
     "no earlier run": (("lenet5", "--compare", "no.json"), 2, "there is no file 'no.json'"),
-    "not a report": (("lenet5", "--compare", "my.py"), 2, "this is not a saved netscope result"),
+    "not a report": (("lenet5", "--compare", "my.py"), 2, "not a saved netscope result"),
     "unknown name": (("resnt50",), 2, "did you mean resnet50"),
     "dtype that the device lacks": (("lenet5", "--dtype", "tf32", "--device", "cpu"), 3, "the CPU has fp32, bf16"),
     "wrong input": (("lenet5", "-i", "1x3x28x28"), 2, "expects 1 input channel and got 3"),

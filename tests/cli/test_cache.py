@@ -56,7 +56,7 @@ class Netscope:
         return first
 
     def kept(self):
-        return json.loads(self.run("cache", "--format", "json")[0].stdout)["answers"]
+        return json.loads(self.run("cache", "--format", "json")[0].stdout)["results"]
 
 
 @pytest.fixture
@@ -296,7 +296,7 @@ def test_the_cache_is_shown_pruned_and_cleared(netscope):
     pruned = json.loads(netscope.run("cache", "prune", "--max-size", f"{size:f}", "--format", "json")[0].stdout)
     assert pruned["removed"] == 1
     cleared = json.loads(netscope.run("cache", "clear", "--format", "json")[0].stdout)
-    assert (cleared["removed"], cleared["answers"]) == (1, [])
+    assert (cleared["removed"], cleared["results"]) == (1, [])
     assert list(netscope.cache.iterdir()) == []
 
 
@@ -316,7 +316,7 @@ def test_what_the_cache_does_not_do_is_said(netscope, arguments, said):
 
 def test_a_cache_that_cannot_be_read_is_said_where_it_was_asked_for(netscope):
     netscope.cache.mkdir()
-    (netscope.cache / "answers-2.sqlite3").mkdir()
+    (netscope.cache / "results-1.sqlite3").mkdir()
     finished, _ = netscope.run("cache")
     assert finished.returncode == 2
     assert "cannot be used" in finished.stderr
@@ -329,5 +329,5 @@ def test_a_cache_that_others_may_write_to_is_said_where_it_was_asked_for(netscop
     for action in ("show", "prune"):
         finished, _ = netscope.run("cache", action)
         assert finished.returncode == 2
-        assert f"the cache cannot be used: {netscope.cache}: others may write to it" in finished.stderr
+        assert f"the cache cannot be used: {netscope.cache}: other users can write to it" in finished.stderr
     assert list(netscope.cache.iterdir()) == []

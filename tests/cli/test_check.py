@@ -162,11 +162,11 @@ def test_one_architecture_by_itself(tmp_path, monkeypatch, capsys):
 
 
 QUESTIONS = {
-    ("check",): "there is no check in pyproject.toml or netscope.toml",
-    ("check", "lenet5"): "there is no check in pyproject.toml or netscope.toml",
+    ("check",): "no checks found in pyproject.toml or netscope.toml",
+    ("check", "lenet5"): "no checks found in pyproject.toml or netscope.toml",
     ("check", "a", "b", "--params", "1"): "rules given as options are for one architecture, not for 2",
     ("check", "--params", "1"): "for one architecture, not for 0",
-    ("check", "lenet5", "--params", "many"): "--params: 'many' is no whole number",
+    ("check", "lenet5", "--params", "many"): "--params: invalid number 'many'",
     ("check", "lenet5", "--params", "1", "--update"): "the lock file and --config belong to the project's checks",
     ("check", "lenet5", "--input", "1x1x28x28"): "stand in the project's file, or go with a rule",
     ("check", "lenet5", "--params", "1", "--input", "1x"): "--input '1x' is not",

@@ -43,7 +43,7 @@ def test_a_crash_an_unknown_name_and_a_pattern_go_with_others_in_one_table(capfd
     assert list(rows) == ["lenet5", "nosuchthing", "models.py:crashes", "models.py:speaks", "nin-d2l"]
     assert [row["exit_code"] for row in rows.values()] == [2, 2, 3, 0, 2]
     assert "channel" in rows["lenet5"]["error"]
-    assert "there is no architecture 'nosuchthing'" in rows["nosuchthing"]["error"]
+    assert "unknown architecture 'nosuchthing'" in rows["nosuchthing"]["error"]
     assert "killed by SIGABRT" in rows["models.py:crashes"]["error"]
     assert rows["models.py:speaks"]["params"] == 242
     assert rows["models.py:speaks"]["activations"] == ["ReLU6"]

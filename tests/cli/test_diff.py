@@ -110,8 +110,8 @@ def test_the_exit_code_says_whether_they_differ(case):
 QUESTIONS = {
     "unknown name": (("resnt50", "alexnet"), 2, "no architecture 'resnt50'; did you mean resnet50"),
     "unknown name of the second": (("lenet5", "alexnt"), 2, "did you mean alexnet"),
-    "malformed input": (("lenet5", "lenet5", "-i", "1x3xbig"), 2, "write it like 1x3x224x224"),
-    "malformed input of one": (("lenet5", "lenet5", "--input-b", "big"), 2, "write it like 1x3x224x224"),
+    "malformed input": (("lenet5", "lenet5", "-i", "1x3xbig"), 2, "e.g. 1x3x224x224"),
+    "malformed input of one": (("lenet5", "lenet5", "--input-b", "big"), 2, "e.g. 1x3x224x224"),
     "unknown order": (("lenet5", "lenet5", "--sort", "size"), 2, "the orders are order, delta, params, flops"),
     "negative depth": (("lenet5", "lenet5", "-d", "-1"), 2, "the depth must be 0 or more"),
     "unknown to ignore": (("lenet5", "lenet5", "--ignore", "biases"), 2, "no 'biases' to ignore; did you mean bias"),

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from netscope.config import find_checks, merged, read_lock, rules_from_table, write_lock
-from netscope.config.lockfile import Lock, lock_text
+from netscope.config import find_checks, parse_rules, read_lock, update_lock, write_lock
+from netscope.config.lockfile import Lock, format_lock
 from netscope.errors import ConfigError, OutputError
 from netscope.schema import COUNTING_VERSION, LockedLayer, LockedModel
 
@@ -65,7 +65,7 @@ def test_a_file_of_netscopes_own_needs_no_prefix(project, section):
     assert (path.name, only.name, only.location.line) == ("netscope.toml", "x", 1)
 
 
-def test_checks_in_two_files_are_told_instead_of_one_being_left_out(project):
+def test_checks_in_two_files_are_an_error(project):
     project(PROJECT)
     folder = project("[check.x]\nmodel = 'lenet5'\nparams = 1\n", "netscope.toml")
     with pytest.raises(ConfigError, match=r"both netscope.toml and pyproject.toml have checks"):
@@ -75,14 +75,14 @@ def test_checks_in_two_files_are_told_instead_of_one_being_left_out(project):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[chekc.b]\nmodel = 'a'\n", r"netscope.toml:1: chekc: there is no such section; did you mean check"),
-        ("[tool.netscope.chek.b]\nmodel = 'a'\n", r"netscope.toml:1: tool.netscope.chek: there is no such section"),
-        ("[check.a]\n[tool.netscope.check.b]\n", r"both under \[check\] and under \[tool.netscope.check\]"),
+        ("[chekc.b]\nmodel = 'a'\n", r"netscope.toml:1: chekc: unknown section; did you mean check"),
+        ("[tool.netscope.chek.b]\nmodel = 'a'\n", r"netscope.toml:1: tool.netscope.chek: unknown section"),
+        ("[check.a]\n[tool.netscope.check.b]\n", r"both \[check\] and \[tool.netscope.check\]"),
         ("a = " + "[" * 2000, r"netscope.toml: "),
         ("a = " + "9" * 5000, r"netscope.toml: "),
     ],
 )
-def test_a_section_that_nobody_would_read_is_told(project, text, message):
+def test_an_unknown_section_is_reported(project, text, message):
     with pytest.raises(ConfigError, match=message):
         find_checks(project(text, "netscope.toml"))
 
@@ -101,42 +101,42 @@ def test_the_file_is_found_from_below(project):
 def test_a_repository_ends_the_way_up(project):
     inner = project(PROJECT) / "repository"
     (inner / ".git").mkdir(parents=True)
-    with pytest.raises(ConfigError, match=r"there is no check in pyproject\.toml or netscope\.toml"):
+    with pytest.raises(ConfigError, match=r"no checks found in pyproject\.toml or netscope\.toml"):
         find_checks(inner)
 
 
 X = '[tool.netscope.check.x]\nmodel = "lenet5"\n'
 MISTAKES = {
-    "[tool.netscope.check.x]\nparams = 1\n": r"pyproject.toml:1: tool.netscope.check.x: model = .* has to name",
+    "[tool.netscope.check.x]\nparams = 1\n": r"pyproject.toml:1: tool.netscope.check.x: model = .* must name",
     "[tool.netscope.check.x]\nmodel = 3\nparams = 1\n": r"pyproject.toml:2: .*\.x\.model: model = ",
-    X + "parms = 1\n": r"pyproject.toml:3: .*\.x\.parms: there is no key 'parms'; did you mean params",
-    X + "params = {maximum = 1}\n": r"toml:3: .*params\.maximum: there is no bound 'maximum'; did you mean max",
-    X + "params = {}\n": r"toml:3: .*params: this has no bound; there are equal, max, min, warn, max_increase",
-    X + "params = 'lots'\n": r"toml:3: .*params: 'lots' is no whole number",
-    X + "params = true\n": r"toml:3: .*params: True is no whole number",
-    X + "params = 1.5\n": r"toml:3: .*params: 1.5 is no whole number",
-    X + "output_shape = {max = '1x2'}\n": r"toml:3: .*output_shape\.max: a shape can only be equal",
-    X + "lock = 'yes'\n": r"toml:3: .*lock: lock has to be true or false",
-    X + "params = 1\ninput = 3\n": r"toml:4: .*input: input has to be like",
-    X + "params = 1\nbatch_size = '2'\n": r"toml:4: .*batch_size: batch_size has to be a whole number",
-    X: r"toml:1: .*\.x: this check has no rule and no lock = true, so it could not fail",
-    X + "layers = 3\n": r"toml:3: .*layers: layers has to be a table",
-    X + "\n\n[tool.netscope.check.x.layers.'a.*']\nparas = 1\n": r"toml:6: .*a\.\*\.paras: there is no metric 'paras'",
-    X + "layers.a = 3\n": r"toml:3: .*layers\.a: this has to be a table of rules",
-    X + "layers.a = {}\n": r"toml:3: .*layers\.a: this has no rule",
-    "[tool.netscope]\ncheck = 3\n": r"toml:2: tool.netscope.check has to be a table of checks",
-    "[tool.netscope.check]\nx = 3\n": r"toml:2: .*check\.x: a check is a table",
+    X + "parms = 1\n": r"pyproject.toml:3: .*\.x\.parms: unknown key 'parms'; did you mean params",
+    X + "params = {maximum = 1}\n": r"toml:3: .*params\.maximum: unknown bound 'maximum'; did you mean max",
+    X + "params = {}\n": r"toml:3: .*params: missing bound; available: equal, max, min, warn, max_increase",
+    X + "params = 'lots'\n": r"toml:3: .*params: invalid number 'lots'",
+    X + "params = true\n": r"toml:3: .*params: invalid number True",
+    X + "params = 1.5\n": r"toml:3: .*params: invalid number 1.5",
+    X + "output_shape = {max = '1x2'}\n": r"toml:3: .*output_shape\.max: the bound of a shape must be equal",
+    X + "lock = 'yes'\n": r"toml:3: .*lock: lock must be true or false",
+    X + "params = 1\ninput = 3\n": r"toml:4: .*input: input must be",
+    X + "params = 1\nbatch_size = '2'\n": r"toml:4: .*batch_size: batch_size must be an integer",
+    X: r"toml:1: .*\.x: this check can never fail; add a rule or lock = true",
+    X + "layers = 3\n": r"toml:3: .*layers: layers must be a table",
+    X + "\n\n[tool.netscope.check.x.layers.'a.*']\nparas = 1\n": r"toml:6: .*a\.\*\.paras: unknown metric 'paras'",
+    X + "layers.a = 3\n": r"toml:3: .*layers\.a: this must be a table of rules",
+    X + "layers.a = {}\n": r"toml:3: .*layers\.a: this table can never fail; add a rule",
+    "[tool.netscope]\ncheck = 3\n": r"toml:2: tool.netscope.check must be a table of checks",
+    "[tool.netscope.check]\nx = 3\n": r"toml:2: .*check\.x: a check must be a table",
     "[tool\n": r"pyproject.toml: .*line 1",
 }
 
 
 @pytest.mark.parametrize("text", MISTAKES)
-def test_a_mistake_is_told_with_file_line_and_key(project, text):
+def test_a_mistake_is_reported_with_file_line_and_key(project, text):
     with pytest.raises(ConfigError, match=MISTAKES[text]):
         find_checks(project(text))
 
 
-def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path):
+def test_a_missing_or_binary_file_is_reported(tmp_path):
     with pytest.raises(ConfigError, match=r"no\.toml: No such file"):
         find_checks(tmp_path, tmp_path / "no.toml")
     (tmp_path / "pyproject.toml").write_bytes(b"a = '\xff'")
@@ -145,12 +145,12 @@ def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path):
 
 
 def test_rules_from_python_are_read_as_strictly():
-    (rule,) = rules_from_table({}, {"a.*": {"params": {"max": 3}}})
+    (rule,) = parse_rules({}, {"a.*": {"params": {"max": 3}}})
     assert (rule.pattern, rule.bound, rule.limit) == ("a.*", "max", 3)
-    with pytest.raises(ConfigError, match="there is no metric 'max_params'; did you mean params"):
-        rules_from_table({"max_params": 3})
-    with pytest.raises(ConfigError, match=r"layers.a has to be a table"):
-        rules_from_table({}, {"a": 3})
+    with pytest.raises(ConfigError, match="unknown metric 'max_params'; did you mean params"):
+        parse_rules({"max_params": 3})
+    with pytest.raises(ConfigError, match=r"layers.a must be a table"):
+        parse_rules({}, {"a": 3})
 
 
 # The lock file
@@ -182,7 +182,7 @@ def test_the_lock_file_comes_back_as_it_was(tmp_path):
 
 
 def test_the_lock_file_has_its_models_by_name_and_a_line_for_each_layer():
-    lines = lock_text(Lock(models={"b": locked_model(), "a": locked_model()})).splitlines()
+    lines = format_lock(Lock(models={"b": locked_model(), "a": locked_model()})).splitlines()
     assert [line.strip() for line in lines if line.startswith('  "')] == ['"a": {', '"b": {']
     assert sum('"path": "层"' in line for line in lines) == 4
 
@@ -197,17 +197,17 @@ def test_no_lock_file_is_an_empty_one(tmp_path):
     assert read_lock(tmp_path / "netscope.lock") == Lock(models={})
 
 
-def test_new_entries_take_the_place_of_old_ones_and_what_is_gone_goes():
+def test_new_entries_replace_old_ones_and_removed_ones_are_left_out():
     lock = Lock(models={"a": locked_model("old"), "b": locked_model(), "c": locked_model()})
-    result = merged(lock, {"a": locked_model("new")}, gone={"c"})
+    result = update_lock(lock, {"a": locked_model("new")}, removed={"c"})
     assert {name: model.model for name, model in result.models.items()} == {"a": "new", "b": "m"}
 
 
 def test_entries_of_two_counting_conventions_are_not_mixed():
     old = Lock(counting=0, models={"a": locked_model(), "b": locked_model()})
     with pytest.raises(ConfigError, match="another counting convention"):
-        merged(old, {"a": locked_model()})
-    assert merged(old, {"a": locked_model(), "b": locked_model()}).counting == COUNTING_VERSION
+        update_lock(old, {"a": locked_model()})
+    assert update_lock(old, {"a": locked_model(), "b": locked_model()}).counting == COUNTING_VERSION
 
 
 @pytest.mark.parametrize(
@@ -226,17 +226,17 @@ def test_a_lock_file_edited_into_nonsense_is_damaged(tmp_path, change):
 
 
 @pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\n", "{}", '{"netscope_lock": 1, "counting": "1", "models": {}}'])
-def test_a_damaged_lock_file_is_told(tmp_path, text):
+def test_a_damaged_lock_file_is_reported(tmp_path, text):
     path = tmp_path / "netscope.lock"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"netscope.lock is damaged .*netscope check --update"):
         read_lock(path)
 
 
-def test_a_lock_file_of_another_version_is_told(tmp_path):
+def test_a_lock_file_of_another_version_is_reported(tmp_path):
     path = tmp_path / "netscope.lock"
     path.write_text('{"netscope_lock": 9, "counting": 1, "models": {}}', encoding="utf-8")
-    with pytest.raises(ConfigError, match="is of version 9"):
+    with pytest.raises(ConfigError, match="has version 9"):
         read_lock(path)
 
 

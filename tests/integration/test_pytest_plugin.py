@@ -91,9 +91,9 @@ SENTENCES = {
     "test_too_many_by_the_markers_rules": "23 parameters, which is 1 more than 22",
     "test_too_many_in_a_layer": "1: 8 parameters, which is 1 more than 7",
     "test_that_checks_nothing": "this test is marked netscope but checked nothing: name a model in the marker",
-    "test_an_unknown_metric": "netscope: parms: there is no metric 'parms'; did you mean params?; there are params, ",
+    "test_an_unknown_metric": "netscope: parms: unknown metric 'parms'; did you mean params?; available: params, ",
     "test_an_unknown_pattern": "features.*",
-    "test_an_unknown_model": "netscope: there is no architecture 'lenet6'; did you mean lenet5",
+    "test_an_unknown_model": "netscope: unknown architecture 'lenet6'; did you mean lenet5",
     "test_no_rule": "netscope: there is no rule and no lock=True, so this check could not fail",
 }
 

@@ -1,4 +1,4 @@
-"""Results to JSON and back, and what is refused."""
+"""Results to JSON and back, and errors for other JSON."""
 
 import json
 from dataclasses import replace
@@ -34,13 +34,16 @@ REFUSED = {
     "not an object": ("[1]", "no 'schema_version'"),
     "someone else's": ('{"a": 1}', "no 'schema_version'"),
     "newer": ('{"schema_version": 99, "kind": "Summary"}', "schema version 99"),
-    "another kind": (f'{{"schema_version": {SCHEMA_VERSION}, "kind": "Listing"}}', "is a 'Listing', not a 'Summary'"),
+    "another kind": (
+        f'{{"schema_version": {SCHEMA_VERSION}, "kind": "Listing"}}',
+        "expected a saved Summary, got 'Listing'",
+    ),
     "incomplete": (f'{{"schema_version": {SCHEMA_VERSION}, "kind": "Summary"}}', "damaged: .*architecture"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_no_summary_is_refused_with_the_reason(case):
+def test_anything_but_a_summary_is_refused_with_the_reason(case):
     text, message = REFUSED[case]
     with pytest.raises(SavedResultError, match=message):
         Summary.from_json(text)

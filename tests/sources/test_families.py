@@ -1,4 +1,4 @@
-"""Where architectures come from."""
+"""The origins of architecture families."""
 
 import re
 
@@ -6,14 +6,14 @@ import pytest
 
 from netscope import sources
 from netscope.schema import Architecture
-from netscope.sources.families import FAMILIES, origin_of_family
+from netscope.sources.families import FAMILIES, find_family_origin
 from netscope.zoo.catalog import BUILT_INS
 
 models = pytest.importorskip("torchvision.models")
 
 
 def test_every_torchvision_model_has_a_family():
-    assert [name for name in models.list_models() if origin_of_family(name) is None] == []
+    assert [name for name in models.list_models() if find_family_origin(name) is None] == []
 
 
 # From the papers' first versions: VGG 1409.1556, GoogLeNet 1409.4842, ResNet 1512.03385, DenseNet 1608.06993, …
@@ -47,15 +47,15 @@ def test_every_torchvision_model_has_a_family():
         ("swin_v2_t", 2021, "cosine"),
         ("swinv2_tiny_window8_256", 2021, "cosine"),
         ("swin3d_t", 2021, "over time"),
-        ("convnext_tiny", 2022, "modernised"),
-        ("convnextv2_tiny", 2023, "normalisation"),
+        ("convnext_tiny", 2022, "modernized"),
+        ("convnextv2_tiny", 2023, "normalization"),
         ("maskrcnn_resnet50_fpn", 2017, "masks"),
         ("fcn_resnet50", 2014, "pixel"),
         ("raft_small", 2020, "flow"),
     ],
 )
 def test_known_origins(name, year, idea):
-    origin = origin_of_family(name)
+    origin = find_family_origin(name)
     assert origin.year == year
     assert origin.paper.endswith(str(year))
     assert idea in origin.idea
@@ -65,7 +65,7 @@ def test_known_origins(name, year, idea):
     "name", ["nosuchnet", "myresnet50", "vit_base_patch16_rope_224", "resnet51q", "resnet50t", "resnet50s", "test_vit"]
 )
 def test_a_name_whose_origin_is_not_sure_has_none(name):
-    assert origin_of_family(name) is None
+    assert find_family_origin(name) is None
 
 
 NOT_IN_THE_OLDEST = {"beit3_", "fasternet_", "shvit_", "starnet_", "swiftformer_"}
@@ -86,12 +86,12 @@ def test_an_idea_is_a_few_words():
 
 
 def of(source, name):
-    return sources.origin_of(Architecture(spec=name, source=source, name=name, options={}, description=""))
+    return sources.find_origin(Architecture(spec=name, source=source, name=name, options={}, description=""))
 
 
 def test_a_saved_architecture_is_known_by_source_and_name(no_torch):
-    assert of("torchvision", "vgg11") == origin_of_family("vgg11")
+    assert of("torchvision", "vgg11") == find_family_origin("vgg11")
     assert of("timm", "convnext_tiny.in12k").year == 2022
     assert of("built-in", "lenet5").year == BUILT_INS["lenet5"].year == 1998
     assert of("python", "vgg11") is of("built-in", "gone") is None
-    no_torch("from netscope.sources import origin_of; from netscope.sources.families import origin_of_family")
+    no_torch("from netscope.sources import find_origin; from netscope.sources.families import find_family_origin")

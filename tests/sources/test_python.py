@@ -1,4 +1,4 @@
-"""Python objects: files and modules, as people have them."""
+"""Python objects in files and modules, as users write them."""
 
 import sys
 from textwrap import dedent
@@ -66,7 +66,7 @@ def test_a_class_a_function_or_an_instance_in_a_file(name, params):
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_class_says_what_it_is_in_its_docstring():
+def test_the_docstring_of_a_class_is_its_description():
     assert netscope.summarize("my.py:Net", (2, 3)).architecture.description == "A small net."
 
 
@@ -148,24 +148,24 @@ def test_two_files_of_one_name_are_two_files(folder):
 
 
 WRONG = {
-    "nofile.py:Net": (UnknownNameError, "no Python file 'nofile.py'"),
+    "nofile.py:Net": (UnknownNameError, "Python file 'nofile.py' not found"),
     "my.py:Nett": (UnknownNameError, "my.py does not define 'Nett'; did you mean Net"),
-    "my.py": (UsageError, "type my.py:Net"),
-    "my.py:number": (BuildError, "number is of type int, not an nn.Module"),
-    "my.py:raises": (BuildError, "could not be built: ValueError: no such depth"),
-    "my.py:gives_nothing": (BuildError, "gives a NoneType, not a torch.nn.Module"),
-    "my.py:needs": (UsageError, "missing a required argument: 'depth'; its arguments.* are depth"),
-    "my.py:Net@depth=3": (UsageError, "unexpected keyword argument 'depth'; its arguments.* are width, bias"),
-    "my.py:instance@width=3": (UsageError, "takes no @ arguments"),
-    "no_such_package:Net": (UnknownNameError, "no Python module 'no_such_package'"),
-    "torch.nothing:Net": (UnknownNameError, r"no Python module 'torch\.nothing'"),
+    "my.py": (UsageError, "use e.g. my.py:Net"),
+    "my.py:number": (BuildError, "number must be an nn.Module, a class or a function, not int"),
+    "my.py:raises": (BuildError, "failed to build my.py:raises: ValueError: no such depth"),
+    "my.py:gives_nothing": (BuildError, "must return a torch.nn.Module, not a NoneType"),
+    "my.py:needs": (UsageError, "missing a required argument: 'depth'; available options .*: depth"),
+    "my.py:Net@depth=3": (UsageError, "unexpected keyword argument 'depth'; available options .*: width, bias"),
+    "my.py:instance@width=3": (UsageError, "takes no @ options"),
+    "no_such_package:Net": (UnknownNameError, "Python module 'no_such_package' not found"),
+    "torch.nothing:Net": (UnknownNameError, r"Python module 'torch\.nothing' not found"),
     "bad_syntax.py:Net": (BuildError, r"bad_syntax\.py, line 1"),
     "bad_import.py:Net": (BuildError, r"importing bad_import\.py raised ModuleNotFoundError"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_with_a_python_object_is_said(folder, name):
+def test_a_wrong_python_object_is_reported(folder, name):
     (folder / "bad_syntax.py").write_text("def (:\n")
     (folder / "bad_import.py").write_text("import no_such_package\n")
     kind, message = WRONG[name]
@@ -174,12 +174,12 @@ def test_what_is_wrong_with_a_python_object_is_said(folder, name):
 
 
 @pytest.mark.usefixtures("folder")
-def test_without_an_input_the_parameters_of_forward_are_told():
+def test_without_an_input_the_parameters_of_forward_are_reported():
     with pytest.raises(InputError, match=r"my.py:Net has no default input, and its forward takes \(x\): give one"):
         netscope.summarize("my.py:Net")
 
 
-def test_a_module_can_say_itself_what_it_takes(folder):
+def test_a_module_can_define_its_example_input(folder):
     (folder / "lightning.py").write_text(
         "import torch\n"
         + dedent(NET).replace("super().__init__()", "super().__init__(); self.example_input_array = torch.zeros(7, 3)")

@@ -1,4 +1,4 @@
-"""Which source a name belongs to, and what is said of a name that none has."""
+"""The source of a name, and the error for an unknown name."""
 
 import importlib.metadata
 from importlib.metadata import EntryPoint
@@ -21,24 +21,24 @@ def test_a_plain_name_is_looked_for_in_the_built_ins_first():
 
 
 UNKNOWN = {
-    "alexnet-papr": "no architecture 'alexnet-papr'; did you mean alexnet-paper",
+    "alexnet-papr": "unknown architecture 'alexnet-papr'; did you mean alexnet-paper",
     "resnt50": "did you mean resnet50",
     "ResNet50": "did you mean resnet50",
-    "qqqqqqq": "netscope list shows what there is",
-    "tochvision/resnet18": "no source 'tochvision'; the sources are built-in, .*did you mean torchvision",
-    "torchvision/resnet19": "torchvision has no 'resnet19'; did you mean resnet1",
-    "built-in/resnet18": "built-in has no 'resnet18'",
+    "qqqqqqq": "run `netscope list` to see all names",
+    "tochvision/resnet18": "unknown source 'tochvision'; did you mean torchvision.*; available sources: built-in, ",
+    "torchvision/resnet19": "unknown architecture 'resnet19' in source 'torchvision'; did you mean resnet1",
+    "built-in/resnet18": "unknown architecture 'resnet18' in source 'built-in'",
 }
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
-def test_an_unknown_name_is_answered_with_the_closest(name):
+def test_an_unknown_name_suggests_the_closest(name):
     with pytest.raises(UnknownNameError, match=UNKNOWN[name]):
         sources.resolve(name)
 
 
 OPTIONS = {
-    "alexnet@classes=10": "its arguments, given as @key=value,key=value, are num_classes, dropout",
+    "alexnet@classes=10": r"available options \(@key=value,key=value\): num_classes, dropout",
     "resnet18@foo_bar=1,weights=DEFAULT": "without weights",
     "alexnet@num_classes=10,num_classes=11": "twice",
 }
@@ -108,7 +108,7 @@ def test_a_source_that_cannot_be_loaded_is_named(monkeypatch):
         "importlib.metadata.entry_points",
         lambda **asked: [entry] if asked == {"group": "netscope.sources"} else real(**asked),
     )
-    with pytest.raises(BuildError, match="the source 'broken' could not be loaded: ModuleNotFoundError"):
+    with pytest.raises(BuildError, match="failed to load the source 'broken': ModuleNotFoundError"):
         sources.resolve("broken/net")
 
 
@@ -120,7 +120,7 @@ def test_the_built_ins_work_while_torchvision_does_not(monkeypatch, error):
     monkeypatch.setattr(TorchvisionSource, "names", fail)
     monkeypatch.setattr(TorchvisionSource, "listing", fail)
     assert netscope.summarize("lenet5").totals.params == 61_706
-    with pytest.raises(type(error), match=f"'resnet50' is not built in, and {error}"):
+    with pytest.raises(type(error), match=f"'resnet50' is not a built-in architecture, and {error}"):
         sources.resolve("resnet50")
     listing = netscope.list_architectures("*")
     shown = {entry.source for entry in listing.architectures}

@@ -50,7 +50,7 @@ MORE_THAN_COMPUTING = {
     "a method by name": (first('_x = getattr("pwned", "from_file")(True, 10)'), "it uses from_file"),
     "another library's op": (first('_x = ops.image.write_file("pwned", input)'), "it uses image.write_file"),
     "in a nested block": (first('if True:\n      torch.save(3, "pwned")'), "it uses aten.save"),
-    "a function of Python": (first("_x = ^print()(input)"), "cannot be read"),
+    "a function of Python": (first("_x = ^print()(input)"), "cannot be parsed"),
     "a loop while it is loaded": (loading("while True:", "  pass"), "__setstate__ of Sequential does more"),
     "memory while it is loaded": (loading("self.w = torch.zeros([100])"), "__setstate__ of Sequential does more"),
     "all of torch by another name": (
@@ -134,7 +134,7 @@ def test_a_bomb_among_the_code_is_refused(folder):
     scripted(folder / "net.pt", lambda code: code)
     with zipfile.ZipFile(folder / "net.pt", "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("whole/code/zeros.py", bytes(2**27))
-    with pytest.raises(BuildError, match="is compressed, which torch's are not"):
+    with pytest.raises(BuildError, match="is compressed, unlike in torch's archives"):
         netscope.summarize("net.pt", (2, 4))
 
 
@@ -151,5 +151,5 @@ def test_two_members_that_torch_takes_for_one_are_refused(folder):
     scripted(folder / "net.pt", lambda code: code)
     with zipfile.ZipFile(folder / "net.pt", "a") as archive:
         archive.writestr(archive.namelist()[0].upper(), "")
-    with pytest.raises(BuildError, match="there twice"):
+    with pytest.raises(BuildError, match="duplicate name"):
         netscope.summarize("net.pt", (2, 4))

@@ -1,4 +1,4 @@
-"""timm's architectures: by their prefix, with their own input, without the network."""
+"""timm's architectures by prefix, with their default input and without the network."""
 
 import socket
 import sys
@@ -68,16 +68,16 @@ def test_a_tag_sets_the_number_of_classes():
 
 
 WRONG = {
-    "timm/resnet51": (UnknownNameError, "timm has no 'resnet51'; did you mean resnet5"),
+    "timm/resnet51": (UnknownNameError, "unknown architecture 'resnet51' in source 'timm'; did you mean resnet5"),
     "levit_conv_128s": (UnknownNameError, "did you mean timm/levit_conv_128s?"),
-    "timm/resnet18.nope": (UnknownNameError, "timm's resnet18 has no weights tagged 'nope'; its tags are .*a1_in1k"),
-    "timm/resnet18@pretrained=True": (UsageError, "without weights; leave pretrained out"),
+    "timm/resnet18.nope": (UnknownNameError, "unknown tag 'nope' for timm/resnet18; available tags: .*a1_in1k"),
+    "timm/resnet18@pretrained=True": (UsageError, "without weights; remove pretrained"),
     "timm/resnet18@foo=1": (UsageError, "unexpected keyword argument 'foo'"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_timm_does_not_have_is_said(name):
+def test_an_unknown_timm_name_tag_or_option_is_reported(name):
     error, message = WRONG[name]
     with pytest.raises(error, match=message):
         netscope.summarize(name)
@@ -89,7 +89,7 @@ def test_names_are_listed_with_their_source_before_them():
     assert all(name.startswith("timm/resnet50") for name in names)
 
 
-def test_without_timm_one_is_told_what_to_install(monkeypatch):
+def test_a_missing_timm_is_reported_with_the_extra_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'netscope\[timm\]'"):
         sources.resolve("timm/resnet50")

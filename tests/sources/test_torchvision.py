@@ -73,7 +73,7 @@ def test_a_default_input_follows_the_size_that_the_model_was_built_for():
     assert netscope.summarize("vit_b_16@image_size=384").inputs[0].shape == (1, 3, 384, 384)
 
 
-def test_what_torchvision_sets_for_its_weights_is_shown_and_can_be_set_otherwise():
+def test_options_of_the_default_weights_are_shown_and_can_be_overridden():
     assert netscope.summarize("googlenet").architecture.options == {"aux_logits": False}
     with_auxiliary = netscope.summarize("googlenet@aux_logits=True")
     assert with_auxiliary.totals.params > published("googlenet")["num_params"]

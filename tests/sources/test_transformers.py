@@ -124,27 +124,27 @@ def test_a_saved_configuration_is_built(path, blocks):
 
 WRONG = {
     "hf/gtp2": (UnknownNameError, "did you mean gpt2"),
-    "hf/meta-llama/Llama-3.1-8B": (UnknownNameError, "netscope does not download"),
-    "hf/gpt2@n_layers=2": (UsageError, "GPT2Config has no 'n_layers'; did you mean n_layer"),
-    "hf/gpt2@head=object-detection": (UsageError, "its heads are causal-lm, .*base"),
-    "hf/gpt2@head=1": (UsageError, "its heads are causal-lm"),
-    "hf/gpt2@head=GPT2Config": (UsageError, "has no model class 'GPT2Config'"),
-    "hf/broken.json": (UsageError, "broken.json is no configuration"),
-    "hf/remote.json": (UsageError, "does not run the code that a configuration points to"),
+    "hf/meta-llama/Llama-3.1-8B": (UnknownNameError, "netscope never downloads"),
+    "hf/gpt2@n_layers=2": (UsageError, "unknown option 'n_layers' for GPT2Config; did you mean n_layer"),
+    "hf/gpt2@head=object-detection": (UsageError, "available heads: causal-lm, .*base"),
+    "hf/gpt2@head=1": (UsageError, "available heads: causal-lm"),
+    "hf/gpt2@head=GPT2Config": (UsageError, "unknown model class 'GPT2Config'"),
+    "hf/broken.json": (UsageError, "broken.json is not a valid configuration"),
+    "hf/remote.json": (UsageError, "never runs code that a configuration refers to"),
 }
 
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("name", WRONG)
-def test_what_cannot_be_built_is_said(name):
+def test_an_impossible_configuration_is_reported(name):
     error, message = WRONG[name]
     with pytest.raises(error, match=message):
         netscope.summarize(name)
 
 
 LENGTHS = {
-    ("hf/gpt2", 1025): (InputError, "GPT2LMHeadModel has positions for 1024 tokens"),
-    ("hf/vit", 8): (UsageError, "takes no tokens"),
+    ("hf/gpt2", 1025): (InputError, "GPT2LMHeadModel has positions for at most 1024 tokens"),
+    ("hf/vit", 8): (UsageError, "does not take tokens"),
     ("lenet5", 8): (UsageError, "has no token sequences of its own"),
     ("hf/gpt2", 0): (UsageError, "at least 1"),
 }
@@ -157,7 +157,7 @@ def test_a_length_that_does_not_fit_is_refused(name, length):
         netscope.summarize(name, seq_len=length)
 
 
-def test_without_transformers_one_is_told_what_to_install(monkeypatch):
+def test_a_missing_transformers_is_reported_with_the_extra_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'netscope\[transformers\]'"):
         sources.resolve("hf/gpt2")
@@ -178,7 +178,7 @@ def test_transformers_keeps_its_verbosity():
         ("voxtral_realtime_text", "Could not find VoxtralRealtimeTextModel"),
     ],
 )
-def test_what_transformers_cannot_make_alone_is_said(name, sentence):
+def test_a_type_without_a_model_is_reported(name, sentence):
     if name not in pytest.importorskip("transformers").CONFIG_MAPPING:
         pytest.skip(f"this transformers has no {name}")
     with pytest.raises(NetscopeError, match=sentence):

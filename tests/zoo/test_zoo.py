@@ -1,4 +1,4 @@
-"""Every built-in against the figures of ``data/expected.json``, layer by layer."""
+"""Compares every built-in architecture with ``data/expected.json``, layer by layer."""
 
 import json
 from pathlib import Path

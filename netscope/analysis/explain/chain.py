@@ -3,7 +3,7 @@
 from math import prod
 
 from netscope.analysis.explain.formatting import by, product_text
-from netscope.schema import Derivation, Summary, without_batch
+from netscope.schema import Derivation, Summary, drop_batch_dimension
 
 MOST_STEPS = 20
 """Modules between the maps and the layer that only pass them on: a flattening, a dropout."""
@@ -23,7 +23,7 @@ def flattened_size(summary: Summary) -> Derivation | None:
         if source is None or prod(shape[1:]) != features:
             return None
         if len(shape) > 2:  # noqa: PLR2004 - (N, C, …)
-            maps = without_batch(shape)
+            maps = drop_batch_dimension(shape)
             return Derivation(
                 quantity="first fully connected layer",
                 rule="C·H·W",

@@ -4,7 +4,7 @@ from math import prod
 
 from netscope.analysis.explain.formatting import times
 from netscope.analysis.explain.parameters import GATES, has_bias, kernel_of
-from netscope.schema import Derivation, LayerRow, without_batch
+from netscope.schema import Derivation, LayerRow, drop_batch_dimension
 
 Found = tuple[str, str, int] | None
 
@@ -44,7 +44,7 @@ def _convolution(row: LayerRow) -> Found:
     each = (*kernel_of(row), (after if is_transposed else before) // parts)
     symbols = "each input × K·K·C_out" if is_transposed else "each output × K·K·C_in"
     rule = symbols + ("/groups" if parts > 1 else "")
-    return rule, f"{times(without_batch(places))} × {times(each)}", prod(places) * prod(each)
+    return rule, f"{times(drop_batch_dimension(places))} × {times(each)}", prod(places) * prod(each)
 
 
 def _linear(row: LayerRow) -> Found:
@@ -54,7 +54,7 @@ def _linear(row: LayerRow) -> Found:
     places = row.output_shapes[0][:-1]
     figures = times((before, after))
     if prod(places) > 1:
-        figures = f"{times(without_batch(places))} × {figures}"
+        figures = f"{times(drop_batch_dimension(places))} × {figures}"
     return "each place × in·out" if prod(places) > 1 else "in·out", figures, prod(places) * before * after
 
 

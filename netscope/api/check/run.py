@@ -59,7 +59,7 @@ def check(
     """
     if not isinstance(rules or {}, Mapping):
         raise UsageError(f"rules are a dict like {{'params': {{'max': '26M'}}}}, not {rules!r}")
-    found = config.rules_from_table(rules or {}, layers)
+    found = config.parse_rules(rules or {}, layers)
     if not found:
         raise UsageError("there is no rule, so this check could not fail: give one, like {'params': {'max': '26M'}}")
     if any(rule.bound == "max_increase" for rule in found):
@@ -94,7 +94,7 @@ def check_for_test(
     name = f"{NAMED_BY_TEST}{rest.pop('name')}" if "name" in rest else name
     options = {key: rest.pop(key) for key in config.OPTIONS if key in rest}
     location = Location(file="", line=None, key=name)
-    rules = config.rules_from_table(rest, layers)
+    rules = config.parse_rules(rest, layers)
     spec = model if isinstance(model, str) else type(model).__name__
     request = CheckRequest(name=name, model=spec, options={}, rules=rules, lock=lock, location=location)
     if not rules and not lock:
@@ -113,7 +113,7 @@ def update_lock(folder: Path, updates: Mapping[str, LockedModel]) -> None:
         OutputError: it cannot be written.
     """
     path = folder / config.LOCK_NAME
-    config.write_lock(path, config.merged(config.read_lock(path), updates))
+    config.write_lock(path, config.update_lock(config.read_lock(path), updates))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +190,7 @@ def plan_by_itself(
     if how.get("update") or file is not None:
         raise UsageError("the lock file and --config belong to the project's checks: leave the rules out")
     parse_inputs(inputs)
-    request = config.request_from_options(names[0], inputs, options, rules)
+    request = config.make_check_request(names[0], inputs, options, rules)
     return CheckPlan(folder=Path.cwd(), requests=(request,), **how)
 
 
@@ -303,4 +303,4 @@ def _update(path: Path, lock: config.Lock, updates: dict[str, LockedModel], plan
     checks = {request.name for request in plan.requests}
     gone = {name for name in lock.models if plan.is_whole and name not in checks and PYTEST_SEPARATOR not in name}
     if updates or gone:
-        config.write_lock(path, config.merged(lock, updates, gone))
+        config.write_lock(path, config.update_lock(lock, updates, gone))

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from netscope.errors import NetscopeError
-from netscope.schema.codec import encoded
+from netscope.schema.codec import encode_json
 
 QUESTION = "question.json"
 FAILURE = "failure.json"
@@ -162,7 +162,7 @@ class Worker:
 
     def _send(self, message: dict[str, Any]) -> None:
         if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.write(encoded(message) + b"\n")
+            self._process.stdin.write(encode_json(message) + b"\n")
             self._process.stdin.flush()
 
     def _started(self, question: dict[str, Any]) -> "subprocess.Popen[bytes]":
@@ -178,7 +178,7 @@ class Worker:
         self.close()
         self._shared = TemporaryDirectory(prefix="netscope-")
         path = Path(self._shared.name, QUESTION)
-        path.write_bytes(encoded(question))
+        path.write_bytes(encode_json(question))
         options = ("--standalone", "--nproc-per-node", str(self._nproc), "--no-python")
         launcher = (sys.executable, "-m", "torch.distributed.run", *options)
         return self._opened(launcher, "serve_in_group", f"{str(self._folder)!r}, {str(path)!r}")

@@ -17,9 +17,9 @@ import msgspec
 
 from netscope.api.result_cache import recall_as_asked
 from netscope.api.workers.client import FAILURE, PREPARE
-from netscope.errors import NetscopeError, OutOfMemoryError, described, unexpected
+from netscope.errors import NetscopeError, OutOfMemoryError, describe_error, describe_unexpected_error
 from netscope.runtime import startup
-from netscope.schema.codec import encoded
+from netscope.schema.codec import encode_json
 
 LONGEST_MESSAGE = 1000
 
@@ -186,7 +186,7 @@ def serve_in_group(folder: str, path: str) -> None:
             "exit_code": message.get("exit_code", 3),
             "out_of_memory": out_of_memory,
         }
-        Path(path).with_name(FAILURE).write_bytes(encoded(left))
+        Path(path).with_name(FAILURE).write_bytes(encode_json(left))
     os._exit(1)  # without waiting for the others, which may wait for us
 
 
@@ -205,7 +205,7 @@ def _prepared(asked: "SimpleQueue[dict[str, Any]]", *, listens: bool = True) -> 
 
     def say(message: dict[str, Any]) -> None:
         try:
-            answers.write(encoded(message) + b"\n")
+            answers.write(encode_json(message) + b"\n")
             answers.flush()
         except BrokenPipeError:
             _leave()
@@ -238,9 +238,9 @@ def _answered(question: dict[str, Any], tell: Teller) -> dict[str, Any]:
     except NetscopeError as error:
         return {"error": _shortened(str(error)), "exit_code": error.exit_code}
     except KeyboardInterrupt as error:
-        return {"error": f"it raised {described(error)}", "exit_code": 3}
+        return {"error": f"it raised {describe_error(error)}", "exit_code": 3}
     except Exception as error:  # noqa: BLE001 - our own mistake, but the other tasks are none of it
-        return {"error": _shortened(unexpected(error)), "exit_code": 3}
+        return {"error": _shortened(describe_unexpected_error(error)), "exit_code": 3}
 
 
 def _shortened(sentence: str) -> str:

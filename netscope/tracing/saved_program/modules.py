@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netscope.errors import BuildError, InputError, NetscopeError, described
+from netscope.errors import BuildError, InputError, NetscopeError, describe_error
 from netscope.schema import PlainValue
 from netscope.schema.inputs import ForwardInputs, TensorRequest
 from netscope.schema.program import ProgramTensor, SavedProgram, TensorMeta
@@ -103,7 +103,7 @@ def program_module(program: SavedProgram) -> nn.Module:
     except NetscopeError:
         raise
     except Exception as error:  # whatever a file may say that no export does
-        raise BuildError(f"the saved program contradicts itself: {described(error)}") from error
+        raise BuildError(f"the saved program contradicts itself: {describe_error(error)}") from error
 
 
 def _program_module(program: SavedProgram) -> nn.Module:
