@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from netscope.render import numbers
-from netscope.render.bench_facts import batch_of, facts, notes, processes_text
+from netscope.render.bench_footer import batch_of, facts, notes, processes_text
 from netscope.render.document import Column, Document, Kind, NameCell, Row, Style
 from netscope.render.summary import View, summary_document
 from netscope.schema import BenchEnvironment, BenchReport, BenchResult, SelfTest

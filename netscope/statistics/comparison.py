@@ -6,7 +6,7 @@ from math import exp, hypot, log
 from typing import Literal
 
 from netscope.statistics.series import LEVEL, Estimate, mean_estimate
-from netscope.statistics.student import t_cdf, t_quantile
+from netscope.statistics.student_t import t_cdf, t_quantile
 
 Verdict = Literal["faster", "slower", "equivalent", "inconclusive"]
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import ceil, fsum, sqrt
 from statistics import median
 
-from netscope.statistics.student import NORMAL_90, NORMAL_975, t_quantile
+from netscope.statistics.student_t import NORMAL_90, NORMAL_975, t_quantile
 
 LEVEL = 0.95
 """The probability with which an interval holds the true mean."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from netscope.render import Canvas, render
-from netscope.render.bench_facts import saved_verdict, verdict
+from netscope.render.bench_footer import saved_verdict, verdict
 from netscope.schema import (
     BenchConfig,
     BenchReport,

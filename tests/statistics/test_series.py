@@ -6,7 +6,7 @@ import pytest
 
 from netscope.statistics import mean_estimate, outliers, percentile, trend
 from netscope.statistics.series import autocorrelation
-from netscope.statistics.student import t_quantile
+from netscope.statistics.student_t import t_quantile
 
 
 def autoregressive(rho, count, seed=0):

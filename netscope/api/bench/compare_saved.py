@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from netscope.api.bench.groups import environment_of
+from netscope.api.bench.request import environment_of
 from netscope.errors import UsageError
 from netscope.schema import (
     Architecture,

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from netscope.api.bench.groups import Told, fits, measure_request
 from netscope.api.bench.preflight import preflight, probe_device
+from netscope.api.bench.request import Told, fits, measure_request
 from netscope.api.workers.client import Worker, WorkerError
 from netscope.errors import OutOfMemoryError
 from netscope.schema import BenchConfig, BenchEnvironment, BenchRequest, BenchResult, PreflightResult

@@ -8,10 +8,10 @@ from typing import Any
 
 from netscope.api.bench.compare_saved import check_comparable, check_measured, compared_with
 from netscope.api.bench.executors import Executor, InProcessExecutor, SubprocessExecutor
-from netscope.api.bench.groups import Told
 from netscope.api.bench.interleaving import measured_alternately
 from netscope.api.bench.largest_batch import largest_batch
 from netscope.api.bench.plan import BenchPlan, check_plan
+from netscope.api.bench.request import Told
 from netscope.errors import DeviceError, MeasuringError, NetscopeError, OutOfMemoryError
 from netscope.runtime.torchrun_env import in_group
 from netscope.schema import (

@@ -77,7 +77,7 @@ def _bench_survey(_tell: Teller, model: str, config: Any, with_summary: bool) ->
 
 def _bench_measure(tell: Teller, request: Any) -> Any:
     """As ``measure_request``; ``{"oom": …}`` where memory does not suffice."""
-    from netscope.api.bench.groups import measure_request
+    from netscope.api.bench.request import measure_request
     from netscope.schema import BenchRequest
 
     try:
@@ -88,7 +88,7 @@ def _bench_measure(tell: Teller, request: Any) -> Any:
 
 def _bench_fits(_tell: Teller, request: Any) -> Any:
     """As ``fits``; False where memory does not suffice."""
-    from netscope.api.bench.groups import fits
+    from netscope.api.bench.request import fits
     from netscope.schema import BenchRequest
 
     try:

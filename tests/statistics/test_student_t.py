@@ -4,7 +4,7 @@ from math import atan, pi, tan
 
 import pytest
 
-from netscope.statistics.student import t_cdf, t_quantile
+from netscope.statistics.student_t import t_cdf, t_quantile
 
 TABLE = {
     (0.975, 1): 12.706,
