@@ -1,4 +1,4 @@
-"""A summary with the measured time of each module."""
+"""Adds the measured time of each module to a summary."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,25 +6,25 @@ from dataclasses import replace
 from netscope.schema import Summary
 
 
-def with_times(summary: Summary, seconds: Mapping[str, float]) -> Summary:
-    """``summary`` with each module's time, and what of it is its own: without that of its children.
+def add_layer_times(summary: Summary, seconds: Mapping[str, float]) -> Summary:
+    """Returns ``summary`` with each module's time, and its own time without its children.
 
     Args:
-        summary: of the architecture that was timed.
-        seconds: of the calls of the module at each path, its children's included.
+        summary: the summary of the timed architecture.
+        seconds: the time of each module's calls by path, including children.
     """
-    below: dict[str, float] = {}
+    children: dict[str, float] = {}
     for row in summary.rows:
         if row.path and row.path in seconds:
-            above = row.path.rpartition(".")[0]
-            while above and above not in seconds:  # a list of modules, which is not called itself
-                above = above.rpartition(".")[0]
-            below[above] = below.get(above, 0.0) + seconds[row.path]
+            parent = row.path.rpartition(".")[0]
+            while parent and parent not in seconds:  # a ModuleList is not called itself
+                parent = parent.rpartition(".")[0]
+            children[parent] = children.get(parent, 0.0) + seconds[row.path]
     rows = (
         replace(
             row,
             time_s=seconds.get(row.path),
-            own_time_s=max(seconds[row.path] - below.get(row.path, 0.0), 0.0) if row.path in seconds else None,
+            own_time_s=max(seconds[row.path] - children.get(row.path, 0.0), 0.0) if row.path in seconds else None,
         )
         for row in summary.rows
     )

@@ -1,64 +1,64 @@
-"""A request → results, in this process or in one of its own."""
+"""Runs a request in this process and returns its results."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
-from netscope.api.bench.preflight import measured_subject
+from netscope.api.bench.preflight import create_bench_model
 from netscope.schema import BenchConfig, BenchEnvironment, BenchRequest, BenchResult, DeviceLimits, PreflightResult
 
 if TYPE_CHECKING:
-    from netscope.measuring import BenchSubject, Measured, MeasuringProgress, Session
+    from netscope.measuring import BenchModel, Measurement, MeasuringProgress, SessionResult
 
-Told = dict[str, Any]
+ProgressData = dict[str, Any]
 
-_STEPS_TO_FIT = 2
-"""The second step of training has the optimizer's state beside it."""
+_TRIAL_STEPS = 2
+"""From the second training step on, memory also contains the optimizer's state."""
 
 
-def measure_request(
+def run_request(
     request: BenchRequest,
-    tell: Callable[[Told], None],
-    stopped: Callable[[], bool],
+    report_progress: Callable[[ProgressData], None],
+    is_stopped: Callable[[], bool],
     models: Sequence[Any] = (),
     inputs: Any = None,
 ) -> tuple[BenchResult, ...]:
-    """The results of a request, measured in this process.
+    """Measures a request in this process and returns the results.
 
     Args:
-        request: what to measure.
-        tell: is told how far it has come.
-        stopped: whether someone wants it to end.
-        models: the architectures, where these are modules; otherwise their names are resolved.
-        inputs: what they are run on where the request cannot say it.
+        request: the request.
+        report_progress: is called with the progress.
+        is_stopped: whether the user asked to stop.
+        models: the architectures if they are modules; otherwise the names in the request are used.
+        inputs: the inputs, if the request cannot contain them.
 
     Raises:
-        NetscopeError: as ``measuring.run_session``.
+        NetscopeError: same as ``measuring.run_session``.
     """
     from netscope import measuring, tracing
 
     config = request.config
-    whom = models or [item.spec for item in request.probed]
-    subjects: list[BenchSubject] = [
-        measured_subject(model, item, config, inputs) for model, item in zip(whom, request.probed, strict=True)
+    sources = models or [item.spec for item in request.preflights]
+    bench_models: list[BenchModel] = [
+        create_bench_model(model, item, config, inputs) for model, item in zip(sources, request.preflights, strict=True)
     ]
-    wishes = measuring.SessionOptions(
-        layers=any(item.summary is not None for item in request.probed),
+    options = measuring.SessionOptions(
+        layers=any(item.summary is not None for item in request.preflights),
         steps_per_block=request.steps_per_block,
-        tell=lambda progress: tell(_plain(progress)),
-        stopped=stopped,
+        report_progress=lambda progress: report_progress(_progress_to_dict(progress)),
+        is_stopped=is_stopped,
     )
     with tracing.process_state_restored():
-        session = measuring.run_session(subjects, config, wishes)
-    environment = measuring.environment(measuring.device_of(config), {}, request.command)
+        session = measuring.run_session(bench_models, config, options)
+    environment = measuring.collect_environment(measuring.select_device(config), {}, request.command)
     return tuple(
-        _result(request, item, measured, session, environment_of(environment, item, config))
-        for item, measured in zip(request.probed, session.measured, strict=True)
+        _create_result(request, item, measurement, session, complete_environment(environment, item, config))
+        for item, measurement in zip(request.preflights, session.measurements, strict=True)
     )
 
 
-def _plain(progress: "MeasuringProgress") -> Told:
+def _progress_to_dict(progress: "MeasuringProgress") -> ProgressData:
     return {
         "phase": progress.phase,
         "blocks": progress.blocks,
@@ -67,59 +67,61 @@ def _plain(progress: "MeasuringProgress") -> Told:
     }
 
 
-def _result(
+def _create_result(
     request: BenchRequest,
-    probed: PreflightResult,
-    measured: "Measured",
-    session: "Session",
+    preflight: PreflightResult,
+    measurement: "Measurement",
+    session: "SessionResult",
     environment: BenchEnvironment,
 ) -> BenchResult:
     config = request.config
     return BenchResult(
-        architecture=probed.architecture,
-        inputs=probed.inputs,
+        architecture=preflight.architecture,
+        inputs=preflight.inputs,
         config=config,
         environment=environment,
         status="ok",
-        work=measured.work,
-        samples=probed.samples * config.nproc,
-        warm_up=measured.warm_up,
+        work=measurement.work,
+        samples=preflight.samples * config.nproc,
+        warm_up=measurement.warm_up,
         sync_s=session.sync_s,
-        blocks=measured.blocks,
-        interleaved=len(request.probed),
-        flops=probed.flops,
-        is_lower_bound=probed.is_lower_bound,
-        bytes_moved=probed.bytes_moved,
-        device_limits=_with_datasheet(session.device_limits, environment.device, config.dtype),
-        peak_memory_bytes=measured.peak_memory_bytes,
-        copy_s=measured.copy_s,
-        resident_step_s=measured.resident_step_s,
-        has_device_sync=measured.has_device_sync,
-        no_sync_blocks=measured.no_sync_blocks,
+        blocks=measurement.blocks,
+        interleaved=len(request.preflights),
+        flops=preflight.flops,
+        is_lower_bound=preflight.is_lower_bound,
+        bytes_moved=preflight.bytes_moved,
+        device_limits=_add_datasheet(session.device_limits, environment.device, config.dtype),
+        peak_memory_bytes=measurement.peak_memory_bytes,
+        copy_s=measurement.copy_s,
+        no_copy_step_s=measurement.no_copy_step_s,
+        has_device_sync=measurement.has_device_sync,
+        no_sync_blocks=measurement.no_sync_blocks,
         telemetry=session.telemetry,
         background_load=session.background_load,
         interrupted=session.interrupted,
-        notes=probed.notes,
+        notes=preflight.notes,
         layers=None
-        if probed.summary is None or measured.layers is None
-        else analysis.with_times(probed.summary, measured.layers.seconds),
-        layer_overhead=None if measured.layers is None else measured.layers.overhead,
+        if preflight.summary is None or measurement.layers is None
+        else analysis.add_layer_times(preflight.summary, measurement.layers.seconds),
+        layer_overhead=None if measurement.layers is None else measurement.layers.overhead,
     )
 
 
-def environment_of(environment: BenchEnvironment, probed: PreflightResult, config: BenchConfig) -> BenchEnvironment:
-    """The environment with what an architecture and its configuration add to the device's."""
-    ours = {"OMP_NUM_THREADS"} if config.nproc > 1 else set()  # which we set there ourselves
+def complete_environment(
+    environment: BenchEnvironment, preflight: PreflightResult, config: BenchConfig
+) -> BenchEnvironment:
+    """Returns the environment with the source's versions and the configured threads."""
+    ignored = {"OMP_NUM_THREADS"} if config.nproc > 1 else set()  # torchrun's processes get it from netscope
     return replace(
         environment,
-        versions={**probed.versions, **environment.versions},
+        versions={**preflight.versions, **environment.versions},
         threads=config.threads or environment.threads,
-        variables={name: value for name, value in environment.variables.items() if name not in ours},
+        variables={name: value for name, value in environment.variables.items() if name not in ignored},
     )
 
 
-def _with_datasheet(device_limits: DeviceLimits | None, device: str, dtype: str) -> DeviceLimits | None:
-    sheet = analysis.datasheet_of(device)
+def _add_datasheet(device_limits: DeviceLimits | None, device: str, dtype: str) -> DeviceLimits | None:
+    sheet = analysis.find_datasheet(device)
     if sheet is None or device_limits is None:
         return device_limits
     return replace(
@@ -130,16 +132,16 @@ def _with_datasheet(device_limits: DeviceLimits | None, device: str, dtype: str)
     )
 
 
-def fits(request: BenchRequest, models: Sequence[Any] = (), inputs: Any = None) -> bool:
-    """Whether a few steps of the request's one architecture run.
+def try_steps(request: BenchRequest, models: Sequence[Any] = (), inputs: Any = None) -> bool:
+    """Runs a few steps of the request's only architecture and returns True.
 
     Raises:
-        OutOfMemoryError: they do not, for want of memory.
-        NetscopeError: they do not, for another reason.
+        OutOfMemoryError: memory ran out.
+        NetscopeError: a step failed for another reason.
     """
     from netscope import measuring
 
-    (probed,) = request.probed
-    subject = measured_subject(models[0] if models else probed.spec, probed, request.config, inputs)
-    measuring.run_steps(subject, request.config, _STEPS_TO_FIT)
+    (preflight,) = request.preflights
+    bench_model = create_bench_model(models[0] if models else preflight.spec, preflight, request.config, inputs)
+    measuring.run_steps(bench_model, request.config, _TRIAL_STEPS)
     return True
