@@ -35,14 +35,14 @@ def collect_environment(device: torch.device, versions: dict[str, str], command:
     is_cuda = device.type == "cuda"
     revision, dirty = _read_revision()
     gpu = read_gpu_properties(device) if is_cuda else None
-    found = {"python": platform.python_version(), "torch": str(torch.__version__)}
+    runtime = {"python": platform.python_version(), "torch": str(torch.__version__)}
     if is_cuda:
-        found["cuda"] = str(torch.version.cuda or torch.version.hip)
-        found["cudnn"] = str(torch.backends.cudnn.version())
+        runtime["cuda"] = str(torch.version.cuda or torch.version.hip)
+        runtime["cudnn"] = str(torch.backends.cudnn.version())
     return BenchEnvironment(
         time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         command=command,
-        versions={**versions, **found},
+        versions={**versions, **runtime},
         system=f"{platform.system()} {platform.release()}",
         cpu=cpu_name(),
         cores=cores(),

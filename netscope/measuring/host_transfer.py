@@ -85,9 +85,9 @@ class HostInputLoader:
 
 
 def _find_tensors(inputs: ForwardInputs) -> list[Tensor]:
-    found: list[Tensor] = []
-    inputs.mapped(lambda leaf: found.append(leaf) if isinstance(leaf, Tensor) else None)
-    return found
+    tensors: list[Tensor] = []
+    inputs.mapped(lambda leaf: tensors.append(leaf) if isinstance(leaf, Tensor) else None)
+    return tensors
 
 
 def _create_mover(device: torch.device) -> Callable[[Any], Any]:

@@ -45,8 +45,8 @@ def _read_status_bytes(key: str) -> int | None:
         lines = _STATUS.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return None
-    found = next((line for line in lines if line.startswith(f"{key}:")), None)
-    return int(found.split()[1]) * 1024 if found else None
+    entry = next((line for line in lines if line.startswith(f"{key}:")), None)
+    return int(entry.split()[1]) * 1024 if entry else None
 
 
 @contextmanager

@@ -253,8 +253,8 @@ def _wrap_errors(name: str, run: Callable[[], Any]) -> Any:
         raise
     except (Exception, SystemExit) as error:
         if execution_compat.is_out_of_memory(error):
-            raise OutOfMemoryError(f"{name} needs more memory than is available:  {described(error)}") from error
-        raise MeasuringError(f"a step of {name} failed:  {described(error)}") from error
+            raise OutOfMemoryError(f"{name} needs more memory than is available: {described(error)}") from error
+        raise MeasuringError(f"a step of {name} failed: {described(error)}") from error
 
 
 def _try_measure_device_limits(config: BenchConfig, device: torch.device, clock: Clock) -> DeviceLimits | None:

@@ -113,17 +113,17 @@ def apply_holm_correction(differences: Sequence[Difference]) -> tuple[Difference
     is not significant, all others get its level.
     """
     order = sorted(range(len(differences)), key=lambda position: differences[position].p_value)
-    found = list(differences)
+    corrected = list(differences)
     level = None
     for rank, position in enumerate(order):
         difference = differences[position]
         risk = 1 - difference.level
         if level is None:
             level = 1 - risk / (len(order) - rank)
-        found[position] = _at_level(difference, level)
+        corrected[position] = _at_level(difference, level)
         if difference.p_value <= 1 - level:
             level = None
-    return tuple(found)
+    return tuple(corrected)
 
 
 def _at_level(difference: Difference, level: float) -> Difference:

@@ -66,7 +66,7 @@ def check_comparable(before: BenchReport, planned: Planned, environment: BenchEn
 
 def add_saved_comparisons(before: BenchReport, report: BenchReport) -> BenchReport:
     """Returns ``report`` with comparisons with the results of the same work in ``before``."""
-    found, missing = [], []
+    comparisons, missing = [], []
     for position, result in enumerate(report.results):
         if not result.is_measured:
             continue
@@ -74,7 +74,7 @@ def add_saved_comparisons(before: BenchReport, report: BenchReport) -> BenchRepo
         if earlier is None:
             missing.append(result.architecture.title)
             continue
-        found.append(
+        comparisons.append(
             SavedComparison(
                 result=position,
                 throughput_before=earlier.throughput,
@@ -82,7 +82,7 @@ def add_saved_comparisons(before: BenchReport, report: BenchReport) -> BenchRepo
             )
         )
     notes = (f"not in the earlier run: {', '.join(dict.fromkeys(missing))}",) if missing else ()
-    return replace(report, saved=tuple(found), notes=(*report.notes, *notes))
+    return replace(report, saved=tuple(comparisons), notes=(*report.notes, *notes))
 
 
 def _find_earlier(before: BenchReport, like: PreflightResult | BenchResult, config: BenchConfig) -> BenchResult | None:

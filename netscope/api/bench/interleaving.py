@@ -47,31 +47,31 @@ def measure_interleaved(
         NetscopeError: an architecture failed for another reason.
     """
     config = replace(request.config, max_time_s=request.config.max_time_s / PROCESSES_PER_MODEL)
-    found: dict[int, list[BenchResult]] = {position: [] for position in range(len(models))}
+    measured: dict[int, list[BenchResult]] = {position: [] for position in range(len(models))}
     out_of_memory: dict[int, BenchResult] = {}
     for turn in range(PROCESSES_PER_MODEL):
-        order = list(found) if turn % 2 == 0 else list(reversed(found))
+        order = list(measured) if turn % 2 == 0 else list(reversed(measured))
         for position in order:
-            if is_stopped() and all(found.values()):
+            if is_stopped() and all(measured.values()):
                 break
             one = request.preflights[position]
-            steps = tuple(result.blocks[0].steps for result in found[position][:1])
+            steps = tuple(result.blocks[0].steps for result in measured[position][:1])
             try:
-                found[position] += executor.measure(
+                measured[position] += executor.measure(
                     replace(request, preflights=(one,), config=config, steps_per_block=steps), [models[position]]
                 )
             except OutOfMemoryError as error:
-                del found[position]
+                del measured[position]
                 out_of_memory[position] = replace(
                     failed, architecture=one.architecture, inputs=one.inputs, status="oom", message=str(error)
                 )
-    merged = {position: replace(_merge(results), config=request.config) for position, results in found.items()}
-    complete = min((len(results) for results in found.values()), default=0)
+    merged = {position: replace(_merge(results), config=request.config) for position, results in measured.items()}
+    complete = min((len(results) for results in measured.values()), default=0)
     return InterleavedResults(
         results=tuple(merged.get(position) or out_of_memory[position] for position in range(len(models))),
         mean_step_s={
             position: tuple(estimate_mean(result.step_times).mean for result in results[:complete])
-            for position, results in found.items()
+            for position, results in measured.items()
         },
     )
 

@@ -231,10 +231,10 @@ def parse_percent(text: Any, label: str) -> float:
     Raises:
         UsageError: the text is not a percentage.
     """
-    found = _PERCENT.fullmatch(str(text))
-    if not found:
+    match = _PERCENT.fullmatch(str(text))
+    if not match:
         raise UsageError(f"{label} must be a percentage, e.g. 5%, got {text!r}")
-    return float(found[1]) / 100
+    return float(match[1]) / 100
 
 
 def _precision(value: Any) -> float:

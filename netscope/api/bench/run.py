@@ -114,8 +114,8 @@ class BenchRun:
             self._executor.inspect_device(config, plan.command)
         groups: list[_ConfigGroup] = []
         for config in configs:
-            found = [(model, self._run_preflight(model, config)) for model in plan.models]
-            pairs = [(model, preflight) for model, preflight in found if preflight is not None]
+            preflights = [(model, self._run_preflight(model, config)) for model in plan.models]
+            pairs = [(model, preflight) for model, preflight in preflights if preflight is not None]
             parts = [[pair] for pair in pairs] if plan.largest_batch else [pairs]
             groups += [
                 _ConfigGroup(config=config, models=tuple(m for m, _ in part), preflights=tuple(s for _, s in part))
@@ -169,9 +169,9 @@ class BenchRun:
             self._add_failure(_format_name(model), group.config, error, preflight)
             return None
         config = replace(group.config, batch_size=largest.size)
-        found = self._executor.run_preflight(model, config, with_summary=self._plan.layers)
-        found = replace(found, notes=(*found.notes, largest.note))
-        return _ConfigGroup(config=config, models=group.models, preflights=(found,))
+        preflight = self._executor.run_preflight(model, config, with_summary=self._plan.layers)
+        preflight = replace(preflight, notes=(*preflight.notes, largest.note))
+        return _ConfigGroup(config=config, models=group.models, preflights=(preflight,))
 
     def _measure_group(self, group: _ConfigGroup) -> None:
         """Measures a group and adds its results."""
@@ -199,15 +199,15 @@ class BenchRun:
     def _measure_interleaved(self, group: _ConfigGroup, request: BenchRequest) -> None:
         empty = self._create_empty_result(group.preflights[0].architecture, group.config)
         try:
-            found = measure_interleaved(request, group.models, self._executor, empty, lambda: self._is_stopped)
+            interleaved = measure_interleaved(request, group.models, self._executor, empty, lambda: self._is_stopped)
         except OutOfMemoryError:
             raise
         except NetscopeError:
             self._measure_separately(group)
             return
         start = len(self.report.results)
-        turns = {start + position: times for position, times in found.mean_step_s.items()}
-        self._add_results(found.results, _compare_all(turns, same_process=False))
+        turns = {start + position: times for position, times in interleaved.mean_step_s.items()}
+        self._add_results(interleaved.results, _compare_all(turns, same_process=False))
 
     def _measure_separately(self, group: _ConfigGroup) -> None:
         """Finds the architectures that fail, and measures the others."""
@@ -264,10 +264,10 @@ def _compare_all(turns: dict[int, tuple[float, ...]], *, same_process: bool) -> 
         for first, second in combinations(turns, 2)
         if min(len(turns[first]), len(turns[second])) >= _MIN_TURNS
     ]
-    found = apply_holm_correction([compare_pairs(turns[first], turns[second]) for first, second in pairs])
+    differences = apply_holm_correction([compare_pairs(turns[first], turns[second]) for first, second in pairs])
     return tuple(
         Comparison(first=first, second=second, difference=difference, same_process=same_process)
-        for (first, second), difference in zip(pairs, found, strict=True)
+        for (first, second), difference in zip(pairs, differences, strict=True)
     )
 
 

@@ -38,6 +38,10 @@ class BenchCommand(TyperCommand):
         return super().parse_args(ctx, complete)
 
 
+def _option(names: str, metavar: str | None, text: str) -> Any:
+    return typer.Option(*names.split(), metavar=metavar, help=text)
+
+
 def bench(
     architectures: Annotated[
         list[str] | None,
@@ -48,87 +52,65 @@ def bench(
         ),
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N. auto uses cuda if available.")
+        str, _option("--device", "DEVICE", "auto, cpu, cuda or cuda:N. auto uses cuda if available.")
     ] = "auto",
     batch_size: Annotated[
         str | None,
-        typer.Option(
-            "--batch-size",
-            "-b",
-            metavar="N,…",
-            help="Batch size per process, comma-separated; auto finds the largest that fits in memory.",
+        _option(
+            "--batch-size -b",
+            "N,…",
+            "Batch size per process, comma-separated; auto finds the largest that fits in memory.",
         ),
     ] = None,
     inputs: InputOption = None,
     seq_len: SeqLenOption = None,
-    mode: Annotated[
-        str,
-        typer.Option("--mode", metavar="MODE,…", help="infer, train (full training steps), or both, comma-separated."),
-    ] = "infer",
-    dtype: Annotated[
-        str, typer.Option("--dtype", metavar="DTYPE,…", help="fp32, tf32, bf16, fp16, comma-separated.")
-    ] = "fp32",
+    mode: Annotated[str, _option("--mode", "MODE,…", "infer, train (full training steps), or both.")] = "infer",
+    dtype: Annotated[str, _option("--dtype", "DTYPE,…", "fp32, tf32, bf16, fp16, comma-separated.")] = "fp32",
     cast: Annotated[
-        bool, typer.Option("--cast", help="Cast weights and inputs to bf16 or fp16 instead of using autocast.")
+        bool, _option("--cast", None, "Cast weights and inputs to bf16 or fp16 instead of using autocast.")
     ] = False,
     optimizer: Annotated[
-        str | None, typer.Option("--optimizer", metavar="NAME", help="Optimizer for training steps: sgd, adamw, ….")
+        str | None, _option("--optimizer", "NAME", "Optimizer for training steps: sgd, adamw, ….")
     ] = None,
-    channels_last: Annotated[
-        bool, typer.Option("--channels-last", help="Use the channels_last memory format.")
-    ] = False,
+    channels_last: Annotated[bool, _option("--channels-last", None, "Use the channels_last memory format.")] = False,
     compile_mode: Annotated[
         str | None,
-        typer.Option(
-            "--compile",
-            metavar="[MODE]",
-            help=f"Use torch.compile, optionally with a mode: {', '.join(COMPILE_MODES)}.",
-        ),
+        _option("--compile", "[MODE]", f"Use torch.compile, optionally with a mode: {', '.join(COMPILE_MODES)}."),
     ] = None,
     cuda_graph: Annotated[
-        bool, typer.Option("--cuda-graph", help="Capture the step as a CUDA graph and replay it.")
+        bool, _option("--cuda-graph", None, "Capture the step as a CUDA graph and replay it.")
     ] = False,
     data: Annotated[
-        str,
-        typer.Option("--data", metavar="WHERE", help="device: inputs stay on the device; host: copied on every step."),
+        str, _option("--data", "WHERE", "device: inputs stay on the device; host: copied on every step.")
     ] = "device",
     latency: Annotated[
-        bool, typer.Option("--latency", help="Synchronize after every step and report latency percentiles.")
+        bool, _option("--latency", None, "Synchronize after every step and report latency percentiles.")
     ] = False,
-    layers: Annotated[bool, typer.Option("--layers", help="Time each module (one architecture only).")] = False,
-    nproc: Annotated[
-        str, typer.Option("--nproc", metavar="N,…", help="Number of processes, launched with torchrun.")
-    ] = "1",
-    parallel: Annotated[
-        str | None, typer.Option("--parallel", metavar="HOW", help="ddp or fsdp, for more than one process.")
-    ] = None,
+    layers: Annotated[bool, _option("--layers", None, "Time each module (one architecture only).")] = False,
+    nproc: Annotated[str, _option("--nproc", "N,…", "Number of processes, launched with torchrun.")] = "1",
+    parallel: Annotated[str | None, _option("--parallel", "HOW", "ddp or fsdp, for more than one process.")] = None,
     threads: Annotated[
-        int | None,
-        typer.Option("--threads", metavar="N", help="CPU threads per process. Default: torch's choice."),
+        int | None, _option("--threads", "N", "CPU threads per process. Default: torch's choice.")
     ] = None,
     precision: Annotated[
-        str,
-        typer.Option("--precision", metavar="P%", help="Stop once the half-width of the 95% interval is this small."),
+        str, _option("--precision", "P%", "Stop once the half-width of the 95% interval is this small.")
     ] = "0.5%",
     max_time: Annotated[
-        float,
-        typer.Option("--max-time", metavar="SECONDS", help="Maximum measuring time per architecture, in seconds."),
+        float, _option("--max-time", "SECONDS", "Maximum measuring time per architecture, in seconds.")
     ] = 60.0,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Random seed for weights, inputs and targets.")] = 0,
-    compare: Annotated[
-        Path | None, typer.Option("--compare", metavar="FILE", help="Compare with an earlier run saved as .json.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Compare even if the environments differ.")] = False,
+    seed: Annotated[int, _option("--seed", "N", "Random seed for weights, inputs and targets.")] = 0,
+    compare: Annotated[Path | None, _option("--compare", "FILE", "Compare with an earlier run saved as .json.")] = None,
+    force: Annotated[bool, _option("--force", None, "Compare even if the environments differ.")] = False,
     fail_if_slower: Annotated[
         str | None,
-        typer.Option(
+        _option(
             "--fail-if-slower",
-            metavar="P%",
-            help="With --compare: exit with 1 if a step is slower by more than P%, beyond measurement noise.",
+            "P%",
+            "With --compare: exit with 1 if a step is slower by more than P%, beyond measurement noise.",
         ),
     ] = None,
     selftest: Annotated[
-        bool, typer.Option("--selftest", help="Run the benchmark's self-test on this device and exit.")
+        bool, _option("--selftest", None, "Run the benchmark's self-test on this device and exit.")
     ] = False,
     format_name: FormatOption = None,
     output: OutputOption = None,
