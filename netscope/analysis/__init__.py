@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from netscope.runtime import lazy_imports
 
 if TYPE_CHECKING:
-    from netscope.analysis.bytes_moved import count_bytes_moved, table_rows
+    from netscope.analysis.bytes_moved import count_bytes_moved, count_embedding_rows
     from netscope.analysis.check import LockEntry, evaluate_rules
     from netscope.analysis.compare import comparison_row
-    from netscope.analysis.datasheets import datasheet_of
+    from netscope.analysis.datasheets import find_datasheet
     from netscope.analysis.diagnosis import diagnose, mixed_dtypes
     from netscope.analysis.diff import diff_summaries, weights_map
     from netscope.analysis.explain import derivations, flattened_size, remedy
-    from netscope.analysis.layer_times import with_times
+    from netscope.analysis.layer_times import add_layer_times
     from netscope.analysis.lock import lock_model
     from netscope.analysis.report import chain_of, dataflow_of
     from netscope.analysis.summary import summarize_trace, without_forward
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LockEntry",
+    "add_layer_times",
     "chain_of",
     "compare_counts",
     "comparison_row",
     "count_bytes_moved",
+    "count_embedding_rows",
     "dataflow_of",
-    "datasheet_of",
     "derivations",
     "diagnose",
     "diff_summaries",
     "evaluate_rules",
+    "find_datasheet",
     "flattened_size",
     "lock_model",
     "mixed_dtypes",
     "remedy",
     "summarize_trace",
-    "table_rows",
     "unread_tensors",
     "weights_map",
-    "with_times",
     "without_forward",
 ]
 

@@ -1,49 +1,50 @@
-"""What a pass reads and writes: bytes moved, and which inputs index tables."""
+"""The bytes that a pass reads and writes, and the inputs that index embeddings."""
 
 from math import prod
 
 from netscope.analysis.dataflow import is_view, made_by_inputs
 from netscope.schema import TensorRef, Trace, TracedOp
 
-_UNFILLED = ("aten.empty", "aten.new_empty")
-_PICKING = frozenset({"aten.embedding", "aten.index_select", "aten.gather", "aten.index"})
-"""What they read of their first tensor is no more than what they return."""
+_UNINITIALIZED = ("aten.empty", "aten.new_empty")
+_INDEXING = frozenset({"aten.embedding", "aten.index_select", "aten.gather", "aten.index"})
+"""Ops that read no more of their first tensor than they return."""
 
 
 def count_bytes_moved(trace: Trace) -> int:
-    """Bytes that the ops read and write if each runs by itself and meets nothing in a cache.
+    """Returns the bytes that the ops read and write if each runs alone and finds nothing in a cache.
 
-    Each distinct tensor that an op reads or writes counts once for that op; views move nothing. It is the denominator
+    Each distinct tensor that an op reads or writes counts once for this op; views move nothing. It is the denominator
     of the arithmetic intensity of Williams, Waterman and Patterson, "Roofline", 2009, for ops that are not fused.
     """
-    return sum(_bytes_of(op, trace) for op in trace.ops if not is_view(op, trace))
+    return sum(_count_op_bytes(op, trace) for op in trace.ops if not is_view(op, trace))
 
 
-def _bytes_of(op: TracedOp, trace: Trace) -> int:
-    if op.name.startswith(_UNFILLED):
+def _count_op_bytes(op: TracedOp, trace: Trace) -> int:
+    """Returns the bytes that one op reads and writes."""
+    if op.name.startswith(_UNINITIALIZED):
         return 0
-    written = sum(_size(tensor, trace) for tensor in set(op.writes))
-    read = sum(_size(tensor, trace) for tensor in set(op.reads))
-    if op.name in _PICKING and op.reads:
-        read += min(_size(op.reads[0], trace), written) - _size(op.reads[0], trace)
+    written = sum(_tensor_bytes(tensor, trace) for tensor in set(op.writes))
+    read = sum(_tensor_bytes(tensor, trace) for tensor in set(op.reads))
+    if op.name in _INDEXING and op.reads:
+        read += min(_tensor_bytes(op.reads[0], trace), written) - _tensor_bytes(op.reads[0], trace)
     return written + read
 
 
-def _size(tensor: int, trace: Trace) -> int:
-    """Bytes of a tensor's elements; of an expanded one those of its storage."""
-    found = trace.tensors[tensor]
-    return min(max(prod(found.shape), 0) * ITEM_BYTES.get(found.dtype, 4), trace.storage_bytes[found.storage])
+def _tensor_bytes(tensor: int, trace: Trace) -> int:
+    """Returns the bytes of a tensor, at most the bytes of its storage, which an expanded tensor exceeds."""
+    traced = trace.tensors[tensor]
+    return min(max(prod(traced.shape), 0) * ITEM_BYTES.get(traced.dtype, 4), trace.storage_bytes[traced.storage])
 
 
 ITEM_BYTES = {
     "float64": 8, "int64": 8, "complex64": 8, "complex128": 16, "float16": 2, "bfloat16": 2, "int16": 2,
     "int8": 1, "uint8": 1, "bool": 1, "float8_e4m3fn": 1, "float8_e5m2": 1,
 }  # fmt: skip
-"""Bytes of an element; four of all others."""
+"""Bytes of an element by dtype; four for all others."""
 
 
-def table_rows(trace: Trace) -> dict[str, int]:
-    """For each input that indexes embeddings, the rows of the smallest of these."""
+def count_embedding_rows(trace: Trace) -> dict[str, int]:
+    """Returns, for each input that indexes embeddings, the number of rows of the smallest one."""
     names = dict(made_by_inputs(trace))
     rows: dict[str, int] = {}
     for op in trace.ops:

@@ -1,22 +1,22 @@
-"""Architectures that run → how fast, by blocks of steps. Imports torch."""
+"""Runs models on a device and measures blocks of steps. Imports torch."""
 
-from netscope.measuring.environment import environment
-from netscope.measuring.precision import device_of, usual_device
+from netscope.measuring.environment import collect_environment
+from netscope.measuring.precision import default_device, select_device
 from netscope.measuring.runner import MeasuringProgress
-from netscope.measuring.selftest import self_test
-from netscope.measuring.session import Measured, Session, SessionOptions, run_session, run_steps
-from netscope.measuring.step import BenchSubject
+from netscope.measuring.selftest import run_self_test
+from netscope.measuring.session import Measurement, SessionOptions, SessionResult, run_session, run_steps
+from netscope.measuring.step import BenchModel
 
 __all__ = [
-    "BenchSubject",
-    "Measured",
+    "BenchModel",
+    "Measurement",
     "MeasuringProgress",
-    "Session",
     "SessionOptions",
-    "device_of",
-    "environment",
+    "SessionResult",
+    "collect_environment",
+    "default_device",
+    "run_self_test",
     "run_session",
     "run_steps",
-    "self_test",
-    "usual_device",
+    "select_device",
 ]

@@ -1,4 +1,4 @@
-"""The clocks of the devices that can be measured."""
+"""Clocks of the devices that can be measured."""
 
 import time
 from typing import Any
@@ -9,48 +9,48 @@ from netscope.measuring.runner import Clock
 
 
 class HostClock:
-    """For the CPU, which has done a step when the call returns."""
+    """The clock of a CPU, which has finished a step when the call returns."""
 
     def now(self) -> float:
-        """Seconds on the wall."""
+        """Returns the wall-clock time in seconds."""
         return time.perf_counter()
 
-    def busy(self) -> float:
-        """Seconds that this thread has computed."""
+    def thread_time(self) -> float:
+        """Returns the CPU time of this thread in seconds."""
         return time.thread_time()
 
     def synchronize(self) -> None:
-        """There is nothing to wait for."""
+        """Does nothing: a CPU has no queue."""
 
-    def mark(self) -> Any:
-        """There is no other time than the host's."""
+    def record_event(self) -> Any:
+        """Returns None: a CPU has no time besides the host's."""
 
-    def between(self, _start: Any, _end: Any) -> float | None:
-        """There is no other time than the host's."""
+    def elapsed_s(self, _start: Any, _end: Any) -> float | None:
+        """Returns None: a CPU has no time besides the host's."""
         return None
 
 
 class CudaClock(HostClock):
-    """For a GPU, which works off what the host has issued."""
+    """The clock of a GPU, which runs queued work asynchronously."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
 
     def synchronize(self) -> None:
-        """Waits until the GPU has done what it was given, on all streams."""
+        """Waits until the GPU has finished all work on all streams."""
         torch.cuda.synchronize(self._device)
 
-    def mark(self) -> Any:
-        """An event behind what the current stream was given so far."""
+    def record_event(self) -> Any:
+        """Records an event in the current stream and returns it."""
         event = torch.cuda.Event(enable_timing=True)
         event.record(torch.cuda.current_stream(self._device))
         return event
 
-    def between(self, start: Any, end: Any) -> float | None:
-        """Seconds between two events that have passed."""
+    def elapsed_s(self, start: Any, end: Any) -> float | None:
+        """Returns the seconds between two completed events."""
         return float(start.elapsed_time(end)) / 1000
 
 
-def clock_of(device: torch.device) -> Clock:
-    """The clock of ``device``."""
+def create_clock(device: torch.device) -> Clock:
+    """Returns the clock of ``device``."""
     return CudaClock(device) if device.type == "cuda" else HostClock()

@@ -1,4 +1,4 @@
-"""Where each step's inputs come from."""
+"""Inputs of each step: on the device already, or copied from the host."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,90 +9,90 @@ from torch import Tensor
 
 from netscope.schema.inputs import ForwardInputs
 
-ROTATED = 4
-"""Different inputs that follow each other, so that no step finds its input in a cache because the last one left it."""
+NUM_BATCHES = 4
+"""Number of different inputs in rotation, so no step finds its input in a cache because the last step used it."""
 
 
-class Feed(Protocol):
-    """Gives one step's inputs after the other, and which of the rotation they are."""
+class InputLoader(Protocol):
+    """Supplies the inputs of one step after another."""
 
     def next(self) -> tuple[int, ForwardInputs]:
-        """The next step's."""
+        """Returns the position in the rotation and the inputs of the next step."""
 
 
-class ResidentFeed:
-    """Inputs that lie on the device already."""
+class DeviceInputLoader:
+    """Supplies inputs that are already on the device."""
 
     def __init__(self, batches: Sequence[ForwardInputs], device: torch.device) -> None:
-        self._batches = [batch.map_leaves(_moved(device)) for batch in batches]
+        self._batches = [batch.map_leaves(_create_mover(device)) for batch in batches]
         self._position = -1
 
     def next(self) -> tuple[int, ForwardInputs]:
-        """The next of the rotation."""
+        """Returns the position in the rotation and the inputs of the next step."""
         self._position = (self._position + 1) % len(self._batches)
         return self._position, self._batches[self._position]
 
 
-class HostFeed:
-    """Inputs in pinned memory of the host, copied one step ahead on a stream beside the one that computes.
+class HostInputLoader:
+    """Supplies inputs from pinned host memory, copied one step ahead on a separate stream.
 
-    There are two places on the device. While a step reads one of them, the next step's inputs are copied to the other,
-    as soon as the step before has done with it.
+    The device has two buffers. While a step reads one, the next step's inputs are copied to the other, as soon as the
+    previous step has finished reading it.
     """
 
     def __init__(self, batches: Sequence[ForwardInputs], device: torch.device) -> None:
-        self._batches = [batch.map_leaves(_pinned) for batch in batches]
+        self._batches = [batch.map_leaves(_pin) for batch in batches]
         self._device = device
         self._stream = torch.cuda.Stream(device)
-        self._places = [batches[0].map_leaves(_moved(device)) for _ in range(2)]
-        self._copied = [torch.cuda.Event() for _ in self._places]
-        self._position, self._slot = -1, 0
-        self._is_held = False
+        self._buffers = [batches[0].map_leaves(_create_mover(device)) for _ in range(2)]
+        self._copied = [torch.cuda.Event() for _ in self._buffers]
+        self._position, self._index = -1, 0
+        self._is_paused = False
         self._copy_to(0)
 
     def next(self) -> tuple[int, ForwardInputs]:
-        """The inputs that were copied meanwhile; and starts copying those after them."""
-        slot, position = self._slot, self._position
-        if not self._is_held:
-            # All steps so far have been issued, so behind this point the other place is read no more.
+        """Returns the inputs that are already copied, and starts copying the next ones."""
+        index, position = self._index, self._position
+        if not self._is_paused:
+            # All previous steps are in the current stream, so after this point nothing reads the other buffer.
             self._stream.wait_stream(torch.cuda.current_stream(self._device))
-            self._slot = 1 - slot
-            self._copy_to(self._slot)
-        torch.cuda.current_stream(self._device).wait_event(self._copied[slot])
-        return position, self._places[slot]
+            self._index = 1 - index
+            self._copy_to(self._index)
+        torch.cuda.current_stream(self._device).wait_event(self._copied[index])
+        return position, self._buffers[index]
 
     def copy(self) -> None:
-        """Copies one step's inputs and does nothing with them."""
-        self._slot = 1 - self._slot
-        self._copy_to(self._slot)
+        """Copies one step's inputs without using them."""
+        self._index = 1 - self._index
+        self._copy_to(self._index)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Gives the same inputs again and again, and copies none."""
-        self._is_held = True
+    def paused_copies(self) -> Iterator[None]:
+        """Makes ``next`` return the same inputs without copying any."""
+        self._is_paused = True
         try:
             yield
         finally:
-            self._is_held = False
+            self._is_paused = False
 
-    def _copy_to(self, slot: int) -> None:
+    def _copy_to(self, index: int) -> None:
         self._position = (self._position + 1) % len(self._batches)
         with torch.cuda.stream(self._stream):
-            pairs = zip(_tensors(self._places[slot]), _tensors(self._batches[self._position]), strict=True)
-            for there, here in pairs:
-                there.copy_(here, non_blocking=True)
-            self._copied[slot].record(self._stream)
+            pairs = zip(_find_tensors(self._buffers[index]), _find_tensors(self._batches[self._position]), strict=True)
+            for target, source in pairs:
+                target.copy_(source, non_blocking=True)
+            self._copied[index].record(self._stream)
 
 
-def _tensors(inputs: ForwardInputs) -> list[Tensor]:
-    found: list[Tensor] = []
-    inputs.map_leaves(lambda leaf: found.append(leaf) if isinstance(leaf, Tensor) else None)
-    return found
+def _find_tensors(inputs: ForwardInputs) -> list[Tensor]:
+    tensors: list[Tensor] = []
+    inputs.map_leaves(lambda leaf: tensors.append(leaf) if isinstance(leaf, Tensor) else None)
+    return tensors
 
 
-def _moved(device: torch.device) -> Callable[[Any], Any]:
+def _create_mover(device: torch.device) -> Callable[[Any], Any]:
     return lambda leaf: leaf.to(device, non_blocking=True) if isinstance(leaf, Tensor) else leaf
 
 
-def _pinned(leaf: Any) -> Any:
+def _pin(leaf: Any) -> Any:
     return leaf.pin_memory() if isinstance(leaf, Tensor) else leaf

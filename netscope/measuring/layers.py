@@ -1,4 +1,4 @@
-"""How long each module takes, by events around each of its calls."""
+"""Times each module by events around its calls."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,18 +13,18 @@ from netscope.measuring import execution_compat
 from netscope.measuring.runner import Clock
 from netscope.schema import LayerOverhead
 
-MOST_S = 10.0
-LEAST_ROUNDS = 10
-MOST_ROUNDS = 200
+MAX_TIME_S = 10.0
+MIN_ROUNDS = 10
+MAX_ROUNDS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerTimes:
-    """What was measured.
+    """The measured time of each module.
 
     Attributes:
-        seconds: of a step, in the calls of the module at each path, its children's included; medians over the steps.
-        overhead: what measuring cost.
+        seconds: time in a step by module path, including children; medians over the steps.
+        overhead: the cost of measuring.
     """
 
     seconds: dict[str, float]
@@ -42,72 +42,74 @@ class _TimedCall:
 
 @dataclass(slots=True)
 class _LayerTimer:
-    """Notes a mark before and after each call. A module under several names is told by whoever called it."""
+    """Records an event before and after each module call.
+
+    A call of a module with several paths is assigned to the path below the calling module.
+    """
 
     clock: Clock
-    places: dict[int, list[str]]
+    paths: dict[int, list[str]]
     calls: list[_TimedCall] = field(default_factory=list)
     running: list[_TimedCall] = field(default_factory=list)
 
     def enter(self, module: nn.Module, _arguments: Any) -> None:
-        if execution_compat.in_backward():
-            return  # a checkpoint runs it again
-        paths = self.places[id(module)]
-        above = self.running[-1].path if self.running else ""
-        path = next((path for path in paths if path.rpartition(".")[0] == above), paths[0])
-        call = _TimedCall(path, self.clock.mark(), self.clock.now())
+        if execution_compat.is_in_backward():
+            return  # activation checkpointing runs the module again
+        paths = self.paths[id(module)]
+        parent = self.running[-1].path if self.running else ""
+        path = next((path for path in paths if path.rpartition(".")[0] == parent), paths[0])
+        call = _TimedCall(path, self.clock.record_event(), self.clock.now())
         self.calls.append(call)
         self.running.append(call)
 
     def leave(self, _module: nn.Module, _arguments: Any, _result: Any) -> None:
-        if execution_compat.in_backward() or not self.running:
+        if execution_compat.is_in_backward() or not self.running:
             return
         call = self.running.pop()
-        call.end, call.host_end = self.clock.mark(), self.clock.now()
+        call.end, call.host_end = self.clock.record_event(), self.clock.now()
 
-    def seconds(self) -> dict[str, float]:
-        """Of the calls since the last time, by path."""
-        found: dict[str, float] = {}
+    def pop_seconds(self) -> dict[str, float]:
+        """Returns the seconds of the calls by path, and forgets the calls."""
+        seconds: dict[str, float] = {}
         for call in self.calls:
-            lasted = self.clock.between(call.start, call.end)
-            found[call.path] = found.get(call.path, 0.0) + (
-                lasted if lasted is not None else call.host_end - call.host_start
-            )
+            elapsed = self.clock.elapsed_s(call.start, call.end)
+            duration = elapsed if elapsed is not None else call.host_end - call.host_start
+            seconds[call.path] = seconds.get(call.path, 0.0) + duration
         self.calls.clear()
-        return found
+        return seconds
 
 
-def layer_times(model: nn.Module, step: Callable[[], None], clock: Clock) -> LayerTimes:
-    """The time of each module's calls in the forward pass of a step.
+def measure_layer_times(model: nn.Module, step: Callable[[], None], clock: Clock) -> LayerTimes:
+    """Returns the time of each module's calls in the forward pass of a step.
 
-    Steps with and without marks alternate, so that what the marks cost is measured beside what they say.
+    Steps with and without events alternate, so the cost of the events is measured under the same conditions.
 
     Args:
-        model: whose modules; hooks are set on them and taken away again.
+        model: the model; hooks are added to its modules and removed again.
         step: runs the model once.
-        clock: that tells the time.
+        clock: the device's clock.
     """
-    places: dict[int, list[str]] = {}
+    paths: dict[int, list[str]] = {}
     for path, module in model.named_modules(remove_duplicate=False):
-        places.setdefault(id(module), []).append(path)
-    recorder = _LayerTimer(clock, places)
+        paths.setdefault(id(module), []).append(path)
+    timer = _LayerTimer(clock, paths)
     bare: list[float] = []
     timed: list[float] = []
-    series: dict[str, list[float]] = {}
+    times: dict[str, list[float]] = {}
     events = 0
     begin = clock.now()
-    while len(bare) < LEAST_ROUNDS or (clock.now() - begin < MOST_S and len(bare) < MOST_ROUNDS):
-        bare.append(_step_s(step, clock))
-        with _hooked(model, recorder):
-            timed.append(_step_s(step, clock))
-        events = 2 * len(recorder.calls)
-        for path, seconds in recorder.seconds().items():
-            series.setdefault(path, []).append(seconds)
+    while len(bare) < MIN_ROUNDS or (clock.now() - begin < MAX_TIME_S and len(bare) < MAX_ROUNDS):
+        bare.append(_time_step(step, clock))
+        with _attach_hooks(model, timer):
+            timed.append(_time_step(step, clock))
+        events = 2 * len(timer.calls)
+        for path, seconds in timer.pop_seconds().items():
+            times.setdefault(path, []).append(seconds)
     overhead = LayerOverhead(events=events, bare_step_s=median(bare), timed_step_s=median(timed))
-    return LayerTimes(seconds={path: median(values) for path, values in series.items()}, overhead=overhead)
+    return LayerTimes(seconds={path: median(values) for path, values in times.items()}, overhead=overhead)
 
 
-def _step_s(step: Callable[[], None], clock: Clock) -> float:
+def _time_step(step: Callable[[], None], clock: Clock) -> float:
     clock.synchronize()
     start = clock.now()
     step()
@@ -116,10 +118,10 @@ def _step_s(step: Callable[[], None], clock: Clock) -> float:
 
 
 @contextmanager
-def _hooked(model: nn.Module, recorder: _LayerTimer) -> Iterator[None]:
+def _attach_hooks(model: nn.Module, timer: _LayerTimer) -> Iterator[None]:
     modules = {id(module): module for module in model.modules() if not isinstance(module, torch.jit.ScriptModule)}
-    handles = [module.register_forward_pre_hook(recorder.enter) for module in modules.values()]
-    handles += [module.register_forward_hook(recorder.leave, always_call=True) for module in modules.values()]
+    handles = [module.register_forward_pre_hook(timer.enter) for module in modules.values()]
+    handles += [module.register_forward_hook(timer.leave, always_call=True) for module in modules.values()]
     try:
         yield
     finally:

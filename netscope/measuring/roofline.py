@@ -1,72 +1,75 @@
-"""What a device achieves at most: a large matrix product, and a large copy, measured on the spot."""
+"""The measured limits of a device: the rate of a large matmul and of a large copy."""
 
 from collections.abc import Callable
 from functools import partial
 
 import torch
 
-from netscope.measuring.precision import matmul_dtype
+from netscope.measuring.precision import get_matmul_dtype
 from netscope.measuring.runner import Clock
 from netscope.schema import BenchConfig, DeviceLimits
 
-LARGEST = {"cuda": 8192, "cpu": 2048}
-"""Side of the square operands, unless the device is so slow that it would take too long."""
+MAX_SIDE = {"cuda": 8192, "cpu": 2048}
+"""Side of the square operands, unless the device is too slow for it."""
 
-SMALLEST = 256
-COPIED_BYTES = {"cuda": 2**30, "cpu": 2**27}
-"""Several times any cache."""
+MIN_SIDE = 256
+COPY_BYTES = {"cuda": 2**30, "cpu": 2**27}
+"""Several times the size of any cache."""
 
-MOST_S = 3.0
-_LEAST_S = 0.1
-_FEWEST = 5
-_RUNS = 3
-"""In a row, so that what the first one waits for weighs little."""
+MAX_TIME_S = 3.0
+_MIN_TIME_S = 0.1
+_MIN_REPEATS = 5
+_RUNS_PER_REPEAT = 3
+"""Consecutive runs, so the wait before the first one weighs little."""
 
 
-def device_limits(config: BenchConfig, device: torch.device, clock: Clock) -> DeviceLimits:
-    """The best of several tries of each, in the precision of ``config``.
+def measure_device_limits(config: BenchConfig, device: torch.device, clock: Clock) -> DeviceLimits:
+    """Returns the best of several runs of each, in the precision of ``config``.
 
-    The best, since a ceiling is what can be reached at all. Under autocast, and in kernels that convert their operands,
-    that is also what float32 reaches, which on many CPUs is more.
+    A limit is the highest rate that can be reached, so the best run counts. For matmuls this is the better of this
+    precision and float32: steps reach float32's rate under autocast and in kernels that convert operands, and on many
+    CPUs it is higher.
     """
-    dtypes = dict.fromkeys((matmul_dtype(config), torch.float32))
+    dtypes = dict.fromkeys((get_matmul_dtype(config), torch.float32))
     with torch.inference_mode():
-        matmul_flops = max(_matmul_flops(dtype, device, clock) for dtype in dtypes)
-        return DeviceLimits(matmul_flops=matmul_flops, copy_bytes=_copy_bytes(device, clock))
+        matmul_flops = max(_measure_matmul(dtype, device, clock) for dtype in dtypes)
+        return DeviceLimits(matmul_flops=matmul_flops, copy_bytes=_measure_copy(device, clock))
 
 
-def _matmul_flops(dtype: torch.dtype, device: torch.device, clock: Clock) -> float:
-    best, side = 0.0, SMALLEST
-    while side <= LARGEST[device.type]:
+def _measure_matmul(dtype: torch.dtype, device: torch.device, clock: Clock) -> float:
+    """Returns the FLOP/s of the fastest square matmul."""
+    best, side = 0.0, MIN_SIDE
+    while side <= MAX_SIDE[device.type]:
         left = torch.randn(side, side, device=device).to(dtype)
         out = torch.empty_like(left)
-        seconds = _best(partial(torch.mm, left, left, out=out), clock)
+        seconds = _time_fastest(partial(torch.mm, left, left, out=out), clock)
         best = max(best, 2 * side**3 / seconds)
-        if 8 * seconds * _FEWEST * _RUNS > MOST_S:  # the next is eight times as much
+        if 8 * seconds * _MIN_REPEATS * _RUNS_PER_REPEAT > MAX_TIME_S:  # the next size takes eight times as long
             break
         side *= 2
     return best
 
 
-def _copy_bytes(device: torch.device, clock: Clock) -> float:
-    source = torch.randn(COPIED_BYTES[device.type] // 4, device=device)
+def _measure_copy(device: torch.device, clock: Clock) -> float:
+    """Returns the bytes read and written per second by a copy."""
+    source = torch.randn(COPY_BYTES[device.type] // 4, device=device)
     target = torch.empty_like(source)
-    seconds = _best(lambda: target.copy_(source), clock)
-    return 2 * COPIED_BYTES[device.type] / seconds
+    seconds = _time_fastest(lambda: target.copy_(source), clock)
+    return 2 * COPY_BYTES[device.type] / seconds
 
 
-def _best(run: Callable[[], object], clock: Clock) -> float:
-    """Seconds of a run in the fastest of at least five rows, after one that does not count."""
+def _time_fastest(run: Callable[[], object], clock: Clock) -> float:
+    """Returns the seconds per run of the fastest of at least five repeats, after a warm-up run."""
     run()
     clock.synchronize()
     times: list[float] = []
     begin = clock.now()
-    while len(times) < _FEWEST or clock.now() - begin < _LEAST_S:
+    while len(times) < _MIN_REPEATS or clock.now() - begin < _MIN_TIME_S:
         start = clock.now()
-        mark = clock.mark()
-        for _ in range(_RUNS):
+        first = clock.record_event()
+        for _ in range(_RUNS_PER_REPEAT):
             run()
-        end = clock.mark()
+        last = clock.record_event()
         clock.synchronize()
-        times.append((clock.between(mark, end) or clock.now() - start) / _RUNS)
+        times.append((clock.elapsed_s(first, last) or clock.now() - start) / _RUNS_PER_REPEAT)
     return min(times)

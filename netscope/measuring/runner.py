@@ -1,4 +1,4 @@
-"""The loop that measures: warm-up, blocks in turns, and when it is enough. It knows a clock and steps, no torch."""
+"""The measuring loop: warm-up, interleaved blocks and when to stop. It uses a clock and steps, but not torch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -6,105 +6,105 @@ from math import ceil
 from statistics import median
 from typing import Any, Protocol, TypeVar
 
-from netscope.schema.bench import FEWEST_BLOCKS, Block, WarmUp, is_enough
-from netscope.statistics import Estimate, mean_estimate
+from netscope.schema.bench import MIN_BLOCKS, Block, WarmUp, is_precise
+from netscope.statistics import Estimate, estimate_mean
 
-LEAST_BLOCK_S = 0.05
+MIN_BLOCK_S = 0.05
 SYNCS_PER_BLOCK = 200
-"""A block takes as long as so many synchronisations, so that the one at its end weighs at most half a per cent."""
+"""A block takes at least this many times its final synchronization, so the latter adds at most half a percent."""
 
 WARM_UP_STEPS = 10
 WARM_UP_S = 1.0
-SETTLED_WITHIN = 0.01
-SETTLING_MOST_S = 10.0
-"""After the least warm-up, before measuring starts all the same and says so."""
+STABLE_WITHIN = 0.01
+MAX_STABILIZING_S = 10.0
+"""Maximum time after the minimum warm-up; measuring then starts anyway and the result shows it."""
 
 _WINDOW = 3
-"""Blocks whose median is compared with that of as many before them."""
+"""Number of blocks whose median is compared with the median of as many blocks before them."""
 
-_LARGEST_LEAP = 10
-"""The first step says little about the others, so warm-up blocks come closer to their size by factors of ten."""
+_MAX_GROWTH = 10
+"""The first step predicts the others badly, so warm-up blocks grow by at most this factor."""
 
-_ROOM = 1.1
-"""A block is aimed to be a little longer than it must be."""
+_BLOCK_MARGIN = 1.1
+"""Blocks are planned this much longer than the minimum."""
 
-_SHORTEST_STEP_S = 1e-9
-_FEWEST_ROUNDS = 2
-_HITS = 2
-_GROWTH = 1.25
-"""Between two looks at the interval the blocks grow by this factor, so that the second is news."""
+_MIN_STEP_S = 1e-9
+_MIN_ROUNDS = 2
+_REQUIRED_CHECKS = 2
+_CHECK_GROWTH = 1.25
+"""Between two checks of the interval the number of blocks grows by this factor, so each check uses new data."""
 
 Value = TypeVar("Value")
 
 
 class Clock(Protocol):
-    """Tells time on the host and on the device."""
+    """The time on the host and on the device."""
 
     def now(self) -> float:
-        """Seconds on the wall."""
+        """Returns the wall-clock time in seconds."""
 
-    def busy(self) -> float:
-        """Seconds that this thread has computed."""
+    def thread_time(self) -> float:
+        """Returns the CPU time of this thread in seconds."""
 
     def synchronize(self) -> None:
-        """Waits until the device has done what it was given."""
+        """Waits until the device has finished all its work."""
 
-    def mark(self) -> Any:
-        """An event on the device, behind what it was given so far."""
+    def record_event(self) -> Any:
+        """Records an event after the device's queued work and returns it."""
 
-    def between(self, start: Any, end: Any) -> float | None:
-        """Seconds between two marks that have passed; None where host and device are one."""
+    def elapsed_s(self, start: Any, end: Any) -> float | None:
+        """Returns the seconds between two completed events; None if the device has no clock besides the host's."""
 
 
-class Team(Protocol):
+class ProcessGroup(Protocol):
     """The processes that measure together."""
 
-    def gather(self) -> None:
-        """Waits until all are here."""
+    def barrier(self) -> None:
+        """Waits until all processes have called it."""
 
-    def slowest(self, block: Block) -> Block:
-        """The block with the longest times of any."""
+    def find_slowest(self, block: Block) -> Block:
+        """Returns the block with each time replaced by the longest of all processes."""
 
-    def agreed(self, value: Value) -> Value:
-        """What the first process says."""
+    def broadcast(self, value: Value) -> Value:
+        """Returns the value of the first process."""
 
-    def collected(self, value: Value) -> list[Value]:
-        """Every process's value, in their order."""
+    def all_gather(self, value: Value) -> list[Value]:
+        """Returns the values of all processes, by rank."""
 
 
-class Alone:
+class SingleProcess:
     """A single process."""
 
-    def gather(self) -> None:
-        """Nobody is waited for."""
+    def barrier(self) -> None:
+        """Does nothing: there is no other process."""
 
-    def slowest(self, block: Block) -> Block:
-        """The block itself."""
+    def find_slowest(self, block: Block) -> Block:
+        """Returns the block."""
         return block
 
-    def agreed(self, value: Value) -> Value:
-        """The value itself."""
+    def broadcast(self, value: Value) -> Value:
+        """Returns the value."""
         return value
 
-    def collected(self, value: Value) -> list[Value]:
-        """The value alone."""
+    def all_gather(self, value: Value) -> list[Value]:
+        """Returns a list of only the value."""
         return [value]
 
 
-ALONE = Alone()
+SINGLE_PROCESS = SingleProcess()
 
 
 @dataclass(slots=True, kw_only=True)
-class Work:
-    """What is measured.
+class Workload:
+    """A step to measure, and counters that show whether its speed is stable.
 
     Attributes:
-        step: runs one.
-        compilations: how often torch's compiler has run so far.
-        allocations: how often memory has been asked of the device so far.
-        compile_s: what torch's compiler has taken so far; None without it.
-        before_block: what has to be so before a block, outside of its time.
-        steps_per_block: set by the warm-up.
+        step: runs one step.
+        compilations: the number of compilations by torch so far.
+        allocations: the number of device memory allocations so far.
+        compile_s: seconds that torch's compiler has taken so far; None without it.
+        before_block: runs before each block, outside its time.
+        steps_per_block: the number of steps in a block, set by the warm-up.
     """
 
     step: Callable[[], None]
@@ -117,12 +117,12 @@ class Work:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuringProgress:
-    """How far measuring has come.
+    """The progress of a measurement.
 
     Attributes:
         phase: ``"warming up"`` or ``"measuring"``.
-        blocks: of each architecture, so far.
-        estimates: of each one's time for a step.
+        blocks: the number of blocks of each architecture so far.
+        estimates: the estimated step time of each architecture.
     """
 
     phase: str
@@ -131,13 +131,13 @@ class MeasuringProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """When it is enough.
+class LoopOptions:
+    """How blocks are measured and when measuring stops.
 
     Attributes:
-        precision: half-width of the interval as a share of the mean.
-        max_time_s: for each work.
-        sync_every_step: whether each step is waited for, and timed by itself.
+        precision: the half-width of the interval that is enough, as a fraction of the mean.
+        max_time_s: the maximum time per workload in seconds.
+        sync_every_step: whether to synchronize after every step and time it separately.
     """
 
     precision: float
@@ -146,22 +146,22 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
-    """Who looks on while it is measured.
+class RunContext:
+    """The surroundings of a measurement.
 
     Attributes:
-        team: the processes that measure together.
-        tell: is told how far it has come.
-        stopped: whether someone wants it to end.
+        group: the processes that measure together.
+        report_progress: is called with the progress.
+        is_stopped: whether the user asked to stop.
     """
 
-    team: Team = ALONE
-    tell: Callable[[MeasuringProgress], None] = field(default=lambda _: None)
-    stopped: Callable[[], bool] = field(default=lambda: False)
+    group: ProcessGroup = SINGLE_PROCESS
+    report_progress: Callable[[MeasuringProgress], None] = field(default=lambda _: None)
+    is_stopped: Callable[[], bool] = field(default=lambda: False)
 
 
-def synchronisation_s(clock: Clock) -> float:
-    """What it costs to wait for a device that has nothing to do."""
+def measure_sync_s(clock: Clock) -> float:
+    """Returns the median seconds that a synchronization with an idle device takes."""
     costs = []
     clock.synchronize()
     for _ in range(51):
@@ -171,137 +171,146 @@ def synchronisation_s(clock: Clock) -> float:
     return median(costs)
 
 
-def warm_up(work: Work, clock: Clock, sync_s: float, watch: Watch) -> WarmUp:
-    """Runs steps until they have settled, and sizes the blocks.
+def warm_up(workload: Workload, clock: Clock, sync_s: float, context: RunContext) -> WarmUp:
+    """Runs steps until their time is stable, and sets the number of steps in a block.
 
-    They have settled after at least ten steps and a second, once nothing is compiled or allocated any more and the
-    median of the last three blocks is within 1 % of that of the three before.
+    It is stable after at least ten steps and one second, once nothing is compiled or allocated any more and the median
+    of the last three blocks is within 1% of the median of the three before.
     """
     begin = clock.now()
-    work.step()
+    workload.step()
     clock.synchronize()
     first_step_s = step_s = clock.now() - begin
-    steps, window = 1, [(step_s, _changes(work))]
+    steps, window = 1, [(step_s, _count_changes(workload))]
     while True:
-        size = watch.team.agreed(min(block_size(step_s, sync_s), _LARGEST_LEAP * steps))
+        size = context.group.broadcast(min(compute_block_size(step_s, sync_s), _MAX_GROWTH * steps))
         start = clock.now()
         for _ in range(size):
-            work.step()
+            workload.step()
         clock.synchronize()
         step_s = (clock.now() - start) / size
         steps += size
-        window.append((step_s, _changes(work)))
+        window.append((step_s, _count_changes(workload)))
         elapsed = clock.now() - begin
-        settling = elapsed - first_step_s
-        watch.tell(MeasuringProgress(phase="warming up", blocks=0, estimates=()))
-        settled = _has_settled(window)
+        after_first_s = elapsed - first_step_s
+        context.report_progress(MeasuringProgress(phase="warming up", blocks=0, estimates=()))
+        is_stable = _is_stable(window)
         is_long_enough = steps >= WARM_UP_STEPS and elapsed >= WARM_UP_S
-        is_over = is_long_enough and (settled or settling >= WARM_UP_S + SETTLING_MOST_S)
-        if watch.team.agreed(is_over or watch.stopped()):
+        is_over = is_long_enough and (is_stable or after_first_s >= WARM_UP_S + MAX_STABILIZING_S)
+        if context.group.broadcast(is_over or context.is_stopped()):
             break
     middle = median(time for time, _ in window[-_WINDOW:])
-    work.steps_per_block = watch.team.agreed(block_size(middle, sync_s))
+    workload.steps_per_block = context.group.broadcast(compute_block_size(middle, sync_s))
     return WarmUp(
         first_step_s=first_step_s,
-        compile_s=work.compile_s(),
+        compile_s=workload.compile_s(),
         steps=steps,
         seconds=clock.now() - begin,
-        settled=settled,
+        is_stable=is_stable,
     )
 
 
-def block_size(step_s: float, sync_s: float) -> int:
-    """How many steps fill a block: 50 ms, and 200 times what its synchronisation costs."""
-    return max(1, ceil(_ROOM * max(LEAST_BLOCK_S, SYNCS_PER_BLOCK * sync_s) / max(step_s, _SHORTEST_STEP_S)))
+def compute_block_size(step_s: float, sync_s: float) -> int:
+    """Returns the number of steps that take at least 50 ms and 200 times as long as a synchronization."""
+    return max(1, ceil(_BLOCK_MARGIN * max(MIN_BLOCK_S, SYNCS_PER_BLOCK * sync_s) / max(step_s, _MIN_STEP_S)))
 
 
-def _changes(work: Work) -> int:
-    return work.compilations() + work.allocations()
+def _count_changes(workload: Workload) -> int:
+    """Returns the number of compilations and allocations so far."""
+    return workload.compilations() + workload.allocations()
 
 
-def _has_settled(window: Sequence[tuple[float, int]]) -> bool:
+def _is_stable(window: Sequence[tuple[float, int]]) -> bool:
+    """Whether the last blocks of a warm-up, each with its step time and its changes so far, have the same step time."""
     if len(window) < 2 * _WINDOW + 1:
         return False
     before, last = window[-2 * _WINDOW : -_WINDOW], window[-_WINDOW:]
     if window[-2 * _WINDOW - 1][1] != last[-1][1]:
         return False
     medians = [median(time for time, _ in part) for part in (before, last)]
-    return abs(medians[1] - medians[0]) <= SETTLED_WITHIN * medians[0]
+    return abs(medians[1] - medians[0]) <= STABLE_WITHIN * medians[0]
 
 
 def measure_block(
-    work: Work, clock: Clock, origin: float, *, sync_every_step: bool = False, team: Team = ALONE
+    workload: Workload,
+    clock: Clock,
+    origin: float,
+    *,
+    sync_every_step: bool = False,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> Block:
-    """One block of ``work.steps_per_block`` steps.
+    """Returns the times of one block of ``workload.steps_per_block`` steps.
 
     Args:
-        work: what is run.
-        clock: that tells the time.
+        workload: the steps.
+        clock: the device's clock.
         origin: the clock's time at the start of the run.
-        sync_every_step: whether each step is waited for, and timed by itself.
-        team: the processes that measure together; they begin together, and the slowest one's times count.
+        sync_every_step: whether to synchronize after every step and time it separately.
+        group: the processes that measure together; they start together, and the times of the slowest count.
     """
     latencies: list[float] = []
-    work.before_block()
+    workload.before_block()
     clock.synchronize()
-    team.gather()
-    start, busy = clock.now(), clock.busy()
-    first_mark = clock.mark()
-    work.step()
+    group.barrier()
+    start, busy = clock.now(), clock.thread_time()
+    first_mark = clock.record_event()
+    workload.step()
     issued = first_issued = clock.now()
     if sync_every_step:
         clock.synchronize()
         latencies.append(clock.now() - start)
-    for _ in range(work.steps_per_block - 1):
+    for _ in range(workload.steps_per_block - 1):
         begin = clock.now() if sync_every_step else 0.0
-        work.step()
+        workload.step()
         if sync_every_step:
             clock.synchronize()
             latencies.append(clock.now() - begin)
-    issued = clock.now() if work.steps_per_block > 1 else issued
-    last_mark = clock.mark()
+    issued = clock.now() if workload.steps_per_block > 1 else issued
+    last_mark = clock.record_event()
     clock.synchronize()
     end = clock.now()
     block = Block(
         start_s=start - origin,
-        steps=work.steps_per_block,
+        steps=workload.steps_per_block,
         wall_s=end - start,
-        device_s=clock.between(first_mark, last_mark),
+        device_s=clock.elapsed_s(first_mark, last_mark),
         enqueue_s=issued - start,
         first_enqueue_s=first_issued - start,
-        busy_s=clock.busy() - busy,
+        busy_s=clock.thread_time() - busy,
         latencies_s=tuple(latencies),
     )
-    return team.slowest(block)
+    return group.find_slowest(block)
 
 
-def measure(works: Sequence[Work], clock: Clock, rules: Rules, watch: Watch) -> tuple[tuple[Block, ...], ...]:
-    """The blocks of each work, measured in turns: A B C, C B A, A B C, ….
+def measure(
+    workloads: Sequence[Workload], clock: Clock, options: LoopOptions, context: RunContext
+) -> tuple[tuple[Block, ...], ...]:
+    """Returns the blocks of each workload, measured interleaved: A B C, C B A, A B C, ….
 
-    It ends when the interval of every one has been narrow enough at two looks in a row, each with at least twelve
-    blocks, and a quarter more of them at the second; or when the time is over, after two rounds at least.
+    It stops when all intervals were narrow enough at two checks in a row, each with at least twelve blocks and the
+    second with a quarter more; or when the time is over, after at least two rounds.
     """
-    blocks: list[list[Block]] = [[] for _ in works]
+    blocks: list[list[Block]] = [[] for _ in workloads]
     origin = clock.now()
-    due, hits, rounds = FEWEST_BLOCKS, 0, 0
+    next_check, passed_checks, rounds = MIN_BLOCKS, 0, 0
     estimates: tuple[Estimate, ...] = ()
     while True:
-        turn = range(len(works)) if rounds % 2 == 0 else reversed(range(len(works)))
-        for position in turn:
+        order = range(len(workloads)) if rounds % 2 == 0 else reversed(range(len(workloads)))
+        for position in order:
             block = measure_block(
-                works[position], clock, origin, sync_every_step=rules.sync_every_step, team=watch.team
+                workloads[position], clock, origin, sync_every_step=options.sync_every_step, group=context.group
             )
             blocks[position].append(block)
         rounds += 1
         is_enough_now = False
-        if rounds >= due:
-            due = max(rounds + 1, int(_GROWTH * rounds))
-            estimates = tuple(mean_estimate([block.step_s for block in series]) for series in blocks)
-            is_precise = all(is_enough(estimate, rules.precision) for estimate in estimates)
-            hits = hits + 1 if is_precise else 0
-            is_enough_now = hits == _HITS
-        watch.tell(MeasuringProgress(phase="measuring", blocks=rounds, estimates=estimates))
-        is_late = clock.now() - origin >= rules.max_time_s * len(works)
-        is_over = is_enough_now or (rounds >= _FEWEST_ROUNDS and (is_late or watch.stopped()))
-        if watch.team.agreed(is_over):
+        if rounds >= next_check:
+            next_check = max(rounds + 1, int(_CHECK_GROWTH * rounds))
+            estimates = tuple(estimate_mean([block.step_s for block in series]) for series in blocks)
+            has_passed = all(is_precise(estimate, options.precision) for estimate in estimates)
+            passed_checks = passed_checks + 1 if has_passed else 0
+            is_enough_now = passed_checks == _REQUIRED_CHECKS
+        context.report_progress(MeasuringProgress(phase="measuring", blocks=rounds, estimates=estimates))
+        is_late = clock.now() - origin >= options.max_time_s * len(workloads)
+        is_over = is_enough_now or (rounds >= _MIN_ROUNDS and (is_late or context.is_stopped()))
+        if context.group.broadcast(is_over):
             return tuple(map(tuple, blocks))

@@ -1,52 +1,54 @@
-"""What the benchmark has to get right on the device at hand: each answer is known beforehand."""
+"""The benchmark's self-test: measurements on this device whose results are known in advance."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from netscope.measuring import execution_compat
-from netscope.measuring.clock import clock_of
-from netscope.measuring.precision import device_of, set_up
-from netscope.measuring.roofline import device_limits
+from netscope.measuring.clock import create_clock
+from netscope.measuring.precision import configure_torch, select_device
+from netscope.measuring.roofline import measure_device_limits
 from netscope.measuring.runner import (
     Clock,
-    Rules,
-    Watch,
-    Work,
-    block_size,
+    LoopOptions,
+    RunContext,
+    Workload,
+    compute_block_size,
     measure,
     measure_block,
-    synchronisation_s,
+    measure_sync_s,
     warm_up,
 )
-from netscope.measuring.session import on_device
-from netscope.measuring.step import BenchSubject, grad_mode, prepare
+from netscope.measuring.session import use_device
+from netscope.measuring.step import BenchModel, grad_mode, prepare
 from netscope.runtime.machine import cores
 from netscope.schema import BenchConfig, Block, SelfTestCheck
-from netscope.schema.bench import bound_of
+from netscope.schema.bench import classify_bound
 from netscope.schema.inputs import ForwardInputs
-from netscope.statistics import Difference, compare_pairs, mean_estimate
+from netscope.statistics import Difference, compare_pairs, estimate_mean
 
 DELAY_S = 0.005
 WITHIN = 0.01
 TWICE_WITHIN = 0.02
 SLEEP_OVERSHOOT_S = 0.0015
-"""By how much a sleep may be longer than asked, on a busy machine."""
+"""Seconds that a sleep may exceed its duration on a busy machine."""
 
 LEVEL = 0.999
-"""Of the interval that has to hold 1 for A against A, so that a sound benchmark fails once in a thousand times."""
+"""Level of the interval that must contain 1 for A against A: a sound benchmark fails once in a thousand times."""
 
-MOST_S = 12.0
+MAX_TIME_S = 12.0
 ROUNDS = 24
 _NARROW = 0.003
-_MEANINGLESS = 0.05
-_SHORTEST_DELAY_S = 1e-4
+_MAX_HALF_WIDTH = 0.05
+_MIN_DELAY_S = 1e-4
 
 FASTEST_CORE = 1.2e12
-"""FLOP/s that no core exceeds: 192 FLOPs a cycle (two fused products of 16 lanes, thrice) at 6 GHz."""
+"""FLOP/s that no CPU core exceeds: 192 FLOPs per cycle (two FMAs of 16 lanes, three times) at 6 GHz."""
 
 SLOWEST_CPU = 1e8
 SLOWEST_GPU = 1e11
@@ -54,54 +56,63 @@ FASTEST_GPU = 2e16
 
 
 @dataclass(frozen=True, slots=True)
-class _Bench:
-    """What the checks have in common."""
+class _CheckContext:
+    """The configuration, the clock and the warmed-up model that all checks use."""
 
     config: BenchConfig
     device: torch.device
     clock: Clock
-    work: Work
+    workload: Workload
     sync_s: float
+    peak_flops: float | None = None
 
-    def work_of(self, step: Callable[[], None], step_s: float) -> Work:
-        """Another step, in blocks of the usual length."""
-        return Work(step=step, steps_per_block=block_size(step_s, self.sync_s))
+    def create_workload(self, step: Callable[[], None], step_s: float) -> Workload:
+        """Returns another step as a workload with blocks of the usual length."""
+        return Workload(step=step, steps_per_block=compute_block_size(step_s, self.sync_s))
 
-    def blocks(self, work: Work, count: int = 12) -> list[Block]:
-        """Some blocks, after one that does not count."""
-        measure_block(work, self.clock, 0.0)
-        return [measure_block(work, self.clock, 0.0) for _ in range(count)]
+    def measure_blocks(self, workload: Workload, count: int = 12) -> list[Block]:
+        """Returns some blocks of a workload, after a warm-up block."""
+        measure_block(workload, self.clock, 0.0)
+        return [measure_block(workload, self.clock, 0.0) for _ in range(count)]
 
 
-def self_test(config: BenchConfig, peak_flops: float | None, tell: Callable[[str], None]) -> tuple[SelfTestCheck, ...]:
-    """The checks, carried out.
+class _Outcome(NamedTuple):
+    """The outcome of one check."""
+
+    expected: str
+    measured: str
+    passed: bool
+
+
+def run_self_test(
+    config: BenchConfig, peak_flops: float | None, report_progress: Callable[[str], None]
+) -> tuple[SelfTestCheck, ...]:
+    """Runs the checks and returns their outcomes.
 
     Args:
-        config: of the device and number format.
-        peak_flops: the datasheet's, FLOP/s; None if there is none.
-        tell: is told which check is being carried out.
+        config: the device and number format.
+        peak_flops: the peak FLOP/s of the datasheet; None if unknown.
+        report_progress: is called with the name of each check before it runs.
 
     Raises:
-        DeviceError: there is no such device.
+        DeviceError: the device does not exist.
     """
-    device = device_of(config)
-    clock = clock_of(device)
-    with on_device(device), set_up(config), grad_mode(config):
-        sync_s = synchronisation_s(clock)
-        prepared = prepare(_subject(), config, device)
-        warm_up(prepared.work, clock, sync_s, Watch())
-        bench = _Bench(config, device, clock, prepared.work, sync_s)
+    device = select_device(config)
+    clock = create_clock(device)
+    with use_device(device), configure_torch(config), grad_mode(config):
+        sync_s = measure_sync_s(clock)
+        prepared = prepare(_create_model(), config, device)
+        warm_up(prepared.workload, clock, sync_s, RunContext())
+        bench = _CheckContext(config, device, clock, prepared.workload, sync_s, peak_flops)
         checks = []
-        for check in (_bare_loop, _same_against_same, _twice_the_steps, _host_sleep, _device_delay):
-            tell((check.__doc__ or "").partition("\n")[0].rstrip("."))
-            checks.append(check(bench))
-        tell("A large matrix product")
-        checks.append(_matrix_product(bench, peak_flops))
+        for name, check in CHECKS.items():
+            report_progress(name)
+            checks.append(SelfTestCheck(name=name, **check(bench)._asdict()))
     return tuple(checks)
 
 
-def _subject() -> BenchSubject:
-    """A small convolutional network, of a few milliseconds on anything."""
+def _create_model() -> BenchModel:
+    """Returns a small convolutional network whose step takes a few milliseconds on any device."""
 
     def build() -> nn.Module:
         return nn.Sequential(
@@ -109,15 +120,15 @@ def _subject() -> BenchSubject:
             nn.Flatten(), nn.Linear(64 * 8 * 8, 256), nn.ReLU(), nn.Linear(256, 10),
         )  # fmt: skip
 
-    def batch(_module: nn.Module, number: int, _device: torch.device) -> ForwardInputs:
+    def create_inputs(_module: nn.Module, number: int, _device: torch.device) -> ForwardInputs:
         generator = torch.Generator().manual_seed(number)
         return ForwardInputs(args=(torch.randn(8, 3, 32, 32, generator=generator),), kwargs={})
 
-    return BenchSubject(what="the self-test's network", build=build, batch=batch, differentiable=lambda _: [])
+    return BenchModel(name="the self-test", build=build, create_inputs=create_inputs, find_outputs=lambda _: [])
 
 
-def _in_turns(clock: Clock, first: Callable[[], float], second: Callable[[], float]) -> Difference:
-    """Compares two measurements of seconds, in turns, until the interval is narrow or the time is over."""
+def _compare_interleaved(clock: Clock, first: Callable[[], float], second: Callable[[], float]) -> Difference:
+    """Measures two functions that return seconds, interleaved, until the interval is narrow or the time is over."""
     times: tuple[list[float], list[float]] = ([], [])
     begin = clock.now()
     while True:
@@ -125,123 +136,106 @@ def _in_turns(clock: Clock, first: Callable[[], float], second: Callable[[], flo
             times[number].append((first, second)[number]())
         if len(times[0]) >= ROUNDS and len(times[0]) % 2 == 0:
             found = compare_pairs(*times)
-            if found.half_width < _NARROW or clock.now() - begin > MOST_S:
+            if found.half_width < _NARROW or clock.now() - begin > MAX_TIME_S:
                 return found
 
 
-def _check(name: str, expected: str, measured: str, *, passed: bool) -> SelfTestCheck:
-    return SelfTestCheck(name=name, expected=expected, measured=measured, passed=passed)
-
-
-def _told(difference: Difference) -> str:
+def _format_difference(difference: Difference) -> str:
     return f"{difference.ratio:.4f} ± {difference.half_width:.4f}"
 
 
-def _holds(difference: Difference, expected: float, within: float) -> bool:
-    """Whether the interval does not contradict ``expected``, and is no wider than what would mean nothing."""
+def _is_consistent(difference: Difference, expected: float, within: float) -> bool:
+    """Whether the interval is consistent with ``expected`` and narrow enough to mean something."""
     is_near = difference.low <= expected * (1 + within) and difference.high >= expected * (1 - within)
-    return is_near and difference.half_width <= _MEANINGLESS * expected
+    return is_near and difference.half_width <= _MAX_HALF_WIDTH * expected
 
 
-def _bare_loop(bench: _Bench) -> SelfTestCheck:
-    """A bare timing loop over the same steps."""
-    steps = bench.work.steps_per_block
+def _check_bare_loop(bench: _CheckContext) -> _Outcome:
+    """Checks that a bare timing loop over the same steps takes the same time."""
+    steps = bench.workload.steps_per_block
 
     def bare() -> float:
         bench.clock.synchronize()
         start = bench.clock.now()
         for _ in range(steps):
-            bench.work.step()
+            bench.workload.step()
         bench.clock.synchronize()
         return (bench.clock.now() - start) / steps
 
-    found = _in_turns(bench.clock, bare, lambda: measure_block(bench.work, bench.clock, 0.0).step_s)
-    return _check(
-        "a bare timing loop over the same steps",
-        f"1 within {WITHIN:.0%}",
-        _told(found),
-        passed=_holds(found, 1, WITHIN),
-    )
+    found = _compare_interleaved(bench.clock, bare, lambda: measure_block(bench.workload, bench.clock, 0.0).step_s)
+    return _Outcome(f"1 within {WITHIN:.0%}", _format_difference(found), _is_consistent(found, 1, WITHIN))
 
 
-def _same_against_same(bench: _Bench) -> SelfTestCheck:
-    """A against A."""
-    rules = Rules(precision=bench.config.precision, max_time_s=MOST_S / 2)
-    series = measure([bench.work, replace(bench.work)], bench.clock, rules, Watch())
+def _check_same_against_same(bench: _CheckContext) -> _Outcome:
+    """Checks that two series of the same steps do not differ."""
+    options = LoopOptions(precision=bench.config.precision, max_time_s=MAX_TIME_S / 2)
+    series = measure([bench.workload, replace(bench.workload)], bench.clock, options, RunContext())
     first, second = ([block.step_s for block in blocks] for blocks in series)
     found = compare_pairs(first, second, LEVEL)
-    return _check(
-        "A against A",
-        f"1 within the interval of {LEVEL:.1%}",
+    return _Outcome(
+        f"1 within the {LEVEL:.1%} interval",
         f"{found.low:.4f} to {found.high:.4f}",
-        passed=found.low <= 1 <= found.high,
+        found.low <= 1 <= found.high,
     )
 
 
-def _twice_the_steps(bench: _Bench) -> SelfTestCheck:
-    """Twice the steps in a block."""
-    twice = replace(bench.work, steps_per_block=2 * bench.work.steps_per_block)
-    found = _in_turns(
+def _check_twice_the_steps(bench: _CheckContext) -> _Outcome:
+    """Checks that a block of twice the steps takes twice the time."""
+    twice = replace(bench.workload, steps_per_block=2 * bench.workload.steps_per_block)
+    found = _compare_interleaved(
         bench.clock,
-        lambda: measure_block(bench.work, bench.clock, 0.0).wall_s,
+        lambda: measure_block(bench.workload, bench.clock, 0.0).wall_s,
         lambda: measure_block(twice, bench.clock, 0.0).wall_s,
     )
-    return _check(
-        "twice the steps take twice the time",
-        f"2 within {TWICE_WITHIN:.0%}",
-        _told(found),
-        passed=_holds(found, 2, TWICE_WITHIN),
-    )
+    return _Outcome(f"2 within {TWICE_WITHIN:.0%}", _format_difference(found), _is_consistent(found, 2, TWICE_WITHIN))
 
 
-def _host_sleep(bench: _Bench) -> SelfTestCheck:
-    """A sleep of the host at each step."""
+def _check_host_sleep(bench: _CheckContext) -> _Outcome:
+    """Checks that a sleep of the host in each step is measured and labeled as the bound."""
 
     def step() -> None:
         time.sleep(DELAY_S)
-        bench.work.step()
+        bench.workload.step()
 
-    bare_s = mean_estimate([block.step_s for block in bench.blocks(bench.work)]).mean
-    blocks = bench.blocks(bench.work_of(step, DELAY_S + bare_s))
-    found_s = mean_estimate([block.step_s for block in blocks]).mean
-    # A GPU works while the host sleeps; a CPU does one after the other.
-    least = DELAY_S if bench.config.is_cuda else DELAY_S + 0.8 * bare_s
-    most = DELAY_S + 1.2 * bare_s + SLEEP_OVERSHOOT_S
-    label = bound_of(blocks, is_cuda=bench.config.is_cuda)
-    return _check(
-        "a sleep of 5 ms on the host at each step",
-        f"{1e3 * least:.2f} to {1e3 * most:.2f} ms, bound: host",
+    bare_s = estimate_mean([block.step_s for block in bench.measure_blocks(bench.workload)]).mean
+    blocks = bench.measure_blocks(bench.create_workload(step, DELAY_S + bare_s))
+    found_s = estimate_mean([block.step_s for block in blocks]).mean
+    # A GPU computes while the host sleeps; a CPU sleeps first and then computes.
+    low = DELAY_S if bench.config.is_cuda else DELAY_S + 0.8 * bare_s
+    high = DELAY_S + 1.2 * bare_s + SLEEP_OVERSHOOT_S
+    label = classify_bound(blocks, is_cuda=bench.config.is_cuda)
+    return _Outcome(
+        f"{1e3 * low:.2f} to {1e3 * high:.2f} ms, bound: host",
         f"{1e3 * found_s:.2f} ms, bound: {label}",
-        passed=least <= found_s <= most and label == "host",
+        low <= found_s <= high and label == "host",
     )
 
 
-def _device_delay(bench: _Bench) -> SelfTestCheck:
-    """A known delay of the device."""
+def _check_device_delay(bench: _CheckContext) -> _Outcome:
+    """Checks that a known delay of the device in each step is measured and labeled as the bound."""
     if bench.config.is_cuda:
-        expected_s, step, wanted = _gpu_delay(bench), lambda: execution_compat.delay_device(_cycles), "GPU"
+        expected_s, step, bound = _measure_gpu_delay(bench), lambda: execution_compat.delay_device(_CYCLES), "GPU"
     else:
-        expected_s, step, wanted = DELAY_S, lambda: _spin(bench.clock), "CPU"
-    if expected_s < _SHORTEST_DELAY_S:
-        return _check("a known delay on the device at each step", "some milliseconds", "none", passed=False)
-    blocks = bench.blocks(bench.work_of(step, expected_s))
+        expected_s, step, bound = DELAY_S, lambda: _spin(bench.clock), "CPU"
+    if expected_s < _MIN_DELAY_S:
+        return _Outcome("some milliseconds", "none", passed=False)
+    blocks = bench.measure_blocks(bench.create_workload(step, expected_s))
     times = sorted(block.device_s / block.steps if block.device_s else block.step_s for block in blocks)
     found_s = times[len(times) // 2]
-    label = bound_of(blocks, is_cuda=bench.config.is_cuda)
-    return _check(
-        "a known delay on the device at each step",
-        f"{1e3 * expected_s:.3f} ms within {TWICE_WITHIN:.0%}, bound: {wanted}",
+    label = classify_bound(blocks, is_cuda=bench.config.is_cuda)
+    return _Outcome(
+        f"{1e3 * expected_s:.3f} ms within {TWICE_WITHIN:.0%}, bound: {bound}",
         f"{1e3 * found_s:.3f} ms, bound: {label}",
-        passed=abs(found_s - expected_s) <= TWICE_WITHIN * expected_s and found_s > 0 and label == wanted,
+        abs(found_s - expected_s) <= TWICE_WITHIN * expected_s and found_s > 0 and label == bound,
     )
 
 
-_cycles = 10_000_000
-"""Of the GPU's clock: some milliseconds."""
+_CYCLES = 10_000_000
+"""Cycles of the GPU's clock that take some milliseconds."""
 
 
-def _gpu_delay(bench: _Bench) -> float:
-    """Seconds of one such delay by itself, from the difference of two lengths: what launching costs drops out."""
+def _measure_gpu_delay(bench: _CheckContext) -> float:
+    """Returns the seconds of one delay, as the difference of two lengths, which excludes the cost of launching."""
 
     def seconds(cycles: int) -> float:
         bench.clock.synchronize()
@@ -250,8 +244,8 @@ def _gpu_delay(bench: _Bench) -> float:
         bench.clock.synchronize()
         return bench.clock.now() - start
 
-    seconds(_cycles)
-    pairs = [(seconds(_cycles), seconds(2 * _cycles)) for _ in range(11)]
+    seconds(_CYCLES)
+    pairs = [(seconds(_CYCLES), seconds(2 * _CYCLES)) for _ in range(11)]
     differences = sorted(twice - once for once, twice in pairs)
     return differences[len(differences) // 2]
 
@@ -262,17 +256,30 @@ def _spin(clock: Clock) -> None:
         pass
 
 
-def _matrix_product(bench: _Bench, peak_flops: float | None) -> SelfTestCheck:
-    found = device_limits(bench.config, bench.device, bench.clock).matmul_flops
-    if peak_flops is not None:
-        low, high, why = 0.2 * peak_flops, 1.05 * peak_flops, "20 to 105% of the datasheet's peak"
+def _check_matmul(bench: _CheckContext) -> _Outcome:
+    """Checks that the rate of a large matmul is possible on this device."""
+    found = measure_device_limits(bench.config, bench.device, bench.clock).matmul_flops
+    if bench.peak_flops is not None:
+        low, high, reason = 0.2 * bench.peak_flops, 1.05 * bench.peak_flops, "20 to 105% of the datasheet's peak"
     elif bench.config.is_cuda:
-        low, high, why = SLOWEST_GPU, FASTEST_GPU, "what GPUs do"
+        low, high, reason = SLOWEST_GPU, FASTEST_GPU, "the range of GPUs"
     else:
-        low, high, why = SLOWEST_CPU, FASTEST_CORE * cores(), f"what {cores()} cores do"
-    return _check(
-        "a large matrix product",
-        f"{low / 1e9:,.1f} to {high / 1e9:,.0f} GFLOP/s: {why}",
+        low, high, reason = SLOWEST_CPU, FASTEST_CORE * cores(), f"the range of {cores()} cores"
+    return _Outcome(
+        f"{low / 1e9:,.1f} to {high / 1e9:,.0f} GFLOP/s: {reason}",
         f"{found / 1e9:,.1f} GFLOP/s",
-        passed=low <= found <= high,
+        low <= found <= high,
     )
+
+
+CHECKS: Mapping[str, Callable[[_CheckContext], _Outcome]] = MappingProxyType(
+    {
+        "a bare timing loop over the same steps": _check_bare_loop,
+        "A against A": _check_same_against_same,
+        "twice the steps take twice the time": _check_twice_the_steps,
+        "a sleep of 5 ms on the host at each step": _check_host_sleep,
+        "a known delay on the device at each step": _check_device_delay,
+        "a large matmul": _check_matmul,
+    }
+)
+"""The checks by name, in the order in which they run."""

@@ -1,4 +1,4 @@
-"""Subjects that are compared, in one process and one configuration → what was measured of each."""
+"""Measures the models that are compared, in one process and one configuration."""
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
@@ -12,34 +12,34 @@ import torch
 
 from netscope.errors import MeasuringError, NetscopeError, OutOfMemoryError, describe_error
 from netscope.measuring import execution_compat
-from netscope.measuring.clock import clock_of
-from netscope.measuring.host_transfer import HostFeed
-from netscope.measuring.layers import LayerTimes, layer_times
-from netscope.measuring.memory import PeakMemoryMeter, within_memory
-from netscope.measuring.precision import device_of, set_up
-from netscope.measuring.process_group import joined
-from netscope.measuring.roofline import device_limits
+from netscope.measuring.clock import create_clock
+from netscope.measuring.host_transfer import HostInputLoader
+from netscope.measuring.layers import LayerTimes, measure_layer_times
+from netscope.measuring.memory import PeakMemoryMeter, limit_memory
+from netscope.measuring.precision import configure_torch, select_device
+from netscope.measuring.process_group import join_process_group
+from netscope.measuring.roofline import measure_device_limits
 from netscope.measuring.runner import (
     Clock,
+    LoopOptions,
     MeasuringProgress,
-    Rules,
-    Watch,
-    Work,
+    RunContext,
+    Workload,
     measure,
     measure_block,
-    synchronisation_s,
+    measure_sync_s,
     warm_up,
 )
-from netscope.measuring.step import BenchSubject, Prepared, grad_mode, prepare
-from netscope.measuring.telemetry import Sampler
+from netscope.measuring.step import BenchModel, PreparedModel, grad_mode, prepare
+from netscope.measuring.telemetry import TelemetrySampler
 from netscope.schema import BenchConfig, Block, DeviceLimits, Telemetry, WarmUp
 
 _COPY_BLOCKS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What was measured of one subject; the attributes are those of ``BenchResult``."""
+class Measurement:
+    """The measurements of one model; the attributes are explained in ``BenchResult``."""
 
     work: str
     warm_up: WarmUp
@@ -47,16 +47,16 @@ class Measured:
     no_sync_blocks: tuple[Block, ...]
     peak_memory_bytes: tuple[int, ...]
     copy_s: float | None
-    resident_step_s: float | None
+    no_copy_step_s: float | None
     has_device_sync: bool
     layers: LayerTimes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """What was measured of all of them, and of the device meanwhile."""
+class SessionResult:
+    """The measurements of all models, and the state of the device during them."""
 
-    measured: tuple[Measured, ...]
+    measurements: tuple[Measurement, ...]
     sync_s: float
     device_limits: DeviceLimits | None
     telemetry: Telemetry | None
@@ -66,203 +66,210 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOptions:
-    """What else a session is asked for.
+    """Options of a session besides its configuration.
 
     Attributes:
-        layers: whether each module is timed.
-        steps_per_block: of each subject, where blocks have to be as long as in another process.
-        tell: is told how far it has come.
-        stopped: whether someone wants it to end.
+        layers: whether to time each module.
+        steps_per_block: the block size of each model, if it must be the same as in another process; otherwise empty.
+        report_progress: is called with the progress.
+        is_stopped: whether the user asked to stop.
     """
 
     layers: bool = False
     steps_per_block: tuple[int, ...] = ()
-    tell: Callable[[MeasuringProgress], None] = lambda _: None
-    stopped: Callable[[], bool] = lambda: False
+    report_progress: Callable[[MeasuringProgress], None] = lambda _: None
+    is_stopped: Callable[[], bool] = lambda: False
 
 
-def run_session(subjects: Sequence[BenchSubject], config: BenchConfig, wishes: SessionOptions) -> Session:
-    """Measures the subjects in turns.
+def run_session(bench_models: Sequence[BenchModel], config: BenchConfig, options: SessionOptions) -> SessionResult:
+    """Measures models interleaved and returns the results.
 
     Raises:
-        DeviceError: there is no such device, or it has not the number format.
-        OutOfMemoryError: memory does not suffice for all of them together.
-        MeasuringError: a step raised.
-        UntrainableError: there is nothing to differentiate.
+        DeviceError: the device does not exist or does not support the number format.
+        OutOfMemoryError: the models together need more memory than available.
+        MeasuringError: a step raised an error.
+        UntrainableError: a training step has nothing to differentiate.
     """
-    device = device_of(config)
-    clock = clock_of(device)
-    compiling = execution_compat.compiling(config.compile is not None)
-    with on_device(device), joined(device) as team, set_up(config), compiling, grad_mode(config):
-        rules = Rules(precision=config.precision, max_time_s=config.max_time_s, sync_every_step=config.sync_every_step)
-        watch = Watch(team=team, tell=wishes.tell, stopped=wishes.stopped)
-        sync_s = team.agreed(synchronisation_s(clock))
-        ready = [_ready(subject, config, device, _Measuring(clock, watch, sync_s)) for subject in subjects]
-        for number, steps in enumerate(wishes.steps_per_block):
-            ready[number].prepared.work.steps_per_block = steps
-        sampler = Sampler(device)
-        whats = " and ".join(subject.what for subject in subjects)
-        series = _explained(whats, lambda: _measure(ready, config, clock, rules, watch))
-        telemetry, background_load = sampler.telemetry(), sampler.background_load()
-        interrupted = wishes.stopped()
-        measured = tuple(
-            Measured(
-                work=item.prepared.description(config),
+    device = select_device(config)
+    clock = create_clock(device)
+    compiler = execution_compat.fresh_compiler(config.compile is not None)
+    with use_device(device), join_process_group(device) as group, configure_torch(config), compiler, grad_mode(config):
+        context = RunContext(group=group, report_progress=options.report_progress, is_stopped=options.is_stopped)
+        sync_s = group.broadcast(measure_sync_s(clock))
+        ready = [_warm_up_model(model, config, device, _Measuring(clock, context, sync_s)) for model in bench_models]
+        for number, steps in enumerate(options.steps_per_block):
+            ready[number].prepared.workload.steps_per_block = steps
+        sampler = TelemetrySampler(device)
+        names = " and ".join(model.name for model in bench_models)
+        series = _wrap_errors(names, lambda: _measure_models(ready, config, clock, context))
+        telemetry, background_load = sampler.stop(), sampler.measure_background_load()
+        interrupted = options.is_stopped()
+        measurements = tuple(
+            Measurement(
+                work=item.prepared.describe(config),
                 warm_up=item.warm_up,
                 blocks=series[number],
                 no_sync_blocks=series[len(ready) + number] if len(series) > len(ready) else (),
                 peak_memory_bytes=item.peak_memory_bytes,
                 copy_s=item.copy_s,
-                resident_step_s=item.resident_step_s,
+                no_copy_step_s=item.no_copy_step_s,
                 has_device_sync=item.has_device_sync,
-                layers=layer_times(item.prepared.model, item.prepared.work.step, clock) if wishes.layers else None,
+                layers=measure_layer_times(item.prepared.model, item.prepared.workload.step, clock)
+                if options.layers
+                else None,
             )
             for number, item in enumerate(ready)
         )
         ready.clear()
-        _free(config, device)
-        found = _ceilings(config, device, clock)
-    return Session(
-        measured=measured,
+        _free_memory(config, device)
+        device_limits = _try_measure_device_limits(config, device, clock)
+    return SessionResult(
+        measurements=measurements,
         sync_s=sync_s,
-        device_limits=found,
+        device_limits=device_limits,
         telemetry=telemetry,
         background_load=background_load if config.nproc == 1 else None,
         interrupted=interrupted,
     )
 
 
-def run_steps(subject: BenchSubject, config: BenchConfig, steps: int) -> None:
-    """Runs a few steps and measures nothing.
+def run_steps(bench_model: BenchModel, config: BenchConfig, steps: int) -> None:
+    """Runs a few steps without measuring them.
 
     Raises:
-        NetscopeError: as ``run_session``.
+        NetscopeError: same as ``run_session``.
     """
-    device = device_of(config)
-    with on_device(device), joined(device) as team, set_up(config), grad_mode(config):
+    device = select_device(config)
+    with use_device(device), join_process_group(device) as group, configure_torch(config), grad_mode(config):
 
         def run() -> None:
-            prepared = prepare(subject, config, device)
+            prepared = prepare(bench_model, config, device)
             for _ in range(steps):
-                prepared.work.step()
-            clock_of(device).synchronize()
+                prepared.workload.step()
+            create_clock(device).synchronize()
 
-        _explained(subject.what, run)
-        team.gather()
+        _wrap_errors(bench_model.name, run)
+        group.barrier()
 
 
 @contextmanager
-def on_device(device: torch.device) -> Iterator[None]:
-    """Makes it the one that is meant where none is named, and lets the CPU's memory end where the machine's does."""
+def use_device(device: torch.device) -> Iterator[None]:
+    """Makes a GPU torch's current device, or limits the process's memory to the CPU memory available."""
     if device.type == "cuda":
         with torch.cuda.device(device):
-            torch.mm(torch.ones(8, 8, device=device), torch.ones(8, 8, device=device))  # the libraries' own memory
+            torch.mm(
+                torch.ones(8, 8, device=device), torch.ones(8, 8, device=device)
+            )  # allocates the libraries' workspaces
             yield
     else:
-        with within_memory():
+        with limit_memory():
             yield
 
 
 @dataclass(frozen=True, slots=True)
 class _Measuring:
-    """What measuring one thing takes."""
+    """The arguments that all measurements of a session share."""
 
     clock: Clock
-    watch: Watch
+    context: RunContext
     sync_s: float
 
 
 @dataclass(slots=True, kw_only=True)
-class _Ready:
-    """A subject that has been warmed up."""
+class _WarmedUpModel:
+    """A model after its warm-up, with the measurements made before the blocks."""
 
-    prepared: Prepared
+    prepared: PreparedModel
     warm_up: WarmUp
     peak_memory_bytes: tuple[int, ...]
     copy_s: float | None
-    resident_step_s: float | None
+    no_copy_step_s: float | None
     has_device_sync: bool
 
 
-def _ready(subject: BenchSubject, config: BenchConfig, device: torch.device, how: _Measuring) -> _Ready:
-    peak = PeakMemoryMeter(device)
+def _warm_up_model(
+    bench_model: BenchModel, config: BenchConfig, device: torch.device, shared: _Measuring
+) -> _WarmedUpModel:
+    meter = PeakMemoryMeter(device)
 
-    def warmed() -> tuple[Prepared, WarmUp]:
-        prepared = prepare(subject, config, device)
-        return prepared, warm_up(prepared.work, how.clock, how.sync_s, how.watch)
+    def prepare_and_warm_up() -> tuple[PreparedModel, WarmUp]:
+        prepared = prepare(bench_model, config, device)
+        return prepared, warm_up(prepared.workload, shared.clock, shared.sync_s, shared.context)
 
-    prepared, warmth = _explained(subject.what, warmed)
-    found = peak.bytes()
-    everyone = how.watch.team.collected(found)
-    copy_s, resident_step_s = _transfer(prepared, config, how.clock)
-    with execution_compat.waits_noted(device) as has_device_sync:
-        prepared.work.step()
-    return _Ready(
+    prepared, warm_up_result = _wrap_errors(bench_model.name, prepare_and_warm_up)
+    peaks = shared.context.group.all_gather(meter.peak_bytes())
+    copy_s, no_copy_step_s = _measure_transfer(prepared, config, shared.clock)
+    with execution_compat.record_device_syncs(device) as device_syncs:
+        prepared.workload.step()
+    return _WarmedUpModel(
         prepared=prepared,
-        warm_up=warmth,
-        peak_memory_bytes=tuple(value for value in everyone if value is not None),
+        warm_up=warm_up_result,
+        peak_memory_bytes=tuple(peak for peak in peaks if peak is not None),
         copy_s=copy_s,
-        resident_step_s=resident_step_s,
-        has_device_sync=bool(has_device_sync),
+        no_copy_step_s=no_copy_step_s,
+        has_device_sync=bool(device_syncs),
     )
 
 
-def _transfer(prepared: Prepared, config: BenchConfig, clock: Clock) -> tuple[float | None, float | None]:
-    """Seconds of copying a step's inputs by itself, and of a step without it; None for resident inputs."""
-    feed = prepared.feed
-    if config.data != "host" or not isinstance(feed, HostFeed):
+def _measure_transfer(prepared: PreparedModel, config: BenchConfig, clock: Clock) -> tuple[float | None, float | None]:
+    """Returns the seconds of copying one step's inputs, and of a step without it; None if inputs stay on the device."""
+    loader = prepared.loader
+    if config.data != "host" or not isinstance(loader, HostInputLoader):
         return None, None
-    steps = prepared.work.steps_per_block
-    copies = Work(step=feed.copy, steps_per_block=steps)
+    steps = prepared.workload.steps_per_block
+    copies = Workload(step=loader.copy, steps_per_block=steps)
     copy_s = median(measure_block(copies, clock, 0.0).step_s for _ in range(_COPY_BLOCKS))
-    with feed.held():
-        resident_step_s = median(measure_block(prepared.work, clock, 0.0).step_s for _ in range(_COPY_BLOCKS))
-    return copy_s, resident_step_s
+    with loader.paused_copies():
+        no_copy_step_s = median(measure_block(prepared.workload, clock, 0.0).step_s for _ in range(_COPY_BLOCKS))
+    return copy_s, no_copy_step_s
 
 
-def _measure(
-    ready: Sequence[_Ready], config: BenchConfig, clock: Clock, rules: Rules, watch: Watch
+def _measure_models(
+    ready: Sequence[_WarmedUpModel], config: BenchConfig, clock: Clock, context: RunContext
 ) -> tuple[tuple[Block, ...], ...]:
-    """The blocks of each; under data parallelism then those of each without exchanging gradients."""
-    works = [item.prepared.work for item in ready]
-    # Without exchanging, FSDP would keep whole gradients, and its optimizer would have none to work on.
+    """Returns the blocks of each model; with DDP training, then the blocks of each model without gradient sync."""
+    workloads = [item.prepared.workload for item in ready]
+    # Without gradient sync, FSDP would keep unsharded gradients and its optimizer would have no gradients to use.
     if config.parallel == "ddp" and config.mode == "train" and config.nproc > 1:
-        works = [
+        workloads = [
             replace(
-                item.prepared.work,
-                before_block=partial(execution_compat.exchange_gradients, item.prepared.model, wanted),
+                item.prepared.workload,
+                before_block=partial(execution_compat.set_gradient_sync, item.prepared.model, is_enabled),
             )
-            for wanted in (True, False)
+            for is_enabled in (True, False)
             for item in ready
         ]
-    return measure(works, clock, rules, watch)
+    options = LoopOptions(
+        precision=config.precision, max_time_s=config.max_time_s, sync_every_step=config.sync_every_step
+    )
+    return measure(workloads, clock, options, context)
 
 
-def _explained(what: str, run: Callable[[], Any]) -> Any:
-    """What ``run`` returns, or why it cannot, in one sentence."""
+def _wrap_errors(name: str, run: Callable[[], Any]) -> Any:
+    """Returns the result of ``run``; raises its errors as one sentence about the model of this name."""
     try:
         return run()
     except NetscopeError:
         raise
     except (Exception, SystemExit) as error:
         if execution_compat.is_out_of_memory(error):
-            raise OutOfMemoryError(f"{what} needs more memory than there is: {describe_error(error)}") from error
-        raise MeasuringError(f"a step of {what} failed: {describe_error(error)}") from error
+            raise OutOfMemoryError(f"{name} needs more memory than is available: {describe_error(error)}") from error
+        raise MeasuringError(f"a step of {name} failed: {describe_error(error)}") from error
 
 
-def _ceilings(config: BenchConfig, device: torch.device, clock: Clock) -> DeviceLimits | None:
-    """None where not even these fit into memory."""
+def _try_measure_device_limits(config: BenchConfig, device: torch.device, clock: Clock) -> DeviceLimits | None:
+    """Returns the limits of the device; None if their measurement does not fit into memory."""
     try:
-        return device_limits(config, device, clock)
+        return measure_device_limits(config, device, clock)
     except RuntimeError as error:
         if execution_compat.is_out_of_memory(error):
             return None
         raise
 
 
-def _free(config: BenchConfig, device: torch.device) -> None:
+def _free_memory(config: BenchConfig, device: torch.device) -> None:
     if config.compile is not None:
-        execution_compat.forget_compiled()
+        execution_compat.reset_compiler()
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""The GPU's state while something is measured, sampled by another process; and what others did on the CPU."""
+"""The GPU's state during a measurement, sampled by another process, and the load of other processes on the CPU."""
 
 import json
 import os
@@ -19,43 +19,43 @@ from netscope.schema import Span, Telemetry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceFacts:
-    """What NVML says of a GPU once and for all."""
+class GpuProperties:
+    """The constant properties of a GPU that NVML reports."""
 
     driver: str | None
     limits: dict[str, float]
 
 
-def device_facts(device: torch.device) -> DeviceFacts:
-    """What NVML says; nothing where it is not installed, does not answer, or knows no such GPU, as of a part of one."""
+def read_gpu_properties(device: torch.device) -> GpuProperties:
+    """Returns the properties of a GPU; none if NVML is missing, fails, or does not find the GPU, e.g. a MIG slice."""
     driver, limits = None, {}
-    with suppress(Exception):  # NVML's errors are of a package that need not be there
+    with suppress(Exception):  # the classes of NVML's errors are in an optional package
         driver = driver_version()
         limits = Gpu(_uuid(device)).limits()
-    return DeviceFacts(driver=driver, limits=limits)
+    return GpuProperties(driver=driver, limits=limits)
 
 
 def _uuid(device: torch.device) -> str:
     return f"GPU-{torch.cuda.get_device_properties(device).uuid}"
 
 
-class Sampler:
-    """Samples from when it is made until it is asked for them; on a CPU, and without NVML, there are none."""
+class TelemetrySampler:
+    """Samples the state of a GPU until it is stopped; on a CPU or without NVML there are no samples."""
 
     def __init__(self, device: torch.device) -> None:
         self._samples: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._cpu_before = _cpu_seconds()
-        if device.type == "cuda" and device_facts(device).driver is not None:
-            # A file, which never fills up and has nobody wait as a pipe does.
-            self._samples = TemporaryFile()  # noqa: SIM115 - open as long as this is
+        self._cpu_before = _read_cpu_seconds()
+        if device.type == "cuda" and read_gpu_properties(device).driver is not None:
+            # A file never fills up and blocks the writer, as a pipe does.
+            self._samples = TemporaryFile()  # noqa: SIM115 - open as long as the sampler
             command = [sys.executable, "-m", "netscope.runtime.nvml", _uuid(device)]
             self._process = subprocess.Popen(  # noqa: S603 - our own code
                 command, stdout=self._samples, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
             )
 
-    def telemetry(self) -> Telemetry | None:
-        """What was sampled; ends the sampling."""
+    def stop(self) -> Telemetry | None:
+        """Stops sampling and returns a summary of the samples; None without any."""
         if self._process is None or self._samples is None:
             return None
         self._process.kill()
@@ -63,22 +63,22 @@ class Sampler:
         self._samples.seek(0)
         samples = []
         for line in self._samples:
-            with suppress(ValueError):  # the last one, if it was cut off
+            with suppress(ValueError):  # the last line may be incomplete
                 samples.append(json.loads(line))
         self._samples.close()
-        return summarised(samples)
+        return summarize_samples(samples)
 
-    def background_load(self) -> float | None:
-        """Cores' worth of work that other processes did on this machine since it was made; None where unknown."""
-        before, after = self._cpu_before, _cpu_seconds()
+    def measure_background_load(self) -> float | None:
+        """Returns the number of cores that other processes kept busy since the start; None if unknown."""
+        before, after = self._cpu_before, _read_cpu_seconds()
         if before is None or after is None:
             return None
         wall = after[2] - before[2]
         return max((after[0] - before[0]) - (after[1] - before[1]), 0.0) / wall if wall else None
 
 
-def summarised(samples: list[dict[str, Any]]) -> Telemetry | None:
-    """The samples' ranges; None for no samples."""
+def summarize_samples(samples: list[dict[str, Any]]) -> Telemetry | None:
+    """Returns the ranges of the samples; None without samples."""
     if not samples:
         return None
 
@@ -95,13 +95,13 @@ def summarised(samples: list[dict[str, Any]]) -> Telemetry | None:
         power_w=span("power_w"),
         temperature_c=span("temperature_c"),
         throttle_reasons=tuple(sorted({reason for sample in samples for reason in sample["reasons"]})),
-        # One of them is ours. Their numbers are the host's, which a container does not know, so they are counted.
+        # One of them is this one. NVML reports the host's process ids, unknown in a container, so they are counted.
         other_processes=max(max(processes) - 1, 0) if processes else None,
     )
 
 
-def _cpu_seconds() -> tuple[float, float, float] | None:
-    """Seconds of work of all processes on this machine, of this one, and on the wall; None where unknown."""
+def _read_cpu_seconds() -> tuple[float, float, float] | None:
+    """Returns the CPU seconds of all processes and of this one, and the wall-clock time; None if unknown."""
     try:
         with Path("/proc/stat").open(encoding="ascii") as lines:
             # user, nice, system, idle, iowait, irq, softirq, steal: proc(5)

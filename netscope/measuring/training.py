@@ -1,4 +1,4 @@
-"""A step of training: what its loss is, and which optimizer takes it."""
+"""The loss and the optimizer of a training step."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,32 +10,32 @@ from torch.nn import functional
 from netscope.errors import UntrainableError
 
 OPTIMIZERS: Mapping[str, Callable[[Any], torch.optim.Optimizer]] = {
-    "sgd": lambda params: torch.optim.SGD(params, lr=_RATE),
-    "momentum": lambda params: torch.optim.SGD(params, lr=_RATE, momentum=0.9),
-    "adagrad": lambda params: torch.optim.Adagrad(params, lr=_RATE),
-    "rmsprop": lambda params: torch.optim.RMSprop(params, lr=_RATE),
-    "adam": lambda params: torch.optim.Adam(params, lr=_RATE),
-    "adamax": lambda params: torch.optim.Adamax(params, lr=_RATE),
-    "adamw": lambda params: torch.optim.AdamW(params, lr=_RATE),
-    "nadam": lambda params: torch.optim.NAdam(params, lr=_RATE),
-    "radam": lambda params: torch.optim.RAdam(params, lr=_RATE),
+    "sgd": lambda params: torch.optim.SGD(params, lr=_LEARNING_RATE),
+    "momentum": lambda params: torch.optim.SGD(params, lr=_LEARNING_RATE, momentum=0.9),
+    "adagrad": lambda params: torch.optim.Adagrad(params, lr=_LEARNING_RATE),
+    "rmsprop": lambda params: torch.optim.RMSprop(params, lr=_LEARNING_RATE),
+    "adam": lambda params: torch.optim.Adam(params, lr=_LEARNING_RATE),
+    "adamax": lambda params: torch.optim.Adamax(params, lr=_LEARNING_RATE),
+    "adamw": lambda params: torch.optim.AdamW(params, lr=_LEARNING_RATE),
+    "nadam": lambda params: torch.optim.NAdam(params, lr=_LEARNING_RATE),
+    "radam": lambda params: torch.optim.RAdam(params, lr=_LEARNING_RATE),
 }
-"""Those of ``schema.memory.STATES_PER_PARAMETER``."""
+"""The optimizers of ``schema.memory.STATES_PER_PARAMETER``."""
 
-_RATE = 1e-6
-"""So small that random targets do not drive the weights to infinity, where arithmetic may take another time."""
+_LEARNING_RATE = 1e-6
+"""So small that random targets do not drive weights to infinity, where arithmetic may take a different time."""
 
-CLASSES = 2
-"""Dimensions of what is taken for the scores of classes: (N, C)."""
+_SCORE_DIMS = 2
+"""Number of dimensions of an output that counts as class scores: (N, C)."""
 
 
-def optimizer_of(name: str, model: nn.Module, *, capturable: bool) -> torch.optim.Optimizer:
-    """Torch's optimizer of that name over the parameters that require a gradient.
+def create_optimizer(name: str, model: nn.Module, *, capturable: bool) -> torch.optim.Optimizer:
+    """Returns torch's optimizer of this name for the parameters that require a gradient.
 
     Args:
         name: a key of ``OPTIMIZERS``.
-        model: whose parameters.
-        capturable: whether its step has to be fit for a CUDA graph.
+        model: the model with the parameters.
+        capturable: whether the optimizer's step must be capturable in a CUDA graph.
 
     Raises:
         UntrainableError: no parameter requires a gradient.
@@ -51,44 +51,46 @@ def optimizer_of(name: str, model: nn.Module, *, capturable: bool) -> torch.opti
 
 
 class Loss:
-    """The loss that a model returns, or else what its outputs are away from random targets made beforehand.
+    """The loss that a model returns itself; otherwise the distance of its outputs from random targets.
 
-    Scores of classes (N, C) are held against random classes by cross-entropy, everything else against standard normal
-    values by the mean squared error; several outputs' losses are summed. Targets are made when a batch is first met.
+    Class scores (N, C) are compared with random classes by cross-entropy, all other outputs with standard normal values
+    by the mean squared error. The losses of several outputs are added. Targets are created on the first use of a batch.
     """
 
-    def __init__(self, differentiable: Callable[[Any], list[Tensor]], seed: int) -> None:
-        """Makes nothing yet.
+    def __init__(self, find_outputs: Callable[[Any], list[Tensor]], seed: int) -> None:
+        """Stores the arguments.
 
         Args:
-            differentiable: finds what a step differentiates in whatever a model returns.
-            seed: of the targets.
+            find_outputs: returns the tensors of a model's result that a training step differentiates.
+            seed: the random seed of the targets.
         """
-        self._differentiable = differentiable
+        self._find_outputs = find_outputs
         self._seed = seed
         self._targets: dict[int, list[Tensor]] = {}
         self.description = ""
 
-    def of(self, result: Any, batch: int) -> Tensor:
-        """The loss of what the model made of the batch of that number.
+    def compute(self, result: Any, batch: int) -> Tensor:
+        """Returns the loss of the model's result for the batch of this number.
 
         Raises:
-            UntrainableError: nothing in it has a gradient.
+            UntrainableError: no tensor in the result has a gradient.
         """
-        outputs = self._differentiable(result)
+        outputs = self._find_outputs(result)
         if isinstance(result, Mapping) and outputs[0] is result.get("loss"):
             self.description = "the model's own loss"
             return outputs[0].sum()
-        known = self._targets.get(batch)
-        if known is None or [target.shape for target in known] != [_target_shape(output) for output in outputs]:
-            self._targets[batch] = self._made(outputs, batch)
+        targets = self._targets.get(batch)
+        if targets is None or [target.shape for target in targets] != [_target_shape(output) for output in outputs]:
+            self._targets[batch] = self._create_targets(outputs, batch)
         pairs = zip(outputs, self._targets[batch], strict=True)
-        losses = [_distance(output, target) for output, target in pairs]
+        losses = [_compute_loss(output, target) for output, target in pairs]
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
-    def _made(self, outputs: list[Tensor], batch: int) -> list[Tensor]:
+    def _create_targets(self, outputs: list[Tensor], batch: int) -> list[Tensor]:
         generator = torch.Generator().manual_seed(self._seed + batch)
-        kinds = dict.fromkeys("cross-entropy" if _are_scores(output) else "mean squared error" for output in outputs)
+        kinds = dict.fromkeys(
+            "cross-entropy" if _is_class_scores(output) else "mean squared error" for output in outputs
+        )
         self.description = " and ".join(kinds)
         targets = []
         for output in outputs:
@@ -96,21 +98,21 @@ class Loss:
             values = torch.randn(shape, generator=generator)
             if output.is_complex():
                 values = torch.view_as_complex(values)
-            target = values.argmax(1) if _are_scores(output) else values
-            targets.append(target.to(output.device, None if _are_scores(output) else output.dtype))
+            target = values.argmax(1) if _is_class_scores(output) else values
+            targets.append(target.to(output.device, None if _is_class_scores(output) else output.dtype))
         return targets
 
 
-def _are_scores(output: Tensor) -> bool:
-    return output.dim() == CLASSES and output.shape[1] > 1 and not output.is_complex()
+def _is_class_scores(output: Tensor) -> bool:
+    return output.dim() == _SCORE_DIMS and output.shape[1] > 1 and not output.is_complex()
 
 
 def _target_shape(output: Tensor) -> torch.Size:
-    return output.shape[:1] if _are_scores(output) else output.shape
+    return output.shape[:1] if _is_class_scores(output) else output.shape
 
 
-def _distance(output: Tensor, target: Tensor) -> Tensor:
-    if _are_scores(output):
+def _compute_loss(output: Tensor, target: Tensor) -> Tensor:
+    if _is_class_scores(output):
         return functional.cross_entropy(output, target)
     if output.is_complex():
         return (output - target).abs().square().mean()

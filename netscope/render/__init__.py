@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from netscope.runtime import lazy_imports
 
 if TYPE_CHECKING:
-    from netscope.render.bench_facts import bench_line
+    from netscope.render.bench_footer import format_bench_line
     from netscope.render.compare import COMPARED_COLUMNS, CompareView, check_compare_view
     from netscope.render.diff import DiffView, check_diff_view
     from netscope.render.document import Canvas, Document, printable
@@ -22,12 +22,12 @@ __all__ = [
     "DiffView",
     "Document",
     "View",
-    "bench_line",
     "check_compare_view",
     "check_diff_view",
     "check_format",
     "check_view",
     "display",
+    "format_bench_line",
     "printable",
     "render",
 ]

@@ -1,11 +1,11 @@
-"""``BenchReport`` and ``SelfTest`` → ``Document``."""
+"""Renders ``BenchReport`` and ``SelfTest`` as documents."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from netscope.render import numbers
-from netscope.render.bench_facts import batch_of, facts, notes, processes_text
+from netscope.render.bench_footer import format_footer, format_processes, get_batch_size, list_flags
 from netscope.render.document import Column, Document, Kind, NameCell, Row, Style
 from netscope.render.summary import View, summary_document
 from netscope.schema import BenchEnvironment, BenchReport, BenchResult, SelfTest
@@ -15,40 +15,44 @@ LAYER_COLUMNS = ("type", "output", "params", "flops", "flops-share", "time", "ti
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _BenchColumn:
-    """A column: how its raw value is had from a result.
+    """A column of the table.
 
     Attributes:
-        title: what stands above it.
-        kind: how it is shown.
-        value: of a measured result.
-        of_any: whether results without figures have it as well.
-        rank: which go first where there is no room.
-        told_once: whether it goes into the heading where all results have the same.
+        title: the heading.
+        kind: the format of the value.
+        value: returns the value of a result in a report.
+        any_status: whether results that were not measured have the value too.
+        rank: columns of a higher rank are left out first if there is no room.
+        in_heading: whether a value that all results share is shown in the heading instead.
     """
 
     title: str
     kind: Kind
     value: Callable[[BenchResult, BenchReport], Any]
-    of_any: bool = False
+    any_status: bool = False
     rank: int = 0
-    told_once: bool = False
+    in_heading: bool = False
 
 
 COLUMNS: dict[str, _BenchColumn] = {
-    "batch": _BenchColumn(title="Batch", kind="count", value=lambda r, _: batch_of(r), of_any=True, told_once=True),
-    "dtype": _BenchColumn(title="Dtype", kind="text", value=lambda r, _: r.config.dtype, of_any=True, told_once=True),
-    "mode": _BenchColumn(title="Mode", kind="text", value=lambda r, _: r.config.mode, of_any=True, told_once=True),
+    "batch": _BenchColumn(
+        title="Batch", kind="count", value=lambda r, _: get_batch_size(r), any_status=True, in_heading=True
+    ),
+    "dtype": _BenchColumn(
+        title="Dtype", kind="text", value=lambda r, _: r.config.dtype, any_status=True, in_heading=True
+    ),
+    "mode": _BenchColumn(title="Mode", kind="text", value=lambda r, _: r.config.mode, any_status=True, in_heading=True),
     "processes": _BenchColumn(
-        title="Processes", kind="count", value=lambda r, _: r.config.nproc, of_any=True, told_once=True
+        title="Processes", kind="count", value=lambda r, _: r.config.nproc, any_status=True, in_heading=True
     ),
     "samples-per-second": _BenchColumn(title="Samples/s", kind="rate", value=lambda r, _: r.throughput),
     "half-width": _BenchColumn(title="±", kind="margin", value=lambda r, _: r.step_s.relative),
     "median": _BenchColumn(title="Median", kind="rate", value=lambda r, _: r.median_throughput, rank=4),
     "step": _BenchColumn(title="Step", kind="seconds", value=lambda r, _: r.step_s.mean, rank=1),
     "flop-rate": _BenchColumn(title="FLOP/s", kind="flops", value=lambda r, _: r.achieved_flops, rank=2),
-    "share-of-peak": _BenchColumn(title="of peak", kind="fraction", value=lambda r, _: r.peak_utilization, rank=2),
+    "share-of-peak": _BenchColumn(title="% of peak", kind="fraction", value=lambda r, _: r.peak_utilization, rank=2),
     "share-of-matmul": _BenchColumn(
-        title="of matmul", kind="fraction", value=lambda r, _: r.matmul_utilization, rank=3
+        title="% of matmul", kind="fraction", value=lambda r, _: r.matmul_utilization, rank=3
     ),
     "efficiency": _BenchColumn(
         title="Efficiency", kind="fraction", value=lambda r, report: report.scaling_efficiency(r)
@@ -57,16 +61,16 @@ COLUMNS: dict[str, _BenchColumn] = {
         title="Memory", kind="bytes", value=lambda r, _: max(r.peak_memory_bytes, default=None), rank=1
     ),
     "bound": _BenchColumn(title="Bound", kind="text", value=lambda r, _: r.bound),
-    "note": _BenchColumn(title="", kind="text", value=lambda r, _: ", ".join(notes(r)), of_any=True),
+    "note": _BenchColumn(title="", kind="text", value=lambda r, _: ", ".join(list_flags(r)), any_status=True),
 }
 
 _OPTIONAL = ("share-of-peak", "efficiency", "note", "memory", "flop-rate", "share-of-matmul")
-"""Left out where no result has any."""
+"""Columns that are left out if no result has a value."""
 
-EXACT: dict[str, Callable[[BenchResult, BenchReport], Any]] = {
+EXACT_COLUMNS: dict[str, Callable[[BenchResult, BenchReport], Any]] = {
     "status": lambda r, _: r.status,
     "device": lambda r, _: r.config.device,
-    "batch_size": lambda r, _: batch_of(r),
+    "batch_size": lambda r, _: get_batch_size(r),
     "dtype": lambda r, _: r.config.dtype,
     "mode": lambda r, _: r.config.mode,
     "cast": lambda r, _: r.config.cast,
@@ -98,46 +102,49 @@ EXACT: dict[str, Callable[[BenchResult, BenchReport], Any]] = {
     "scaling_efficiency": lambda r, report: report.scaling_efficiency(r),
     "exposed_communication_s": lambda r, _: r.exposed_communication_s,
 }
-"""What programs read, with units in the names; each row stands by itself."""
+"""Columns of formats for programs, with units in the names; each row is complete."""
 
-_OF_ANY = ("status", "device", "batch_size", "dtype", "mode", "cast", "channels_last", "compile", "cuda_graph", "data",
-           "optimizer", "parallel", "nproc")  # fmt: skip
+_FOR_ANY_STATUS = (
+    "status", "device", "batch_size", "dtype", "mode", "cast", "channels_last", "compile", "cuda_graph", "data",
+    "optimizer", "parallel", "nproc",
+)  # fmt: skip
+"""Columns that results without a measurement have too."""
 
 
 def bench_document(report: BenchReport, *, exact: bool = False) -> Document:
-    """The document of ``report``.
+    """Returns the document of a report.
 
     Args:
-        report: what is shown.
-        exact: whether the format is read by programs: every figure of every result, unrounded.
+        report: the report.
+        exact: whether the format is for programs: every value of every result, unrounded.
     """
     if exact:
         return _exact_document(report)
     results = report.results
-    told_once = {
+    heading_keys = {
         key
         for key, column in COLUMNS.items()
-        if column.told_once and len({column.value(result, report) for result in results}) <= 1
+        if column.in_heading and len({column.value(result, report) for result in results}) <= 1
     }
     cells = {
         key: [_value(column, result, report) for result in results]
         for key, column in COLUMNS.items()
-        if key not in told_once
+        if key not in heading_keys
     }
     shown = [key for key in cells if key not in _OPTIONAL or any(cell not in (None, "") for cell in cells[key])]
     columns = [
         Column(key=key, title=COLUMNS[key].title, kind=COLUMNS[key].kind, rank=COLUMNS[key].rank) for key in shown
     ]
     rows = tuple(
-        Row(cells=(_named(result), *(cells[key][number] for key in shown)), style=_style(result))
+        Row(cells=(_create_name_cell(result), *(cells[key][number] for key in shown)), style=_style(result))
         for number, result in enumerate(results)
     )
     return Document(
         result=report,
-        heading=tuple(_heading(report, told_once)),
+        heading=tuple(_heading(report, heading_keys)),
         columns=(Column(key="architecture", title="Architecture", kind="name"), *columns),
         rows=rows,
-        facts=tuple(facts(report)),
+        facts=tuple(format_footer(report)),
         attached=tuple(_layers(result) for result in results if result.layers is not None),
     )
 
@@ -146,10 +153,10 @@ def _exact_document(report: BenchReport) -> Document:
     rows = [
         Row(
             cells=(
-                _named(result),
+                _create_name_cell(result),
                 *(
-                    value(result, report) if result.is_measured or key in _OF_ANY else None
-                    for key, value in EXACT.items()
+                    value(result, report) if result.is_measured or key in _FOR_ANY_STATUS else None
+                    for key, value in EXACT_COLUMNS.items()
                 ),
                 result.message,
             )
@@ -161,7 +168,7 @@ def _exact_document(report: BenchReport) -> Document:
         heading=(),
         columns=(
             Column(key="architecture", title="Architecture", kind="name"),
-            *(Column(key=key, title=key, kind="raw") for key in EXACT),
+            *(Column(key=key, title=key, kind="raw") for key in EXACT_COLUMNS),
             Column(key="message", title="message", kind="raw"),
         ),
         rows=tuple(rows),
@@ -169,12 +176,12 @@ def _exact_document(report: BenchReport) -> Document:
     )
 
 
-def _named(result: BenchResult) -> NameCell:
+def _create_name_cell(result: BenchResult) -> NameCell:
     return NameCell(path=result.architecture.title, label=result.architecture.title)
 
 
 def _value(column: _BenchColumn, result: BenchResult, report: BenchReport) -> Any:
-    return column.value(result, report) if result.is_measured or column.of_any else None
+    return column.value(result, report) if result.is_measured or column.any_status else None
 
 
 def _style(result: BenchResult) -> Style:
@@ -183,13 +190,13 @@ def _style(result: BenchResult) -> Style:
     return "plain" if result.has_converged and not result.is_drifting else "changed"
 
 
-def _heading(report: BenchReport, told_once: set[str]) -> Iterator[str]:
+def _heading(report: BenchReport, heading_keys: set[str]) -> Iterator[str]:
     if not report.results:
         yield "nothing was measured"
         return
     first = report.results[0]
     environment = first.environment
-    yield f"{'  ·  '.join(_circumstances(first, told_once))}  ·  on {environment.device}"
+    yield f"{'  ·  '.join(_circumstances(first, heading_keys))}  ·  on {environment.device}"
     works = dict.fromkeys(result.work for result in report.results if result.work)
     for work in works:
         yield f"a step: {work}"
@@ -199,17 +206,17 @@ def _heading(report: BenchReport, told_once: set[str]) -> Iterator[str]:
         yield _host(environment)
 
 
-def _circumstances(result: BenchResult, told_once: set[str]) -> Iterator[str]:
-    if "mode" in told_once:
+def _circumstances(result: BenchResult, heading_keys: set[str]) -> Iterator[str]:
+    if "mode" in heading_keys:
         yield "training" if result.config.mode == "train" else "inference"
-    if "batch" in told_once and batch_of(result):
-        yield f"batch {batch_of(result):,}"
-    if "dtype" in told_once:
+    if "batch" in heading_keys and get_batch_size(result):
+        yield f"batch {get_batch_size(result):,}"
+    if "dtype" in heading_keys:
         yield result.config.dtype
-    if "processes" in told_once and result.config.nproc > 1:
-        yield processes_text(result)
+    if "processes" in heading_keys and result.config.nproc > 1:
+        yield format_processes(result)
     if result.config.sync_every_step:
-        yield "every step waited for"
+        yield "synchronized every step"
 
 
 def _host(environment: BenchEnvironment) -> str:
@@ -224,28 +231,28 @@ def _host(environment: BenchEnvironment) -> str:
 
 
 def _layers(result: BenchResult) -> Document:
-    """The tree with each module's time."""
+    """Returns the tree of layers with each module's time."""
     if result.layers is None or result.layer_overhead is None:
-        raise ValueError("there are no layers")
+        raise ValueError("the layers were not timed")
     found = summary_document(result.layers, View(columns=LAYER_COLUMNS))
     overhead = result.layer_overhead
     share = overhead.timed_step_s / overhead.bare_step_s - 1
     cost = (
-        f"{overhead.events:,} events in a step, each {numbers.seconds(overhead.per_event_s)}: a step with them takes "
-        f"{numbers.seconds(overhead.timed_step_s)}, without {numbers.seconds(overhead.bare_step_s)} "
+        f"{overhead.events:,} events in a step, {numbers.seconds(overhead.per_event_s)} each: a step takes "
+        f"{numbers.seconds(overhead.timed_step_s)} with them, {numbers.seconds(overhead.bare_step_s)} without "
         f"({100 * share:+.1f}%)".replace("(-", "(−")
     )
-    facts = (("Time", "of the calls in the forward pass, medians over the steps"), ("Overhead", cost), *found.facts)
+    facts = (("Time", "module calls in the forward pass, medians over the steps"), ("Overhead", cost), *found.facts)
     return replace(found, heading=(f"{result.architecture.title}, layer by layer", *found.heading[1:]), facts=facts)
 
 
 def self_test_document(test: SelfTest) -> Document:
-    """A row for each check."""
+    """Returns the document of a self-test, with one row per check."""
     failed = [check.name for check in test.checks if not check.passed]
-    answer = f"{len(failed)} of {len(test.checks)} checks failed" if failed else f"{len(test.checks)} checks passed"
+    verdict = f"{len(failed)} of {len(test.checks)} checks failed" if failed else f"{len(test.checks)} checks passed"
     return Document(
         result=test,
-        heading=(f"{answer}  ·  on {test.environment.device}", _host(test.environment)),
+        heading=(f"{verdict}  ·  on {test.environment.device}", _host(test.environment)),
         columns=(
             Column(key="status", title="", kind="text"),
             Column(key="check", title="Check", kind="text"),

@@ -1,4 +1,4 @@
-"""What the machine that we run on has."""
+"""The memory and the CPU cores of this machine."""
 
 import os
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def available_memory_bytes() -> int | None:
-    """Memory that can be had without swapping, of the machine or of the container that we are in; None if unknown."""
+    """Returns the memory available without swapping, of this machine or container, in bytes; None if unknown."""
     found = []
     with suppress(OSError, StopIteration):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
@@ -18,7 +18,7 @@ def available_memory_bytes() -> int | None:
 
 
 def memory_bytes() -> int | None:
-    """Memory of the machine; None if the system does not tell."""
+    """Returns the memory of this machine in bytes; None if unknown."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
@@ -26,5 +26,5 @@ def memory_bytes() -> int | None:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Returns the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,9 +1,9 @@
-"""What NVML, the driver's own library, says of a GPU; as a command, again and again.
+"""The state of a GPU, read by NVML, the library of NVIDIA's driver. As a command it prints samples repeatedly.
 
     python -m netscope.runtime.nvml UUID
 
-It stands apart so that it can be asked from another process, which imports no torch and takes no time from the one that
-measures. It needs the extra ``gpu``.
+The command runs in a separate process without torch, so it takes no time from the measuring process. It needs the extra
+``gpu``.
 """
 
 import json
@@ -25,21 +25,21 @@ REASONS = {
     "hw_power_brake_slowdown": 0x80,
     "display_clock_setting": 0x100,
 }
-"""Why a clock may be held back, by its bit in NVML's mask; that the GPU is idle (0x1) is no such reason."""
+"""Reasons to throttle a clock by their bit in NVML's mask, without idleness (0x1), which is none."""
 
 
 class Gpu:
-    """One GPU, as NVML knows it."""
+    """One GPU."""
 
     def __init__(self, uuid: str) -> None:
-        """Finds it.
+        """Finds the GPU.
 
         Args:
-            uuid: ``"GPU-…"``.
+            uuid: the GPU's UUID, ``"GPU-…"``.
 
         Raises:
             ImportError: the extra is not installed.
-            Exception: NVML's own, if it does not run here or knows no such GPU.
+            Exception: NVML's error if it does not run here or does not find the GPU.
         """
         import pynvml
 
@@ -48,49 +48,49 @@ class Gpu:
         self._handle = self._nvml.nvmlDeviceGetHandleByUUID(uuid)
 
     def limits(self) -> dict[str, float]:
-        """What it may draw, and how high its clocks go; as far as NVML tells."""
+        """Returns the power limit and the maximum clocks, as far as NVML reports them."""
         nvml, handle = self._nvml, self._handle
-        asked: dict[str, Callable[[], float]] = {
+        queries: dict[str, Callable[[], float]] = {
             "power_limit_w": lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000,
             "max_sm_clock_mhz": lambda: nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_SM),
             "max_memory_clock_mhz": lambda: nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_MEM),
         }
-        told = {name: self._told(ask) for name, ask in asked.items()}
-        return {name: float(value) for name, value in told.items() if value is not None}
+        values = {name: self._query(query) for name, query in queries.items()}
+        return {name: float(value) for name, value in values.items() if value is not None}
 
     def sample(self) -> dict[str, Any]:
-        """Clocks, power, temperature, why it is held back, and how many processes compute on it, now.
+        """Returns the current clocks, power, temperature, throttle reasons and number of compute processes.
 
-        What this GPU or its driver does not tell is None.
+        Values that this GPU or its driver does not report are None.
         """
         nvml, handle = self._nvml, self._handle
-        reasons = self._told(lambda: nvml.nvmlDeviceGetCurrentClocksEventReasons(handle))
-        if reasons is None:  # drivers before 535 have it by its older name
-            reasons = self._told(lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
-        power = self._told(lambda: nvml.nvmlDeviceGetPowerUsage(handle))
-        processes = self._told(lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+        reasons = self._query(lambda: nvml.nvmlDeviceGetCurrentClocksEventReasons(handle))
+        if reasons is None:  # drivers before 535 have the older name
+            reasons = self._query(lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
+        power = self._query(lambda: nvml.nvmlDeviceGetPowerUsage(handle))
+        processes = self._query(lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
         return {
-            "sm_clock_mhz": self._told(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
-            "memory_clock_mhz": self._told(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
+            "sm_clock_mhz": self._query(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
+            "memory_clock_mhz": self._query(lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
             "power_w": None if power is None else power / 1000,
-            "temperature_c": self._told(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
+            "temperature_c": self._query(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
             "reasons": [name for name, bit in REASONS.items() if (reasons or 0) & bit],
             "processes": None if processes is None else len(processes),
         }
 
-    def _told(self, ask: Callable[[], Any]) -> Any:
-        """What NVML answers; None if it cannot, or the installed binding does not know the question."""
+    def _query(self, query: Callable[[], Any]) -> Any:
+        """Returns the result of a query; None if NVML or the installed binding does not support it."""
         with suppress(self._nvml.NVMLError, AttributeError):
-            return ask()
+            return query()
         return None
 
 
 def driver_version() -> str:
-    """Of the GPUs' driver.
+    """Returns the version of the GPU driver.
 
     Raises:
         ImportError: the extra is not installed.
-        Exception: NVML's own, if it does not run here.
+        Exception: NVML's error if it does not run here.
     """
     import pynvml
 
@@ -104,7 +104,7 @@ def _text(value: Any) -> str:
 
 
 def main() -> None:
-    """Prints a sample as a line of JSON every fifth of a second, until nobody reads any more."""
+    """Prints a sample as a line of JSON every fifth of a second, until the reader closes the pipe."""
     gpu = Gpu(sys.argv[1])
     with suppress(BrokenPipeError):
         while True:

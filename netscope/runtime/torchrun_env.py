@@ -1,28 +1,28 @@
-"""Whether torchrun has started this process, and as which of several; by what it leaves in the environment."""
+"""The variables that torchrun sets in the environment of its processes."""
 
 import os
 
 
-def in_group() -> bool:
-    """Whether torchrun has, as one of several or by itself."""
+def is_torchrun_process() -> bool:
+    """Whether torchrun started this process."""
     return {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"} <= set(os.environ)
 
 
 def rank() -> int:
-    """This process's place among all of them; 0 alone."""
+    """Returns the rank of this process among all processes; 0 without torchrun."""
     return int(os.environ.get("RANK", "0"))
 
 
 def local_rank() -> int:
-    """Its place among those on this machine."""
+    """Returns the rank of this process on this machine; 0 without torchrun."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
-def group_size() -> int:
-    """How many processes there are on all machines."""
+def world_size() -> int:
+    """Returns the number of processes on all machines; 1 without torchrun."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def local_group_size() -> int:
-    """How many there are on this machine."""
+def local_world_size() -> int:
+    """Returns the number of processes on this machine; 1 without torchrun."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

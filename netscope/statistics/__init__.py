@@ -1,7 +1,15 @@
-"""What measurements say, and how surely. Plain numbers in and out; nothing else of netscope below it."""
+"""Statistics of measurements: intervals, trends and comparisons. Plain numbers, no other part of netscope."""
 
-from netscope.statistics.comparison import Difference, Verdict, compare_pairs, compare_series, corrected
-from netscope.statistics.series import LEVEL, Estimate, Trend, mean_estimate, outliers, percentile, trend
+from netscope.statistics.comparison import Difference, Verdict, apply_holm_correction, compare_pairs, compare_series
+from netscope.statistics.series import (
+    LEVEL,
+    Estimate,
+    Trend,
+    compute_percentile,
+    count_outliers,
+    estimate_mean,
+    estimate_trend,
+)
 
 __all__ = [
     "LEVEL",
@@ -9,11 +17,11 @@ __all__ = [
     "Estimate",
     "Trend",
     "Verdict",
+    "apply_holm_correction",
     "compare_pairs",
     "compare_series",
-    "corrected",
-    "mean_estimate",
-    "outliers",
-    "percentile",
-    "trend",
+    "compute_percentile",
+    "count_outliers",
+    "estimate_mean",
+    "estimate_trend",
 ]

@@ -6,7 +6,7 @@ from torch import nn
 
 import netscope
 from netscope import analysis
-from netscope.analysis.datasheets import DATASHEETS, datasheet_of
+from netscope.analysis.datasheets import DATASHEETS, find_datasheet
 
 
 def moved(model, *shape, dtype=None):
@@ -44,7 +44,7 @@ class TwoTables(nn.Module):
 
 def test_the_rows_of_the_smallest_table_that_an_input_indexes():
     trace = netscope.trace(TwoTables(), ["1x8:int64", "1x8:int64", "1x8:int64"])
-    assert analysis.table_rows(trace) == {"ids": 50, "kinds": 50}
+    assert analysis.count_embedding_rows(trace) == {"ids": 50, "kinds": 50}
 
 
 def test_integers_that_index_are_random_and_others_are_ones():
@@ -73,7 +73,7 @@ def test_a_callers_own_integers_are_left_alone():
 def test_a_layers_own_time_is_without_that_of_what_it_calls():
     model = nn.Sequential(nn.ModuleList([nn.Linear(2, 2)])[0], nn.Sequential(nn.Linear(2, 2)))
     summary = netscope.summarize(model, (1, 2))
-    timed = analysis.with_times(summary, {"": 1.0, "0": 0.25, "1": 0.5, "1.0": 0.375})
+    timed = analysis.add_layer_times(summary, {"": 1.0, "0": 0.25, "1": 0.5, "1.0": 0.375})
     assert [(row.path, row.total.time_s, row.own.time_s) for row in timed.rows] == [
         ("", 1.0, 0.25), ("0", 0.25, 0.25), ("1", 0.5, 0.125), ("1.0", 0.375, 0.375)
     ]  # fmt: skip
@@ -91,12 +91,12 @@ def test_a_layers_own_time_is_without_that_of_what_it_calls():
     ],
 )
 def test_a_dense_peak_by_the_name_that_torch_gives(device, dtype, peak):
-    assert datasheet_of(device).peak_flops(dtype) == peak
+    assert find_datasheet(device).peak_flops(dtype) == peak
 
 
 @pytest.mark.parametrize("device", ["NVIDIA A10G", "NVIDIA H100", "NVIDIA A100-SXM4-40GB MIG 1g.5gb", "AMD EPYC"])
 def test_a_device_like_another_is_not_that_one(device):
-    assert datasheet_of(device) is None
+    assert find_datasheet(device) is None
 
 
 def test_matrix_units_are_at_least_as_fast_as_without():

@@ -1,17 +1,17 @@
-"""From options to configurations."""
+"""Options become configurations."""
 
 import pytest
 
-from netscope.api.bench import Options, plan_bench
+from netscope.api.bench import BenchOptions, plan_bench
 from netscope.errors import InputError, UsageError
 
 
 def configs(**options):
-    return plan_bench(("lenet5",), Options(**options)).configs
+    return plan_bench(("lenet5",), BenchOptions(**options)).configs
 
 
 def test_nothing_named_is_alexnet():
-    plan = plan_bench((), Options())
+    plan = plan_bench((), BenchOptions())
     assert plan.models == ("alexnet",)
     assert [(config.mode, config.dtype, config.batch_size) for config in plan.configs] == [("infer", "fp32", None)]
 
@@ -52,38 +52,39 @@ def test_a_precision_is_a_percentage_or_a_share(text, share):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "the batch size must be a whole number of at least 1"),
-        ({"batch_size": "1,two"}, "not 'two'"),
-        ({"batch_size": "auto,1"}, "stands alone"),
-        ({"batch_size": True}, "not True"),
-        ({"dtype": "fp8"}, "there is no dtype 'fp8'"),
+        ({"batch_size": 0}, "the batch size must be an integer of at least 1 or auto"),
+        ({"batch_size": "1,two"}, "got 'two'"),
+        ({"batch_size": "auto,1"}, "must be the only one"),
+        ({"batch_size": True}, "got True"),
+        ({"dtype": "fp8"}, "unknown dtype 'fp8'"),
         ({"dtype": "bf61"}, "did you mean bf16"),
         ({"mode": "training"}, "did you mean train"),
-        ({"device": "gpu"}, "there is no device 'gpu'"),
-        ({"data": "disk"}, "there is no place for data 'disk'"),
+        ({"device": "gpu"}, "unknown device 'gpu'"),
+        ({"data": "disk"}, "unknown data location 'disk'; use device, host"),
+        ({"data": "resident"}, "use --data device"),
         ({"data": "host", "device": "cpu"}, "nothing to copy"),
-        ({"compile": "max"}, "there is no compile mode 'max'"),
+        ({"compile": "max"}, "unknown compile mode 'max'"),
         ({"optimizer": "adan", "mode": "train"}, "did you mean adam"),
-        ({"optimizer": "adam"}, "goes with --mode train"),
-        ({"cuda_graph": True, "device": "cpu"}, "a CUDA graph does not go with the CPU"),
-        ({"cuda_graph": True, "device": "cuda", "data": "host"}, "does not go with data on the host"),
-        ({"cuda_graph": True, "device": "cuda", "compile": "default"}, "does not go with --compile"),
+        ({"optimizer": "adam"}, "--optimizer adam requires --mode train"),
+        ({"cuda_graph": True, "device": "cpu"}, "--cuda-graph cannot be used with the CPU"),
+        ({"cuda_graph": True, "device": "cuda", "data": "host"}, "cannot be used with --data host"),
+        ({"cuda_graph": True, "device": "cuda", "compile": "default"}, "cannot be used with --compile"),
         ({"cuda_graph": True, "device": "cuda", "mode": "train", "dtype": "fp16"}, "gradient scaler"),
         ({"nproc": "2,x"}, "number of processes"),
-        ({"nproc": 2, "parallel": "fsdp"}, "goes with --mode train"),
-        ({"nproc": 2, "parallel": "dp"}, "there are ddp, fsdp"),
+        ({"nproc": 2, "parallel": "fsdp"}, "--parallel fsdp requires --mode train"),
+        ({"nproc": 2, "parallel": "dp"}, "use ddp, fsdp"),
         ({"threads": 0}, "number of threads"),
-        ({"seed": -1}, "the seed must be a whole number from 0"),
-        ({"seed": 2**63}, "the seed must be a whole number from 0"),
-        ({"parallel": "ddp"}, "say how many with --nproc"),
-        ({"cast": True}, "name one with --dtype"),
-        ({"precision": "5"}, "a percentage like 5%"),
-        ({"precision": 0.9}, "lies between"),
-        ({"max_time_s": -1}, "more than 0 s"),
-        ({"max_time_s": float("inf")}, "more than 0 s"),
+        ({"seed": -1}, "the seed must be an integer from 0"),
+        ({"seed": 2**63}, "the seed must be an integer from 0"),
+        ({"parallel": "ddp"}, "pass their number with --nproc"),
+        ({"cast": True}, "--cast requires --dtype bf16 or fp16"),
+        ({"precision": "5"}, "must be a percentage, e.g. 5%"),
+        ({"precision": 0.9}, "must be between"),
+        ({"max_time_s": -1}, "greater than 0 s"),
+        ({"max_time_s": float("inf")}, "greater than 0 s"),
     ],
 )
-def test_what_cannot_be_meant(options, message):
+def test_invalid_options_are_errors(options, message):
     with pytest.raises(UsageError, match=message):
         configs(**options)
 
@@ -96,11 +97,11 @@ def test_malformed_inputs_are_refused_before_anything_is_started():
 @pytest.mark.parametrize(
     ("how", "options", "message"),
     [
-        ({"layers": True}, {"batch_size": "1,2"}, "one architecture in one configuration"),
-        ({"layers": True}, {"compile": "default"}, "no modules any more"),
-        ({"slower_limit": 0.05}, {}, "name it with --compare"),
+        ({"layers": True}, {"batch_size": "1,2"}, "a single architecture and configuration"),
+        ({"layers": True}, {"compile": "default"}, "contain no modules"),
+        ({"slower_limit": 0.05}, {}, "pass it with --compare"),
     ],
 )
-def test_what_does_not_go_together(how, options, message):
+def test_conflicting_options_are_errors(how, options, message):
     with pytest.raises(UsageError, match=message):
-        plan_bench(("lenet5",), Options(**options), **how)
+        plan_bench(("lenet5",), BenchOptions(**options), **how)

@@ -1,4 +1,4 @@
-"""``netscope bench`` as it is typed: real processes, measured for as short as can be."""
+"""``netscope bench`` on the command line: real processes, measured as briefly as possible."""
 
 import json
 import os
@@ -80,28 +80,28 @@ def bench(*arguments, module="netscope", **environment):
 
 SHORT = ("--max-time", "0.2")
 
-QUESTIONS = {
-    "batch 0": (("lenet5", "-b", "0"), 2, "the batch size must be a whole number of at least 1"),
-    "unknown dtype": (("lenet5", "--dtype", "fp8"), 2, "there is no dtype 'fp8'; there are fp32, tf32, bf16, fp16"),
-    "unknown device": (("lenet5", "--device", "tpu"), 2, "there is no device 'tpu'"),
+USAGE_ERRORS = {
+    "batch 0": (("lenet5", "-b", "0"), 2, "the batch size must be an integer of at least 1"),
+    "unknown dtype": (("lenet5", "--dtype", "fp8"), 2, "unknown dtype 'fp8'; use fp32, tf32, bf16, fp16"),
+    "unknown device": (("lenet5", "--device", "tpu"), 2, "unknown device 'tpu'"),
     "compile mode": (("lenet5", "--compile", "max-autotun"), 2, "did you mean max-autotune"),
     "missing folder": (("lenet5", "-o", "no/x.json"), 2, "there is no folder"),
-    "self-test": (("lenet5", "--selftest"), 2, "takes no architecture"),
+    "self-test": (("lenet5", "--selftest"), 2, "cannot be used with an architecture"),
     "format": (("lenet5", "-f", "yaml"), 2, "there is no format 'yaml'"),
     "no earlier run": (("lenet5", "--compare", "no.json"), 2, "there is no file 'no.json'"),
     "not a report": (("lenet5", "--compare", "my.py"), 2, "not a saved netscope result"),
     "unknown name": (("resnt50",), 2, "did you mean resnet50"),
-    "dtype that the device lacks": (("lenet5", "--dtype", "tf32", "--device", "cpu"), 3, "the CPU has fp32, bf16"),
+    "dtype that the device lacks": (("lenet5", "--dtype", "tf32", "--device", "cpu"), 3, "on the CPU use fp32, bf16"),
     "wrong input": (("lenet5", "-i", "1x3x28x28"), 2, "expects 1 input channel and got 3"),
     "cannot be trained": (("my.py:Frozen", "-i", "2x8", "--mode", "train"), 3, "none of its outputs depends on"),
     "fails": (("my.py:Breaks", "-i", "2x8"), 3, "a step of my.py:Breaks failed: ValueError: not today"),
 }
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", USAGE_ERRORS)
 @pytest.mark.usefixtures("folder")
-def test_a_wrong_question_is_one_sentence(name):
-    arguments, code, message = QUESTIONS[name]
+def test_a_usage_error_is_one_sentence(name):
+    arguments, code, message = USAGE_ERRORS[name]
     got, out, err = ask("bench", *arguments)
     assert (got, out) == (code, "")
     assert message in err
@@ -115,16 +115,16 @@ def test_a_wrong_question_is_one_sentence(name):
 def test_without_a_gpu(arguments):
     code, out, err = ask("bench", *arguments)
     assert (code, out) == (3, "")
-    assert err == "netscope: torch sees no CUDA device here; --device cpu measures on the CPU\n"
+    assert err == "netscope: torch found no CUDA device; use --device cpu to measure on the CPU\n"
 
 
-def test_asking_and_planning_need_no_torch(no_torch):
+def test_help_and_plans_need_no_torch(no_torch):
     no_torch(
         "from netscope.cli.app import run\n"
         "assert run(['bench', '--help']) == 0\n"
         "assert run(['bench', 'lenet5', '-b', '0']) == 2\n"
-        "from netscope.api.bench import BenchRun, Options, plan_bench\n"
-        "BenchRun(plan_bench(['lenet5'], Options()))"
+        "from netscope.api.bench import BenchOptions, BenchRun, plan_bench\n"
+        "BenchRun(plan_bench(['lenet5'], BenchOptions()))"
     )
 
 
@@ -141,18 +141,18 @@ def test_a_file_has_all_results_and_stdout_none(folder):
 
 
 @pytest.mark.usefixtures("folder")
-def test_memory_that_does_not_suffice_is_a_row():
+def test_running_out_of_memory_is_a_row():
     finished = bench("my.py:Greedy", "-i", "1x8", "-b", "4,8", *SHORT)
     assert finished.returncode == 0, finished.stderr
     rows = [line.split() for line in finished.stdout.splitlines() if line.startswith("my.py:Greedy ")]
     assert rows[0][1] == "4"
     assert rows[1][-1] == "oom"
-    assert "oom: my.py:Greedy needs more memory than there is" in " ".join(finished.stdout.split())
+    assert "oom: my.py:Greedy needs more memory than is available" in " ".join(finished.stdout.split())
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("folder")
-def test_what_has_been_measured_is_shown_whatever_goes_wrong_later():
+def test_results_are_shown_even_if_a_later_one_fails():
     Path("late.py").write_text(
         "from torch import nn\n"
         "class Late(nn.Linear):\n"
@@ -204,7 +204,7 @@ def test_a_full_disk_loses_nothing(target):
     assert "Samples/s" in finished.stdout
 
 
-def test_an_interrupt_ends_with_what_was_measured(folder, wait_until):
+def test_an_interrupt_ends_with_the_results_so_far(folder, wait_until):
     process = subprocess.Popen(
         [sys.executable, "-m", "netscope", "bench", "lenet5", "-b", "1,2,4", "--max-time", "0.2", "-o", "x.csv"],
         cwd=folder,
@@ -218,7 +218,7 @@ def test_an_interrupt_ends_with_what_was_measured(folder, wait_until):
     assert (process.returncode, err) == (130, "")
     rows = Path("x.csv").read_text().splitlines()[1:]
     assert 1 <= len(rows) <= 2
-    assert rows[0].startswith("lenet5,measured,cpu,1,")
+    assert rows[0].startswith("lenet5,ok,cpu,1,")
 
 
 def test_a_second_interrupt_leaves_at_once(folder, wait_until):
@@ -303,7 +303,7 @@ def test_two_processes_over_gloo(parallel, tmp_path):
 
 
 @pytest.mark.slow
-def test_torchrun_runs_it_as_well(tmp_path):
+def test_it_runs_under_torchrun(tmp_path):
     target = tmp_path / "x.json"
     command = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "netscope", "bench")
     arguments = ("lenet5", "-b", "8", "--mode", "train", "--device", "cpu", "--max-time", "0.5", "-o", str(target))
@@ -329,15 +329,15 @@ def test_auto_tries_each_batch_in_a_fresh_process():
 
 
 @pytest.mark.slow
-def test_a_compiled_model_tells_what_compiling_took():
+def test_a_compiled_model_shows_its_compile_time():
     finished = bench("lenet5", "--compile", *SHORT)
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert "of it compiling" in finished.stdout
+    assert " compiling)" in finished.stdout
     assert "compiled (default)" in finished.stdout
 
 
 @pytest.mark.slow
-def test_the_benchmark_tests_itself():
+def test_the_self_test_runs():
     finished = bench("--selftest", "--device", "cpu")
     # Whether they pass depends on what else the machine does; that they are carried out does not.
     assert finished.returncode in (0, 1), finished.stderr
@@ -351,12 +351,12 @@ def test_a_run_is_compared_with_an_earlier_one():
     assert bench("lenet5", "-b", "8", *SHORT, "-o", "old.json").returncode == 0
     finished = bench("lenet5", "-b", "8", *SHORT, "--compare", "old.json", "--fail-if-slower", "400%")
     assert finished.returncode == 0, finished.stderr
-    assert "Since then  lenet5: " in finished.stdout
+    assert "Compared with earlier run  lenet5: " in finished.stdout
     damaged = Path("old.json").read_text().replace('"cores": ', '"cores": 9')
     Path("other.json").write_text(damaged)
     code, _, err = ask("bench", "lenet5", "-b", "8", "--compare", "other.json")
     assert code == 2
-    assert "--force compares all the same" in err
+    assert "use --force to compare anyway" in err
     assert run(["bench", "lenet5", "-b", "4", "--compare", "old.json"]) == 2
 
 
@@ -374,8 +374,8 @@ def test_one_of_several_processes_that_fails_is_named(folder):
     how = ("-i", "2x8", "--mode", "train", "--nproc", "2", "--device", "cpu", *SHORT)
     finished = bench("uneven.py:Uneven", *how)
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert "2 processes oom: uneven.py:Uneven needs more memory than there is" in " ".join(finished.stdout.split())
+    assert "2 processes oom: uneven.py:Uneven needs more memory than is available" in " ".join(finished.stdout.split())
     finished = bench("uneven.py:Uneven@error=value", *how)
     assert (finished.returncode, finished.stderr) == (3, "")
-    told = "2 processes failed: a step of uneven.py:Uneven@error=value failed: ValueError: not I"
-    assert told in " ".join(finished.stdout.split())
+    on_progress = "2 processes failed: a step of uneven.py:Uneven@error=value failed: ValueError: not I"
+    assert on_progress in " ".join(finished.stdout.split())

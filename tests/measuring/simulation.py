@@ -1,15 +1,15 @@
-"""A clock that only steps move, and steps whose time is noisy as we like."""
+"""A clock that only steps advance, and steps with noise of any kind."""
 
 import random
 from dataclasses import dataclass, field
 from math import sqrt
 
-from netscope.measuring.runner import Work
+from netscope.measuring.runner import Workload
 
 
 @dataclass
 class FakeClock:
-    """The host's and the device's time. The host issues a step in ``issue_share`` of its time."""
+    """The host's and the device's time."""
 
     time: float = 100.0
     computed: float = 0.0
@@ -21,21 +21,21 @@ class FakeClock:
     def now(self):
         return self.time
 
-    def busy(self):
+    def thread_time(self):
         return self.computed
 
     def synchronize(self):
         self.synchronisations += 1
         self.time = max(self.time, self.pending) + self.sync_s
 
-    def mark(self):
+    def record_event(self):
         return max(self.time, self.pending)
 
-    def between(self, start, end):
+    def elapsed_s(self, start, end):
         return end - start if self.has_device else None
 
     def run(self, seconds, *, issued=None, idle=0.0):
-        """A step of ``seconds``; on a device the host needs ``issued`` of its own for it."""
+        """Runs a step of ``seconds``, which a host with a device issues in ``issued`` seconds."""
         self.time += idle
         if issued is None:
             self.time += seconds
@@ -67,9 +67,9 @@ class Noise:
         return (1 + self.sigma * self.value) * (1 + self.drift * elapsed_s / self.over_s)
 
 
-def noisy_work(clock, noise, step_s=0.025, steps_per_block=2):
-    """Work whose blocks take ``step_s`` a step, times the noise."""
-    return Work(
+def noisy_workload(clock, noise, step_s=0.025, steps_per_block=2):
+    """A workload whose blocks take ``step_s`` per step, times the noise."""
+    return Workload(
         step=lambda: clock.run(step_s * noise.factor(clock.time - 100.0)),
         before_block=noise.advance,
         steps_per_block=steps_per_block,

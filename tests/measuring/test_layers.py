@@ -5,12 +5,12 @@ from torch.utils.checkpoint import checkpoint
 
 import netscope
 from netscope.measuring.clock import HostClock
-from netscope.measuring.layers import layer_times
+from netscope.measuring.layers import measure_layer_times
 from tests.measuring.simulation import FakeClock
 
 
-class Takes(nn.Module):
-    """Takes so many seconds of a clock that only it moves."""
+class Sleep(nn.Module):
+    """Takes a number of seconds of a fake clock."""
 
     def __init__(self, seconds, clock):
         super().__init__()
@@ -26,7 +26,7 @@ class Net(nn.Module):
 
     def __init__(self, clock):
         super().__init__()
-        self.blocks = nn.ModuleList([Takes(0.004, clock), Takes(0.002, clock)])
+        self.blocks = nn.ModuleList([Sleep(0.004, clock), Sleep(0.002, clock)])
         self.again = self.blocks[1]
         self.idle = nn.ReLU()
         self.clock = clock
@@ -38,25 +38,25 @@ class Net(nn.Module):
         return self.again(x)
 
 
-def measured():
+def measure_net():
     clock = FakeClock()
     model = Net(clock)
-    return model, layer_times(model, lambda: model(torch.ones(1)), clock)
+    return model, measure_layer_times(model, lambda: model(torch.ones(1)), clock)
 
 
 def test_each_module_has_the_time_of_its_own_calls():
-    _, found = measured()
+    _, found = measure_net()
     assert found.seconds == pytest.approx({"": 0.009, "blocks.0": 0.004, "again": 0.004})
 
 
 def test_a_module_under_two_names_has_its_time_where_its_calls_are_counted():
-    model, found = measured()
+    model, found = measure_net()
     called = {row.path for row in netscope.summarize(model, (1,)).rows if row.calls}
     assert called == set(found.seconds)
 
 
-def test_what_it_costs_is_told():
-    _, found = measured()
+def test_the_overhead_is_measured():
+    _, found = measure_net()
     assert found.overhead.events == 8  # two for each of four calls
     assert found.overhead.bare_step_s == pytest.approx(0.009)
     assert found.overhead.per_event_s == pytest.approx(0.0, abs=1e-9)
@@ -71,14 +71,14 @@ class Checkpointed(nn.Module):
         return checkpoint(self.block, x, use_reentrant=False).sum()
 
 
-def test_what_a_checkpoint_runs_again_is_no_call_of_the_forward_pass():
+def test_a_checkpoint_running_modules_again_is_not_a_call_of_the_forward_pass():
     model = Checkpointed()
-    found = layer_times(model, lambda: model(torch.ones(2, 4)).backward(), HostClock())
+    found = measure_layer_times(model, lambda: model(torch.ones(2, 4)).backward(), HostClock())
     assert found.overhead.events == 2 * 5
     assert all(seconds > 0 for seconds in found.seconds.values())
     assert found.seconds["block"] >= found.seconds["block.0"]
 
 
 def test_no_hook_is_left():
-    model, _ = measured()
+    model, _ = measure_net()
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())

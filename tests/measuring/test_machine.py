@@ -1,4 +1,4 @@
-"""Memory, environment and telemetry: what is read from the machine."""
+"""Memory, environment and telemetry, read from the machine."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from netscope.errors import DeviceError
-from netscope.measuring import device_of, environment
-from netscope.measuring.telemetry import Sampler, summarised
+from netscope.measuring import collect_environment, select_device
+from netscope.measuring.telemetry import TelemetrySampler, summarize_samples
 from netscope.runtime.machine import available_memory_bytes, cores, memory_bytes
 from netscope.runtime.nvml import REASONS, Gpu, driver_version
 from netscope.schema import BenchConfig
@@ -20,14 +20,14 @@ CPU = torch.device("cpu")
 
 
 @linux
-def test_the_peak_is_what_was_used_beyond_what_was_there():
+def test_the_peak_excludes_memory_in_use_before():
     code = (
         "import torch\n"
         "from netscope.measuring.memory import PeakMemoryMeter\n"
         "there = torch.ones(2**24)\n"
         "peak = PeakMemoryMeter(torch.device('cpu'))\n"
         "torch.ones(2**25)\n"  # 128 MiB, gone at once
-        "print(peak.bytes())"
+        "print(peak.peak_bytes())"
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 0.9 * 2**27 < int(finished.stdout) < 1.5 * 2**27
@@ -38,10 +38,10 @@ def test_an_allocation_beyond_the_machines_memory_fails_and_nothing_is_killed():
     code = (
         "import torch\n"
         "from netscope.runtime.machine import available_memory_bytes\n"
-        "from netscope.measuring.memory import within_memory\n"
+        "from netscope.measuring.memory import limit_memory\n"
         "from netscope.measuring.execution_compat import is_out_of_memory\n"
         "more = available_memory_bytes() + 2**30\n"
-        "with within_memory():\n"
+        "with limit_memory():\n"
         "    torch.ones(2**20)\n"
         "    try:\n"
         "        torch.empty(more, dtype=torch.uint8)\n"
@@ -54,15 +54,15 @@ def test_an_allocation_beyond_the_machines_memory_fails_and_nothing_is_killed():
     assert finished.stdout == "True\nno limit is left\n", finished.stderr
 
 
-def test_what_the_machine_has():
+def test_the_machine_has_cores_and_memory():
     assert cores() >= 1
     assert 0 < available_memory_bytes() <= memory_bytes()
 
 
-def test_an_environment_tells_where_and_with_what(tmp_path, monkeypatch):
+def test_an_environment_has_the_device_and_the_versions(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    found = environment(CPU, {"netscope": "1"}, "netscope bench")
+    found = collect_environment(CPU, {"netscope": "1"}, "netscope bench")
     assert found.device == found.cpu != ""
     assert found.versions["torch"] == torch.__version__
     assert found.variables["OMP_NUM_THREADS"] == "2"
@@ -80,17 +80,17 @@ def test_the_revision_and_whether_it_has_changes(tmp_path, monkeypatch):
     Path("a.txt").write_text("1")
     git("add", "a.txt")
     git("commit", "-q", "-m", "one")
-    clean = environment(CPU, {}, "")
+    clean = collect_environment(CPU, {}, "")
     assert (len(clean.revision), clean.dirty) == (40, False)
     Path("a.txt").write_text("2")
-    assert environment(CPU, {}, "").dirty
+    assert collect_environment(CPU, {}, "").dirty
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
-def test_a_device_that_is_not_there(device):
-    with pytest.raises(DeviceError, match="torch sees no CUDA device here"):
-        device_of(BenchConfig(device=device))
+def test_a_missing_device_is_an_error(device):
+    with pytest.raises(DeviceError, match="torch found no CUDA device"):
+        select_device(BenchConfig(device=device))
 
 
 class Properties:
@@ -100,19 +100,19 @@ class Properties:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"device": "cuda", "dtype": "bf16"}, "Tesla T4 does not compute in bf16; it has fp32 and fp16"),
-        ({"device": "cuda", "dtype": "tf32"}, "Tesla T4 does not compute in tf32"),
-        ({"device": "cuda:2"}, "there is no cuda:2: torch sees 2 CUDA devices"),
-        ({"device": "cuda", "nproc": 3}, "--nproc 3 needs as many GPUs, and torch sees 2 here"),
+        ({"device": "cuda", "dtype": "bf16"}, "Tesla T4 does not support bf16; use fp32 or fp16"),
+        ({"device": "cuda", "dtype": "tf32"}, "Tesla T4 does not support tf32"),
+        ({"device": "cuda:2"}, "cuda:2 not found: torch found 2 CUDA devices"),
+        ({"device": "cuda", "nproc": 3}, "--nproc 3 needs 3 GPUs, torch found 2"),
     ],
 )
-def test_what_a_gpu_lacks(config, message, monkeypatch):
+def test_a_gpu_without_the_number_format_or_too_few_gpus_are_an_error(config, message, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (7, 5))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _device: "Tesla T4")
     with pytest.raises(DeviceError, match=message):
-        device_of(BenchConfig(**config))
+        select_device(BenchConfig(**config))
 
 
 FAKE_NVML = """
@@ -163,7 +163,7 @@ def nvmlDeviceGetComputeRunningProcesses(handle):
 
 @pytest.fixture
 def nvml(tmp_path, monkeypatch):
-    """A driver that answers; also in processes that are started."""
+    """A fake driver, also in child processes."""
     (tmp_path / "pynvml.py").write_text(FAKE_NVML)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -174,21 +174,21 @@ def nvml(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("nvml")
-def test_nvml_tells_what_it_knows():
+def test_a_gpu_reports_its_limits_and_its_state():
     gpu = Gpu("GPU-1234")
     assert driver_version() == "570.1"
     assert gpu.limits() == {"power_limit_w": 350.0, "max_sm_clock_mhz": 1980.0}
     assert gpu.sample()["reasons"] == ["sw_power_cap"]
     assert gpu.sample()["reasons"] == []
-    assert gpu.sample()["memory_clock_mhz"] is None  # which this GPU does not tell
+    assert gpu.sample()["memory_clock_mhz"] is None  # this GPU does not report it
 
 
 @pytest.mark.usefixtures("nvml")
 def test_samples_come_from_another_process():
-    sampler = Sampler(torch.device("cuda"))
+    sampler = TelemetrySampler(torch.device("cuda"))
     while not os.fstat(sampler._samples.fileno()).st_size:
         assert sampler._process.poll() is None
-    found = sampler.telemetry()
+    found = sampler.stop()
     assert found.samples >= 1
     assert (found.power_w.median, found.temperature_c.high) == (300.0, 61.0)
     assert found.other_processes == 1
@@ -196,6 +196,6 @@ def test_samples_come_from_another_process():
     assert sampler._process.poll() is not None
 
 
-def test_without_samples_nothing_is_claimed():
-    assert summarised([]) is None
-    assert Sampler(CPU).telemetry() is None
+def test_without_samples_there_is_no_telemetry():
+    assert summarize_samples([]) is None
+    assert TelemetrySampler(CPU).stop() is None

@@ -1,24 +1,18 @@
-"""The benchmark's checks of itself, on clocks that are sound and on clocks that are not."""
+"""The benchmark's self-test on sound and on faulty clocks."""
 
 import pytest
 import torch
 
 from netscope.measuring import selftest
-from netscope.measuring.runner import Work
-from netscope.schema import BenchConfig
+from netscope.measuring.runner import Workload
+from netscope.schema import BenchConfig, DeviceLimits
 from tests.measuring.simulation import FakeClock
 
-CHECKS = (
-    selftest._bare_loop,
-    selftest._same_against_same,
-    selftest._twice_the_steps,
-    selftest._host_sleep,
-    selftest._device_delay,
-)
+CHECKS = tuple(selftest.CHECKS.values())[:5]
 
 
 class Ticking(FakeClock):
-    """Moves a little each time it is looked at, so that whoever waits for it does not wait for ever."""
+    """A clock that advances a little each time it is read, so a loop that waits for it ends."""
 
     def now(self):
         self.time += 2e-5
@@ -38,8 +32,8 @@ def outcomes(clock, monkeypatch, *, device="cpu", sleeps=True):
 
     monkeypatch.setattr(selftest.time, "sleep", sleep)
     monkeypatch.setattr(selftest.execution_compat, "delay_device", lambda cycles: clock.run(cycles / 2e9, issued=1e-5))
-    bench = selftest._Bench(
-        BenchConfig(device=device), torch.device("cpu"), clock, Work(step=step, steps_per_block=8), 0.0
+    bench = selftest._CheckContext(
+        BenchConfig(device=device), torch.device("cpu"), clock, Workload(step=step, steps_per_block=8), 0.0
     )
     return [check(bench) for check in CHECKS]
 
@@ -54,7 +48,7 @@ def failed(clock, monkeypatch, **how):
     return [number for number, check in enumerate(outcomes(clock, monkeypatch, **how)) if not check.passed]
 
 
-def test_a_sleep_that_is_not_seen_is_noticed(monkeypatch):
+def test_a_sleep_that_is_not_measured_is_noticed(monkeypatch):
     assert failed(Ticking(), monkeypatch, sleeps=False) == [3]
 
 
@@ -66,9 +60,9 @@ def test_a_device_that_is_not_waited_for_is_noticed(monkeypatch):
     assert 4 in failed(Hasty(has_device=True), monkeypatch, device="cuda")
 
 
-def test_events_that_tell_another_time_are_noticed(monkeypatch):
+def test_events_with_a_wrong_time_are_noticed(monkeypatch):
     class Twice(Ticking):
-        def between(self, start, end):
+        def elapsed_s(self, start, end):
             return 2 * (end - start)
 
     assert 4 in failed(Twice(has_device=True), monkeypatch, device="cuda")
@@ -76,13 +70,13 @@ def test_events_that_tell_another_time_are_noticed(monkeypatch):
 
 def test_a_cost_at_the_ends_of_a_block_is_noticed(monkeypatch):
     class Lingering(Ticking):
-        def busy(self):
+        def thread_time(self):
             self.time += 0.004  # within the time of the block
-            return super().busy()
+            return super().thread_time()
 
-        def mark(self):
+        def record_event(self):
             self.time += 0.004
-            return super().mark()
+            return super().record_event()
 
     assert 0 in failed(Lingering(), monkeypatch)
 
@@ -91,11 +85,10 @@ def test_a_cost_at_the_ends_of_a_block_is_noticed(monkeypatch):
     ("matmul_flops", "peak", "passed"),
     [(5e10, None, True), (1e15, None, False), (5e14, 1e15, True), (1.2e15, 1e15, False)],
 )
-def test_a_matrix_product_lies_in_its_band(matmul_flops, peak, passed, monkeypatch):
-    class Found:
-        pass
-
-    Found.matmul_flops = matmul_flops
-    monkeypatch.setattr(selftest, "device_limits", lambda *_: Found)
-    bench = selftest._Bench(BenchConfig(device="cpu"), torch.device("cpu"), FakeClock(), Work(step=int), 0.0)
-    assert selftest._matrix_product(bench, peak).passed is passed
+def test_a_matmul_must_be_possible_on_the_device(matmul_flops, peak, passed, monkeypatch):
+    limits = DeviceLimits(matmul_flops=matmul_flops, copy_bytes=1e10)
+    monkeypatch.setattr(selftest, "measure_device_limits", lambda *_: limits)
+    bench = selftest._CheckContext(
+        BenchConfig(device="cpu"), torch.device("cpu"), FakeClock(), Workload(step=int), 0.0, peak
+    )
+    assert selftest._check_matmul(bench).passed is passed

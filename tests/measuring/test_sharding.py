@@ -1,4 +1,4 @@
-"""What is sharded together, with the sharding itself only noted."""
+"""Which modules are sharded together, with the sharding itself only recorded."""
 
 import pytest
 import torch.distributed
@@ -6,7 +6,7 @@ import torch.distributed.device_mesh
 import torch.distributed.fsdp
 from torch import nn
 
-from netscope.measuring.execution_compat import sharded
+from netscope.measuring.execution_compat import apply_fsdp
 
 CPU = torch.device("cpu")
 
@@ -35,24 +35,24 @@ def shards(monkeypatch):
     return found
 
 
-def test_blocks_are_sharded_before_what_holds_them(shards):
+def test_blocks_are_sharded_before_their_parents(shards):
     inner = Block()
     outer = Block(nn.Sequential(inner))
     model = nn.Sequential(outer, nn.ReLU())
-    sharded(model, CPU)
+    apply_fsdp(model, CPU)
     assert shards == [inner, outer, model]
 
 
 def test_a_block_that_is_repeated_is_sharded_once(shards):
     block = Block()
     model = nn.ModuleList([block, block])
-    sharded(model, CPU)
+    apply_fsdp(model, CPU)
     assert shards == [block, model]
 
 
-def test_what_shares_a_parameter_is_left_to_the_whole(shards):
+def test_blocks_that_share_a_parameter_are_sharded_with_the_model(shards):
     first, second = Block(), Block()
     second.fc.weight = first.fc.weight
     model = nn.ModuleList([first, second, Block()])
-    sharded(model, CPU)
+    apply_fsdp(model, CPU)
     assert shards == [model[2], model]

@@ -1,13 +1,13 @@
-"""What a step does: exactly what is printed of it."""
+"""A step does exactly what its description says."""
 
 import pytest
 import torch
 from torch import nn
 
 from netscope.errors import MeasuringError, OutOfMemoryError, UntrainableError
-from netscope.measuring import BenchSubject, run_steps
-from netscope.measuring.host_transfer import ROTATED
-from netscope.measuring.precision import set_up
+from netscope.measuring import BenchModel, run_steps
+from netscope.measuring.host_transfer import NUM_BATCHES
+from netscope.measuring.precision import configure_torch
 from netscope.measuring.step import grad_mode, prepare
 from netscope.schema import BenchConfig
 from netscope.schema.inputs import ForwardInputs
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 class Spy(nn.Module):
-    """Notes what each forward pass was given, and how torch was set."""
+    """Records the input of each forward pass and torch's settings."""
 
     def __init__(self, inner):
         super().__init__()
@@ -38,8 +38,8 @@ class Spy(nn.Module):
         return self.inner(x)
 
 
-def spied(inner, shape, **config):
-    """The spy, and the step in this configuration, after six of them."""
+def run_spy(inner, shape, **config):
+    """The spy and its prepared model after six steps in this configuration."""
     spy = Spy(inner)
 
     def batch(_module, number, _device):
@@ -48,26 +48,26 @@ def spied(inner, shape, **config):
     def found(result):
         return differentiable_outputs(result, "Spy")
 
-    subject = BenchSubject(what="Spy", build=lambda: spy, batch=batch, differentiable=found)
+    subject = BenchModel(name="Spy", build=lambda: spy, create_inputs=batch, find_outputs=found)
     made = BenchConfig(device="cpu", **{"optimizer": "sgd" if config.get("mode") == "train" else None, **config})
-    with set_up(made), grad_mode(made):
+    with configure_torch(made), grad_mode(made):
         prepared = prepare(subject, made, CPU)
         for _ in range(6):
-            prepared.work.step()
+            prepared.workload.step()
     return spy, prepared, made
 
 
 def test_inference_is_in_eval_mode_and_without_gradients():
-    spy, prepared, config = spied(nn.Linear(4, 3), (2, 4))
+    spy, prepared, config = run_spy(nn.Linear(4, 3), (2, 4))
     assert all(not seen["training"] and seen["inference"] and seen["autocast"] is None for seen in spy.seen)
-    assert "eval mode and inference_mode" in prepared.description(config)
+    assert "eval mode and inference_mode" in prepared.describe(config)
     assert not spy.inner.weight.is_inference()
 
 
 def test_inputs_rotate_and_none_is_zero():
-    spy, _, _ = spied(nn.Linear(4, 3), (2, 4))
+    spy, _, _ = run_spy(nn.Linear(4, 3), (2, 4))
     given = [seen["x"] for seen in spy.seen]
-    assert len({id(x) for x in given}) == ROTATED == 4
+    assert len({id(x) for x in given}) == NUM_BATCHES == 4
     assert given[0] is given[4]
     assert all(x.abs().min() > 0 for x in given)
     assert not torch.equal(given[0], given[1])
@@ -76,22 +76,22 @@ def test_inputs_rotate_and_none_is_zero():
 def test_a_training_step_changes_the_weights_and_leaves_gradients_of_this_step_alone():
     inner = nn.Linear(4, 3)
     before = inner.weight.detach().clone()
-    spy, prepared, config = spied(inner, (2, 4), mode="train")
+    spy, prepared, config = run_spy(inner, (2, 4), mode="train")
     assert all(seen["training"] and not seen["inference"] for seen in spy.seen)
     assert not torch.equal(inner.weight, before)
     assert inner.weight.grad is not None
-    description = prepared.description(config)
+    description = prepared.describe(config)
     assert description.startswith("zero_grad, forward in train mode, cross-entropy, backward, sgd step")
 
 
 def test_gradients_do_not_add_up_over_steps():
     torch.manual_seed(0)
     inner = nn.Linear(4, 3)
-    _, prepared, _ = spied(inner, (2, 4), mode="train")
-    prepared.work.step()
+    _, prepared, _ = run_spy(inner, (2, 4), mode="train")
+    prepared.workload.step()
     first = inner.weight.grad.clone()
-    for _ in range(ROTATED):
-        prepared.work.step()
+    for _ in range(NUM_BATCHES):
+        prepared.workload.step()
     assert torch.allclose(inner.weight.grad, first, atol=1e-4)
 
 
@@ -99,7 +99,7 @@ def test_gradients_do_not_add_up_over_steps():
 def test_every_optimizer_takes_a_step(optimizer):
     inner = nn.Linear(4, 3)
     before = inner.weight.detach().clone()
-    spied(inner, (2, 4), mode="train", optimizer=optimizer)
+    run_spy(inner, (2, 4), mode="train", optimizer=optimizer)
     assert not torch.equal(inner.weight, before)
 
 
@@ -112,8 +112,8 @@ def test_every_optimizer_takes_a_step(optimizer):
     ],
 )
 def test_the_loss_fits_the_output(inner, shape, loss):
-    _, prepared, config = spied(inner, shape, mode="train")
-    assert f"train mode, {loss}, backward" in prepared.description(config)
+    _, prepared, config = run_spy(inner, shape, mode="train")
+    assert f"train mode, {loss}, backward" in prepared.describe(config)
 
 
 class OwnLoss(nn.Linear):
@@ -128,14 +128,14 @@ class Several(nn.Linear):
 
 
 def test_a_models_own_loss_is_taken():
-    _, prepared, config = spied(OwnLoss(4, 3), (2, 4), mode="train")
-    assert "the model's own loss" in prepared.description(config)
+    _, prepared, config = run_spy(OwnLoss(4, 3), (2, 4), mode="train")
+    assert "the model's own loss" in prepared.describe(config)
 
 
 def test_all_differentiable_outputs_have_a_loss():
-    _, prepared, config = spied(Several(4, 3), (2, 4), mode="train")
-    assert "cross-entropy and mean squared error" in prepared.description(config)
-    assert [len(targets) for targets in prepared.loss._targets.values()] == [3] * ROTATED
+    _, prepared, config = run_spy(Several(4, 3), (2, 4), mode="train")
+    assert "cross-entropy and mean squared error" in prepared.describe(config)
+    assert [len(targets) for targets in prepared.loss._targets.values()] == [3] * NUM_BATCHES
 
 
 class Growing(nn.Linear):
@@ -147,7 +147,7 @@ class Growing(nn.Linear):
 
 
 def test_targets_follow_an_output_whose_shape_varies():
-    _, prepared, _ = spied(Growing(4, 3), (1, 4), mode="train")
+    _, prepared, _ = run_spy(Growing(4, 3), (1, 4), mode="train")
     assert {len(targets[0]) for targets in prepared.loss._targets.values()} == {3, 4, 5, 6}
 
 
@@ -157,29 +157,29 @@ class Detached(nn.Linear):
 
 
 @pytest.mark.parametrize("inner", [Detached(4, 3), nn.Linear(4, 3).requires_grad_(False)])
-def test_what_cannot_be_trained_is_refused(inner):
+def test_a_model_without_gradients_is_an_error(inner):
     with pytest.raises(UntrainableError, match="cannot be trained: none of its"):
-        spied(inner, (2, 4), mode="train")
+        run_spy(inner, (2, 4), mode="train")
 
 
 def test_autocast_leaves_the_weights_and_a_cast_does_not():
-    spy, prepared, config = spied(nn.Linear(4, 3), (2, 4), dtype="bf16")
+    spy, prepared, config = run_spy(nn.Linear(4, 3), (2, 4), dtype="bf16")
     assert {(seen["autocast"], seen["weights"], seen["x"].dtype) for seen in spy.seen} == {
         (torch.bfloat16, torch.float32, torch.float32)
     }
-    assert "autocast to bf16" in prepared.description(config)
-    spy, prepared, config = spied(nn.Linear(4, 3), (2, 4), dtype="bf16", cast=True)
+    assert "autocast to bf16" in prepared.describe(config)
+    spy, prepared, config = run_spy(nn.Linear(4, 3), (2, 4), dtype="bf16", cast=True)
     assert {(seen["autocast"], seen["weights"], seen["x"].dtype) for seen in spy.seen} == {
         (None, torch.bfloat16, torch.bfloat16)
     }
-    assert "weights and inputs in bf16" in prepared.description(config)
+    assert "weights and inputs in bf16" in prepared.describe(config)
 
 
 def test_half_precision_trains_through_a_scaler_unless_it_is_cast():
-    _, prepared, config = spied(nn.Linear(4, 3), (2, 4), dtype="fp16", mode="train")
-    assert "backward through a gradient scaler" in prepared.description(config)
-    _, prepared, config = spied(nn.Linear(4, 3), (2, 4), dtype="fp16", mode="train", cast=True)
-    assert "scaler" not in prepared.description(config)
+    _, prepared, config = run_spy(nn.Linear(4, 3), (2, 4), dtype="fp16", mode="train")
+    assert "backward through a gradient scaler" in prepared.describe(config)
+    _, prepared, config = run_spy(nn.Linear(4, 3), (2, 4), dtype="fp16", mode="train", cast=True)
+    assert "scaler" not in prepared.describe(config)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_half_precision_trains_through_a_scaler_unless_it_is_cast():
     ],
 )
 def test_channels_last_is_of_weights_and_inputs(inner, shape, layout):
-    spy, _, _ = spied(inner, shape, channels_last=True)
+    spy, _, _ = run_spy(inner, shape, channels_last=True)
     assert inner.weight.is_contiguous(memory_format=layout)
     assert spy.seen[0]["x"].is_contiguous(memory_format=layout)
 
@@ -198,7 +198,7 @@ def test_channels_last_is_of_weights_and_inputs(inner, shape, layout):
 def test_tied_weights_stay_tied_when_they_are_cast():
     tied = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
     tied[1].weight = tied[0].weight
-    spied(tied, (2, 4), dtype="bf16", cast=True, channels_last=True)
+    run_spy(tied, (2, 4), dtype="bf16", cast=True, channels_last=True)
     assert tied[0].weight is tied[1].weight
 
 
@@ -207,15 +207,15 @@ def test_torch_is_set_back_afterwards():
         return torch.get_num_threads(), torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
 
     before = settings()
-    with set_up(BenchConfig(device="cpu", threads=1)):
+    with configure_torch(BenchConfig(device="cpu", threads=1)):
         assert torch.get_num_threads() == 1
         assert not torch.backends.cudnn.allow_tf32
     assert settings() == before
 
 
-def test_lazy_modules_learn_their_shapes_first():
+def test_lazy_modules_infer_their_shapes_first():
     inner = nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d())
-    _, prepared, _ = spied(inner, (4, 5), mode="train", dtype="bf16", cast=True)
+    _, prepared, _ = run_spy(inner, (4, 5), mode="train", dtype="bf16", cast=True)
     assert inner[0].weight.shape == (3, 5)
     assert inner[0].weight.grad is not None
     assert prepared.model.inner is inner
@@ -226,11 +226,11 @@ def failing(error):
         def forward(self, _x):
             raise error
 
-    return BenchSubject(
-        what="Fails",
+    return BenchModel(
+        name="Fails",
         build=lambda: Fails(2, 2),
-        batch=lambda _module, _number, _device: ForwardInputs(args=(torch.ones(1, 2),), kwargs={}),
-        differentiable=lambda result: differentiable_outputs(result, "Fails"),
+        create_inputs=lambda _module, _number, _device: ForwardInputs(args=(torch.ones(1, 2),), kwargs={}),
+        find_outputs=lambda result: differentiable_outputs(result, "Fails"),
     )
 
 
@@ -243,8 +243,8 @@ def failing(error):
         MemoryError(),
     ],
 )
-def test_memory_that_does_not_suffice_is_told_from_other_failures(error):
-    with pytest.raises(OutOfMemoryError, match="Fails needs more memory than there is"):
+def test_running_out_of_memory_is_distinguished_from_other_failures(error):
+    with pytest.raises(OutOfMemoryError, match="Fails needs more memory than is available"):
         run_steps(failing(error), BenchConfig(device="cpu"), 1)
 
 

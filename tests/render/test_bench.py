@@ -1,11 +1,11 @@
-"""Hand-made reports in every format, and what stands below the table."""
+"""Hand-made reports in every format, and the footer of the table."""
 
 from dataclasses import replace
 
 import pytest
 
 from netscope.render import Canvas, render
-from netscope.render.bench_facts import saved_verdict, verdict
+from netscope.render.bench_footer import format_comparison, format_saved_comparison
 from netscope.schema import (
     BenchConfig,
     BenchReport,
@@ -33,21 +33,21 @@ TELEMETRY = Telemetry(
 )
 
 
-def reported():
-    """Two that were compared, one of them unsure, and one that did not fit."""
+def create_report():
+    """A report of two compared results, one of them imprecise, and one that ran out of memory."""
     first = result("alexnet-paper", telemetry=TELEMETRY)
     second = result(
         "alexnet-tv",
         blocks=blocks(0.007, noise=0.05),
-        warm_up=WarmUp(first_step_s=21.5, compile_s=20.25, steps=90, seconds=33.0, settled=False),
+        warm_up=WarmUp(first_step_s=21.5, compile_s=20.25, steps=90, seconds=33.0, is_stable=False),
         notes=("a batch of 32 is the largest that fits",),
     )
     third = result(
-        "vit_b_16", status="oom", blocks=(), work="", message="vit_b_16 needs more memory than there is", warm_up=None,
-        samples=0,
+        "vit_b_16", status="oom", blocks=(), work="", samples=0, warm_up=None,
+        message="vit_b_16 needs more memory than is available",
     )  # fmt: skip
     comparison = Comparison(
-        first=0, second=1, difference=compare_pairs(first.step_times, second.step_times), in_turns=True
+        first=0, second=1, difference=compare_pairs(first.step_times, second.step_times), same_process=True
     )
     return BenchReport(results=(first, second, third), comparisons=(comparison,))
 
@@ -56,12 +56,12 @@ def reported():
     ("name", "width"), [("bench.txt", None), ("bench-80.txt", 80), ("bench-100.txt", 100), ("bench-160.txt", 160)]
 )
 def test_a_report_as_a_table(name, width, golden):
-    golden(name, render(reported(), canvas=Canvas(width=width)))
+    golden(name, render(create_report(), canvas=Canvas(width=width)))
 
 
 @pytest.mark.parametrize(("format_name", "suffix"), [("csv", "csv"), ("markdown", "md"), ("json", "json")])
 def test_a_report_in_other_formats(format_name, suffix, golden):
-    golden(f"bench.{suffix}", render(reported(), format_name))
+    golden(f"bench.{suffix}", render(create_report(), format_name))
 
 
 def test_a_sweep_has_columns_for_what_differs(golden):
@@ -117,26 +117,26 @@ def test_latency_percentiles_and_those_that_are_missing():
     config = replace(result().config, sync_every_step=True)
     latencies = tuple(0.001 + 0.00001 * number for number in range(10))
     text = render(BenchReport(results=(result(config=config, blocks=blocks(latencies=latencies)),)))
-    assert "every step waited for" in text
+    assert "synchronized every step" in text
     assert "latency p50 1.04 ms, p90 1.08 ms, p95 1.09 ms" in text
-    assert "a percentile is shown where ten steps or more lie beyond it" in text
+    assert "a percentile is shown if at least ten steps exceed it" in text
 
 
-def test_transfers_are_told_beside_the_step():
+def test_the_time_of_transfers_is_shown():
     config = replace(result().config, data="host")
-    text = render(BenchReport(results=(result(config=config, copy_s=0.02, resident_step_s=0.01),)))
+    text = render(BenchReport(results=(result(config=config, copy_s=0.02, no_copy_step_s=0.01),)))
     assert "copying the inputs takes 20.0 ms, a step without it 10.0 ms" in text
     assert "  input" in text
 
 
-def test_more_than_the_device_can_do_is_our_mistake_and_said():
+def test_more_than_the_device_can_do_is_reported_as_a_bug():
     text = render(BenchReport(results=(result(flops=10**13),)))
-    assert "101.1% of what the device does cannot be: this is a mistake in netscope" not in text
-    assert "142.9% of what the device does cannot be: this is a mistake in netscope" in text
-    assert "mistake" not in render(BenchReport(results=(result(),)))
+    assert "101.1% of what the device can do is impossible: a bug in netscope" not in text
+    assert "142.9% of what the device can do is impossible: a bug in netscope" in text
+    assert "bug" not in render(BenchReport(results=(result(),)))
 
 
-def test_without_nvml_it_is_said_what_adds_it():
+def test_without_nvml_the_extra_is_named():
     assert "pip install 'netscope[gpu]'" in render(BenchReport(results=(result(),)))
     cpu = result(config=BenchConfig(device="cpu"), blocks=blocks(device=False))
     assert "netscope[gpu]" not in render(BenchReport(results=(cpu,)))
@@ -144,16 +144,16 @@ def test_without_nvml_it_is_said_what_adds_it():
 
 def test_a_drift_is_labelled():
     text = render(BenchReport(results=(result(blocks=blocks(count=60, drift=0.05, noise=0.0005)),)))
-    assert "drifting: a step's time changed by +" in text
+    assert "drifting: the step time changed by +" in text
 
 
-def test_others_work_is_told_where_it_is_noticeable():
-    assert "other processes kept 1.5 cores busy" in render(BenchReport(results=(result(background_load=1.5),)))
-    assert "other processes" not in render(BenchReport(results=(result(background_load=0.01),)))
+def test_noticeable_background_load_is_shown():
+    assert "background load: 1.5 cores" in render(BenchReport(results=(result(background_load=1.5),)))
+    assert "background load" not in render(BenchReport(results=(result(background_load=0.01),)))
 
 
 def difference(low, high, level=0.95):
-    return Difference(ratio=(low * high) ** 0.5, low=low, high=high, level=level, p_value=0.01, freedom=20)
+    return Difference(ratio=(low * high) ** 0.5, low=low, high=high, level=level, p_value=0.01, degrees_of_freedom=20)
 
 
 @pytest.mark.parametrize(
@@ -164,33 +164,33 @@ def difference(low, high, level=0.95):
         (difference(1.05009, 1.05011), "a is 1.0501 ± 0.0000 times faster than b"),
         (difference(0.5, 0.52), "b is 1.96 ± 0.04 times faster than a"),
         (difference(0.995, 1.004), "a and b are equivalent within 1%"),
-        (difference(0.9, 1.2), "a and b: inconclusive, b takes 0.9 to 1.2 times as long"),
+        (difference(0.9, 1.2), "inconclusive: b takes between 0.9× and 1.2× the time of a"),
         (difference(1.41, 1.43, 0.975), "a is 1.42 ± 0.01 times faster than b (at 97.5%, one of several comparisons)"),
     ],
 )
 def test_a_verdict_in_words(found, text):
     report = BenchReport(results=(result("a"), result("b")))
-    assert verdict(Comparison(first=0, second=1, difference=found, in_turns=True), report) == text
+    assert format_comparison(Comparison(first=0, second=1, difference=found, same_process=True), report) == text
 
 
 def test_a_verdict_names_the_configuration_where_there_are_several():
     eight = BenchConfig(device="cuda", batch_size=8)
     results = (result("a"), result("b"), result("a", config=eight), result("b", config=eight))
     report = BenchReport(results=results)
-    comparison = Comparison(first=2, second=3, difference=difference(1.41, 1.43), in_turns=True)
-    assert verdict(comparison, report) == "a is 1.42 ± 0.01 times faster than b at batch 8 fp32"
+    comparison = Comparison(first=2, second=3, difference=difference(1.41, 1.43), same_process=True)
+    assert format_comparison(comparison, report) == "a is 1.42 ± 0.01 times faster than b at batch 8 fp32"
 
 
 @pytest.mark.parametrize(
     ("step_s", "limit", "text"),
     [
         (0.011, None, "toy: 3,200 → 2,909 samples/s, −9.1 ± 0.1%: slower"),
-        (0.011, 0.05, "toy: 3,200 → 2,909 samples/s, −9.1 ± 0.1%: a step takes 10.0% longer, more than 5.0%"),
+        (0.011, 0.05, "toy: 3,200 → 2,909 samples/s, −9.1 ± 0.1%: a step takes 10.0% longer, the limit is 5.0%"),
         (0.010, 0.05, "toy: 3,200 → 3,200 samples/s, +0.0 ± 0.1%: the same within 1%"),
         (0.008, 0.05, "toy: 3,200 → 4,000 samples/s, +25.0 ± 0.1%: faster"),
     ],
 )
-def test_how_it_stands_to_an_earlier_run(step_s, limit, text):
+def test_a_comparison_with_an_earlier_run_in_words(step_s, limit, text):
     now, before = result(blocks=blocks(step_s, noise=0.001)), result(blocks=blocks(noise=0.001))
     saved = SavedComparison(
         result=0,
@@ -198,7 +198,7 @@ def test_how_it_stands_to_an_earlier_run(step_s, limit, text):
         difference=compare_series(now.step_times, before.step_times),
     )
     report = BenchReport(results=(now,), saved=(saved,), slower_limit=limit)
-    assert saved_verdict(saved, report) == text
+    assert format_saved_comparison(saved, report) == text
 
 
 @pytest.mark.parametrize("width", [80, 160])
@@ -217,6 +217,6 @@ def test_names_are_never_markup():
     assert "[red]evil\\x1b[31m" in text
 
 
-def test_an_unsure_result_has_its_interval_in_words():
+def test_an_imprecise_result_has_its_interval_in_words():
     text = render(BenchReport(results=(result(blocks=(block(0.01), block(0.011))),)))
     assert "not converged to ± 0.50%" in text

@@ -1,4 +1,4 @@
-"""What follows from blocks."""
+"""The values derived from blocks."""
 
 from dataclasses import replace
 
@@ -39,11 +39,11 @@ def test_outliers_are_counted_and_left_in():
 
 
 @pytest.mark.parametrize(
-    ("copy_s", "resident_step_s", "enqueue_share", "bound"),
+    ("copy_s", "no_copy_step_s", "enqueue_share", "bound"),
     [(None, None, 0.1, "GPU"), (None, None, 0.9, "host"), (0.02, 0.01, 0.1, "input"), (0.005, 0.01, 0.1, "GPU")],
 )
-def test_what_bounds_a_gpu(copy_s, resident_step_s, enqueue_share, bound):
-    made = result(blocks=blocks(enqueue_share=enqueue_share), copy_s=copy_s, resident_step_s=resident_step_s)
+def test_what_bounds_a_gpu(copy_s, no_copy_step_s, enqueue_share, bound):
+    made = result(blocks=blocks(enqueue_share=enqueue_share), copy_s=copy_s, no_copy_step_s=no_copy_step_s)
     assert made.bound == bound
 
 
@@ -88,7 +88,7 @@ def test_communication_is_what_a_step_without_it_saves():
     assert result().exposed_communication_s is None
 
 
-def test_scaling_is_held_against_one_process():
+def test_scaling_is_compared_with_one_process():
     one = result(config=BenchConfig(device="cpu", mode="train"), blocks=blocks(0.01, noise=0.0))
     four = result(
         config=BenchConfig(device="cpu", mode="train", parallel="ddp", nproc=4), samples=128,
@@ -125,7 +125,7 @@ def saved(now, before):
     ("step_s", "noise", "code"), [(0.0100, 0.002, 0), (0.0104, 0.002, 0), (0.0107, 0.002, 1), (0.0107, 0.2, 0),
                                   (0.0090, 0.002, 0)]
 )  # fmt: skip
-def test_slower_than_may_be_is_no_chance(step_s, noise, code):
+def test_only_a_significant_slowdown_fails(step_s, noise, code):
     now = result(blocks=blocks(step_s, noise=noise))
     report = BenchReport(results=(now,), saved=(saved(now, result()),), slower_limit=0.05)
     assert report.exit_code == code
@@ -146,7 +146,7 @@ def test_exit_codes(outcomes, code):
 def report():
     first, second = result("first"), result("second", blocks=blocks(0.014))
     comparison = Comparison(
-        first=0, second=1, difference=compare_pairs(first.step_times, second.step_times), in_turns=True
+        first=0, second=1, difference=compare_pairs(first.step_times, second.step_times), same_process=True
     )
     oom = result("third", status="oom", message="too large", blocks=())
     return BenchReport(results=(first, second, oom), comparisons=(comparison,))

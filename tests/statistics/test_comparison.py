@@ -3,7 +3,7 @@ from math import exp
 
 import pytest
 
-from netscope.statistics import Difference, compare_pairs, compare_series, corrected
+from netscope.statistics import Difference, apply_holm_correction, compare_pairs, compare_series
 
 
 def noisy(mean, count, share, seed):
@@ -11,8 +11,15 @@ def noisy(mean, count, share, seed):
     return [mean * (1 + share * rng.gauss(0, 1)) for _ in range(count)]
 
 
-def difference(low, high, p_value=0.001, freedom=20):
-    return Difference(ratio=(low * high) ** 0.5, low=low, high=high, level=0.95, p_value=p_value, freedom=freedom)
+def difference(low, high, p_value=0.001, degrees_of_freedom=20):
+    return Difference(
+        ratio=(low * high) ** 0.5,
+        low=low,
+        high=high,
+        level=0.95,
+        p_value=p_value,
+        degrees_of_freedom=degrees_of_freedom,
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,18 +68,18 @@ def test_exactly_equal_series_differ_in_nothing():
 
 
 def test_holms_levels_go_from_the_smallest_p_value_on():
-    found = corrected([difference(1.1, 1.3, 0.02), difference(1.2, 1.4, 0.001), difference(0.9, 1.2, 0.4)])
+    found = apply_holm_correction([difference(1.1, 1.3, 0.02), difference(1.2, 1.4, 0.001), difference(0.9, 1.2, 0.4)])
     # 0.001 <= 0.05 / 3; 0.02 <= 0.05 / 2; 0.4 > 0.05.
     assert [item.level for item in found] == pytest.approx([1 - 0.05 / 2, 1 - 0.05 / 3, 0.95])
     assert found[1].half_width > 0.1
 
 
 def test_behind_the_first_that_holms_procedure_keeps_nothing_is_rejected():
-    found = corrected([difference(1.1, 1.3, 0.02), difference(1.05, 1.3, 0.03), difference(0.9, 1.2, 0.4)])
+    found = apply_holm_correction([difference(1.1, 1.3, 0.02), difference(1.05, 1.3, 0.03), difference(0.9, 1.2, 0.4)])
     # 0.02 > 0.05 / 3, so all three are held to that level.
     assert [item.level for item in found] == pytest.approx([1 - 0.05 / 3] * 3)
 
 
 def test_a_single_comparison_keeps_its_interval():
-    (found,) = corrected([difference(1.1, 1.3)])
+    (found,) = apply_holm_correction([difference(1.1, 1.3)])
     assert (found.low, found.high, found.level) == pytest.approx((1.1, 1.3, 0.95))

@@ -1,21 +1,17 @@
-"""``bench``: what is measured, in which processes, and what it is compared with."""
+"""``bench``: plans measurements, runs them in processes and compares them with earlier ones."""
 
 from netscope.api.bench.call import bench
-from netscope.api.bench.plan import BenchPlan, Options, percent, plan_bench
-from netscope.api.bench.run import BenchRun, Watcher
-from netscope.api.bench.selftest import self_test
-from netscope.runtime.torchrun_env import group_size, in_group, rank
+from netscope.api.bench.plan import BenchOptions, BenchPlan, parse_percent, plan_bench
+from netscope.api.bench.run import BenchCallbacks, BenchRun
+from netscope.api.bench.selftest import run_self_test
 
 __all__ = [
+    "BenchCallbacks",
+    "BenchOptions",
     "BenchPlan",
     "BenchRun",
-    "Options",
-    "Watcher",
     "bench",
-    "group_size",
-    "in_group",
-    "percent",
+    "parse_percent",
     "plan_bench",
-    "rank",
-    "self_test",
+    "run_self_test",
 ]

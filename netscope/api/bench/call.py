@@ -1,10 +1,10 @@
-"""``netscope.bench``: a plan and its run in one call."""
+"""``netscope.bench``: plans and runs a benchmark in one call."""
 
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from netscope.api.bench.plan import Options, percent, plan_bench
+from netscope.api.bench.plan import BenchOptions, parse_percent, plan_bench
 from netscope.api.bench.run import BenchRun
 from netscope.api.saved_results import read_saved
 from netscope.errors import UsageError, did_you_mean
@@ -21,53 +21,52 @@ def bench(
     fail_if_slower: float | str | None = None,
     **options: Any,
 ) -> BenchReport:
-    """How fast architectures run, and how surely that is known.
+    """Returns the throughput, latency, memory and utilization of architectures, with confidence intervals.
 
-    Names are measured in processes of their own, modules in this one; a module comes back as it was.
+    Names are measured in separate processes, modules in this one. Your module is left unchanged.
 
     Args:
         models: an architecture's name, a module, or several; AlexNet by default.
-        inputs: as for ``summarize``.
-        layers: whether the time of each module is measured as well, of one architecture in one configuration.
-        compare: an earlier report, or the JSON file of one.
-        force: whether to compare with it although it comes from another environment.
-        fail_if_slower: how much longer than then makes ``exit_code`` 1, as a share or ``"5%"``.
+        inputs: same as for ``summarize``.
+        layers: whether to time each module; requires a single architecture and configuration.
+        compare: an earlier report, or its JSON file.
+        force: whether to compare with it even if the environments differ.
+        fail_if_slower: how much longer a step may take before ``exit_code`` is 1, as a fraction or ``"5%"``.
         options: ``batch_size`` (a number, several, or ``"auto"`` for the largest that fits), ``seq_len``, ``device``
             (``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``), ``dtype`` (``"fp32"``, ``"tf32"``, ``"bf16"``,
             ``"fp16"``), ``mode`` (``"infer"``, ``"train"``), ``cast``, ``channels_last``, ``compile`` (a mode of
-            ``torch.compile``), ``cuda_graph``, ``data`` (``"resident"``, ``"host"``), ``optimizer``, ``latency``,
+            ``torch.compile``), ``cuda_graph``, ``data`` (``"device"``, ``"host"``), ``optimizer``, ``latency``,
             ``nproc``, ``parallel`` (``"ddp"``, ``"fsdp"``), ``threads``, ``seed``, ``precision`` (0.005 or
-            ``"0.5%"``), ``max_time_s``. Batch sizes, dtypes, modes and numbers of processes may be several.
+            ``"0.5%"``), ``max_time_s``. You can give several batch sizes, dtypes, modes and numbers of processes.
 
     Returns:
-        The report; ``print`` shows it.
+        The report; ``print`` shows it as a table.
 
     Raises:
-        UsageError: an option has no such value, or two of them do not go together.
-        NetscopeError: another of its kinds; those of ``summarize``.
+        UsageError: an option has an unknown value, or two options conflict.
+        NetscopeError: the errors of ``summarize``, or a model could not be measured.
     """
-    several = models if isinstance(models, (list, tuple)) else [models]
-    texts, objects = _as_texts(inputs)
-    known = {item.name for item in fields(Options)} - {"inputs"}
+    texts, objects = _split_inputs(inputs)
+    known = {item.name for item in fields(BenchOptions)} - {"inputs"}
     for name in options:
         if name not in known:
-            raise UsageError(f"bench has no option {name!r}{did_you_mean(name, known)}")
+            raise UsageError(f"unknown bench option {name!r}{did_you_mean(name, known)}")
     before = compare if compare is None or isinstance(compare, BenchReport) else read_saved(BenchReport, Path(compare))
-    limit = percent(fail_if_slower, "fail_if_slower") if isinstance(fail_if_slower, str) else fail_if_slower
+    limit = parse_percent(fail_if_slower, "fail_if_slower") if isinstance(fail_if_slower, str) else fail_if_slower
     plan = plan_bench(
-        several,
-        Options(inputs=texts, **options),
+        models if isinstance(models, (list, tuple)) else [models],
+        BenchOptions(inputs=texts, **options),
         inputs=objects,
         layers=layers,
         before=before,
         force=force,
         slower_limit=limit,
     )
-    return BenchRun(plan).go()
+    return BenchRun(plan).run()
 
 
-def _as_texts(inputs: Any) -> tuple[tuple[str, ...], Any]:
-    """Inputs as the command line would have them, or as they are where they cannot be written."""
+def _split_inputs(inputs: Any) -> tuple[tuple[str, ...], Any]:
+    """Returns inputs as command-line texts, or unchanged as the second value if they have no such form."""
     if inputs is None:
         return (), None
     if isinstance(inputs, str):

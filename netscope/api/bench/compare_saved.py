@@ -1,9 +1,9 @@
-"""A report beside one that was saved earlier."""
+"""Compares a report with an earlier one."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 
-from netscope.api.bench.groups import environment_of
+from netscope.api.bench.request import complete_environment
 from netscope.errors import UsageError
 from netscope.schema import (
     Architecture,
@@ -17,85 +17,87 @@ from netscope.schema import (
 )
 from netscope.statistics import compare_series
 
-Wanted = Sequence[tuple[PreflightResult, BenchConfig]]
+Planned = Sequence[tuple[PreflightResult, BenchConfig]]
 
 
-def check_measured(before: BenchReport, wanted: Wanted, *, all_of_them: bool) -> None:
-    """Checks, before anything is measured, that the earlier run has measured the like.
+def check_has_results(before: BenchReport, planned: Planned, *, needs_all: bool) -> None:
+    """Checks before measuring that the earlier run measured the same work.
 
     Args:
         before: the earlier run.
-        wanted: what will be measured.
-        all_of_them: whether each has to be there, since something hangs on it.
+        planned: the planned measurements.
+        needs_all: whether all of them must be in the earlier run.
 
     Raises:
-        UsageError: it has not.
+        UsageError: the earlier run did not measure the same work.
     """
-    alone = [item.architecture.title for item, config in wanted if _earlier(before, item, config) is None]
-    if alone and (all_of_them or len(alone) == len(wanted)):
+    missing = [item.architecture.title for item, config in planned if _find_earlier(before, item, config) is None]
+    if missing and (needs_all or len(missing) == len(planned)):
         raise UsageError(
-            f"the earlier run has not measured {', '.join(dict.fromkeys(alone))} like this (same inputs, batch size, "
-            f"mode, dtype and options), so there is nothing to compare with"
+            f"nothing to compare with: the earlier run did not measure {', '.join(dict.fromkeys(missing))} with the "
+            f"same inputs, batch size, mode, dtype and options"
         )
 
 
-def check_comparable(before: BenchReport, wanted: Wanted, environment: BenchEnvironment) -> None:
-    """Checks, likewise, that what was measured then says something about now.
+def check_comparable(before: BenchReport, planned: Planned, environment: BenchEnvironment) -> None:
+    """Checks before measuring that the earlier run was made in the same environment.
 
     Args:
         before: the earlier run.
-        wanted: what will be measured.
-        environment: where.
+        planned: the planned measurements.
+        environment: the current environment.
 
     Raises:
-        UsageError: it was measured elsewhere, or with other versions.
+        UsageError: the environments differ.
     """
-    for probed, config in wanted:
-        earlier = _earlier(before, probed, config)
+    for preflight, config in planned:
+        earlier = _find_earlier(before, preflight, config)
         different = (
-            environment_of(environment, probed, config).differences(earlier.environment) if earlier is not None else ()
+            complete_environment(environment, preflight, config).differences(earlier.environment)
+            if earlier is not None
+            else ()
         )
         if different:
             raise UsageError(
-                f"the earlier run was made in another environment ({'; '.join(different)}), so a difference would say "
-                f"nothing about the code; --force compares all the same"
+                f"the earlier run was made in another environment ({'; '.join(different)}), so a difference may not be "
+                f"due to the code; use --force to compare anyway"
             )
 
 
-def compared_with(before: BenchReport, report: BenchReport) -> BenchReport:
-    """``report`` with each result beside its like of ``before``."""
-    found, alone = [], []
+def add_saved_comparisons(before: BenchReport, report: BenchReport) -> BenchReport:
+    """Returns ``report`` with comparisons with the results of the same work in ``before``."""
+    comparisons, missing = [], []
     for position, result in enumerate(report.results):
         if not result.is_measured:
             continue
-        earlier = _earlier(before, result, result.config)
+        earlier = _find_earlier(before, result, result.config)
         if earlier is None:
-            alone.append(result.architecture.title)
+            missing.append(result.architecture.title)
             continue
-        found.append(
+        comparisons.append(
             SavedComparison(
                 result=position,
                 throughput_before=earlier.throughput,
                 difference=compare_series(result.step_times, earlier.step_times),
             )
         )
-    notes = (f"the earlier run has not measured {', '.join(dict.fromkeys(alone))} like this",) if alone else ()
-    return replace(report, saved=tuple(found), notes=(*report.notes, *notes))
+    notes = (f"not in the earlier run: {', '.join(dict.fromkeys(missing))}",) if missing else ()
+    return replace(report, saved=tuple(comparisons), notes=(*report.notes, *notes))
 
 
-def _earlier(before: BenchReport, like: PreflightResult | BenchResult, config: BenchConfig) -> BenchResult | None:
-    """The earlier result of the same work; None if there is none."""
+def _find_earlier(before: BenchReport, like: PreflightResult | BenchResult, config: BenchConfig) -> BenchResult | None:
+    """Returns the earlier result of the same work; None without one."""
     key = _key(like.architecture, like.inputs, config)
-    same = (item for item in before.results if item.is_measured)
-    return next((item for item in same if _key(item.architecture, item.inputs, item.config) == key), None)
+    measured = (item for item in before.results if item.is_measured)
+    return next((item for item in measured if _key(item.architecture, item.inputs, item.config) == key), None)
 
 
 def _key(architecture: Architecture, inputs: tuple[InputSpec, ...], config: BenchConfig) -> Hashable:
-    """What has to be the same of two results for a difference to say something."""
+    """Returns the values that must be equal for two results to be comparable."""
     return architecture.source, architecture.title, inputs, _work(config)
 
 
 def _work(config: BenchConfig) -> BenchConfig:
-    """What is done, however long and on whichever of equal devices."""
+    """Returns the configuration without duration, seed and device number."""
     device = config.device.partition(":")[0]
     return replace(config, device=device, precision=0.0, max_time_s=0.0, seed=0)

@@ -1,4 +1,4 @@
-"""Where a plan's work is done: in processes of their own for names, in this one for modules in hand."""
+"""Executors of a plan: subprocesses for names, this process for modules."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,128 +6,130 @@ from typing import Any, Protocol
 
 import msgspec
 
-from netscope.api.bench.groups import Told, fits, measure_request
-from netscope.api.bench.preflight import preflight, probe_device
+from netscope.api.bench.preflight import inspect_device, run_preflight
+from netscope.api.bench.request import ProgressData, run_request, try_steps
 from netscope.api.workers.client import Worker, WorkerError
 from netscope.errors import OutOfMemoryError
 from netscope.schema import BenchConfig, BenchEnvironment, BenchRequest, BenchResult, PreflightResult
 
 
 class Executor(Protocol):
-    """Somewhere to measure."""
+    """An environment in which architectures are measured."""
 
-    def probe_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
-        """As ``survey.survey_device``."""
+    def inspect_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
+        """Same as ``preflight.inspect_device``."""
 
-    def preflight(self, model: Any, config: BenchConfig, *, with_summary: bool) -> PreflightResult:
-        """As ``survey.survey``."""
+    def run_preflight(self, model: Any, config: BenchConfig, *, with_summary: bool) -> PreflightResult:
+        """Same as ``preflight.run_preflight``."""
 
     def measure(self, request: BenchRequest, models: Sequence[Any]) -> tuple[BenchResult, ...]:
-        """As ``groups.measure_request``."""
+        """Same as ``request.run_request``."""
 
-    def fits(self, request: BenchRequest, models: Sequence[Any]) -> bool:
-        """As ``groups.fits``."""
+    def try_steps(self, request: BenchRequest, models: Sequence[Any]) -> bool:
+        """Same as ``request.try_steps``, but returns False if memory runs out."""
 
     def stop(self) -> None:
-        """Has the measurement that is under way come to an end with what it has."""
+        """Ends the current measurement early, with the blocks that it has."""
 
     def close(self) -> None:
-        """Leaves nothing running."""
+        """Ends all processes."""
 
 
 class SubprocessExecutor:
-    """A process of its own for what is known beforehand, and a fresh one for each request that is measured."""
+    """Uses one process for all preflights and a new process for each measurement."""
 
-    def __init__(self, folder: Path, tell: Callable[[Told], None]) -> None:
+    def __init__(self, folder: Path, report_progress: Callable[[ProgressData], None]) -> None:
         self._folder = folder
-        self._tell = tell
-        self._surveyor = Worker(folder)
-        self._measuring: Worker | None = None
+        self._report_progress = report_progress
+        self._preflight_worker = Worker(folder)
+        self._measure_worker: Worker | None = None
 
-    def probe_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
-        """The device that is meant, and the environment."""
-        name, found = self._surveyor.answer("bench_device", (config, command))
+    def inspect_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
+        """Returns the name of the device and the environment."""
+        name, found = self._preflight_worker.answer("bench_device", (config, command))
         return name, msgspec.convert(found, BenchEnvironment)
 
-    def preflight(self, model: Any, config: BenchConfig, *, with_summary: bool) -> PreflightResult:
-        """What is known of the architecture beforehand."""
-        return msgspec.convert(self._surveyor.answer("bench_survey", (model, config, with_summary)), PreflightResult)
+    def run_preflight(self, model: Any, config: BenchConfig, *, with_summary: bool) -> PreflightResult:
+        """Returns the facts about the architecture that are known before measuring."""
+        return msgspec.convert(
+            self._preflight_worker.answer("bench_survey", (model, config, with_summary)), PreflightResult
+        )
 
     def measure(self, request: BenchRequest, _models: Sequence[Any]) -> tuple[BenchResult, ...]:
-        """The results from a fresh process; from as many as the configuration says.
+        """Returns the results of a new process, or of as many as configured.
 
         Raises:
-            OutOfMemoryError: memory does not suffice; also where the process was killed, as it is when none is left.
-            WorkerError: it failed.
+            OutOfMemoryError: memory ran out, also if the system killed the process.
+            WorkerError: the process failed.
         """
-        answer = self._fresh("bench_measure", request)
+        answer = self._run_in_new_process("bench_measure", request)
         return msgspec.convert(answer, tuple[BenchResult, ...])
 
-    def fits(self, request: BenchRequest, _models: Sequence[Any]) -> bool:
-        """Whether a few steps run in a fresh process."""
+    def try_steps(self, request: BenchRequest, _models: Sequence[Any]) -> bool:
+        """Runs a few steps in a new process; returns whether memory suffices."""
         try:
-            return bool(self._fresh("bench_fits", request))
+            return bool(self._run_in_new_process("bench_fits", request))
         except OutOfMemoryError:
             return False
 
-    def _fresh(self, task: str, request: BenchRequest) -> Any:
-        self._surveyor.close()  # what it holds is memory that may be wanted
-        self._measuring = Worker(self._folder, request.config.nproc, request.config.threads)
+    def _run_in_new_process(self, task: str, request: BenchRequest) -> Any:
+        self._preflight_worker.close()  # the measurement may need its memory
+        self._measure_worker = Worker(self._folder, request.config.nproc, request.config.threads)
         try:
-            answer = self._measuring.answer(task, (request,), tell=self._tell)
+            answer = self._measure_worker.answer(task, (request,), tell=self._report_progress)
         except WorkerError as error:
             if error.out_of_memory:
                 raise OutOfMemoryError(str(error)) from error
             raise
         finally:
-            self._measuring.close()
-            self._measuring = None
+            self._measure_worker.close()
+            self._measure_worker = None
         if isinstance(answer, dict):
             raise OutOfMemoryError(answer["oom"])
         return answer
 
     def stop(self) -> None:
-        """Asks the process that measures."""
-        if self._measuring is not None:
-            self._measuring.stop()
+        """Asks the measuring process to end early."""
+        if self._measure_worker is not None:
+            self._measure_worker.stop()
 
     def close(self) -> None:
         """Ends all processes."""
-        self._surveyor.close()
-        if self._measuring is not None:
-            self._measuring.close()
+        self._preflight_worker.close()
+        if self._measure_worker is not None:
+            self._measure_worker.close()
 
 
 class InProcessExecutor:
-    """This process: for modules in hand, and for one of several that torchrun has started."""
+    """Uses this process: for modules, and for the processes that torchrun starts."""
 
-    def __init__(self, inputs: Any, tell: Callable[[Told], None]) -> None:
+    def __init__(self, inputs: Any, report_progress: Callable[[ProgressData], None]) -> None:
         self._inputs = inputs
-        self._tell = tell
+        self._report_progress = report_progress
         self._is_stopped = False
 
-    def probe_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
-        """The device that is meant, and the environment."""
-        return probe_device(config, command)
+    def inspect_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
+        """Returns the name of the device and the environment."""
+        return inspect_device(config, command)
 
-    def preflight(self, model: Any, config: BenchConfig, *, with_summary: bool) -> PreflightResult:
-        """What is known of the architecture beforehand."""
-        return preflight(model, config, self._inputs, with_summary=with_summary)
+    def run_preflight(self, model: Any, config: BenchConfig, *, with_summary: bool) -> PreflightResult:
+        """Returns the facts about the architecture that are known before measuring."""
+        return run_preflight(model, config, self._inputs, with_summary=with_summary)
 
     def measure(self, request: BenchRequest, models: Sequence[Any]) -> tuple[BenchResult, ...]:
-        """The results."""
-        return measure_request(request, self._tell, lambda: self._is_stopped, models, self._inputs)
+        """Returns the results."""
+        return run_request(request, self._report_progress, lambda: self._is_stopped, models, self._inputs)
 
-    def fits(self, request: BenchRequest, models: Sequence[Any]) -> bool:
-        """Whether a few steps run."""
+    def try_steps(self, request: BenchRequest, models: Sequence[Any]) -> bool:
+        """Runs a few steps; returns whether memory suffices."""
         try:
-            return fits(request, models, self._inputs)
+            return try_steps(request, models, self._inputs)
         except OutOfMemoryError:
             return False
 
     def stop(self) -> None:
-        """Ends after the next round of blocks."""
+        """Makes the measurement end after the current round of blocks."""
         self._is_stopped = True
 
     def close(self) -> None:
-        """There is nothing to end."""
+        """Does nothing: there is no other process."""

@@ -1,57 +1,57 @@
-"""The largest batch that fits into memory."""
+"""Finds the largest batch that fits in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from netscope.errors import NetscopeError
 
-LARGEST_TRIED = 2**20
+MAX_BATCH_SIZE = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LargestBatch:
-    """What was found.
+    """The result of a search for the largest batch.
 
     Attributes:
-        size: of the batch.
-        note: how that is known, in words.
+        size: the batch size.
+        note: the reason in words.
     """
 
     size: int
     note: str
 
 
-def largest_batch(fits: Callable[[int], bool], is_stopped: Callable[[], bool]) -> LargestBatch:
-    """Doubles the batch until it does not fit, then halves the distance to it until one more does not.
+def find_largest_batch(try_batch: Callable[[int], bool], is_stopped: Callable[[], bool]) -> LargestBatch:
+    """Returns the largest batch size that fits, found by doubling and then by bisection.
 
     Args:
-        fits: whether a batch of that size runs.
-        is_stopped: whether someone wants it to end.
+        try_batch: runs a batch of a size; returns whether memory suffices.
+        is_stopped: whether the user asked to stop.
 
     Raises:
-        NetscopeError: neither a batch of one nor of two runs, for another reason than memory. A batch of one may not,
-            as under batch normalisation.
+        NetscopeError: neither a batch of 1 nor of 2 runs, for another reason than memory. A batch of 1 may fail e.g.
+            with batch normalization.
     """
-    size, too_large, note = _smallest(fits), 0, ""
-    while not is_stopped() and 0 < size < LARGEST_TRIED and too_large - size != 1:
+    size, too_large, note = _find_smallest(try_batch), 0, ""
+    while not is_stopped() and 0 < size < MAX_BATCH_SIZE and too_large - size != 1:
         tried = (size + too_large) // 2 if too_large else 2 * size
         try:
-            it_fits = fits(tried)
+            has_run = try_batch(tried)
         except NetscopeError as error:
-            it_fits, note = False, f"; a batch of {tried:,} fails for another reason: {error}"
-        size, too_large = (tried, too_large) if it_fits else (size, tried)
+            has_run, note = False, f"; a batch of {tried:,} fails for another reason: {error}"
+        size, too_large = (tried, too_large) if has_run else (size, tried)
     if not size:
-        found = "not even a batch of 1 fits"
+        reason = "not even a batch of 1 fits"
     elif too_large - size == 1:
-        found = f"a batch of {size:,} is the largest that fits"
+        reason = f"a batch of {size:,} is the largest that fits"
     else:
-        found = f"larger batches than {size:,} may fit"
-    return LargestBatch(size=max(size, 1), note=found + note)
+        reason = f"larger batches than {size:,} may fit"
+    return LargestBatch(size=max(size, 1), note=reason + note)
 
 
-def _smallest(fits: Callable[[int], bool]) -> int:
-    """The smallest batch that runs; 0 if memory does not even suffice for one."""
+def _find_smallest(try_batch: Callable[[int], bool]) -> int:
+    """Returns the smallest batch size that runs; 0 if not even a batch of 1 fits in memory."""
     try:
-        return int(fits(1))
+        return int(try_batch(1))
     except NetscopeError:
-        return 2 if fits(2) else 0
+        return 2 if try_batch(2) else 0

@@ -1,4 +1,4 @@
-"""What was asked for → which configurations are measured, once it is clear that they can be meant."""
+"""Turns the options of ``bench`` into a plan of valid configurations."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,15 +8,15 @@ from typing import Any, get_args
 
 from netscope.errors import UsageError, did_you_mean
 from netscope.runtime.machine import cores
-from netscope.runtime.torchrun_env import in_group
+from netscope.runtime.torchrun_env import is_torchrun_process
 from netscope.schema import BenchConfig, BenchReport
-from netscope.schema.bench import COMPILE_MODES, Mode, Parallelism, Placement, Precision
+from netscope.schema.bench import COMPILE_MODES, DataLocation, Mode, Parallelism, Precision
 from netscope.schema.inputs import parse_inputs
 from netscope.schema.memory import STATES_PER_PARAMETER
 
 AUTO = "auto"
-USUAL = "alexnet"
-"""What is measured if nothing is named."""
+DEFAULT_MODEL = "alexnet"
+"""The architecture that is measured by default."""
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _PERCENT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%\s*")
@@ -26,19 +26,19 @@ _NARROWEST, _WIDEST = 0.0001, 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchPlan:
-    """What is to be measured.
+    """A plan of measurements.
 
     Attributes:
-        models: architectures' names, or modules.
-        inputs: what they are run on where it cannot be written as text; None for as the configurations say.
-        configs: each is measured for every architecture.
-        largest_batch: whether the batch size is the largest that fits, for each architecture and configuration.
-        layers: whether each module is timed.
-        command: what was typed.
+        models: names of architectures, or modules.
+        inputs: inputs that have no text form; None for the inputs in the configurations.
+        configs: the configurations, each measured for every architecture.
+        largest_batch: whether to find the largest batch that fits, for each architecture and configuration.
+        layers: whether to time each module.
+        command: the command line.
         before: an earlier report to compare with.
-        force: whether to compare with it although it comes from another environment.
-        slower_limit: how much longer than then fails, as a share.
-        in_this_process: whether it is measured in this process all the same, as one of several that torchrun started.
+        force: whether to compare with it even if the environments differ.
+        slower_limit: how much longer a step may take than in the earlier report, as a fraction.
+        in_this_process: whether to measure names in this process too, as one of several that torchrun started.
     """
 
     models: tuple[Any, ...]
@@ -54,13 +54,13 @@ class BenchPlan:
 
     @property
     def by_name(self) -> bool:
-        """Whether all is told by names, so that other processes can measure it."""
+        """Whether models and inputs are texts, so other processes can measure them."""
         return self.inputs is None and all(isinstance(model, str) for model in self.models)
 
 
 @dataclass(slots=True, kw_only=True)
-class Options:
-    """The options of ``bench`` as they are given: several values where several are measured."""
+class BenchOptions:
+    """The options of ``bench`` as given, possibly with several values."""
 
     batch_size: Any = None
     seq_len: int | None = None
@@ -71,7 +71,7 @@ class Options:
     channels_last: bool = False
     compile: str | None = None
     cuda_graph: bool = False
-    data: str = "resident"
+    data: str = "device"
     optimizer: str | None = None
     latency: bool = False
     nproc: Any = 1
@@ -83,50 +83,50 @@ class Options:
     inputs: Sequence[str] = field(default_factory=tuple)
 
 
-def plan_bench(models: Sequence[Any], options: Options, **how: Any) -> BenchPlan:
-    """The plan for these architectures with these options.
+def plan_bench(models: Sequence[Any], options: BenchOptions, **how: Any) -> BenchPlan:
+    """Returns the plan for architectures and options.
 
     Args:
-        models: names or modules; AlexNet for none.
-        options: as given.
+        models: names or modules; AlexNet by default.
+        options: the options.
         how: the other attributes of the plan.
 
     Raises:
-        UsageError: an option has no such value, or two of them do not go together.
+        UsageError: an option has an unknown value, or two options conflict.
         InputError: an input is malformed.
     """
     parse_inputs(list(options.inputs))
-    sizes = _values(options.batch_size)
+    sizes = _split_values(options.batch_size)
     largest = AUTO in sizes
     if largest and len(sizes) > 1:
-        raise UsageError("a batch size of auto stands alone: it is the largest that fits")
-    numbers = [None] if largest else [_whole("batch size", size) for size in sizes]
-    processes = [_whole("number of processes", value) for value in _values(options.nproc)]
-    base = _base(options, processes)
-    dtypes = _chosen("dtype", _values(options.dtype), get_args(Precision))
-    modes = _chosen("mode", _values(options.mode), get_args(Mode))
+        raise UsageError("batch size auto must be the only one: it finds the largest that fits")
+    numbers = [None] if largest else [_parse_count("batch size", size) for size in sizes]
+    processes = [_parse_count("number of processes", value) for value in _split_values(options.nproc)]
+    base = _create_base_config(options, processes)
+    dtypes = _check_choices("dtype", _split_values(options.dtype), get_args(Precision))
+    modes = _check_choices("mode", _split_values(options.mode), get_args(Mode))
     configs = [
-        _settled(replace(base, dtype=dtype, mode=mode, batch_size=size), nproc, options)
+        _complete_config(replace(base, dtype=dtype, mode=mode, batch_size=size), nproc, options)
         for dtype, mode, size, nproc in product(
-            dtypes, modes, numbers, processes if in_group() else _with_one(processes)
+            dtypes, modes, numbers, processes if is_torchrun_process() else _add_single_process(processes)
         )
     ]
-    plan = BenchPlan(models=tuple(models) or (USUAL,), configs=tuple(configs), largest_batch=largest, **how)
+    plan = BenchPlan(models=tuple(models) or (DEFAULT_MODEL,), configs=tuple(configs), largest_batch=largest, **how)
     check_plan(plan)
     return plan
 
 
-def _base(options: Options, processes: Sequence[int]) -> BenchConfig:
-    """What all configurations have in common."""
+def _create_base_config(options: BenchOptions, processes: Sequence[int]) -> BenchConfig:
+    """Returns the configuration with the values that all configurations share."""
     _check_names(options)
     _check_numbers(options)
-    if options.parallel is not None and max(processes) == 1 and not in_group():
-        raise UsageError(f"{options.parallel} takes several processes: say how many with --nproc")
-    if options.cast and not {"bf16", "fp16"} & set(_values(options.dtype)):
-        raise UsageError("--cast is to bf16 or fp16: name one with --dtype")
+    if options.parallel is not None and max(processes) == 1 and not is_torchrun_process():
+        raise UsageError(f"{options.parallel} requires several processes; pass their number with --nproc")
+    if options.cast and not {"bf16", "fp16"} & set(_split_values(options.dtype)):
+        raise UsageError("--cast requires --dtype bf16 or fp16")
     threads = options.threads
     if threads is None and max(processes) > 1 and options.device != "cuda":
-        # Each process gets its share of the cores, and the one that scaling is held against no more than that.
+        # Each process gets an equal share of the cores, and so does the single process that scaling is compared with.
         threads = max(1, cores() // max(processes))
     return BenchConfig(
         device=options.device,
@@ -136,7 +136,7 @@ def _base(options: Options, processes: Sequence[int]) -> BenchConfig:
         channels_last=options.channels_last,
         compile=options.compile,
         cuda_graph=options.cuda_graph,
-        data=options.data,  # type: ignore[arg-type]  # one of the literals, as was checked
+        data=options.data,  # type: ignore[arg-type]  # checked to be one of the literals
         sync_every_step=options.latency,
         threads=threads,
         seed=options.seed,
@@ -145,38 +145,38 @@ def _base(options: Options, processes: Sequence[int]) -> BenchConfig:
     )
 
 
-def _check_names(options: Options) -> None:
+def _check_names(options: BenchOptions) -> None:
     if not _DEVICE.fullmatch(options.device):
-        raise UsageError(
-            f"there is no device {options.device!r}; the devices are auto, cpu, cuda and cuda:0, cuda:1, …"
-        )
-    for what, value, known in (
+        raise UsageError(f"unknown device {options.device!r}; use auto, cpu, cuda or cuda:N")
+    if options.data == "resident":
+        raise UsageError("the data location resident is now called device; use --data device")
+    for label, value, known in (
         ("compile mode", options.compile, COMPILE_MODES),
-        ("place for data", options.data, get_args(Placement)),
-        ("way to run in parallel", options.parallel, get_args(Parallelism)),
+        ("data location", options.data, get_args(DataLocation)),
+        ("parallel mode", options.parallel, get_args(Parallelism)),
         ("optimizer", options.optimizer, tuple(STATES_PER_PARAMETER)),
     ):
         if value is not None:
-            _chosen(what, [value], known)
+            _check_choices(label, [value], known)
 
 
-def _check_numbers(options: Options) -> None:
-    for what, value in (("number of threads", options.threads), ("sequence length", options.seq_len)):
-        _whole(what, value)
+def _check_numbers(options: BenchOptions) -> None:
+    for label, value in (("number of threads", options.threads), ("sequence length", options.seq_len)):
+        _parse_count(label, value)
     if type(options.seed) is not int or not 0 <= options.seed < _SEEDS:
-        raise UsageError(f"the seed must be a whole number from 0 to 2^63 - 1, not {options.seed!r}")
+        raise UsageError(f"the seed must be an integer from 0 to 2^63 - 1, got {options.seed!r}")
     if not 0 < options.max_time_s < float("inf"):
-        raise UsageError(f"the longest time must be more than 0 s, not {options.max_time_s:g}")
+        raise UsageError(f"the maximum time must be greater than 0 s, got {options.max_time_s:g}")
 
 
-def _settled(config: BenchConfig, nproc: int, options: Options) -> BenchConfig:
-    """The configuration with what follows from its own mode and number of processes."""
+def _complete_config(config: BenchConfig, nproc: int, options: BenchOptions) -> BenchConfig:
+    """Returns the configuration with the values that depend on its mode and number of processes."""
     training = config.mode == "train"
-    if options.optimizer is not None and "train" not in _values(options.mode):
-        raise UsageError(f"the optimizer {options.optimizer} goes with --mode train")
+    if options.optimizer is not None and "train" not in _split_values(options.mode):
+        raise UsageError(f"--optimizer {options.optimizer} requires --mode train")
     parallel = (options.parallel or "ddp") if nproc > 1 else None
     if parallel == "fsdp" and not training:
-        raise UsageError("fsdp shares out what a step of training keeps: it goes with --mode train")
+        raise UsageError("--parallel fsdp requires --mode train")
     return replace(
         config,
         optimizer=(options.optimizer or "sgd") if training else None,
@@ -186,84 +186,84 @@ def _settled(config: BenchConfig, nproc: int, options: Options) -> BenchConfig:
     )
 
 
-def _with_one(processes: Sequence[int]) -> tuple[int, ...]:
-    """With a single process before several: scaling is held against it."""
+def _add_single_process(processes: Sequence[int]) -> tuple[int, ...]:
+    """Returns the numbers of processes, with a single process first if there are several, to compute scaling."""
     return tuple(dict.fromkeys((1, *processes) if max(processes) > 1 else processes))
 
 
 def check_plan(plan: BenchPlan) -> None:
-    """Checks that what is asked for goes together; again once the device is known.
+    """Checks that the options of a plan are compatible; called again once the device is known.
 
     Raises:
-        UsageError: it does not.
+        UsageError: two options conflict.
     """
     for config in plan.configs:
         on_cpu = config.device == "cpu"
         if config.cuda_graph and (on_cpu or config.nproc > 1 or config.data == "host" or config.compile is not None):
             other = (
                 "the CPU" if on_cpu else "several processes" if config.nproc > 1
-                else "data on the host" if config.data == "host" else "--compile, whose modes have graphs of their own"
+                else "--data host" if config.data == "host" else "--compile; use --compile reduce-overhead"
             )  # fmt: skip
-            raise UsageError(f"a CUDA graph does not go with {other}")
+            raise UsageError(f"--cuda-graph cannot be used with {other}")
         if config.cuda_graph and config.mode == "train" and config.dtype == "fp16" and not config.cast:
-            raise UsageError("a CUDA graph does not go with a gradient scaler, whose step looks at values: use bf16")
+            raise UsageError("--cuda-graph cannot capture the gradient scaler of fp16 training; use bf16")
         if config.data == "host" and on_cpu:
-            raise UsageError("data on the host are copied to a GPU: on the CPU there is nothing to copy")
+            raise UsageError("--data host requires a GPU: on the CPU there is nothing to copy")
     if plan.layers:
         _check_layers(plan)
     if plan.slower_limit is not None and plan.before is None:
-        raise UsageError("--fail-if-slower holds against an earlier run: name it with --compare")
+        raise UsageError("--fail-if-slower requires an earlier run; pass it with --compare")
 
 
 def _check_layers(plan: BenchPlan) -> None:
     if len(plan.models) * len(plan.configs) > 1:
-        raise UsageError("the layers are those of one architecture in one configuration")
+        raise UsageError("--layers requires a single architecture and configuration")
     config = plan.configs[0]
     if config.nproc > 1:
-        raise UsageError("the layers are timed in one process")
+        raise UsageError("--layers requires a single process")
     if config.compile is not None or config.cuda_graph:
-        raise UsageError("a compiled or captured step has no modules any more whose time could be taken")
+        raise UsageError("--layers cannot be used with --compile or --cuda-graph, whose steps contain no modules")
 
 
-def percent(text: Any, what: str) -> float:
-    """``"5%"`` as the share 0.05.
+def parse_percent(text: Any, label: str) -> float:
+    """Returns a percentage such as ``"5%"`` as a fraction.
 
     Raises:
-        UsageError: it is no percentage.
+        UsageError: the text is not a percentage.
     """
-    found = _PERCENT.fullmatch(str(text))
-    if not found:
-        raise UsageError(f"{what} is a percentage like 5%, not {text!r}")
-    return float(found[1]) / 100
+    match = _PERCENT.fullmatch(str(text))
+    if not match:
+        raise UsageError(f"{label} must be a percentage, e.g. 5%, got {text!r}")
+    return float(match[1]) / 100
 
 
 def _precision(value: Any) -> float:
-    share = percent(value, "the precision") if isinstance(value, str) else float(value)
+    share = parse_percent(value, "the precision") if isinstance(value, str) else float(value)
     if not _NARROWEST <= share <= _WIDEST:
-        raise UsageError(f"the precision lies between {_NARROWEST:.2%} and {_WIDEST:.0%}, not at {share:.4%}")
+        raise UsageError(f"the precision must be between {_NARROWEST:.2%} and {_WIDEST:.0%}, got {share:.4%}")
     return share
 
 
-def _values(value: Any) -> list[Any]:
-    """Several, also as text with commas between them."""
+def _split_values(value: Any) -> list[Any]:
+    """Returns the values of an option that takes several, also as comma-separated text."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",")]
     return list(value) if isinstance(value, Iterable) and not isinstance(value, Mapping) else [value]
 
 
-def _whole(what: str, value: Any) -> Any:
+def _parse_count(label: str, value: Any) -> Any:
     if value is None:
         return None
     number = int(value) if isinstance(value, str) and value.isdecimal() else value
     if type(number) is not int or number < 1:
-        more = " (or auto, the largest that fits)" if what == "batch size" else ""
-        raise UsageError(f"the {what} must be a whole number of at least 1{more}, not {value!r}")
+        alternative = " or auto" if label == "batch size" else ""
+        raise UsageError(f"the {label} must be an integer of at least 1{alternative}, got {value!r}")
     return number
 
 
-def _chosen(what: str, values: Sequence[Any], known: Sequence[str]) -> list[Any]:
+def _check_choices(label: str, values: Sequence[Any], known: Sequence[str]) -> list[Any]:
     for value in values:
         if value not in known:
             hint = did_you_mean(str(value), known)
-            raise UsageError(f"there is no {what} {value!r}{hint}; there are {', '.join(known)}")
+            raise UsageError(f"unknown {label} {value!r}{hint}; use {', '.join(known)}")
     return list(dict.fromkeys(values))

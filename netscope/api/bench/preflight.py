@@ -1,4 +1,4 @@
-"""What is known before anything is measured: the device, and each architecture's inputs, FLOPs and bytes."""
+"""Inspects the device and traces each architecture before anything is measured."""
 
 import re
 from dataclasses import replace
@@ -21,36 +21,38 @@ from netscope.schema import BenchConfig, BenchEnvironment, InputSpec, PreflightR
 from netscope.schema.inputs import parse_inputs
 
 if TYPE_CHECKING:
-    from netscope.measuring import BenchSubject
+    from netscope.measuring import BenchModel
 
 _TRACED_AS = {"bf16": "bfloat16", "fp16": "float16"}
 _MEMBER = re.compile(r"\[\d+\]$")
 
 
-def probe_device(config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
-    """The device that is meant, and the environment.
+def inspect_device(config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
+    """Returns the name of the device and the environment.
 
     Raises:
-        DeviceError: there is none, or it has not the number format.
+        DeviceError: the device does not exist or does not support the number format.
     """
     from netscope import __version__, measuring
 
-    name = measuring.usual_device() if config.device == "auto" else config.device
-    device = measuring.device_of(replace(config, device=name))
-    return name, measuring.environment(device, {"netscope": __version__}, command)
+    name = measuring.default_device() if config.device == "auto" else config.device
+    device = measuring.select_device(replace(config, device=name))
+    return name, measuring.collect_environment(device, {"netscope": __version__}, command)
 
 
-def preflight(model: Any, config: BenchConfig, inputs: Any = None, *, with_summary: bool = False) -> PreflightResult:
-    """What ``model`` is, and what a step of it costs by our own count.
+def run_preflight(
+    model: Any, config: BenchConfig, inputs: Any = None, *, with_summary: bool = False
+) -> PreflightResult:
+    """Returns the facts about an architecture that are known before measuring, such as the FLOPs of a step.
 
     Args:
         model: a name or a module.
-        config: how it will be measured.
-        inputs: what it is run on where ``config`` cannot say it.
-        with_summary: whether the summary of all layers is wanted.
+        config: the configuration.
+        inputs: the inputs, if ``config`` cannot contain them.
+        with_summary: whether to include the summary of all layers.
 
     Raises:
-        NetscopeError: one of its kinds, if it is clear by now that it cannot be run.
+        NetscopeError: the architecture cannot be run.
     """
     from netscope import __version__, tracing
 
@@ -60,18 +62,18 @@ def preflight(model: Any, config: BenchConfig, inputs: Any = None, *, with_summa
         resolved = resolve(model)
         check_runs(resolved)
         check_has_module(resolved, "bench")
-        subject = trace_request(resolved, sizes, _TRACED_AS.get(config.dtype))
+        request = trace_request(resolved, sizes, _TRACED_AS.get(config.dtype))
         try:
-            recorded = trace_explained(subject, "meta", "train" if config.mode == "train" else "eval")
+            recorded = trace_explained(request, "meta", "train" if config.mode == "train" else "eval")
         except (InputError, UntrainableError):
             raise
         except NetscopeError as error:
             if with_summary:
-                raise  # without a trace there are no layers to put times beside
+                raise  # times of layers need the trace
             recorded = None
-            notes = (f"its FLOPs are not known, since it could not be traced without weights ({reason_of(error)})",)
-            module = subject.build("meta")
-            given = tracing.requested_input_specs(module, subject.inputs(module))
+            notes = (f"FLOPs unknown: could not be traced without weights ({reason_of(error)})",)
+            module = request.build("meta")
+            given = tracing.requested_input_specs(module, request.inputs(module))
     summary = (
         None if recorded is None else analysis.summarize_trace(recorded, flops_per_op(recorded), resolved.architecture)
     )
@@ -84,7 +86,7 @@ def preflight(model: Any, config: BenchConfig, inputs: Any = None, *, with_summa
         flops=None if summary is None else summary.totals.step_flops,
         is_lower_bound=summary is not None and summary.is_lower_bound,
         bytes_moved=None if recorded is None else analysis.count_bytes_moved(recorded),
-        table_rows={} if recorded is None else analysis.table_rows(recorded),
+        embedding_rows={} if recorded is None else analysis.count_embedding_rows(recorded),
         versions={"netscope": __version__, **resolved.versions},
         notes=notes,
         summary=summary if with_summary else None,
@@ -92,7 +94,7 @@ def preflight(model: Any, config: BenchConfig, inputs: Any = None, *, with_summa
 
 
 def _samples(inputs: tuple[InputSpec, ...]) -> int:
-    """In a step: members of a list of pictures, or else the first size of the first input."""
+    """Returns the samples in a step: the images in a list, otherwise the batch dimension of the first input."""
     if not inputs:
         return 1
     if _MEMBER.search(inputs[0].name):
@@ -107,22 +109,22 @@ def _sizes(config: BenchConfig, inputs: Any) -> Sizes:
     return sizes_of(inputs, config.batch_size, config.seq_len)
 
 
-def measured_subject(model: Any, probed: PreflightResult, config: BenchConfig, inputs: Any = None) -> "BenchSubject":
-    """What is run to measure ``model``: a module of ours, or a twin of the caller's, on inputs that vary."""
+def create_bench_model(model: Any, preflight: PreflightResult, config: BenchConfig, inputs: Any = None) -> "BenchModel":
+    """Returns the module to measure, for your own module a copy, and a function for its varying inputs."""
     from netscope import measuring, tracing
 
     resolved = resolve(model)
-    subject = trace_request(resolved, _sizes(config, inputs))
+    request = trace_request(resolved, _sizes(config, inputs))
 
     def build() -> Any:
-        module = subject.build("cpu")
+        module = request.build("cpu")
         return tracing.independent_copy(module, "cpu") if resolved.user_owned else module
 
-    return measuring.BenchSubject(
-        what=probed.spec,
+    return measuring.BenchModel(
+        name=preflight.spec,
         build=build,
-        batch=lambda module, number, device: tracing.varied_tensors_for(
-            module, subject.inputs(module), probed.table_rows, config.seed + number, str(device)
+        create_inputs=lambda module, number, device: tracing.varied_tensors_for(
+            module, request.inputs(module), preflight.embedding_rows, config.seed + number, str(device)
         ),
-        differentiable=lambda result: tracing.differentiable_outputs(result, probed.spec),
+        find_outputs=lambda result: tracing.differentiable_outputs(result, preflight.spec),
     )

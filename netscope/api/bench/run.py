@@ -1,4 +1,4 @@
-"""A plan → results, as they come."""
+"""Runs a plan and adds each result to the report as soon as it is measured."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -6,14 +6,14 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from netscope.api.bench.compare_saved import check_comparable, check_measured, compared_with
+from netscope.api.bench.compare_saved import add_saved_comparisons, check_comparable, check_has_results
 from netscope.api.bench.executors import Executor, InProcessExecutor, SubprocessExecutor
-from netscope.api.bench.groups import Told
-from netscope.api.bench.interleaving import measured_alternately
-from netscope.api.bench.largest_batch import largest_batch
+from netscope.api.bench.interleaving import measure_interleaved
+from netscope.api.bench.largest_batch import find_largest_batch
 from netscope.api.bench.plan import BenchPlan, check_plan
+from netscope.api.bench.request import ProgressData
 from netscope.errors import DeviceError, MeasuringError, NetscopeError, OutOfMemoryError
-from netscope.runtime.torchrun_env import in_group
+from netscope.runtime.torchrun_env import is_torchrun_process
 from netscope.schema import (
     Architecture,
     BenchConfig,
@@ -25,78 +25,77 @@ from netscope.schema import (
     PreflightResult,
 )
 from netscope.schema.bench import BenchStatus
-from netscope.statistics import compare_pairs, corrected
+from netscope.statistics import apply_holm_correction, compare_pairs
 
-_FEWEST_TURNS = 4
-"""Of a comparison: two means of two turns each."""
+_MIN_TURNS = 4
+"""Minimum turns for a comparison: two means of two turns each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watcher:
-    """Who is told while a plan is carried out.
+class BenchCallbacks:
+    """Functions that are called while a plan runs.
 
     Attributes:
-        doing: what is being done, in words.
-        told: how far a measurement has come.
-        measured: the report so far, whenever a result has been added.
+        on_activity: is called with a description of each activity.
+        on_progress: is called with the progress of a measurement.
+        on_results: is called with the report whenever results were added.
     """
 
-    doing: Callable[[str], None] = lambda _: None
-    told: Callable[[Told], None] = lambda _: None
-    measured: Callable[[BenchReport], None] = lambda _: None
+    on_activity: Callable[[str], None] = lambda _: None
+    on_progress: Callable[[ProgressData], None] = lambda _: None
+    on_results: Callable[[BenchReport], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ConfigGroup:
-    """Architectures that are compared."""
+    """The architectures that are compared in one configuration."""
 
     config: BenchConfig
     models: tuple[Any, ...]
-    probed: tuple[PreflightResult, ...]
+    preflights: tuple[PreflightResult, ...]
 
 
 class BenchRun:
-    """One run of a plan. It can be stopped; what it has measured so far is in ``report``."""
+    """A run of a plan, which can be stopped; ``report`` contains its results so far."""
 
-    def __init__(self, plan: BenchPlan, watcher: Watcher | None = None) -> None:
-        """Does nothing yet.
+    def __init__(self, plan: BenchPlan, callbacks: BenchCallbacks | None = None) -> None:
+        """Prepares the run.
 
         Args:
-            plan: what to measure.
-            watcher: who is told.
+            plan: the plan.
+            callbacks: functions that are called during the run.
         """
         self._plan = plan
-        self._watcher = watcher or Watcher()
-        self._place: Executor = (
-            SubprocessExecutor(Path.cwd(), self._watcher.told)
+        self._callbacks = callbacks or BenchCallbacks()
+        self._executor: Executor = (
+            SubprocessExecutor(Path.cwd(), self._callbacks.on_progress)
             if plan.by_name and not plan.in_this_process
-            else InProcessExecutor(plan.inputs, self._watcher.told)
+            else InProcessExecutor(plan.inputs, self._callbacks.on_progress)
         )
         self._environment: BenchEnvironment | None = None
         self._is_stopped = False
         self.report = BenchReport(results=(), slower_limit=plan.slower_limit)
 
     def stop(self) -> None:
-        """Ends with what has been measured, as soon as that can be."""
+        """Ends the run as soon as possible, with the results so far."""
         self._is_stopped = True
-        self._place.stop()
+        self._executor.stop()
 
     def close(self) -> None:
-        """Leaves no process running."""
-        self._place.close()
+        """Ends all processes."""
+        self._executor.close()
 
-    def go(self) -> BenchReport:
-        """Measures everything; returns the report.
+    def run(self) -> BenchReport:
+        """Measures everything and returns the report.
 
         Raises:
-            NetscopeError: one of its kinds, if a question was wrong, the device is not to be had, or the only thing
-                that was asked for would not run.
+            NetscopeError: an option or the device is invalid, or the only requested measurement failed.
         """
         try:
-            for group in self._surveyed():
+            for group in self._prepare_groups():
                 if self._is_stopped:
                     break
-                self._add(group)
+                self._measure_group(group)
         finally:
             self.close()
         results = self.report.results
@@ -104,22 +103,22 @@ class BenchRun:
             raise MeasuringError(results[0].message)
         return self.report
 
-    def _surveyed(self) -> Iterator[_ConfigGroup]:
-        """The groups, once everything is known that can be known before measuring."""
+    def _prepare_groups(self) -> Iterator[_ConfigGroup]:
+        """Yields the groups to measure, after all checks that are possible in advance."""
         plan = self._plan
-        self._watcher.doing("looking at the device")
-        device, self._environment = self._place.probe_device(plan.configs[0], plan.command)
+        self._callbacks.on_activity("inspecting the device")
+        device, self._environment = self._executor.inspect_device(plan.configs[0], plan.command)
         configs = tuple(replace(config, device=device) for config in plan.configs)
         check_plan(replace(plan, configs=configs))
         for config in configs[1:]:
-            self._place.probe_device(config, plan.command)
+            self._executor.inspect_device(config, plan.command)
         groups: list[_ConfigGroup] = []
         for config in configs:
-            found = [(model, self._known(model, config)) for model in plan.models]
-            pairs = [(model, probed) for model, probed in found if probed is not None]
+            preflights = [(model, self._run_preflight(model, config)) for model in plan.models]
+            pairs = [(model, preflight) for model, preflight in preflights if preflight is not None]
             parts = [[pair] for pair in pairs] if plan.largest_batch else [pairs]
             groups += [
-                _ConfigGroup(config=config, models=tuple(m for m, _ in part), probed=tuple(s for _, s in part))
+                _ConfigGroup(config=config, models=tuple(m for m, _ in part), preflights=tuple(s for _, s in part))
                 for part in parts
                 if part
             ]
@@ -128,150 +127,153 @@ class BenchRun:
             yield from groups
             return
         for group in groups:
-            settled = self._with_largest_batch(group)
-            if settled is not None:
-                self._check_earlier([settled])
-                yield settled
+            complete = self._find_largest_batch(group)
+            if complete is not None:
+                self._check_earlier([complete])
+                yield complete
 
     def _check_earlier(self, groups: Sequence[_ConfigGroup]) -> None:
-        """Checks that these can be set beside the earlier run, if there is one."""
+        """Checks that these groups can be compared with the earlier run, if any."""
         before, environment = self._plan.before, self._environment
         if before is None or environment is None:
             return
-        wanted = [(probed, group.config) for group in groups for probed in group.probed]
-        check_measured(before, wanted, all_of_them=self._plan.slower_limit is not None)
+        planned = [(preflight, group.config) for group in groups for preflight in group.preflights]
+        check_has_results(before, planned, needs_all=self._plan.slower_limit is not None)
         if not self._plan.force:
-            check_comparable(before, wanted, environment)
+            check_comparable(before, planned, environment)
 
-    def _known(self, model: Any, config: BenchConfig) -> PreflightResult | None:
-        """What is known of a model; None, and a result that says why, if it cannot be run and others can."""
-        self._watcher.doing(f"tracing {_name(model)}")
+    def _run_preflight(self, model: Any, config: BenchConfig) -> PreflightResult | None:
+        """Returns the preflight of a model; if it cannot be run, adds a failed result and returns None."""
+        self._callbacks.on_activity(f"tracing {_format_name(model)}")
         try:
-            return self._place.preflight(model, config, with_summary=self._plan.layers)
+            return self._executor.run_preflight(model, config, with_summary=self._plan.layers)
         except NetscopeError as error:
             if error.exit_code != MeasuringError.exit_code or isinstance(error, DeviceError):
                 raise
-            self._fail(_name(model), config, error)
+            self._add_failure(_format_name(model), config, error)
             return None
 
-    def _with_largest_batch(self, group: _ConfigGroup) -> _ConfigGroup | None:
-        """The group with the largest batch that fits; None, and a result that says why, if none runs."""
-        ((model,), (probed,)) = group.models, group.probed
+    def _find_largest_batch(self, group: _ConfigGroup) -> _ConfigGroup | None:
+        """Returns the group with the largest batch that fits; if none runs, adds a failed result and returns None."""
+        ((model,), (preflight,)) = group.models, group.preflights
 
-        def fits(size: int) -> bool:
-            self._watcher.doing(f"{_name(model)}: trying a batch of {size:,}")
+        def try_batch(size: int) -> bool:
+            self._callbacks.on_activity(f"{_format_name(model)}: trying a batch of {size:,}")
             config = replace(group.config, batch_size=size)
-            return self._place.fits(BenchRequest(probed=(probed,), config=config, command=self._plan.command), [model])
+            request = BenchRequest(preflights=(preflight,), config=config, command=self._plan.command)
+            return self._executor.try_steps(request, [model])
 
         try:
-            largest = largest_batch(fits, lambda: self._is_stopped)
+            largest = find_largest_batch(try_batch, lambda: self._is_stopped)
         except NetscopeError as error:
-            self._fail(_name(model), group.config, error, probed)
+            self._add_failure(_format_name(model), group.config, error, preflight)
             return None
         config = replace(group.config, batch_size=largest.size)
-        found = self._place.preflight(model, config, with_summary=self._plan.layers)
-        found = replace(found, notes=(*found.notes, largest.note))
-        return _ConfigGroup(config=config, models=group.models, probed=(found,))
+        preflight = self._executor.run_preflight(model, config, with_summary=self._plan.layers)
+        preflight = replace(preflight, notes=(*preflight.notes, largest.note))
+        return _ConfigGroup(config=config, models=group.models, preflights=(preflight,))
 
-    def _add(self, group: _ConfigGroup) -> None:
+    def _measure_group(self, group: _ConfigGroup) -> None:
         """Measures a group and adds its results."""
-        request = BenchRequest(probed=group.probed, config=group.config, command=self._plan.command)
-        self._watcher.doing(f"{' and '.join(map(_name, group.models))} · {told_config(group.config)}")
+        request = BenchRequest(preflights=group.preflights, config=group.config, command=self._plan.command)
+        self._callbacks.on_activity(f"{' and '.join(map(_format_name, group.models))} · {format_config(group.config)}")
         try:
-            results = self._place.measure(request, group.models)
+            results = self._executor.measure(request, group.models)
         except NetscopeError as error:
             if error.exit_code != MeasuringError.exit_code:
                 raise
-            if in_group():
-                self._fail(_name(group.models[0]), group.config, error, group.probed[0])
-                raise  # the other processes are not where this one is, and could not go on with it
+            if is_torchrun_process():
+                self._add_failure(_format_name(group.models[0]), group.config, error, group.preflights[0])
+                raise  # the other processes are at another point and could not continue together
             if len(group.models) == 1:
-                self._fail(_name(group.models[0]), group.config, error, group.probed[0])
+                self._add_failure(_format_name(group.models[0]), group.config, error, group.preflights[0])
             elif isinstance(error, OutOfMemoryError):
-                self._add_alternately(group, request)
+                self._measure_interleaved(group, request)
             else:
-                self._add_one_by_one(group)
+                self._measure_separately(group)
             return
         start = len(self.report.results)
         turns = {start + number: result.step_times for number, result in enumerate(results)}
-        self._extend(results, _comparisons(turns, in_turns=True))
+        self._add_results(results, _compare_all(turns, same_process=True))
 
-    def _add_alternately(self, group: _ConfigGroup, request: BenchRequest) -> None:
-        empty = self._empty(group.probed[0].architecture, group.config)
+    def _measure_interleaved(self, group: _ConfigGroup, request: BenchRequest) -> None:
+        empty = self._create_empty_result(group.preflights[0].architecture, group.config)
         try:
-            found = measured_alternately(request, group.models, self._place, empty, lambda: self._is_stopped)
+            interleaved = measure_interleaved(request, group.models, self._executor, empty, lambda: self._is_stopped)
         except OutOfMemoryError:
             raise
         except NetscopeError:
-            self._add_one_by_one(group)
+            self._measure_separately(group)
             return
         start = len(self.report.results)
-        turns = {start + position: times for position, times in found.turns.items()}
-        self._extend(found.results, _comparisons(turns, in_turns=False))
+        turns = {start + position: times for position, times in interleaved.mean_step_s.items()}
+        self._add_results(interleaved.results, _compare_all(turns, same_process=False))
 
-    def _add_one_by_one(self, group: _ConfigGroup) -> None:
-        """One of them fails: finds out which, and measures those that do not."""
-        kept = []
-        for model, probed in zip(group.models, group.probed, strict=True):
-            request = BenchRequest(probed=(probed,), config=group.config, command=self._plan.command)
+    def _measure_separately(self, group: _ConfigGroup) -> None:
+        """Finds the architectures that fail, and measures the others."""
+        runnable = []
+        for model, preflight in zip(group.models, group.preflights, strict=True):
+            request = BenchRequest(preflights=(preflight,), config=group.config, command=self._plan.command)
             try:
-                self._place.fits(request, [model])
+                self._executor.try_steps(request, [model])
             except NetscopeError as error:
-                self._fail(_name(model), group.config, error, probed)
+                self._add_failure(_format_name(model), group.config, error, preflight)
             else:
-                kept.append((model, probed))
-        # Where each runs by itself for a while, each is measured by itself; whichever fails then is known.
-        parts = [[pair] for pair in kept] if len(kept) == len(group.models) else [kept]
+                runnable.append((model, preflight))
+        # If each runs for a few steps alone, each is measured alone, which shows the one that fails.
+        parts = [[pair] for pair in runnable] if len(runnable) == len(group.models) else [runnable]
         for part in filter(None, parts):
-            self._add(
-                _ConfigGroup(config=group.config, models=tuple(m for m, _ in part), probed=tuple(s for _, s in part))
+            self._measure_group(
+                _ConfigGroup(
+                    config=group.config, models=tuple(m for m, _ in part), preflights=tuple(s for _, s in part)
+                )
             )
 
-    def _fail(
-        self, name: str, config: BenchConfig, error: NetscopeError, probed: PreflightResult | None = None
+    def _add_failure(
+        self, name: str, config: BenchConfig, error: NetscopeError, preflight: PreflightResult | None = None
     ) -> None:
-        """Adds a result that says why there is no figure."""
-        architecture = probed.architecture if probed else _unresolved(name)
+        """Adds a result with the reason why an architecture was not measured."""
+        architecture = preflight.architecture if preflight else _unresolved(name)
         status: BenchStatus = "oom" if isinstance(error, OutOfMemoryError) else "failed"
-        empty = self._empty(architecture, config)
-        inputs = probed.inputs if probed else ()
-        self._extend((replace(empty, status=status, message=str(error), inputs=inputs),), ())
+        empty = self._create_empty_result(architecture, config)
+        inputs = preflight.inputs if preflight else ()
+        self._add_results((replace(empty, status=status, message=str(error), inputs=inputs),), ())
 
-    def _empty(self, architecture: Any, config: BenchConfig) -> BenchResult:
+    def _create_empty_result(self, architecture: Any, config: BenchConfig) -> BenchResult:
         if self._environment is None:
-            raise MeasuringError("nothing is known of the device yet")
+            raise MeasuringError("the device has not been inspected yet")
         return BenchResult(
             architecture=architecture, inputs=(), config=config, environment=self._environment, status="failed"
         )
 
-    def _extend(self, results: Sequence[BenchResult], comparisons: Sequence[Comparison]) -> None:
+    def _add_results(self, results: Sequence[BenchResult], comparisons: Sequence[Comparison]) -> None:
         self.report = replace(
             self.report,
             results=(*self.report.results, *results),
             comparisons=(*self.report.comparisons, *comparisons),
         )
         if self._plan.before is not None:
-            self.report = compared_with(self._plan.before, replace(self.report, notes=()))
-        self._watcher.measured(self.report)
+            self.report = add_saved_comparisons(self._plan.before, replace(self.report, notes=()))
+        self._callbacks.on_results(self.report)
 
 
-def _comparisons(turns: dict[int, tuple[float, ...]], *, in_turns: bool) -> tuple[Comparison, ...]:
-    """All pairs of a group, each at the level that it may have among so many."""
+def _compare_all(turns: dict[int, tuple[float, ...]], *, same_process: bool) -> tuple[Comparison, ...]:
+    """Returns the comparisons of all pairs of a group, corrected for their number."""
     pairs = [
         (first, second)
         for first, second in combinations(turns, 2)
-        if min(len(turns[first]), len(turns[second])) >= _FEWEST_TURNS
+        if min(len(turns[first]), len(turns[second])) >= _MIN_TURNS
     ]
-    found = corrected([compare_pairs(turns[first], turns[second]) for first, second in pairs])
+    differences = apply_holm_correction([compare_pairs(turns[first], turns[second]) for first, second in pairs])
     return tuple(
-        Comparison(first=first, second=second, difference=difference, in_turns=in_turns)
-        for (first, second), difference in zip(pairs, found, strict=True)
+        Comparison(first=first, second=second, difference=difference, same_process=same_process)
+        for (first, second), difference in zip(pairs, differences, strict=True)
     )
 
 
-def told_config(config: BenchConfig) -> str:
-    """A configuration in a few words."""
-    batch = f"batch {config.batch_size:,}" if config.batch_size else "its own batch"
+def format_config(config: BenchConfig) -> str:
+    """Returns a short description of a configuration."""
+    batch = f"batch {config.batch_size:,}" if config.batch_size else "default batch"
     processes = f" · {config.nproc} processes" if config.nproc > 1 else ""
     return f"{batch} · {config.dtype} · {config.mode} · {config.device}{processes}"
 
@@ -280,5 +282,5 @@ def _unresolved(name: str) -> Architecture:
     return Architecture(spec=name, source="", name=name, options={}, description="")
 
 
-def _name(model: Any) -> str:
+def _format_name(model: Any) -> str:
     return model if isinstance(model, str) else type(model).__name__

@@ -1,4 +1,4 @@
-"""The benchmark's test of itself."""
+"""The benchmark's self-test."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,39 +8,41 @@ from typing import Any
 import msgspec
 
 from netscope import analysis
-from netscope.api.bench.plan import Options, plan_bench
-from netscope.api.bench.preflight import probe_device
+from netscope.api.bench.plan import BenchOptions, plan_bench
+from netscope.api.bench.preflight import inspect_device
 from netscope.api.workers.client import Worker
 from netscope.schema import BenchConfig, SelfTest
 
 
-def self_test(device: str = "auto", dtype: str = "fp32", tell: Callable[[str], None] = lambda _: None) -> SelfTest:
-    """Whether the benchmark gets right, on this device, what is known beforehand. In a process of its own.
+def run_self_test(
+    device: str = "auto", dtype: str = "fp32", report_progress: Callable[[str], None] = lambda _: None
+) -> SelfTest:
+    """Runs the benchmark's self-test in a separate process and returns its result.
 
     Args:
-        device: as for ``bench``.
-        dtype: likewise.
-        tell: is told what is being checked.
+        device: same as for ``bench``.
+        dtype: same as for ``bench``.
+        report_progress: is called with the name of each check before it runs.
 
     Raises:
-        UsageError: there is no such device or dtype.
-        DeviceError: they are not to be had here.
+        UsageError: the device or dtype is unknown.
+        DeviceError: the device does not exist or does not support the dtype.
     """
-    config = plan_bench((), Options(device=device, dtype=dtype)).configs[0]
+    config = plan_bench((), BenchOptions(device=device, dtype=dtype)).configs[0]
     worker = Worker(Path.cwd())
     try:
-        return msgspec.convert(worker.answer("bench_selftest", (config,), tell=tell), SelfTest)
+        return msgspec.convert(worker.answer("bench_selftest", (config,), tell=report_progress), SelfTest)
     finally:
         worker.close()
 
 
-def self_test_here(config: BenchConfig, tell: Callable[[Any], None]) -> SelfTest:
-    """The same in this process."""
+def run_self_test_here(config: BenchConfig, report_progress: Callable[[Any], None]) -> SelfTest:
+    """Runs the benchmark's self-test in this process and returns its result."""
     from netscope import measuring
 
-    name, environment = probe_device(config, "")
-    sheet = analysis.datasheet_of(environment.device)
-    # One thread, so that what else runs on the machine disturbs least.
+    name, environment = inspect_device(config, "")
+    sheet = analysis.find_datasheet(environment.device)
+    # One thread, so other processes on the machine disturb least.
     config = replace(config, device=name, threads=1 if name == "cpu" else None)
-    checks = measuring.self_test(config, None if sheet is None else sheet.peak_flops(config.dtype), tell)
+    checks = measuring.run_self_test(config, None if sheet is None else sheet.peak_flops(config.dtype), report_progress)
     return SelfTest(checks=checks, environment=replace(environment, threads=config.threads or environment.threads))

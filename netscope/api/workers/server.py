@@ -60,49 +60,49 @@ STOPPED = threading.Event()
 
 
 def _bench_device(_tell: Teller, config: Any, command: str) -> Any:
-    """As ``probe_device``."""
-    from netscope.api.bench.preflight import probe_device
+    """As ``inspect_device``."""
+    from netscope.api.bench.preflight import inspect_device
     from netscope.schema import BenchConfig
 
-    return probe_device(msgspec.convert(config, BenchConfig), command)
+    return inspect_device(msgspec.convert(config, BenchConfig), command)
 
 
 def _bench_survey(_tell: Teller, model: str, config: Any, with_summary: bool) -> Any:
-    """As ``preflight``."""
-    from netscope.api.bench.preflight import preflight
+    """As ``run_preflight``."""
+    from netscope.api.bench.preflight import run_preflight
     from netscope.schema import BenchConfig
 
-    return preflight(model, msgspec.convert(config, BenchConfig), with_summary=with_summary)
+    return run_preflight(model, msgspec.convert(config, BenchConfig), with_summary=with_summary)
 
 
 def _bench_measure(tell: Teller, request: Any) -> Any:
-    """As ``measure_request``; ``{"oom": …}`` where memory does not suffice."""
-    from netscope.api.bench.groups import measure_request
+    """As ``run_request``; ``{"oom": …}`` where memory does not suffice."""
+    from netscope.api.bench.request import run_request
     from netscope.schema import BenchRequest
 
     try:
-        return measure_request(msgspec.convert(request, BenchRequest), tell, STOPPED.is_set)
+        return run_request(msgspec.convert(request, BenchRequest), tell, STOPPED.is_set)
     except OutOfMemoryError as error:
         return {"oom": _shortened(str(error))}
 
 
 def _bench_fits(_tell: Teller, request: Any) -> Any:
-    """As ``fits``; False where memory does not suffice."""
-    from netscope.api.bench.groups import fits
+    """As ``try_steps``; False where memory does not suffice."""
+    from netscope.api.bench.request import try_steps
     from netscope.schema import BenchRequest
 
     try:
-        return fits(msgspec.convert(request, BenchRequest))
+        return try_steps(msgspec.convert(request, BenchRequest))
     except OutOfMemoryError:
         return False
 
 
 def _bench_selftest(tell: Teller, config: Any) -> Any:
-    """As ``self_test_here``."""
-    from netscope.api.bench.selftest import self_test_here
+    """As ``run_self_test_here``."""
+    from netscope.api.bench.selftest import run_self_test_here
     from netscope.schema import BenchConfig
 
-    return self_test_here(msgspec.convert(config, BenchConfig), tell)
+    return run_self_test_here(msgspec.convert(config, BenchConfig), tell)
 
 
 TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType(

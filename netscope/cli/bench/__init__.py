@@ -1,4 +1,4 @@
-"""The ``bench`` command, and what it shows while it measures."""
+"""The ``bench`` command and its live display."""
 
 from netscope.cli.bench.command import BenchCommand, bench
 

@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from netscope.cli.bench.display import Display, displayed, stoppable
+from netscope.cli.bench.display import Display, handle_interrupts, live_display
 from netscope.cli.completion import architectures as complete
 from netscope.cli.options import DebugOption, FormatOption, InputOption, OutputOption, SeqLenOption
 from netscope.cli.output import STDOUT, check_output, encodable, working, write_result
 from netscope.errors import NetscopeError, OutputError, UsageError
 from netscope.render import check_format, render
-from netscope.runtime import startup
+from netscope.runtime import startup, torchrun_env
 from netscope.schema import BenchReport
 from netscope.schema.bench import COMPILE_MODES
 
@@ -25,21 +25,21 @@ INTERRUPTED = 130
 
 
 class BenchCommand(TyperCommand):
-    """Lets ``--compile`` stand without a mode, which Typer's options cannot."""
+    """Accepts ``--compile`` without a mode, which Typer does not support."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Puts the usual mode behind a ``--compile`` that no mode follows."""
+        """Adds the default mode after a ``--compile`` without a mode."""
         complete: list[str] = []
         for argument, following in zip(args, [*args[1:], ""], strict=True):
             complete.append(argument)
-            # A mode with a mistake in it is still meant as one.
+            # A misspelled mode is still treated as a mode.
             if argument == "--compile" and not get_close_matches(following, COMPILE_MODES):
                 complete.append(COMPILE_MODES[0])
         return super().parse_args(ctx, complete)
 
 
-def _work(*names: str, metavar: str, text: str) -> Any:
-    return typer.Option(*names, metavar=metavar, help=text, rich_help_panel="What is measured")
+def _option(names: str, metavar: str | None, text: str) -> Any:
+    return typer.Option(*names.split(), metavar=metavar, help=text)
 
 
 def bench(
@@ -48,75 +48,80 @@ def bench(
         typer.Argument(
             metavar="[ARCH]...",
             autocompletion=complete,
-            help="As for summary; several are compared. By default alexnet.",
+            help="Architectures to measure; several are compared. Default: alexnet.",
         ),
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", metavar="DEVICE", help="auto (cuda where there is one), cpu, cuda or cuda:1.")
+        str, _option("--device", "DEVICE", "auto, cpu, cuda or cuda:N. auto uses cuda if available.")
     ] = "auto",
     batch_size: Annotated[
         str | None,
-        typer.Option(
-            "--batch-size", "-b", metavar="N,…", help="Of each process; auto for the largest that fits in memory."
+        _option(
+            "--batch-size -b",
+            "N,…",
+            "Batch size per process, comma-separated; auto finds the largest that fits in memory.",
         ),
     ] = None,
     inputs: InputOption = None,
     seq_len: SeqLenOption = None,
-    mode: Annotated[str, typer.Option("--mode", metavar="MODE,…", help="infer, or train for whole steps.")] = "infer",
-    dtype: Annotated[str, typer.Option("--dtype", metavar="DTYPE,…", help="fp32, tf32, bf16, fp16.")] = "fp32",
+    mode: Annotated[str, _option("--mode", "MODE,…", "infer, train (full training steps), or both.")] = "infer",
+    dtype: Annotated[str, _option("--dtype", "DTYPE,…", "fp32, tf32, bf16, fp16, comma-separated.")] = "fp32",
     cast: Annotated[
-        bool, typer.Option("--cast", help="Casts weights and inputs to bf16 or fp16, in place of autocast.")
+        bool, _option("--cast", None, "Cast weights and inputs to bf16 or fp16 instead of using autocast.")
     ] = False,
     optimizer: Annotated[
-        str | None, typer.Option("--optimizer", metavar="NAME", help="Of a training step: sgd, adamw, ….")
+        str | None, _option("--optimizer", "NAME", "Optimizer for training steps: sgd, adamw, ….")
     ] = None,
-    channels_last: Annotated[bool, typer.Option("--channels-last", help="Puts channels last in memory.")] = False,
+    channels_last: Annotated[bool, _option("--channels-last", None, "Use the channels_last memory format.")] = False,
     compile_mode: Annotated[
         str | None,
-        typer.Option("--compile", metavar="[MODE]", help=f"torch.compile: {', '.join(COMPILE_MODES)}."),
+        _option("--compile", "[MODE]", f"Use torch.compile, optionally with a mode: {', '.join(COMPILE_MODES)}."),
     ] = None,
-    cuda_graph: Annotated[bool, typer.Option("--cuda-graph", help="Captures the step once and replays it.")] = False,
-    data: Annotated[
-        str, typer.Option("--data", metavar="WHERE", help="resident on the device, or host: copied at each step.")
-    ] = "resident",
-    latency: Annotated[
-        bool, typer.Option("--latency", help="Waits for every step, and shows percentiles of its time.")
+    cuda_graph: Annotated[
+        bool, _option("--cuda-graph", None, "Capture the step as a CUDA graph and replay it.")
     ] = False,
-    layers: Annotated[bool, typer.Option("--layers", help="Times each module of one architecture.")] = False,
-    nproc: Annotated[str, typer.Option("--nproc", metavar="N,…", help="Processes, by torch's own launcher.")] = "1",
-    parallel: Annotated[
-        str | None, typer.Option("--parallel", metavar="HOW", help="ddp or fsdp, for several processes.")
-    ] = None,
+    data: Annotated[
+        str, _option("--data", "WHERE", "device: inputs stay on the device; host: copied on every step.")
+    ] = "device",
+    latency: Annotated[
+        bool, _option("--latency", None, "Synchronize after every step and report latency percentiles.")
+    ] = False,
+    layers: Annotated[bool, _option("--layers", None, "Time each module (one architecture only).")] = False,
+    nproc: Annotated[str, _option("--nproc", "N,…", "Number of processes, launched with torchrun.")] = "1",
+    parallel: Annotated[str | None, _option("--parallel", "HOW", "ddp or fsdp, for more than one process.")] = None,
     threads: Annotated[
-        int | None,
-        typer.Option("--threads", metavar="N", help="Of each process, on the CPU; by default torch's choice."),
+        int | None, _option("--threads", "N", "CPU threads per process. Default: torch's choice.")
     ] = None,
     precision: Annotated[
-        str, typer.Option("--precision", metavar="P%", help="Half-width of the 95 % interval that is enough.")
+        str, _option("--precision", "P%", "Stop once the half-width of the 95% interval is this small.")
     ] = "0.5%",
     max_time: Annotated[
-        float, typer.Option("--max-time", metavar="SECONDS", help="The longest that an architecture is measured.")
+        float, _option("--max-time", "SECONDS", "Maximum measuring time per architecture, in seconds.")
     ] = 60.0,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of weights, inputs and targets.")] = 0,
-    compare: Annotated[
-        Path | None, typer.Option("--compare", metavar="FILE", help="Sets it beside an earlier run (.json).")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Compares across different environments.")] = False,
+    seed: Annotated[int, _option("--seed", "N", "Random seed for weights, inputs and targets.")] = 0,
+    compare: Annotated[Path | None, _option("--compare", "FILE", "Compare with an earlier run saved as .json.")] = None,
+    force: Annotated[bool, _option("--force", None, "Compare even if the environments differ.")] = False,
     fail_if_slower: Annotated[
-        str | None, typer.Option("--fail-if-slower", metavar="P%", help="With --compare: exits with 1 beyond it.")
+        str | None,
+        _option(
+            "--fail-if-slower",
+            "P%",
+            "With --compare: exit with 1 if a step is slower by more than P%, beyond measurement noise.",
+        ),
     ] = None,
     selftest: Annotated[
-        bool, typer.Option("--selftest", help="Checks the benchmark itself on the device, and nothing else.")
+        bool, _option("--selftest", None, "Run the benchmark's self-test on this device and exit.")
     ] = False,
     format_name: FormatOption = None,
     output: OutputOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Throughput, latency, memory and utilisation, with how surely they are known.
+    """Measure throughput, latency, memory and utilization, with 95% confidence intervals.
 
-    Each configuration runs in a process of its own; architectures that are compared run in turns in one.
+    Each configuration runs in a separate process; architectures being compared share one process and are measured
+    interleaved.
 
-    Exits with 1 if something became slower than --fail-if-slower allows, with 3 if something could not be run.
+    Exit code: 1 if --fail-if-slower is exceeded, 3 if something could not be run.
     """
     format_name = check_output(output, format_name)
     check_format(format_name)
@@ -125,11 +130,11 @@ def bench(
 
     if selftest:
         if architectures:
-            raise UsageError("the self-test has a network of its own, and takes no architecture")
+            raise UsageError("--selftest cannot be used with an architecture")
         _self_test(device, dtype, format_name, output)
         return
-    in_group = bench.in_group()
-    options = bench.Options(
+    in_torchrun = torchrun_env.is_torchrun_process()
+    options = bench.BenchOptions(
         batch_size=batch_size,
         seq_len=seq_len,
         device=device,
@@ -142,7 +147,7 @@ def bench(
         data=data,
         optimizer=optimizer,
         latency=latency,
-        nproc=bench.group_size() if in_group else nproc,
+        nproc=torchrun_env.world_size() if in_torchrun else nproc,
         parallel=parallel,
         threads=threads,
         seed=seed,
@@ -157,34 +162,34 @@ def bench(
         command=shlex.join(["netscope", *startup.ARGUMENTS]),
         before=None if compare is None else read_saved(BenchReport, compare),
         force=force,
-        slower_limit=None if fail_if_slower is None else bench.percent(fail_if_slower, "--fail-if-slower"),
-        in_this_process=in_group,
+        slower_limit=None if fail_if_slower is None else bench.parse_percent(fail_if_slower, "--fail-if-slower"),
+        in_this_process=in_torchrun,
     )
-    if not in_group:
+    if not in_torchrun:
         _run(plan, _Writer(format_name, output))
-    elif bench.rank() == 0:
-        # torchrun has started us and others, of which the first has the word; what models print stays out of the data.
+    elif torchrun_env.rank() == 0:
+        # Only the first of torchrun's processes writes the results; text that models print must not mix with them.
         writer = _Writer(format_name, output, streams=False)
         with working("measuring"):
-            status = _measured(plan, writer, Display())
+            status = _measure(plan, writer, Display())
         _finish(status, writer)
     else:
         with working("measuring"):
-            bench.BenchRun(plan).go()
+            bench.BenchRun(plan).run()
 
 
 def _self_test(device: str, dtype: str, format_name: str, output: Path | None) -> None:
     from netscope.api import bench
 
     with working("testing the benchmark") as progress:
-        result = bench.self_test(device, dtype, progress)
+        result = bench.run_self_test(device, dtype, progress)
     write_result(result, format_name, output)
     if result.exit_code:
         raise typer.Exit(result.exit_code)
 
 
 class _Writer:
-    """Writes every result as soon as there is one: a file anew each time, and the lines of CSV one by one."""
+    """Writes results as soon as they are measured: rewrites a file each time, or appends CSV lines to stdout."""
 
     def __init__(self, format_name: str, output: Path | None, *, streams: bool = True) -> None:
         self._format_name = format_name
@@ -192,8 +197,8 @@ class _Writer:
         self._streams = streams and format_name == "csv"
         self._lines_written = 0
 
-    def so_far(self, report: BenchReport) -> None:
-        """Writes what is new."""
+    def write_new(self, report: BenchReport) -> None:
+        """Writes the results that are new in the report."""
         if self._output is not None:
             write_result(report, self._format_name, self._output)
         elif self._streams:
@@ -202,48 +207,51 @@ class _Writer:
             sys.stdout.flush()
             self._lines_written = len(lines)
 
-    def at_the_end(self, report: BenchReport) -> None:
-        """Writes to stdout what could not be written there before."""
+    def write_rest(self, report: BenchReport) -> None:
+        """Writes the entire report to stdout if the format could not be written line by line."""
         if self._output is None and not self._streams:
             write_result(report, self._format_name, None)
 
 
 def _run(plan: Any, writer: _Writer) -> None:
-    """Measures, and shows how far it has come."""
-    with displayed() as display:
-        status = _measured(plan, writer, display)
+    """Runs a plan with a live display."""
+    with live_display() as display:
+        status = _measure(plan, writer, display)
     _finish(status, writer)
 
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How measuring ended: with what, whether someone stopped it, and what went wrong."""
+    """The end of a run: its report, whether the user stopped it, and its error."""
 
     report: BenchReport
     is_stopped: bool
     failure: NetscopeError | None
 
 
-def _measured(plan: Any, writer: _Writer, display: Display) -> _Outcome:
-    """Measures, and ends early with what there is if that is asked for."""
+def _measure(plan: Any, writer: _Writer, display: Display) -> _Outcome:
+    """Runs a plan and returns its outcome; the first Ctrl-C ends it early with the results so far."""
     from netscope.api import bench
 
     is_stopped = Event()
 
-    def measured(report: BenchReport) -> None:
-        display.measured(report)
-        writer.so_far(report)
+    def on_results(report: BenchReport) -> None:
+        display.on_results(report)
+        writer.write_new(report)
 
     def stop() -> None:
         is_stopped.set()
-        display.stopping()
+        display.on_stop()
         run.stop()
 
-    run = bench.BenchRun(plan, bench.Watcher(doing=display.doing, told=display.told, measured=measured))
+    run = bench.BenchRun(
+        plan,
+        bench.BenchCallbacks(on_activity=display.on_activity, on_progress=display.on_progress, on_results=on_results),
+    )
     failure: NetscopeError | None = None
     try:
-        with stoppable(stop):
-            run.go()
+        with handle_interrupts(stop):
+            run.run()
     except KeyboardInterrupt:
         is_stopped.set()
     except NetscopeError as error:
@@ -252,12 +260,12 @@ def _measured(plan: Any, writer: _Writer, display: Display) -> _Outcome:
 
 
 def _finish(status: _Outcome, writer: _Writer) -> None:
-    """Writes the rest, and ends as the command has to. What has been measured is not lost, whatever went wrong."""
+    """Writes the remaining results, also after an error, and exits with the code of the outcome."""
     report, failure = status.report, status.failure
     if isinstance(failure, OutputError) and report.results:
         write_result(report, "table", None)
     elif (failure is None and report.results) or any(result.is_measured for result in report.results):
-        writer.at_the_end(report)
+        writer.write_rest(report)
     if failure is not None:
         raise failure
     code = INTERRUPTED if status.is_stopped else report.exit_code

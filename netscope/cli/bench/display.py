@@ -1,4 +1,4 @@
-"""What is seen on stderr while something is measured, and how it is stopped."""
+"""The live display on stderr during a benchmark, and its interruption by Ctrl-C."""
 
 import signal
 import sys
@@ -14,58 +14,60 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from netscope.cli.output import SPINNING
-from netscope.render import bench_line, numbers
+from netscope.render import format_bench_line, numbers
 from netscope.schema import BenchReport
 
 _REFRESHES_PER_SECOND = 8
 
 
 class Display:
-    """The results so far, what is being done, and how sure the figures are by now."""
+    """The results so far, the current activity and its progress."""
 
     def __init__(self) -> None:
         self._results: list[str] = []
-        self._doing = "starting"
+        self._activity = "starting"
         self._since = time.monotonic()
-        self._told: dict[str, Any] = {}
+        self._progress: dict[str, Any] = {}
         self._is_stopping = False
         self._spinner = Spinner("dots")
 
-    def doing(self, text: str) -> None:
-        """Something new is begun."""
-        self._doing, self._since, self._told = text, time.monotonic(), {}
+    def on_activity(self, text: str) -> None:
+        """Shows a new activity."""
+        self._activity, self._since, self._progress = text, time.monotonic(), {}
 
-    def told(self, progress: dict[str, Any]) -> None:
-        """It has come so far."""
-        self._told = progress
+    def on_progress(self, progress: dict[str, Any]) -> None:
+        """Shows the progress of a measurement."""
+        self._progress = progress
 
-    def measured(self, report: BenchReport) -> None:
-        """There are results."""
-        self._results = [bench_line(result, report) for result in report.results]
+    def on_results(self, report: BenchReport) -> None:
+        """Shows the results of the report."""
+        self._results = [format_bench_line(result, report) for result in report.results]
 
-    def stopping(self) -> None:
-        """Someone wants it to end."""
+    def on_stop(self) -> None:
+        """Shows that the run will end."""
         self._is_stopping = True
 
     def __rich__(self) -> Group:
         lines: list[Any] = [Text(line) for line in self._results]
-        self._spinner.update(text=Text(f"{self._doing} · {time.monotonic() - self._since:.0f} s"))
+        self._spinner.update(text=Text(f"{self._activity} · {time.monotonic() - self._since:.0f} s"))
         lines.append(self._spinner)
-        if self._told:
-            blocks = f", {self._told['blocks']} blocks" if self._told["blocks"] else ""
-            figures = "".join(
+        if self._progress:
+            blocks = f", {self._progress['blocks']} blocks" if self._progress["blocks"] else ""
+            estimates = "".join(
                 f" · {numbers.seconds(mean)} ± {numbers.margin(relative)}"
-                for mean, relative in zip(self._told["means"], self._told["relatives"], strict=True)
+                for mean, relative in zip(self._progress["means"], self._progress["relatives"], strict=True)
             )
-            lines.append(Text(f"  {self._told['phase']}{blocks}{figures}", style="dim"))
+            lines.append(Text(f"  {self._progress['phase']}{blocks}{estimates}", style="dim"))
         if self._is_stopping:
-            lines.append(Text("  stopping after this round of blocks; Ctrl-C again leaves at once", style="dim"))
+            lines.append(
+                Text("  stopping after this round of blocks; press Ctrl-C again to exit immediately", style="dim")
+            )
         return Group(*lines)
 
 
 @contextmanager
-def displayed() -> Iterator[Display]:
-    """A display on stderr while it lasts, if that is a terminal."""
+def live_display() -> Iterator[Display]:
+    """Yields a display, which is shown on stderr if that is a terminal."""
     display = Display()
     if not sys.stderr.isatty():
         yield display
@@ -80,18 +82,18 @@ def displayed() -> Iterator[Display]:
 
 
 @contextmanager
-def stoppable(stop: Any) -> Iterator[None]:
-    """Has the first Ctrl-C call ``stop``, and the second raise ``KeyboardInterrupt``."""
+def handle_interrupts(stop: Any) -> Iterator[None]:
+    """Calls ``stop`` on the first Ctrl-C and raises ``KeyboardInterrupt`` on the second."""
     pressed = False
 
-    def pressed_once(_number: int, _frame: FrameType | None) -> None:
+    def on_interrupt(_number: int, _frame: FrameType | None) -> None:
         nonlocal pressed
         if pressed:
             raise KeyboardInterrupt
         pressed = True
         stop()
 
-    before = signal.signal(signal.SIGINT, pressed_once)
+    before = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield
     finally:

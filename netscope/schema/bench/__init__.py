@@ -1,18 +1,18 @@
-"""What ``netscope bench`` answers: how fast architectures run, how surely that is known, and what bounds it."""
+"""The results of ``netscope bench``: speed with confidence intervals, and the bottleneck."""
 
 from typing import TYPE_CHECKING
 
 from netscope.runtime import lazy_imports
 
 if TYPE_CHECKING:
-    from netscope.schema.bench.blocks import FEWEST_BLOCKS, Block, Bound, WarmUp, bound_of, is_enough
+    from netscope.schema.bench.blocks import MIN_BLOCKS, Block, Bound, WarmUp, classify_bound, is_precise
     from netscope.schema.bench.config import (
         COMPILE_MODES,
         BenchConfig,
         BenchRequest,
+        DataLocation,
         Mode,
         Parallelism,
-        Placement,
         Precision,
         PreflightResult,
     )
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPILE_MODES",
-    "FEWEST_BLOCKS",
+    "MIN_BLOCKS",
     "PERCENTILES",
     "BenchConfig",
     "BenchEnvironment",
@@ -33,11 +33,11 @@ __all__ = [
     "Block",
     "Bound",
     "Comparison",
+    "DataLocation",
     "DeviceLimits",
     "LayerOverhead",
     "Mode",
     "Parallelism",
-    "Placement",
     "Precision",
     "PreflightResult",
     "SavedComparison",
@@ -46,8 +46,8 @@ __all__ = [
     "Span",
     "Telemetry",
     "WarmUp",
-    "bound_of",
-    "is_enough",
+    "classify_bound",
+    "is_precise",
 ]
 
 if not TYPE_CHECKING:

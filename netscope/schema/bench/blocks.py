@@ -1,4 +1,4 @@
-"""What is measured at once, and what says that it is enough."""
+"""Blocks of steps, the warm-up before them, and when there are enough."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ from netscope.statistics import Estimate
 
 Bound = Literal["host", "input", "GPU", "CPU"]
 
-FEWEST_BLOCKS = 12
-"""An estimate from fewer, or from fewer batches of them, has not converged."""
+MIN_BLOCKS = 12
+"""An estimate from fewer blocks, or fewer batches of blocks, has not converged."""
 
 HOST_BOUND_ABOVE = 0.8
-"""The host bounds where issuing takes this share of the device's time; on a CPU, where the thread is idle beyond it."""
+"""A step is host-bound if issuing takes more of the GPU's time, or the CPU thread is busy for less of the wall time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Some steps in a row, synchronised at their ends only.
+    """Consecutive steps, synchronized only at both ends.
 
     Attributes:
-        start_s: since the first block of the run.
-        steps: how many.
-        wall_s: from the first step to the end of the last, by the clock on the wall; of several processes the longest.
+        start_s: seconds since the first block of the run.
+        steps: number of steps.
+        wall_s: wall-clock time from the start of the first step to the end of the last; the longest of all processes.
         device_s: the same between two events on the device; None on a CPU.
-        enqueue_s: until the host had issued the last step; on a CPU all of it.
-        first_enqueue_s: until it had issued the first one, into an empty queue.
-        busy_s: of the thread that issued them, by its own CPU time.
-        latencies_s: of each step by itself, where every step is waited for; otherwise empty.
+        enqueue_s: seconds until the host had issued the last step; on a CPU the entire time.
+        first_enqueue_s: seconds until the host had issued the first step into an empty queue.
+        busy_s: CPU time of the thread that issued the steps.
+        latencies_s: time of each step, if every step is synchronized; otherwise empty.
     """
 
     start_s: float
@@ -41,34 +41,34 @@ class Block:
 
     @property
     def step_s(self) -> float:
-        """Time of one step."""
+        """Returns the mean time of a step."""
         return self.wall_s / self.steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmUp:
-    """What came before the first block that counts.
+    """The steps before the first measured block.
 
     Attributes:
-        first_step_s: the first step, with all that happens once.
-        compile_s: what of it torch's compiler took; None without it.
-        steps: how many, with the first.
-        seconds: how long they took.
-        settled: whether nothing was compiled or allocated any more, and block medians had come within 1 %.
+        first_step_s: seconds of the first step, including all one-time work.
+        compile_s: seconds that torch's compiler took; None without it.
+        steps: number of steps, including the first.
+        seconds: duration in seconds.
+        is_stable: whether nothing was compiled or allocated any more and the medians of blocks agreed within 1%.
     """
 
     first_step_s: float
     compile_s: float | None
     steps: int
     seconds: float
-    settled: bool
+    is_stable: bool
 
 
-def bound_of(blocks: Sequence[Block], *, is_cuda: bool) -> Bound:
-    """Whether the host or the device keeps these blocks from being shorter."""
+def classify_bound(blocks: Sequence[Block], *, is_cuda: bool) -> Bound:
+    """Returns whether the host or the device limits the speed of these blocks."""
     if is_cuda:
         device = sum(block.device_s or 0.0 for block in blocks)
-        # A full queue makes the host wait for the device; the first step of a block meets an empty one.
+        # With a full queue the host waits for the device; the first step of a block finds an empty one.
         issued = sum(block.enqueue_s for block in blocks)
         first = sum(block.first_enqueue_s * block.steps for block in blocks)
         return "host" if min(issued, first) > HOST_BOUND_ABOVE * device else "GPU"
@@ -76,6 +76,6 @@ def bound_of(blocks: Sequence[Block], *, is_cuda: bool) -> Bound:
     return "host" if busy < HOST_BOUND_ABOVE * sum(block.wall_s for block in blocks) else "CPU"
 
 
-def is_enough(estimate: Estimate, precision: float) -> bool:
-    """Whether an estimate is as good as was asked for, and rests on enough blocks to say so."""
-    return estimate.batches >= FEWEST_BLOCKS and estimate.relative <= precision
+def is_precise(estimate: Estimate, precision: float) -> bool:
+    """Whether an estimate has the requested precision and comes from enough blocks."""
+    return estimate.batches >= MIN_BLOCKS and estimate.relative <= precision

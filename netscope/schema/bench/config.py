@@ -1,4 +1,4 @@
-"""What is measured, and what is known of it beforehand."""
+"""The configuration of a benchmark, and the result of the trace before it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,37 +8,37 @@ from netscope.schema.tensors import InputSpec
 
 Mode = Literal["infer", "train"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
-Placement = Literal["resident", "host"]
+DataLocation = Literal["device", "host"]
 Parallelism = Literal["ddp", "fsdp"]
 
 COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
-"""Those of ``torch.compile``, the usual one first."""
+"""The modes of ``torch.compile``, the default first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchConfig:
-    """What is measured, and how long at most. Two results are comparable where all of this is equal.
+    """A configuration to measure. Results are comparable if everything that affects the work is equal.
 
     Attributes:
         device: ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
-        batch_size: the first size of every input, of each process; None for that of the inputs.
-        inputs: what the architecture is run on, as ``--input`` takes it; empty for its own.
-        seq_len: tokens of each sequence; None for the architecture's own.
-        mode: ``"infer"`` for forward passes, ``"train"`` for whole steps.
+        batch_size: batch dimension (dim 0) of every input, per process; None for the batch size of the inputs.
+        inputs: inputs in the syntax of ``--input``; empty for the architecture's default.
+        seq_len: sequence length in tokens; None for the architecture's default.
+        mode: ``"infer"`` for forward passes, ``"train"`` for full training steps.
         dtype: ``"fp32"``, ``"tf32"``, ``"bf16"`` or ``"fp16"``.
-        cast: whether weights and inputs are of that dtype; otherwise autocast chooses op by op.
-        channels_last: whether the channels of pictures and weights come last in memory.
-        compile: the mode of ``torch.compile``; None for eager.
+        cast: whether weights and inputs are cast to this dtype; otherwise autocast is used.
+        channels_last: whether images and weights use the channels_last memory format.
+        compile: the mode of ``torch.compile``; None for eager mode.
         cuda_graph: whether the step is captured once and replayed.
-        data: ``"resident"`` on the device, or ``"host"``: copied from pinned memory at each step, on a stream beside.
-        optimizer: of a step of training; None for inference.
-        sync_every_step: whether every step is waited for, as ``--latency`` asks.
-        parallel: ``"ddp"`` or ``"fsdp"`` in several processes; None in one.
-        nproc: how many processes.
-        threads: of each process on the CPU; None for torch's choice.
-        seed: of weights, inputs and targets.
-        precision: the half-width of the 95 % interval that is enough, as a share of the mean.
-        max_time_s: after which an architecture is measured no longer.
+        data: ``"device"`` if inputs stay on the device, ``"host"`` if each step copies them from pinned memory.
+        optimizer: the optimizer of a training step; None for inference.
+        sync_every_step: whether every step is synchronized, as with ``--latency``.
+        parallel: ``"ddp"`` or ``"fsdp"`` for several processes; None for one.
+        nproc: number of processes.
+        threads: CPU threads per process; None for torch's choice.
+        seed: random seed of weights, inputs and targets.
+        precision: half-width of the 95% interval that is enough, as a fraction of the mean.
+        max_time_s: maximum measuring time per architecture in seconds.
     """
 
     device: str
@@ -51,7 +51,7 @@ class BenchConfig:
     channels_last: bool = False
     compile: str | None = None
     cuda_graph: bool = False
-    data: Placement = "resident"
+    data: DataLocation = "device"
     optimizer: str | None = None
     sync_every_step: bool = False
     parallel: Parallelism | None = None
@@ -63,26 +63,26 @@ class BenchConfig:
 
     @property
     def is_cuda(self) -> bool:
-        """Whether it runs on a GPU."""
+        """Whether the device is a GPU."""
         return self.device.startswith("cuda")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreflightResult:
-    """What is known of an architecture in a configuration before it is measured.
+    """The facts about an architecture in a configuration that are known before measuring.
 
     Attributes:
-        spec: what to resolve it from.
-        architecture: what it is.
-        inputs: what a step is given.
-        samples: in a step of one process.
-        flops: of a step by our own count; None if it could not be had.
+        spec: the text that resolves to the architecture.
+        architecture: the architecture.
+        inputs: the inputs of a step.
+        samples: samples in a step of one process.
+        flops: FLOPs of a step by netscope's count; None if they are unknown.
         is_lower_bound: whether an op without a formula ran.
-        bytes_moved: that the ops read and write at least; None if not known.
-        table_rows: of the smallest embedding that each input indexes, by the input's name.
-        versions: of netscope and of what the architecture comes from.
-        notes: what a reader should know.
-        summary: of all layers, if each is to be timed.
+        bytes_moved: minimum bytes that the ops read and write; None if unknown.
+        embedding_rows: rows of the smallest embedding that each input indexes, by input name.
+        versions: versions of netscope and of the architecture's source.
+        notes: notes for the reader.
+        summary: the summary of all layers, if each is to be timed.
     """
 
     spec: str
@@ -92,7 +92,7 @@ class PreflightResult:
     flops: int | None
     is_lower_bound: bool
     bytes_moved: int | None
-    table_rows: dict[str, int]
+    embedding_rows: dict[str, int]
     versions: dict[str, str]
     notes: tuple[str, ...]
     summary: Summary | None
@@ -100,16 +100,16 @@ class PreflightResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchRequest:
-    """What a process is asked to measure.
+    """A request to a process to measure architectures.
 
     Attributes:
-        probed: the architectures, which are measured in turns.
-        config: how.
-        command: what was typed.
-        steps_per_block: of each, where blocks have to be as long as in another process; otherwise empty.
+        preflights: the architectures, which are measured interleaved.
+        config: the configuration.
+        command: the command line.
+        steps_per_block: block size of each architecture, if it must be the same as in another process; otherwise empty.
     """
 
-    probed: tuple[PreflightResult, ...]
+    preflights: tuple[PreflightResult, ...]
     config: BenchConfig
     command: str
     steps_per_block: tuple[int, ...] = ()

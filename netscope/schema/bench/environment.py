@@ -1,18 +1,18 @@
-"""Where something was measured: the machine, its state, and what it can do at most."""
+"""The environment of a measurement: the machine, its state and its limits."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceLimits:
-    """What the device can do at most, by measurement and by its datasheet.
+    """The limits of a device, measured and from its datasheet.
 
     Attributes:
-        matmul_flops: FLOP/s of a large matrix product in the same precision, measured on the spot.
-        copy_bytes: bytes read and written per second by a large copy, measured on the spot.
-        datasheet: the document; None for a device without one here.
-        datasheet_flops: its dense peak in that precision, FLOP/s; None if it gives none.
-        datasheet_bytes: its memory bandwidth, bytes/s; None if it gives none.
+        matmul_flops: FLOP/s of a large matmul in the same precision, measured after the steps.
+        copy_bytes: bytes read and written per second by a large copy, measured after the steps.
+        datasheet: name of the datasheet; None if netscope has none for the device.
+        datasheet_flops: the datasheet's dense peak FLOP/s in this precision; None if it has none.
+        datasheet_bytes: the datasheet's memory bandwidth in bytes/s; None if it has none.
     """
 
     matmul_flops: float
@@ -23,13 +23,13 @@ class DeviceLimits:
 
     @property
     def ridge(self) -> float:
-        """FLOPs per byte above which arithmetic bounds and below which memory does, by what was measured."""
+        """Returns the FLOPs per byte above which arithmetic is the bound, and below which memory is, as measured."""
         return self.matmul_flops / self.copy_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """The range of a sampled quantity."""
+    """The range of the samples of a quantity."""
 
     low: float
     median: float
@@ -38,16 +38,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telemetry:
-    """What NVML said of the GPU during the blocks, asked from another process; None for what it does not tell.
+    """The state of the GPU during the blocks, sampled by NVML in another process; None for values it does not report.
 
     Attributes:
-        samples: how many.
-        sm_clock_mhz: of the multiprocessors.
-        memory_clock_mhz: of the memory.
-        power_w: drawn.
-        temperature_c: of the chip.
-        throttle_reasons: everything that held the clock back at any time, ``"sw_power_cap"``, ….
-        other_processes: how many other processes were on the GPU.
+        samples: number of samples.
+        sm_clock_mhz: clock of the multiprocessors.
+        memory_clock_mhz: clock of the memory.
+        power_w: power draw.
+        temperature_c: temperature of the chip.
+        throttle_reasons: all reasons that throttled the clock at any time, ``"sw_power_cap"``, ….
+        other_processes: number of other processes on the GPU.
     """
 
     samples: int
@@ -61,25 +61,25 @@ class Telemetry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchEnvironment:
-    """Where it was measured.
+    """The machine and the software of a measurement.
 
     Attributes:
-        time: when, in UTC, ``"2026-01-31T12:00:00Z"``.
-        command: what was typed; empty in Python.
-        versions: of netscope, Python, torch, CUDA, cuDNN and what the architecture comes from.
+        time: start in UTC, ``"2026-01-31T12:00:00Z"``.
+        command: the command line; empty in Python.
+        versions: versions of netscope, Python, torch, CUDA, cuDNN and the architecture's source.
         system: operating system and its release.
-        cpu: model.
-        cores: that the process may use.
-        threads: of torch within an op.
-        memory_bytes: of the machine.
-        load: processes that wanted to run, averaged over the minute before.
-        device: name; that of the CPU where it is one.
-        device_memory_bytes: of the GPU; None on a CPU.
-        driver: of the GPU; None on a CPU, or where it is not known.
-        device_limits: of the GPU: power in W and clocks in MHz, as far as NVML tells.
-        variables: environment variables that change speed, such as ``OMP_NUM_THREADS``.
-        revision: of the git repository that the working directory is in; empty without one.
-        dirty: whether it holds changes that are not committed.
+        cpu: model of the CPU.
+        cores: CPU cores that the process may use.
+        threads: threads that torch uses within an op.
+        memory_bytes: memory of the machine.
+        load: average number of runnable processes in the minute before.
+        device: name of the GPU, or of the CPU if it is the device.
+        device_memory_bytes: memory of the GPU; None on a CPU.
+        driver: version of the GPU driver; None on a CPU or if unknown.
+        device_limits: power limit in W and maximum clocks in MHz of the GPU, as far as NVML reports them.
+        variables: environment variables that affect speed, such as ``OMP_NUM_THREADS``.
+        revision: git revision of the working directory; empty outside a repository.
+        dirty: whether the repository has uncommitted changes.
     """
 
     time: str
@@ -100,7 +100,7 @@ class BenchEnvironment:
     dirty: bool
 
     def differences(self, other: "BenchEnvironment") -> tuple[str, ...]:
-        """In words, what differs that changes speed; the time, the load and the revision may."""
+        """Returns the differences that affect speed, in words; time, load and revision are not compared."""
         pairs: list[tuple[str, object, object]] = [
             ("device", self.device, other.device),
             ("driver", self.driver, other.driver),
@@ -122,4 +122,4 @@ class BenchEnvironment:
             (name, self.variables.get(name), other.variables.get(name))
             for name in dict.fromkeys((*self.variables, *other.variables))
         ]
-        return tuple(f"{name} {theirs} → {ours}" for name, ours, theirs in pairs if ours != theirs)
+        return tuple(f"{name} {before} → {now}" for name, now, before in pairs if now != before)

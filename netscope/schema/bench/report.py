@@ -1,4 +1,4 @@
-"""Everything that one run measured, how its results compare, and the benchmark's test of itself."""
+"""The results of one run, their comparisons, and the benchmark's self-test."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,29 +14,29 @@ from netscope.statistics import Difference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two of a report's results.
+    """A comparison of two results of a report.
 
     Attributes:
-        first: position of one among the results.
-        second: position of the other.
-        difference: the second's time over the first's: above 1 the first is faster.
-        in_turns: whether they were measured in turns in one process; otherwise in turns of processes.
+        first: position of the first result.
+        second: position of the second result.
+        difference: the second's time over the first's; above 1 the first is faster.
+        same_process: whether they were measured interleaved in one process; otherwise in alternating processes.
     """
 
     first: int
     second: int
     difference: Difference
-    in_turns: bool
+    same_process: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedComparison:
-    """A result beside that of an earlier run.
+    """A comparison of a result with an earlier run.
 
     Attributes:
-        result: position among the results.
-        throughput_before: samples per second then.
-        difference: the time then over the time now: above 1 it has become faster.
+        result: position of the result.
+        throughput_before: samples per second of the earlier run.
+        difference: the earlier time over the current one; above 1 it became faster.
     """
 
     result: int
@@ -44,20 +44,20 @@ class SavedComparison:
     difference: Difference
 
     def is_slower(self, limit: float) -> bool:
-        """Whether it takes more than ``limit`` longer, by no chance."""
+        """Whether a step takes longer by more than ``limit``, beyond measurement noise."""
         return self.difference.high < 1 and 1 / self.difference.ratio > 1 + limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BenchReport(Displayed):
-    """Everything that one run measured.
+    """The results of one run.
 
     Attributes:
-        results: one for each architecture and configuration.
-        comparisons: of those that were measured in turns, each at the level that it may have among all of its kind.
-        saved: beside an earlier run, if that was asked for.
-        slower_limit: how much longer than then fails, as a share; None if nothing does.
-        notes: about the whole.
+        results: one result for each architecture and configuration.
+        comparisons: comparisons of interleaved results, with intervals corrected for the number of comparisons.
+        saved: comparisons with an earlier run, if requested.
+        slower_limit: how much longer a step may take than in the earlier run, as a fraction; None for no limit.
+        notes: notes on the entire report.
     """
 
     results: tuple[BenchResult, ...]
@@ -68,16 +68,15 @@ class BenchReport(Displayed):
 
     @property
     def too_slow(self) -> tuple[SavedComparison, ...]:
-        """Those that became slower than may be."""
+        """Returns the comparisons in which a step became slower than the limit allows."""
         limit = self.slower_limit
         return () if limit is None else tuple(item for item in self.saved if item.is_slower(limit))
 
     @property
     def exit_code(self) -> int:
-        """1 if something became slower than may be; 3 if nothing could be measured, or something failed; else 0.
+        """Returns 1 if a step became slower than allowed, 3 if something failed or nothing was measured, otherwise 0.
 
-        Running out of memory is an answer, unless it is the only one, or there should be a figure to hold against the
-        earlier run.
+        Running out of memory is a valid result, unless it is the only one or a limit needs a number to compare.
         """
         if self.too_slow:
             return 1
@@ -86,8 +85,8 @@ class BenchReport(Displayed):
         failed = any(result.status == "failed" for result in self.results)
         return 3 if failed or not any(result.is_measured for result in self.results) else 0
 
-    def alone(self, result: BenchResult) -> BenchResult | None:
-        """The same in one process, which scaling is held against; None if it was not measured."""
+    def find_single_process_result(self, result: BenchResult) -> BenchResult | None:
+        """Returns the result of the same work in one process; None if it was not measured."""
         for other in self.results:
             is_same = (other.architecture, other.config) == (result.architecture, _in_one_process(result.config))
             if is_same and other.is_measured:
@@ -95,23 +94,25 @@ class BenchReport(Displayed):
         return None
 
     def scaling_efficiency(self, result: BenchResult) -> float | None:
-        """Samples per second of each process as a share of what one process by itself does."""
-        alone = self.alone(result) if result.is_measured and result.config.nproc > 1 else None
-        return None if alone is None else result.throughput / result.config.nproc / alone.throughput
+        """Returns the samples per second and process as a fraction of the samples per second of a single process."""
+        if not result.is_measured or result.config.nproc == 1:
+            return None
+        single = self.find_single_process_result(result)
+        return None if single is None else result.throughput / result.config.nproc / single.throughput
 
     def to_json(self) -> str:
-        """This report as JSON; ``from_json`` reads it back equal.
+        """Returns the report as JSON, which ``from_json`` reads back.
 
-        ``figures`` has for each result, in order, what follows from its blocks; null for those that were not measured.
+        ``figures`` contains the values derived from the blocks of each result, in order; null for results without any.
         """
         return to_json(self, {"figures": [_figures(result) for result in self.results]})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "BenchReport":
-        """The report that ``to_json`` wrote.
+        """Returns the report that ``to_json`` wrote.
 
         Raises:
-            SavedResultError: the text is not one.
+            SavedResultError: the text is not a report.
         """
         report = from_json(cls, text)
         for result in report.results:
@@ -142,13 +143,13 @@ def _in_one_process(config: BenchConfig) -> BenchConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfTestCheck:
-    """One thing that the benchmark must get right.
+    """One check of the benchmark's self-test.
 
     Attributes:
-        name: in words.
-        expected: in words.
-        measured: in words.
-        passed: whether it did.
+        name: the name.
+        expected: the expected result, in words.
+        measured: the measured result, in words.
+        passed: whether the check passed.
     """
 
     name: str
@@ -159,11 +160,11 @@ class SelfTestCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SelfTest(Displayed):
-    """How the benchmark's test of itself came out.
+    """The result of the benchmark's self-test.
 
     Attributes:
-        checks: in order.
-        environment: where.
+        checks: the checks, in order.
+        environment: the environment.
     """
 
     checks: tuple[SelfTestCheck, ...]
@@ -171,9 +172,9 @@ class SelfTest(Displayed):
 
     @property
     def exit_code(self) -> int:
-        """0 if all passed, else 1."""
+        """Returns 0 if all checks passed, otherwise 1."""
         return 0 if all(check.passed for check in self.checks) else 1
 
     def to_json(self) -> str:
-        """This self-test as JSON."""
+        """Returns the self-test as JSON."""
         return to_json(self)

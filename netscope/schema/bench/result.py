@@ -1,16 +1,16 @@
-"""One architecture in one configuration: what was measured, and what follows from it."""
+"""The result of one architecture in one configuration: the measurements and the values derived from them."""
 
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from netscope.schema.bench.blocks import Block, Bound, WarmUp, bound_of, is_enough
+from netscope.schema.bench.blocks import Block, Bound, WarmUp, classify_bound, is_precise
 from netscope.schema.bench.config import BenchConfig
 from netscope.schema.bench.environment import BenchEnvironment, DeviceLimits, Telemetry
 from netscope.schema.display import Displayed
 from netscope.schema.summary import Architecture, Summary
 from netscope.schema.tensors import InputSpec
-from netscope.statistics import Estimate, Trend, mean_estimate, outliers, percentile, trend
+from netscope.statistics import Estimate, Trend, compute_percentile, count_outliers, estimate_mean, estimate_trend
 
 BenchStatus = Literal["ok", "oom", "failed"]
 
@@ -20,11 +20,12 @@ PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerOverhead:
-    """What it cost to time each module.
+    """The cost of timing each module.
 
     Attributes:
-        events: how many were recorded in a step: two for each call of a module.
-        bare_step_s: a step without them.
+        events: number of events in a step: two for each call of a module.
+        bare_step_s: seconds of a step without events.
+        timed_step_s: seconds of a step with events.
         timed_step_s: a step with them.
     """
 
@@ -34,42 +35,42 @@ class LayerOverhead:
 
     @property
     def per_event_s(self) -> float:
-        """What one event costs."""
+        """Returns the cost of one event in seconds."""
         return max(self.timed_step_s - self.bare_step_s, 0.0) / self.events if self.events else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class BenchResult(Displayed):
-    """One architecture in one configuration.
+    """The measurements of one architecture in one configuration.
 
     Attributes:
-        architecture: what it is.
-        inputs: what a step is given, in each process.
-        config: how it was run.
-        environment: where.
-        status: ``"ok"``; ``"oom"`` if memory did not suffice; ``"failed"`` if it would not run.
-        message: why it was not measured; empty if it was.
-        work: what a step does, in words.
-        samples: in a step, over all processes.
-        warm_up: None if it was not measured.
-        sync_s: what waiting for an idle device costs.
-        blocks: all that were measured, in order.
-        interleaved: how many architectures were measured in turns with it, itself included.
-        flops: of a step of one process by our own count; None if that could not be had.
-        is_lower_bound: whether an op without a formula ran, so that ``flops`` leaves it out.
-        bytes_moved: that the ops of a forward pass, or of a step, read and write at least; None if not known.
-        device_limits: of the device; None if they were not measured.
-        peak_memory_bytes: the most that it needed, of each process; empty where the system does not tell.
-        copy_s: copying one step's inputs to the device by itself; None if they are resident.
-        resident_step_s: a step without that copy; None likewise.
-        has_device_sync: whether a step itself waits for the GPU, as a gradient scaler does to look at a value.
-        no_sync_blocks: the same steps without exchanging gradients, measured in turns; of ``ddp`` alone.
-        telemetry: of the GPU; None on a CPU, and without NVML.
-        background_load: cores' worth of work that others did on this machine meanwhile; None where it cannot be told.
-        interrupted: whether it was stopped before it was done.
-        notes: what a reader should know.
-        layers: the summary with the time of each module, if that was asked for.
-        layer_overhead: what timing each module cost.
+        architecture: the architecture.
+        inputs: inputs of a step, in each process.
+        config: the configuration.
+        environment: the environment.
+        status: ``"ok"``; ``"oom"`` if memory ran out; ``"failed"`` if it could not run.
+        message: the reason why it was not measured; empty if it was.
+        work: description of a step.
+        samples: samples in a step, over all processes.
+        warm_up: the warm-up; None if it was not measured.
+        sync_s: seconds of a synchronization with an idle device.
+        blocks: all measured blocks, in order.
+        interleaved: number of architectures that were measured interleaved, including this one.
+        flops: FLOPs of a step of one process by netscope's count; None if unknown.
+        is_lower_bound: whether an op without a formula ran, so ``flops`` does not include it.
+        bytes_moved: minimum bytes that the ops of a forward pass or training step read and write; None if unknown.
+        device_limits: limits of the device; None if they were not measured.
+        peak_memory_bytes: peak memory of each process; empty if the system does not report it.
+        copy_s: seconds of copying one step's inputs to the device; None if they stay on it.
+        no_copy_step_s: seconds of a step without this copy; None if the inputs stay on the device.
+        has_device_sync: whether a step itself waits for the GPU, e.g. a gradient scaler that reads a value.
+        no_sync_blocks: blocks without gradient synchronization, measured interleaved; only for ``ddp``.
+        telemetry: state of the GPU; None on a CPU and without NVML.
+        background_load: cores that other processes kept busy during the measurement; None if unknown.
+        interrupted: whether it was stopped early.
+        notes: notes for the reader.
+        layers: the summary with the time of each module, if requested.
+        layer_overhead: the cost of timing each module.
     """
 
     architecture: Architecture
@@ -90,7 +91,7 @@ class BenchResult(Displayed):
     device_limits: DeviceLimits | None = None
     peak_memory_bytes: tuple[int, ...] = ()
     copy_s: float | None = None
-    resident_step_s: float | None = None
+    no_copy_step_s: float | None = None
     has_device_sync: bool = False
     no_sync_blocks: tuple[Block, ...] = ()
     telemetry: Telemetry | None = None
@@ -102,107 +103,107 @@ class BenchResult(Displayed):
 
     @property
     def is_measured(self) -> bool:
-        """Whether there is a figure."""
+        """Whether the architecture was measured."""
         return self.status == "ok"
 
     def is_on(self, inputs: tuple[InputSpec, ...]) -> bool:
-        """Whether it was measured on inputs of these sizes, as far as they are known."""
+        """Whether it was measured on inputs of these shapes, as far as they are known."""
         return not inputs or [item.shape for item in inputs] == [item.shape for item in self.inputs]
 
     @property
     def step_times(self) -> tuple[float, ...]:
-        """The time of a step in each block, in seconds."""
+        """Returns the step time of each block in seconds."""
         return tuple(block.step_s for block in self.blocks)
 
     @property
     def step_s(self) -> Estimate:
-        """The mean time of a step, with its 95 % interval."""
-        return mean_estimate(self.step_times)
+        """Returns the mean step time with its 95% interval."""
+        return estimate_mean(self.step_times)
 
     @property
     def throughput(self) -> float:
-        """Samples per second: all samples over all of the time."""
+        """Returns the samples per second: all samples over the total time."""
         return self.samples / self.step_s.mean
 
     @property
     def median_throughput(self) -> float:
-        """Samples per second in the median block."""
+        """Returns the samples per second of the median block."""
         return self.samples / median(self.step_times)
 
     @property
     def has_converged(self) -> bool:
-        """Whether the interval is as narrow as was asked for."""
-        return is_enough(self.step_s, self.config.precision)
+        """Whether the interval has the requested precision."""
+        return is_precise(self.step_s, self.config.precision)
 
     @property
     def outliers(self) -> int:
-        """Blocks far from the median; they are in every figure."""
-        return outliers(self.step_times)
+        """Returns the number of blocks far from the median; all values include them."""
+        return count_outliers(self.step_times)
 
     @property
     def trend(self) -> Trend:
-        """How the time of a step changed from the first block to the last."""
-        return trend([block.start_s for block in self.blocks], self.step_times)
+        """Returns the change of the step time from the first block to the last."""
+        return estimate_trend([block.start_s for block in self.blocks], self.step_times)
 
     @property
     def is_drifting(self) -> bool:
-        """Whether it changed by more than 1 %, by more than the interval, and by no chance."""
-        found = self.trend
-        least = max(DRIFT_BEYOND, self.step_s.relative)
-        return abs(found.change) > least and not found.low <= 0 <= found.high
+        """Whether the step time changed by more than 1%, by more than the interval, and significantly."""
+        change = self.trend
+        limit = max(DRIFT_BEYOND, self.step_s.relative)
+        return abs(change.change) > limit and not change.low <= 0 <= change.high
 
     @property
     def bound(self) -> Bound | None:
-        """What keeps it from being faster.
+        """Returns the bottleneck.
 
-        None where each step waits for the GPU itself: then the host takes as long as the device, whichever is slower.
+        None if each step synchronizes with the GPU: the host then takes as long as the device, whichever is slower.
         """
-        if self.copy_s is not None and self.resident_step_s is not None and self.copy_s > self.resident_step_s:
+        if self.copy_s is not None and self.no_copy_step_s is not None and self.copy_s > self.no_copy_step_s:
             return "input"
         if self.has_device_sync:
             return None
-        return bound_of(self.blocks, is_cuda=self.config.is_cuda)
+        return classify_bound(self.blocks, is_cuda=self.config.is_cuda)
 
     @property
     def achieved_flops(self) -> float | None:
-        """FLOP/s over all processes: our count over the measured time."""
+        """Returns the FLOP/s of all processes: netscope's count over the measured time."""
         return None if self.flops is None else self.config.nproc * self.flops / self.step_s.mean
 
     @property
     def peak_utilization(self) -> float | None:
-        """Of the datasheet's dense peak of all devices; None for a device without one here."""
+        """Returns the FLOP/s as a fraction of the dense peak of all devices; None for a device without a datasheet."""
         peak = self.device_limits.datasheet_flops if self.device_limits else None
         return None if peak is None or self.achieved_flops is None else self.achieved_flops / (peak * self.config.nproc)
 
     @property
     def matmul_utilization(self) -> float | None:
-        """Of what a large matrix product achieves on the same devices."""
+        """Returns the FLOP/s as a fraction of the rate of a large matmul on the same devices."""
         if self.device_limits is None or self.achieved_flops is None:
             return None
         return self.achieved_flops / (self.device_limits.matmul_flops * self.config.nproc)
 
     @property
     def arithmetic_intensity(self) -> float | None:
-        """FLOPs per byte moved."""
+        """Returns the FLOPs per byte moved."""
         return None if self.flops is None or not self.bytes_moved else self.flops / self.bytes_moved
 
     @property
     def roofline(self) -> Literal["compute", "memory"] | None:
-        """The side of the ridge that it is on."""
+        """Returns whether arithmetic or memory is the bound by the roofline model."""
         if self.arithmetic_intensity is None or self.device_limits is None:
             return None
         return "compute" if self.arithmetic_intensity >= self.device_limits.ridge else "memory"
 
     @property
     def latency_percentiles(self) -> dict[float, float]:
-        """Share of the steps → time in seconds that they did not exceed; those that ten steps or more lie beyond."""
+        """Returns the latency in seconds by percentile, for the percentiles that at least ten steps exceed."""
         latencies = sorted(latency for block in self.blocks for latency in block.latencies_s)
-        found = {share: percentile(latencies, share) for share in PERCENTILES}
-        return {share: value for share, value in found.items() if value is not None}
+        percentiles = {share: compute_percentile(latencies, share) for share in PERCENTILES}
+        return {share: value for share, value in percentiles.items() if value is not None}
 
     @property
     def exposed_communication_s(self) -> float | None:
-        """What exchanging gradients adds to a step; None where it was not measured."""
+        """Returns the seconds that gradient synchronization adds to a step; None if it was not measured."""
         if not self.no_sync_blocks:
             return None
-        return self.step_s.mean - mean_estimate([block.step_s for block in self.no_sync_blocks]).mean
+        return self.step_s.mean - estimate_mean([block.step_s for block in self.no_sync_blocks]).mean

@@ -1,4 +1,4 @@
-"""What stands below a table of measurements: how each figure came about, and what it says in words."""
+"""The footer below a table of measurements: comparisons, how each result was measured, and device limits."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from netscope.schema.bench import PERCENTILES, Precision
 _WHOLE = 1.0
 
 
-def batch_of(result: BenchResult) -> int | None:
-    """Of each process."""
+def get_batch_size(result: BenchResult) -> int | None:
+    """Returns the batch size per process; None if unknown."""
     return result.config.batch_size or (result.samples // result.config.nproc if result.samples else None)
 
 
-def notes(result: BenchResult) -> Iterator[str]:
-    """What a reader has to know of a result, in a word or two each."""
+def list_flags(result: BenchResult) -> Iterator[str]:
+    """Yields the warnings about a result, in a word or two each."""
     if not result.is_measured:
         yield result.status
         return
@@ -27,62 +27,62 @@ def notes(result: BenchResult) -> Iterator[str]:
         yield "interrupted"
 
 
-def bench_line(result: BenchResult, report: BenchReport) -> str:
-    """A result in one line, for a display of what has been measured so far."""
+def format_bench_line(result: BenchResult, report: BenchReport) -> str:
+    """Returns a result as one line for the live display."""
     if not result.is_measured:
-        return f"{label_of(result, report)}  {result.status}"
+        return f"{format_label(result, report)}  {result.status}"
     figures = f"{numbers.rate(result.throughput)} samples/s ± {numbers.margin(result.step_s.relative)}"
-    return "  ".join((label_of(result, report), figures, *notes(result)))
+    return "  ".join((format_label(result, report), figures, *list_flags(result)))
 
 
-def facts(report: BenchReport) -> Iterator[tuple[str, str]]:
-    """Label and text of each: verdicts first, then what belongs to each result, then to the device."""
+def format_footer(report: BenchReport) -> Iterator[tuple[str, str]]:
+    """Yields label and text of each line: comparisons first, then the results, then the device."""
     for comparison in report.comparisons:
-        yield "Compared", verdict(comparison, report)
+        yield "Compared", format_comparison(comparison, report)
     for saved in report.saved:
-        yield "Since then", saved_verdict(saved, report)
+        yield "Compared with earlier run", format_saved_comparison(saved, report)
     results = report.results
     for result in results:
-        yield from _facts_of(result, label_of(result, report))
-    yield from _ceilings(report)
+        yield from _format_result(result, format_label(result, report))
+    yield from _format_device_limits(report)
     if any(result.is_measured and result.config.is_cuda and result.telemetry is None for result in results):
-        yield "Note", "clocks, power and temperature were not sampled: pip install 'netscope[gpu]' adds what asks NVML"
+        yield "Note", "clocks, power and temperature were not sampled; they require NVML: pip install 'netscope[gpu]'"
     for note in report.notes:
         yield "Note", note
 
 
-def label_of(result: BenchResult, report: BenchReport) -> str:
-    """Its name, with what tells it from others of the same name."""
+def format_label(result: BenchResult, report: BenchReport) -> str:
+    """Returns the name of a result, with the options that distinguish it from others of the same name."""
     alike = [other for other in report.results if other.architecture == result.architecture]
     parts = [result.architecture.title]
-    for told, of in (
-        (f"batch {batch_of(result)}", batch_of),
+    for text, getter in (
+        (f"batch {get_batch_size(result)}", get_batch_size),
         (result.config.dtype, lambda other: other.config.dtype),
         (result.config.mode, lambda other: other.config.mode),
-        (processes_text(result), lambda other: other.config.nproc),
+        (format_processes(result), lambda other: other.config.nproc),
     ):
-        if len({of(other) for other in alike}) > 1:
-            parts.append(told)
+        if len({getter(other) for other in alike}) > 1:
+            parts.append(text)
     return " ".join(parts)
 
 
-def processes_text(result: BenchResult) -> str:
-    """``4 processes``."""
+def format_processes(result: BenchResult) -> str:
+    """Returns the number of processes in words, e.g. ``4 processes``."""
     return f"{result.config.nproc} process{'' if result.config.nproc == 1 else 'es'}"
 
 
-def _facts_of(result: BenchResult, label: str) -> Iterator[tuple[str, str]]:
+def _format_result(result: BenchResult, label: str) -> Iterator[tuple[str, str]]:
     if not result.is_measured:
         yield label, f"{result.status}: {result.message}"
         return
-    yield label, "; ".join(_how_measured(result))
+    yield label, "; ".join(_format_measurement(result))
     share = max(filter(None, (result.peak_utilization, result.matmul_utilization)), default=0.0)
     if share > _WHOLE:
         yield (
             label,
             (
-                f"{numbers.fraction(share)} of what the device does cannot be: this is a mistake in netscope, in the "
-                f"count, the peak or the time; please report it"
+                f"{numbers.fraction(share)} of what the device can do is impossible: a bug in netscope's FLOP count, "
+                f"peak or timing; please report it"
             ),
         )
     if result.latency_percentiles:
@@ -94,13 +94,13 @@ def _facts_of(result: BenchResult, label: str) -> Iterator[tuple[str, str]]:
             ),
         )
     if result.config.sync_every_step and len(result.latency_percentiles) < len(PERCENTILES):
-        yield label, "a percentile is shown where ten steps or more lie beyond it"
-    if result.copy_s is not None and result.resident_step_s is not None:
+        yield label, "a percentile is shown if at least ten steps exceed it"
+    if result.copy_s is not None and result.no_copy_step_s is not None:
         yield (
             label,
             (
                 f"copying the inputs takes {numbers.seconds(result.copy_s)}, a step without it "
-                f"{numbers.seconds(result.resident_step_s)}"
+                f"{numbers.seconds(result.no_copy_step_s)}"
             ),
         )
     if result.exposed_communication_s is not None:
@@ -108,47 +108,47 @@ def _facts_of(result: BenchResult, label: str) -> Iterator[tuple[str, str]]:
         yield (
             label,
             (
-                f"exchanging gradients adds {numbers.seconds(max(result.exposed_communication_s, 0.0))} to a step, "
-                f"{numbers.fraction(max(share, 0.0))} of it; memory by rank "
+                f"gradient synchronization adds {numbers.seconds(max(result.exposed_communication_s, 0.0))} to a step "
+                f"({numbers.fraction(max(share, 0.0))} of it); memory by rank "
                 f"{', '.join(map(numbers.size, result.peak_memory_bytes))}"
             ),
         )
     if result.has_device_sync:
-        yield label, "a step waits for the GPU itself, so whether host or GPU bounds it cannot be told"
+        yield label, "the step synchronizes with the GPU, so host-bound and GPU-bound cannot be distinguished"
     if result.telemetry is not None:
-        yield label, _telemetry(result)
+        yield label, _format_telemetry(result)
     for note in result.notes:
         yield label, note
 
 
-def _how_measured(result: BenchResult) -> Iterator[str]:
+def _format_measurement(result: BenchResult) -> Iterator[str]:
     estimate, warm_up = result.step_s, result.warm_up
     if not result.has_converged:
         yield f"± {numbers.margin(estimate.relative)}, not converged to ± {numbers.fraction(result.config.precision)}"
-    joined = f", joined in {estimate.batch_size}s" if estimate.batch_size > 1 else ""
+    averaged = f", averaged in groups of {estimate.batch_size}" if estimate.batch_size > 1 else ""
     steps = result.blocks[0].steps
-    yield f"{len(result.blocks)} blocks of {steps} step{'' if steps == 1 else 's'}{joined}"
+    yield f"{len(result.blocks)} blocks of {steps} step{'' if steps == 1 else 's'}{averaged}"
     if result.outliers:
-        yield f"{result.outliers} outlier{'' if result.outliers == 1 else 's'}, none left out"
+        yield f"{result.outliers} outlier{'' if result.outliers == 1 else 's'}, all kept"
     if result.is_drifting:
-        yield f"drifting: a step's time changed by {100 * result.trend.change:+.1f}% over the run".replace("-", "−")
+        yield f"drifting: the step time changed by {100 * result.trend.change:+.1f}% over the run".replace("-", "−")
     if warm_up is not None:
-        compiled = f", {numbers.seconds(warm_up.compile_s)} of it compiling" if warm_up.compile_s is not None else ""
+        compiled = f" ({numbers.seconds(warm_up.compile_s)} compiling)" if warm_up.compile_s is not None else ""
         yield f"first step {numbers.seconds(warm_up.first_step_s)}{compiled}"
-        if not warm_up.settled:
-            yield f"had not settled after {numbers.seconds(warm_up.seconds)} of warm-up"
+        if not warm_up.is_stable:
+            yield f"not stable after {numbers.seconds(warm_up.seconds)} of warm-up"
     if result.arithmetic_intensity is not None and result.roofline is not None:
         yield f"{result.arithmetic_intensity:,.1f} FLOPs per byte, on the {result.roofline} side of the roofline"
     if result.is_lower_bound:
-        yield "its FLOPs are a lower bound"
+        yield "FLOPs are a lower bound"
     if result.background_load is not None and result.background_load > _NOTICEABLE_LOAD:
-        yield f"other processes kept {result.background_load:.1f} cores busy meanwhile"
+        yield f"background load: {result.background_load:.1f} cores"
 
 
 _NOTICEABLE_LOAD = 0.1
 
 
-def _telemetry(result: BenchResult) -> str:
+def _format_telemetry(result: BenchResult) -> str:
     found = result.telemetry
     if found is None:
         return ""
@@ -158,15 +158,15 @@ def _telemetry(result: BenchResult) -> str:
     if found.power_w is not None:
         parts.append(f"{found.power_w.median:.0f} W")
     if found.temperature_c is not None:
-        parts.append(f"{found.temperature_c.high:.0f} °C at most")
-    parts.append(f"held back by {', '.join(found.throttle_reasons)}" if found.throttle_reasons else "not held back")
+        parts.append(f"up to {found.temperature_c.high:.0f} °C")
+    parts.append(f"throttled: {', '.join(found.throttle_reasons)}" if found.throttle_reasons else "not throttled")
     if found.other_processes:
         parts.append(f"{found.other_processes} other process{'es' if found.other_processes > 1 else ''} on the GPU")
     return ", ".join(parts)
 
 
-def _ceilings(report: BenchReport) -> Iterator[tuple[str, str]]:
-    """What the device can do, once for each number format; of several measurements the best."""
+def _format_device_limits(report: BenchReport) -> Iterator[tuple[str, str]]:
+    """Yields the limits of the device once per number format, from the best measurement."""
     best: dict[Precision, DeviceLimits] = {}
     for result in report.results:
         found, dtype = result.device_limits, result.config.dtype
@@ -174,26 +174,26 @@ def _ceilings(report: BenchReport) -> Iterator[tuple[str, str]]:
             best[dtype] = found
     for dtype, found in best.items():
         matmul, copy = (numbers.scaled(round(value)) for value in (found.matmul_flops, found.copy_bytes))
-        sheet = "no datasheet of this device is known, so no share of its peak is told"
+        sheet = "no datasheet for this device, so no % of peak"
         if found.datasheet is not None:
             peak = "none" if found.datasheet_flops is None else f"{numbers.scaled(round(found.datasheet_flops))}FLOP/s"
-            sheet = f"peak by the {found.datasheet}, dense: {peak}"
-        yield "Device limits", f"{dtype}: a matrix product reaches {matmul}FLOP/s, a copy moves {copy}B/s; {sheet}"
+            sheet = f"peak per {found.datasheet} (dense): {peak}"
+        yield "Device limits", f"{dtype}: matmul {matmul}FLOP/s, copy {copy}B/s (measured); {sheet}"
 
 
-def verdict(comparison: Comparison, report: BenchReport) -> str:
-    """``alexnet-tv is 1.42 ± 0.01 times faster than alexnet-paper``."""
+def format_comparison(comparison: Comparison, report: BenchReport) -> str:
+    """Returns a comparison in words, e.g. ``alexnet-tv is 1.42 ± 0.01 times faster than alexnet-paper``."""
     pair = [report.results[position] for position in (comparison.first, comparison.second)]
     first, second = (result.architecture.title for result in pair)
-    where = label_of(pair[0], report).removeprefix(first)
+    where = format_label(pair[0], report).removeprefix(first)
     at = f" at{where}" if where else ""
     found = comparison.difference
-    level = f" (at {100 * found.level:.4g}%, one of several comparisons)" if found.level != _USUAL_LEVEL else ""
+    level = f" (at {100 * found.level:.4g}%, one of several comparisons)" if found.level != _DEFAULT_LEVEL else ""
     if found.verdict == "equivalent":
         return f"{first} and {second} are equivalent within 1%{at}{level}"
     if found.verdict == "inconclusive":
-        took = f"{second} takes {found.low:.3g} to {found.high:.3g} times as long"
-        return f"{first} and {second}: inconclusive, {took}{at}{level}"
+        times = f"between {found.low:.3g}× and {found.high:.3g}× the time of {first}"
+        return f"inconclusive: {second} takes {times}{at}{level}"
     ratio, low, high = found.ratio, found.low, found.high
     if found.verdict == "slower":
         first, second, ratio, low, high = second, first, 1 / ratio, 1 / high, 1 / low
@@ -202,20 +202,20 @@ def verdict(comparison: Comparison, report: BenchReport) -> str:
     return f"{first} is {ratio:.{digits}f} ± {half_width:.{digits}f} times faster than {second}{at}{level}"
 
 
-_USUAL_LEVEL = 0.95
+_DEFAULT_LEVEL = 0.95
 _HALF = 0.5
 
 
-def saved_verdict(saved: SavedComparison, report: BenchReport) -> str:
-    """How a result stands to the earlier one, in words."""
+def format_saved_comparison(saved: SavedComparison, report: BenchReport) -> str:
+    """Returns a comparison with an earlier run in words."""
     result = report.results[saved.result]
     found = saved.difference
-    label = label_of(result, report)
-    was = f"{numbers.rate(saved.throughput_before)} → {numbers.rate(result.throughput)} samples/s"
+    label = format_label(result, report)
+    rates = f"{numbers.rate(saved.throughput_before)} → {numbers.rate(result.throughput)} samples/s"
     change = 100 * (found.ratio - 1)
     signed = f"{change:+.1f} ± {100 * found.half_width:.1f}%".replace("-", "−")
     if saved in report.too_slow:
         longer, limit = numbers.fraction(1 / found.ratio - 1), numbers.fraction(report.slower_limit or 0.0)
-        return f"{label}: {was}, {signed}: a step takes {longer} longer, more than {limit}"
+        return f"{label}: {rates}, {signed}: a step takes {longer} longer, the limit is {limit}"
     word = "the same within 1%" if found.verdict == "equivalent" else found.verdict
-    return f"{label}: {was}, {signed}: {word}"
+    return f"{label}: {rates}, {signed}: {word}"

@@ -4,7 +4,7 @@ from math import atan, pi, tan
 
 import pytest
 
-from netscope.statistics.student import t_cdf, t_quantile
+from netscope.statistics.student_t import t_cdf, t_quantile
 
 TABLE = {
     (0.975, 1): 12.706,
@@ -32,6 +32,6 @@ def test_one_degree_of_freedom_is_cauchys_distribution(value):
     assert t_quantile(0.9, 1) == pytest.approx(tan(0.4 * pi))
 
 
-@pytest.mark.parametrize("freedom", [1, 2, 3, 8, 500])
-def test_the_quantile_inverts_the_distribution(freedom):
-    assert t_cdf(t_quantile(0.97, freedom), freedom) == pytest.approx(0.97)
+@pytest.mark.parametrize("degrees_of_freedom", [1, 2, 3, 8, 500])
+def test_the_quantile_inverts_the_distribution(degrees_of_freedom):
+    assert t_cdf(t_quantile(0.97, degrees_of_freedom), degrees_of_freedom) == pytest.approx(0.97)
