@@ -1,11 +1,12 @@
 """``CacheContents`` → ``Document``."""
 
 from netscope.render import numbers
-from netscope.render.document import Column, Document, NameCell, Row
+from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, document_of
 from netscope.schema import CacheContents
 
 
-def cache_document(contents: CacheContents) -> Document:
+@document_of.register
+def cache_document(contents: CacheContents, _request: DocumentRequest) -> Document:
     """One row per answer."""
     count = len(contents.answers)
     answers = f"{count or 'no'} answer{'' if count == 1 else 's'}"

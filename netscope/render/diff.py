@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from netscope.errors import UsageError
 from netscope.render import numbers
 from netscope.render.diff_sentences import attributes_text, layer_text, sentence, total_text
 from netscope.render.diff_tree import DiffNode, cut, folded, only_changed, own_figures, trees_of, walked
-from netscope.render.document import Column, Document, NameCell, Row, Style
+from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, Style, document_of
 from netscope.schema import LayerChange, ModelDiff
 
 DIFF_SORTS = ("order", "delta", "params", "flops")
@@ -29,6 +29,7 @@ class DiffView:
         expand: whether what is equal, repeated or whole is left open.
     """
 
+    shows: ClassVar[type] = ModelDiff
     only_changed: bool = False
     sort: str = "order"
     depth: int | None = None
@@ -81,6 +82,11 @@ def diff_document(diff: ModelDiff, view: DiffView, *, exact: bool = False, foldi
         facts=tuple(_facts(diff)),
         folded=everything,
     )
+
+
+@document_of.register
+def _(diff: ModelDiff, request: DocumentRequest) -> Document:
+    return diff_document(diff, request.view or DiffView(), exact=request.exact, folding=request.folding)
 
 
 _COLUMNS = (

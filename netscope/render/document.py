@@ -2,7 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import singledispatch
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, ClassVar, Literal, Protocol
+
+from netscope.errors import UsageError
 
 Kind = Literal[
     "name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar",
@@ -132,3 +137,53 @@ class Canvas:
 
     width: int | None = None
     color: bool = False
+
+
+class ResultView(Protocol):
+    """The part of a result that is shown, and in which order.
+
+    Attributes:
+        shows: the result type that the view is for.
+    """
+
+    shows: ClassVar[type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRequest:
+    """How a document is to be made from a result.
+
+    Attributes:
+        view: the view, which fits the result; None for the usual one.
+        exact: whether programs read the format: every row is in it, with exact numbers.
+        folding: whether the format can fold parts.
+    """
+
+    view: Any = None
+    exact: bool = False
+    folding: bool = False
+
+
+@singledispatch
+def document_of(result: object, request: DocumentRequest) -> Document:
+    """Returns the document of a result.
+
+    Each result type registers its function (``@document_of.register``) in the module of ``netscope.render`` that has
+    the name of its own module in ``netscope.schema``, so only this one is imported.
+
+    Raises:
+        UsageError: no document can be made of such a result, or the view is not possible.
+    """
+    feature, base = feature_of(result), document_of.dispatch(object)
+    if feature and find_spec(f"netscope.render.{feature}"):
+        import_module(f"netscope.render.{feature}")
+    make = document_of.dispatch(type(result))
+    if make is base:
+        raise UsageError(f"netscope cannot show a {type(result).__name__}")
+    return make(result, request)
+
+
+def feature_of(result: object) -> str:
+    """Returns the feature that a result belongs to, such as ``"diff"``; empty if it is not netscope's."""
+    parts = type(result).__module__.split(".")
+    return parts[2] if parts[:2] == ["netscope", "schema"] else ""
