@@ -14,6 +14,9 @@ from netscope.schema import LayerChange, ModelDiff
 DIFF_SORTS = ("order", "delta", "params", "flops")
 
 MARKS = {"same": "=", "changed": "~", "added": "+", "removed": "-", "moved": ">"}
+SIGNS = MARKS | {"removed": "−"}
+"""The marks for pages and pictures, which need not be ASCII."""
+
 _STYLES: dict[str, Style] = {"changed": "changed", "added": "added", "removed": "removed", "moved": "changed"}
 
 

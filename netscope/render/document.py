@@ -68,6 +68,11 @@ class TypeCell:
     name: str
     details: tuple[str, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """The type with all its hyperparameters."""
+        return " ".join((self.name, ", ".join(self.details))).strip()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtLeast:
@@ -93,6 +98,11 @@ class Column:
     kind: Kind
     rank: int = 0
     wraps: bool = False
+
+    @property
+    def heading(self) -> str:
+        """The title, for formats that cannot leave the one of a share empty."""
+        return self.title or ("%" if self.kind in ("share", "change") else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,7 @@ def _table(document: Document) -> list[str]:
     if not columns:
         return []
     return [
-        _line(column.title or ("%" if column.kind in ("share", "change") else "") for column in columns),
+        _line(column.heading for column in columns),
         _line("---:" if column.kind in RIGHT else "---" for column in columns),
         *(
             _line(_cell(column, row.cells[position]) for column, position in zip(columns, positions, strict=True))
@@ -61,7 +61,7 @@ def _cell(column: Column, value: object) -> str:
         name = _code(value.path or value.label)
         return f"{name} {_escaped(value.mark)}" if value.mark else name
     if isinstance(value, TypeCell):
-        return _escaped(" ".join((value.name, ", ".join(value.details))).strip())
+        return _escaped(value.text)
     return _escaped(cell_text(column, value))
 
 

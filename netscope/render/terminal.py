@@ -11,22 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from netscope.render import numbers
+from netscope.render.colors import TERMINAL_BAR, TERMINAL_STYLES
 from netscope.render.document import RIGHT, AtLeast, Canvas, Column, Document, NameCell, Row, TypeCell, printable
 
+DIM = TERMINAL_STYLES["faint"]
 GAP = 2
 BAR_WIDTH = 8
 UNLIMITED = 100_000
 SHORTEST_TYPE = 8
 SHORTEST_TEXT = 20
 
-_STYLES = {
-    "plain": "",
-    "strong": "bold",
-    "faint": "dim",
-    "added": "green",
-    "removed": "red",
-    "changed": "yellow",
-}
 _RANKS = {"bar": 9, "share": 8}
 """Bars and shares go before everything else."""
 
@@ -41,9 +35,9 @@ def render_terminal(document: Document, canvas: Canvas) -> str:
     console = _console(output, canvas, canvas.width or UNLIMITED)
     layout = _fit(document, canvas.width)
     title, *others = document.heading or ("",)
-    console.print(Text(printable(title), style="bold"))
+    console.print(Text(printable(title), style=TERMINAL_STYLES["strong"]))
     for line in others:
-        console.print(Text(printable(line), style="dim"))
+        console.print(Text(printable(line), style=DIM))
     console.print()
     # A table that cannot be made to fit is wider than the canvas rather than wrong. The last column has a gap as well:
     # without one, versions of rich do not agree on its width.
@@ -131,7 +125,7 @@ def _table(document: Document, layout: _TableLayout) -> Table:
         column = document.columns[position]
         wraps = position in layout.text_widths
         table.add_column(
-            Text(column.title, style="dim"),  # of its own, so that the gap behind it is plain and can be cut off
+            Text(column.title, style=DIM),  # of its own, so that the gap behind it is plain and can be cut off
             justify="right" if column.kind in RIGHT else "left",
             width=layout.text_widths.get(position),
             no_wrap=not wraps,
@@ -146,12 +140,12 @@ def _cell(column: Column, row: Row, position: int, layout: _TableLayout) -> Text
     text = _text(column, row.cells[position], layout.type_width)
     if column.kind == "name":
         guides = len(row.cells[position].guides)
-        text.stylize("dim", 0, guides)
-        text.stylize(_STYLES[row.style], guides)
+        text.stylize(DIM, 0, guides)
+        text.stylize(TERMINAL_STYLES[row.style], guides)
     elif column.kind == "bar":
-        text.stylize("cyan")
+        text.stylize(TERMINAL_BAR)
     else:
-        text.stylize("dim" if column.kind == "share" or text.plain == numbers.NOTHING else _STYLES[row.style])
+        text.stylize(DIM if column.kind == "share" or text.plain == numbers.NOTHING else TERMINAL_STYLES[row.style])
     return text
 
 
@@ -220,5 +214,5 @@ def _print_facts(console: Console, document: Document) -> None:
     grid.add_column(width=label_width, no_wrap=True)
     grid.add_column(overflow="fold")
     for label, text in document.facts:
-        grid.add_row(Text(printable(label), style="dim"), Text(printable(text)))
+        grid.add_row(Text(printable(label), style=DIM), Text(printable(text)))
     console.print(grid)

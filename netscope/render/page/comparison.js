@@ -1,6 +1,4 @@
-/** The page of a comparison: the scatter, and the table that sorts. */
-const data = JSON.parse(document.getElementById("data").textContent);
-
+/** The page of a comparison: a scatter plot and a sortable table. */
 function scatterSection() {
   const known = data.points.filter((point) => !point.failed);
   const accurate = known.filter((point) => point.top1 !== null);
@@ -8,21 +6,21 @@ function scatterSection() {
   const value = accurate.length ? { key: "top1", title: "Top-1 on ImageNet-1K", kind: "percent" } : { key: "params", title: "Params", kind: "flops" };
   const costs = COSTS.filter(({ key }) => key !== value.key && known.some((point) => Number(point[key]) > 0));
   if (!costs.length) return;
-  const { host } = section("costs", accurate.length ? "What accuracy costs" : "What they cost", accurate.length
-    ? "Further up is more accurate, further left costs less. The line goes through those that none of the others beats in both."
-    : "No published accuracy is known of any of them.");
+  const { host } = section("costs", accurate.length ? "Accuracy and cost" : "Cost", accurate.length
+    ? "Higher is more accurate, further left is cheaper. The line connects the architectures that no other beats in both."
+    : "None of them has a published accuracy.");
   const panel = el("div", { class: "panel" });
   const show = (key) => panel.replaceChildren(scatterPicture(known, costs.find((cost) => cost.key === key), value));
   host.append(el("div", { class: "tools" }, segments("Cost", costs.map(({ key, title }) => [key, title]), costs[0].key, show)), panel);
   show(costs[0].key);
   const others = known.filter((point) => point.top1 === null).map((point) => point.name);
   if (accurate.length && others.length) {
-    host.append(el("p", { class: "told-line" }, el("b", { text: "Not in the picture, since no published accuracy is known: " }), others.join(", ")));
+    host.append(el("p", { class: "caption" }, el("b", { text: "Not shown, without a published accuracy: " }), others.join(", ")));
   }
 }
 
 function tableSection() {
-  const { host } = section("table", "Table", "A click on a column's name sorts by it, another turns the order round, a third brings back the first one.");
+  const { host } = section("table", "Table", "Click a column heading to sort, again to reverse, and a third time to restore the original order.");
   const status = el("span", { class: "status", role: "status" });
   const input = el("input", { type: "search", placeholder: "Search", "aria-label": "Search the table" });
   let sorted = null;
@@ -37,7 +35,7 @@ function tableSection() {
       const { place, down } = sorted;
       const key = (row) => (isText(place) ? row.keys[place] : row.keys[place] === null ? null : Number(row.keys[place]));
       const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b);
-      // What has nothing to be sorted by comes last in either order.
+      // Rows without a value come last in both orders.
       const [valued, others] = [rows.filter((row) => key(row) !== null), rows.filter((row) => key(row) === null)];
       rows = [...valued.sort((a, b) => (down ? -1 : 1) * compare(key(a), key(b))), ...others];
     }

@@ -5,11 +5,11 @@ from typing import Any
 
 from netscope.render import numbers
 from netscope.render.channels import have_channels_first
-from netscope.render.diff import MARKS, change_text, kind_mark, output_text
+from netscope.render.diff import SIGNS, change_text, kind_mark, output_text
 from netscope.render.diff_tree import DiffNode, own_figures, trees_of
 from netscope.render.document import Column, printable
+from netscope.render.families import Family, family_of_op, family_of_row
 from netscope.render.hyperparameters import notable_hyperparameters
-from netscope.render.page.families import FAMILIES, family_of_op, family_of_row
 from netscope.render.summary import COLUMNS, appearance
 from netscope.render.terminal import cell_text
 from netscope.render.tree import TreeNode, fold, tree_of
@@ -18,7 +18,7 @@ from netscope.schema import ArchitectureReport, BenchResult, DiffReport, LayerRo
 LARGEST_EXACT = 2**53 - 1
 """The largest integer up to which a browser's numbers are exact; larger ones travel as text."""
 
-KINDS = tuple(MARKS)
+KINDS = tuple(SIGNS)
 """Of a change; the payload has their positions."""
 
 
@@ -45,7 +45,16 @@ def report_payload(report: ArchitectureReport | DiffReport) -> dict[str, Any]:
         diff = _diff(report, texts)
     else:
         sides, diff = [_side(report, texts)], None
-    return {"texts": texts.listed(), "families": list(FAMILIES), "kinds": list(KINDS), "sides": sides, "diff": diff}
+    return {
+        "texts": texts.listed(),
+        "families": [family.label for family in Family],
+        "other": Family.OTHER,
+        "container": Family.CONTAINER,
+        "signs": SIGNS,
+        "kinds": list(KINDS),
+        "sides": sides,
+        "diff": diff,
+    }
 
 
 def _side(report: ArchitectureReport, texts: Texts) -> dict[str, Any]:
@@ -208,9 +217,9 @@ def _diff(report: DiffReport, texts: Texts) -> dict[str, Any]:
         "depth": [depth for depth, _ in nodes],
         "label": [texts.position(node.label) for _, node in nodes],
         "kind": [KINDS.index(change.kind) for change in changes],
-        "mark": [texts.position(kind_mark(node)) for _, node in nodes],
+        "mark": [texts.position(SIGNS[node.change.kind] if kind_mark(node) else "") for _, node in nodes],
         "was": [texts.position("" if node.change.kind == "moved" else node.was) for _, node in nodes],
-        "told": [texts.position(change_text(node)) for _, node in nodes],
+        "change": [texts.position(change_text(node)) for _, node in nodes],
         "output": [texts.position(output_text(change)) for change in changes],
         "before": [before.get(change.before.path, -1) if change.before else -1 for change in changes],
         "after": [after.get(change.after.path, -1) if change.after else -1 for change in changes],

@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING
 
 from netscope.render import numbers
 from netscope.render.channels import have_channels_first
+from netscope.render.families import Family, families_of
 from netscope.render.pictures.drawing import (
-    CHANGE_COLORS,
+    EDGE,
     INK,
-    LINE,
-    OTHER,
-    SIGNS,
     SOFT,
     WIDTH,
     Panel,
+    change_color,
+    change_sign,
     color_of,
-    families_of,
     mixed,
     shortened,
     text_width,
 )
-from netscope.schema import ArchitectureReport, ChainStage, DiffReport, ModelDiff, Shape
+from netscope.schema import ArchitectureReport, ChainStage, ChangeKind, DiffReport, ModelDiff, Shape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -221,7 +220,7 @@ Colors = Callable[[ChainStage], tuple[str, str]]
 
 
 def _panel(
-    title: str, chain: Sequence[_SolidStage], scale: _Scale, told: str, colors: Colors, families: Sequence[int] = ()
+    title: str, chain: Sequence[_SolidStage], scale: _Scale, told: str, colors: Colors, families: Sequence[Family] = ()
 ) -> Panel:
     placed = _placed(chain, scale)
     heights = _line_heights(placed, scale)
@@ -290,7 +289,7 @@ def _draw_arrow(axes: "Axes", item: _Drawn, following: _Drawn, scale: _Scale, mi
         "",
         xy=(end - 0.02, middle),
         xytext=(start + 0.02 - (right / 2 if up else 0), middle),
-        arrowprops={"arrowstyle": "->", "color": LINE, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},
+        arrowprops={"arrowstyle": "->", "color": EDGE, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},
         zorder=0,
     )
 
@@ -301,8 +300,8 @@ def chain_panel(report: ArchitectureReport) -> Iterator[Panel]:
         return
     families = families_of(report.summary)
 
-    def family(stage: ChainStage) -> int:
-        return min(families.get(path, OTHER) for path in stage.paths)
+    def family(stage: ChainStage) -> Family:
+        return min(families.get(path, Family.OTHER) for path in stage.paths)
 
     chain = _read(report)
     scale = _scale([chain])
@@ -329,9 +328,9 @@ def diff_chain_panels(report: DiffReport) -> Iterator[Panel]:
             yield _panel(title, chain, scale, told, partial(_changed, kinds))
 
 
-def _kinds(diff: ModelDiff, *, is_before: bool) -> dict[str, set[str]]:
+def _kinds(diff: ModelDiff, *, is_before: bool) -> dict[str, set[ChangeKind]]:
     """Path → the kinds of change in the module and below it, on one side."""
-    found: dict[str, set[str]] = {}
+    found: dict[str, set[ChangeKind]] = {}
     for change in diff.changes:
         row = change.before if is_before else change.after
         if row is None:
@@ -345,7 +344,7 @@ def _kinds(diff: ModelDiff, *, is_before: bool) -> dict[str, set[str]]:
     return found
 
 
-def _changed(kinds: dict[str, set[str]], stage: ChainStage) -> tuple[str, str]:
-    found = set().union(*(kinds.get(path, {"same"}) for path in stage.paths))
-    kind = found.pop() if len(found) == 1 else "changed" if found != {"same"} else "same"
-    return CHANGE_COLORS[kind], SIGNS[kind]
+def _changed(kinds: dict[str, set[ChangeKind]], stage: ChainStage) -> tuple[str, str]:
+    found: set[ChangeKind] = set().union(*(kinds.get(path, {"same"}) for path in stage.paths))
+    kind = found.pop() if len(found) == 1 else "changed"
+    return change_color(kind), change_sign(kind)

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netscope.render import numbers
+from netscope.render.colors import COLORS
 from netscope.render.diff import change_text
 from netscope.render.diff_tree import DiffNode, folded, own_figures, trees_of, walked
 from netscope.render.pictures.drawing import (
-    CHANGE_COLORS,
+    EDGE,
     INK,
     LINE,
-    PALE,
-    SIGNS,
     SOFT,
     WIDTH,
     Panel,
+    change_color,
+    change_sign,
     mixed,
     shortened,
 )
@@ -111,10 +112,10 @@ def _weight(told: _Told, diff: ModelDiff) -> float:
 def _draw_change(axes: "Axes", node: DiffNode, top: float) -> None:
     kind = node.change.kind
     middle = top + LINE_HEIGHT / 2
-    axes.plot((0, WIDTH), (top, top), color=PALE, linewidth=0.5, zorder=0)
+    axes.plot((0, WIDTH), (top, top), color=LINE, linewidth=0.5, zorder=0)
     axes.text(
-        0.05, middle, SIGNS[kind],
-        fontsize=8, fontweight="bold", color=CHANGE_COLORS[kind], ha="center", va="center",
+        0.05, middle, change_sign(kind),
+        fontsize=8, fontweight="bold", color=change_color(kind), ha="center", va="center",
     )  # fmt: skip
     above = node.change.row.path.rpartition(".")[0]
     mark = f" ×{node.copies}" if node.copies > 1 else ""
@@ -129,8 +130,8 @@ def _draw_bar(axes: "Axes", axis: _Axis, top: float, value: int, text: str) -> N
     from matplotlib.patches import Rectangle
 
     middle = top + LINE_HEIGHT / 2
-    axes.plot((axis.zero, axis.zero), (top, top + LINE_HEIGHT), color=LINE, linewidth=0.6)
-    color = mixed(CHANGE_COLORS["added" if value > 0 else "removed"], 0.75)
+    axes.plot((axis.zero, axis.zero), (top, top + LINE_HEIGHT), color=EDGE, linewidth=0.6)
+    color = mixed(COLORS["more" if value > 0 else "less"].light, 0.75)
     width = abs(value) * axis.inch
     left = axis.zero if value > 0 else axis.zero - width
     axes.add_patch(Rectangle((left, middle - 0.055), width, 0.11, facecolor=color, edgecolor="none"))

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from netscope.render.colors import COLORS
+from netscope.render.diff import SIGNS
 from netscope.render.document import printable
-from netscope.render.page.families import FAMILIES, family_of_op
-from netscope.schema import LayerRow, Summary
+from netscope.render.families import Family
+from netscope.schema import ChangeKind, LayerRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,24 +19,7 @@ LEGEND_HEIGHT = 0.2
 POINTS = 72
 """Points in an inch."""
 
-INK = "#1b1d21"
-SOFT = "#565b64"
-LINE = "#a3a6ab"
-ACCENT = "#1f5fbf"
-PALE = "#e9e9e5"
-
-HOLDER = FAMILIES.index("holds others")
-OTHER = FAMILIES.index("other")
-
-_COLORS = dict(
-    zip(
-        FAMILIES,
-        ("#3b6fd4", "#8448c0", "#0e8278", "#c46a08", "#3f8f2f", "#66758c", "#bf3f6b", "#8b8f97", "#a8a69c"),
-        strict=True,
-    )
-)
-CHANGE_COLORS = {"same": "#b9bcc1", "changed": "#b87900", "added": "#2a8a4a", "removed": "#c03a2b", "moved": "#7a4fc0"}
-SIGNS = {"same": "", "changed": "~", "added": "+", "removed": "−", "moved": ">"}
+INK, SOFT, ACCENT, LINE = (COLORS[role].light for role in ("ink", "soft", "accent", "line"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +38,22 @@ class Panel:
     height: float
     draw: "Callable[[Axes, float], None]"
     note: str = ""
-    families: Collection[int] = ()
+    families: Collection[Family] = ()
 
 
-def color_of(family: int) -> str:
-    """Of the layers of a family."""
-    return _COLORS[FAMILIES[family]]
+def color_of(family: Family) -> str:
+    """Returns the color of the layers of a family."""
+    return COLORS[f"family-{family.label}"].light
+
+
+def change_color(kind: ChangeKind) -> str:
+    """Returns the color of a kind of change."""
+    return COLORS[kind].light
+
+
+def change_sign(kind: ChangeKind) -> str:
+    """Returns the sign of a kind of change; empty for what stayed the same."""
+    return "" if kind == "same" else SIGNS[kind]
 
 
 def mixed(color: str, share: float) -> str:
@@ -114,20 +109,6 @@ def _cut(text: str, kept: int) -> str:
     return f"{text[:start]}…{text[len(text) - (kept - start) :]}"
 
 
-def families_of(summary: Summary) -> dict[str, int]:
-    """Path → the most telling family of what ran in the module or below it."""
-    found: dict[str, int] = {}
-    for row in summary.rows:
-        own = min((family_of_op(op.op) for op in row.ops), default=OTHER)
-        path = row.path
-        while True:
-            found[path] = min(found.get(path, OTHER), own)
-            if not path:
-                break
-            path = path.rpartition(".")[0]
-    return found
-
-
 def children_of(rows: Collection[LayerRow]) -> dict[str, list[LayerRow]]:
     """Path → the rows directly below it, in order."""
     below: dict[str, list[LayerRow]] = {row.path: [] for row in rows}
@@ -137,12 +118,16 @@ def children_of(rows: Collection[LayerRow]) -> dict[str, list[LayerRow]]:
     return below
 
 
-def draw_legend(axes: "Axes", top: float, families: Collection[int]) -> None:
+def draw_legend(axes: "Axes", top: float, families: Collection[Family]) -> None:
     """Colour → family."""
     from matplotlib.patches import Rectangle
 
     x = 0.0
     for family in families:
         axes.add_patch(Rectangle((x, top + 0.03), 0.1, 0.1, facecolor=color_of(family), edgecolor="none"))
-        axes.text(x + 0.14, top + 0.08, FAMILIES[family], fontsize=6.5, color=SOFT, va="center")
-        x += 0.14 + text_width(FAMILIES[family], 6.5) + 0.2
+        axes.text(x + 0.14, top + 0.08, family.label, fontsize=6.5, color=SOFT, va="center")
+        x += 0.14 + text_width(family.label, 6.5) + 0.2
+
+
+EDGE = mixed(SOFT, 0.75)
+"""The color of the dataflow's edges and of outlines, as strong as on the page."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from netscope.render import numbers
 from netscope.render.document import printable
 from netscope.render.pictures.chain import stage_name
-from netscope.render.pictures.drawing import ACCENT, INK, LINE, SOFT, WIDTH, Panel, color_of, fits, mixed, shortened
+from netscope.render.pictures.drawing import ACCENT, EDGE, INK, SOFT, WIDTH, Panel, color_of, fits, mixed, shortened
 from netscope.render.pictures.folding import FlowNode, fold_flow
 from netscope.render.pictures.layering import DrawnPosition, GraphLayout, lay_out
 from netscope.schema import ArchitectureReport
@@ -37,7 +37,6 @@ FEWEST = COLUMNS - 4
 MOST_DRAWN = 80
 """Nodes above which nobody could follow the lines."""
 
-_EDGE = "#7d828a"
 _CONCATENATES = "‖"
 _SIGNS = {
     "add": "+",
@@ -210,7 +209,7 @@ def _draw_edge(
             gutter = line.top + top - 0.08 - TRACK * track
             points += [(right, start[1]), (right, gutter), (left, gutter), (left, stop[1]), stop]
             codes += [Path.LINETO] * 5
-    color, linewidth, zorder = (ACCENT, 1.1, 1.1) if is_skip else (_EDGE, 0.7, 1.0)
+    color, linewidth, zorder = (ACCENT, 1.1, 1.1) if is_skip else (EDGE, 0.7, 1.0)
     axes.add_patch(
         FancyArrowPatch(
             path=Path(points, codes), facecolor=color, edgecolor=color, linewidth=linewidth, zorder=zorder,
@@ -259,7 +258,7 @@ def _draw_node(axes: "Axes", node: FlowNode, x: float, y: float, top: float) -> 
             FancyBboxPatch(
                 (x - width / 2 + shift, y - height / 2 - shift), width, height,
                 boxstyle="round,pad=0,rounding_size=0.05",
-                facecolor="white" if is_input else mixed(color, 0.22), edgecolor=LINE if is_input else color,
+                facecolor="white" if is_input else mixed(color, 0.22), edgecolor=EDGE if is_input else color,
                 linewidth=0.8, zorder=2,
             )
         )  # fmt: skip

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from netscope.render.page.families import FAMILIES, family_of_op
-from netscope.render.pictures.drawing import OTHER, children_of
+from netscope.render.families import Family, family_of_op
+from netscope.render.pictures.drawing import children_of
 from netscope.schema import DataflowNode, LayerRow, Shape, Summary
 
 MOST_NODES = 40
@@ -38,7 +38,7 @@ class FlowNode:
     last: str
     types: tuple[str, ...]
     shape: Shape
-    family: int
+    family: Family
     reads: tuple[int, ...]
 
 
@@ -48,7 +48,7 @@ class _OpGroup:
 
     key: tuple[str, str]
     shape: Shape
-    family: int
+    family: Family
     reads: set[int]
     types: tuple[str, ...]
     flops: int = 0
@@ -117,7 +117,9 @@ def _folded(
         group_of.append(number)
         if number not in groups:
             types = (rows[path].type_name,) if not is_own and path in rows else () if node.op else ("input",)
-            groups[number] = _OpGroup(key=before, shape=node.shape, family=OTHER, reads=set(), types=types, last=path)
+            groups[number] = _OpGroup(
+                key=before, shape=node.shape, family=Family.OTHER, reads=set(), types=types, last=path
+            )
         _add(groups[number], node, reads - {number})
     for group in groups.values():
         _take_its_output(group, rows)
@@ -133,7 +135,7 @@ def _closed_module(path: str, opened: set[str]) -> str:
 
 def _add(group: _OpGroup, node: DataflowNode, reads: set[int]) -> None:
     group.shape = node.shape
-    group.family = min(group.family, family_of_op(node.op) if node.op else OTHER)
+    group.family = min(group.family, family_of_op(node.op) if node.op else Family.OTHER)
     group.flops += node.flops or 0
     group.reads |= reads
 
@@ -172,7 +174,7 @@ def _absorbed(groups: dict[int, _OpGroup], leaves: set[str]) -> dict[int, _OpGro
     return _merged(groups, into)
 
 
-_TRIFLES = (FAMILIES.index("normalisation"), OTHER)
+_TRIFLES = (Family.NORMALIZATION, Family.OTHER)
 
 
 def _is_leaf(group: _OpGroup, leaves: set[str]) -> bool:

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from netscope.render import numbers
 from netscope.render.document import printable
+from netscope.render.families import Family, families_of
 from netscope.render.pictures.drawing import (
-    HOLDER,
     INK,
     WIDTH,
     Panel,
     children_of,
     color_of,
-    families_of,
     fits,
     mixed,
     shortened,
@@ -41,7 +40,7 @@ class _Cell:
     row: LayerRow
     x: float
     width: float
-    family: int
+    family: Family
     is_leaf: bool
 
 
@@ -58,7 +57,7 @@ def icicle_panels(summary: Summary) -> Iterator[Panel]:
 
 
 def _panel(
-    title: str, summary: Summary, figure: Callable[[LayerRow], int], families: dict[str, int], told: str = ""
+    title: str, summary: Summary, figure: Callable[[LayerRow], int], families: dict[str, Family], told: str = ""
 ) -> Panel:
     cells = _cells(summary, figure, families)
     whole = figure(summary.rows[0])
@@ -79,20 +78,20 @@ def _panel(
     )
 
 
-def _cells(summary: Summary, figure: Callable[[LayerRow], int], families: dict[str, int]) -> list[_Cell]:
+def _cells(summary: Summary, figure: Callable[[LayerRow], int], families: dict[str, Family]) -> list[_Cell]:
     """Each module below the one that holds it, in order of execution; its own share stays empty, on the right."""
     below = children_of(summary.rows)
     inch = WIDTH / figure(summary.rows[0])
     cells: list[_Cell] = []
 
-    def place(row: LayerRow, x: float) -> set[int]:
+    def place(row: LayerRow, x: float) -> set[Family]:
         """Places it and returns the families of what it holds."""
         children = [child for child in below[row.path] if figure(child)] if row.depth < DEEPEST else []
         found, start = set() if children else {families[row.path]}, x
         for child in children:
             found |= place(child, x)
             x += figure(child) * inch
-        family = HOLDER if len(found) > 1 else min(found)
+        family = Family.CONTAINER if len(found) > 1 else min(found)
         cells.append(_Cell(row=row, x=start, width=figure(row) * inch, family=family, is_leaf=not children))
         return found
 
