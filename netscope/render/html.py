@@ -5,7 +5,6 @@ they align without a table around them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +13,7 @@ from rich.cells import cell_len
 
 from netscope.render import numbers
 from netscope.render.colors import COLORS, css_properties
-from netscope.render.document import RIGHT, Canvas, Column, Document, NameCell, Row, TypeCell, printable
+from netscope.render.document import RIGHT, Canvas, Column, Document, NameCell, TypeCell, printable
 from netscope.render.templating import asset, render_template
 from netscope.render.terminal import cell_text
 
@@ -52,70 +51,6 @@ def _style() -> Markup:
     return Markup(".netscope{%s}\n") % css_properties("netscope-", _COLORS) + asset("templates/document.css")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _HtmlColumn:
-    """A column as the template needs it.
-
-    Attributes:
-        title: its heading.
-        label: its title for screen readers; empty for shares.
-        is_name: whether its cells are row headings.
-        classes: CSS classes of its cells in a table.
-        grid_classes: the same in a tree, where names and text may wrap.
-    """
-
-    title: str
-    label: str
-    is_name: bool
-    classes: str
-    grid_classes: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _HtmlCell:
-    """A cell as the template needs it.
-
-    Attributes:
-        column: its column.
-        text: its text.
-        mark: text after a name, such as ``"×4"``.
-        width: width of a share's bar, in percent; empty without a bar.
-        is_nothing: whether the text only shows that there is no value.
-    """
-
-    column: _HtmlColumn
-    text: str
-    mark: str = ""
-    width: str = ""
-    is_nothing: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class _HtmlRow:
-    """A row as the template needs it.
-
-    Attributes:
-        cells: its cells.
-        classes: CSS classes in a table.
-        grid_classes: CSS classes in a tree.
-        level: its level in a tree.
-        opens: whether rows are below it.
-        closes: the number of levels that end after it.
-    """
-
-    cells: Sequence[_HtmlCell]
-    classes: str
-    grid_classes: str
-    level: int = 0
-    opens: bool = False
-    closes: int = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the rows below it are visible at first."""
-        return self.level < OPEN_LEVELS
-
-
 def _section(document: Document) -> dict[str, Any]:
     """Returns the document as ``document.html`` needs it."""
     return {
@@ -134,42 +69,43 @@ def _table(document: Document) -> dict[str, Any]:
     positions = [position for position, pair in enumerate(pairwise(kinds)) if pair != ("share", "bar")]
     columns = [_column(document.columns[position]) for position in positions]
     rows = [
-        _HtmlRow(
-            cells=[
-                _cell(document.columns[position], column, row.cells[position])
+        {
+            "cells": [
+                {"column": column, **_cell(document.columns[position], row.cells[position])}
                 for column, position in zip(columns, positions, strict=True)
             ],
-            classes=_classes(_row_class(row)),
-            grid_classes=_classes("row", _row_class(row)),
-        )
+            "style": "" if row.style == "plain" else f"netscope-{row.style}",
+        }
         for row in document.rows
     ]
     widths = [_width(document, position) for position in positions]
     return {
         "columns": columns,
         "rows": rows,
-        "has_titles": any(column.title for column in columns),
+        "has_titles": any(column["title"] for column in columns),
         "is_tree": _set_levels(document, rows),
+        "open_levels": OPEN_LEVELS,
         "least": sum(shortest for shortest, _ in widths) + _GAP_CH * (len(widths) - 1),
         "tracks": " ".join(f"{low}ch" if low == high else f"minmax({low}ch,{high}ch)" for low, high in widths),
     }
 
 
-def _set_levels(document: Document, rows: Sequence[_HtmlRow]) -> bool:
-    """Sets which rows are below which, by the length of their guides; returns whether there are any guides."""
+def _set_levels(document: Document, rows: Sequence[dict[str, Any]]) -> bool:
+    """Sets which rows are below which, by the lengths of their guides; returns whether there are any guides.
+
+    Each row gets its level, whether it opens a further one, and the number of levels that end after it.
+    """
     depths = [next((len(cell.guides) for cell in row.cells if isinstance(cell, NameCell)), 0) for row in document.rows]
     above: list[int] = []
-    for position, row in enumerate(rows):
-        open_levels = len(above)
-        while above and above[-1] >= depths[position]:
+    for row, depth in zip(rows, depths, strict=True):
+        while above and above[-1] >= depth:
             above.pop()
-        row.level = len(above)
-        if position:
-            rows[position - 1].opens = row.level == open_levels
-            rows[position - 1].closes = max(open_levels - 1 - row.level, 0)
-        above.append(depths[position])
-    if rows:
-        rows[-1].closes = len(above) - 1
+        row["level"] = len(above)
+        above.append(depth)
+    levels = [*(row["level"] for row in rows), 0]
+    for row, following in zip(rows, levels[1:], strict=True):
+        row["opens"] = following > row["level"]
+        row["closes"] = max(row["level"] - following, 0)
     return any(depths)
 
 
@@ -192,33 +128,29 @@ def _length(column: Column, value: Any) -> int:
     return cell_len(printable(value.text if isinstance(value, TypeCell) else cell_text(column, value)))
 
 
-def _column(column: Column) -> _HtmlColumn:
+def _column(column: Column) -> dict[str, Any]:
+    """Returns a column's titles, and the classes of its cells in a table and in a tree, where texts may wrap."""
     side = "share" if column.kind in ("share", "bar") else "right" if column.kind in RIGHT else ""
-    return _HtmlColumn(
-        title=column.heading,
-        label=column.title,
-        is_name=column.kind == "name",
-        classes=_classes(side),
-        grid_classes=_classes(column.kind if column.kind in _LONGEST_CH else side),
-    )
+    tree_class = column.kind if column.kind in _LONGEST_CH else side
+    return {
+        "title": column.heading,
+        "label": column.title,
+        "is_name": column.kind == "name",
+        "table_class": f"netscope-{side}" if side else "",
+        "tree_class": f"netscope-{tree_class}" if tree_class else "",
+    }
 
 
-def _cell(column: Column, shown: _HtmlColumn, value: Any) -> _HtmlCell:
+def _cell(column: Column, value: Any) -> dict[str, Any]:
+    """Returns the text of a cell, the mark after a name, and the width of a share's bar."""
+    cell = {"text": "", "mark": "", "width": "", "is_nothing": False}
     if isinstance(value, NameCell):
-        return _HtmlCell(column=shown, text=value.label, mark=value.mark)
+        return cell | {"text": value.label, "mark": value.mark}
     if isinstance(value, TypeCell):
-        return _HtmlCell(column=shown, text=value.text)
+        return cell | {"text": value.text}
     if column.kind in ("share", "bar"):
         part, whole = value or (0, 0)
         text = numbers.share(part, whole)
-        return _HtmlCell(column=shown, text=text, width=f"{100 * min(part / whole, 1):.1f}%" if text else "")
+        return cell | {"text": text, "width": f"{100 * min(part / whole, 1):.1f}%" if text else ""}
     text = cell_text(column, value)
-    return _HtmlCell(column=shown, text=text, is_nothing=text == numbers.NOTHING)
-
-
-def _row_class(row: Row) -> str:
-    return "" if row.style == "plain" else row.style
-
-
-def _classes(*names: str) -> str:
-    return " ".join(f"netscope-{name}" for name in names if name)
+    return cell | {"text": text, "is_nothing": text == numbers.NOTHING}
