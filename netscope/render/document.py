@@ -1,4 +1,4 @@
-"""What every format renders: a heading, one table of raw cells, facts below it."""
+"""The document, which every format renders: a heading, a table of raw cells, and facts below it."""
 
 import re
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ RIGHT: tuple[Kind, ...] = (
     "count", "flops", "bytes", "share", "delta", "delta-flops", "change", "figure", "rate", "seconds",
     "fraction", "margin", "percent",
 )  # fmt: skip
-"""What is aligned on the right."""
+"""The kinds that are aligned on the right."""
 
 INEXACT: tuple[Kind, ...] = ("share", "bar", "change")
-"""What programs reckon themselves."""
+"""The kinds that formats for programs omit, because programs can compute them from exact values."""
 
 Style = Literal["plain", "strong", "faint", "added", "removed", "changed"]
 
@@ -28,13 +28,13 @@ _CONTROLS = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff"
     r"\U000e0000-\U000e007f]"
 )
-"""What is not seen or moves what is: controls, lines' ends, marks of direction, and halves of a character."""
+"""Characters that are invisible or move others: controls, line ends, direction marks, and lone surrogates."""
 
 
 def printable(text: str) -> str:
-    """``text`` on one line and as harmless as it looks: its control characters as escapes.
+    """Returns ``text`` on one line, with control and invisible characters as escapes.
 
-    Names come from users' code, and a module may be called anything.
+    Names come from users' code, and a module may have any name.
     """
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
@@ -44,10 +44,10 @@ class NameCell:
     """A name in a tree.
 
     Attributes:
-        path: the whole, for formats without a tree.
-        label: what stands in the tree: the last part, or ``"0 … 11"`` for several.
-        mark: what stands behind it, ``"×12"``.
-        guides: the lines that lead to it, ``"│  ├─ "``.
+        path: the full path, for formats without a tree.
+        label: the name in the tree: the last part of the path, or ``"0 … 11"`` for several modules.
+        mark: text after the label, ``"×12"``.
+        guides: the lines of the tree that lead to it, ``"│  ├─ "``.
     """
 
     path: str
@@ -57,13 +57,13 @@ class NameCell:
 
     @property
     def marked(self) -> str:
-        """The label with its mark."""
+        """The label and its mark."""
         return f"{self.label} {self.mark}" if self.mark else self.label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeCell:
-    """A type and its telling hyperparameters, the most telling first: the last go first where room is short."""
+    """A type and its notable hyperparameters, the most important first; the last ones are omitted if room is short."""
 
     name: str
     details: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class TypeCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtLeast:
-    """A figure that leaves something out."""
+    """A lower bound of a value."""
 
     value: int
 
@@ -86,11 +86,11 @@ class Column:
     """A column.
 
     Attributes:
-        key: what ``--columns`` and CSV call it.
-        title: what stands above it.
-        kind: how its raw values are shown.
-        rank: which go first where there is no room: the highest, from the left; 0 stays.
-        wraps: whether its text is wrapped before any column goes.
+        key: its name in ``--columns`` and CSV.
+        title: its heading.
+        kind: the kind of its raw values.
+        rank: the order in which columns are omitted if room is short: the highest first, from the left; 0 stays.
+        wraps: whether its text is wrapped before any column is omitted.
     """
 
     key: str
@@ -107,7 +107,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One raw value per column, None where there is nothing to say."""
+    """A row with one raw value per column; None if there is no value."""
 
     cells: tuple[Any, ...]
     style: Style = "plain"
@@ -118,13 +118,13 @@ class Document:
     """A result, ready for any format.
 
     Attributes:
-        result: the result itself, which JSON shows as it is.
-        heading: lines above the table, the first the title.
-        columns: of the table.
-        rows: likewise.
-        facts: label and text of the lines below.
-        folded: what a format that folds shows closed, under its heading.
-        attached: further documents, below.
+        result: the result itself, which JSON shows unchanged.
+        heading: lines above the table; the first is the title.
+        columns: columns of the table.
+        rows: rows of the table.
+        facts: label and text of the lines below the table.
+        folded: a document that formats which can fold show closed, under its heading.
+        attached: further documents, below this one.
     """
 
     result: Any
@@ -138,11 +138,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canvas:
-    """What a format is drawn on.
+    """The terminal or file that a format is written for.
 
     Attributes:
-        width: in columns; None for as wide as it gets, as in a pipe.
-        color: whether escape sequences are welcome.
+        width: width in columns; None if it is unlimited, as in a pipe.
+        color: whether escape sequences for color are allowed.
     """
 
     width: int | None = None

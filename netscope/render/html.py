@@ -71,7 +71,7 @@ def _table(document: Document) -> dict[str, Any]:
     rows = [
         {
             "cells": [
-                {"column": column, **_cell(document.columns[position], row.cells[position])}
+                (column, *_cell(document.columns[position], row.cells[position]))
                 for column, position in zip(columns, positions, strict=True)
             ],
             "style": "" if row.style == "plain" else f"netscope-{row.style}",
@@ -141,16 +141,15 @@ def _column(column: Column) -> dict[str, Any]:
     }
 
 
-def _cell(column: Column, value: Any) -> dict[str, Any]:
-    """Returns the text of a cell, the mark after a name, and the width of a share's bar."""
-    cell = {"text": "", "mark": "", "width": "", "is_nothing": False}
+def _cell(column: Column, value: Any) -> tuple[str, str, str]:
+    """Returns the text of a cell, its kind, and the mark after a name or the width of a share's bar."""
     if isinstance(value, NameCell):
-        return cell | {"text": value.label, "mark": value.mark}
+        return value.label, "name", value.mark
     if isinstance(value, TypeCell):
-        return cell | {"text": value.text}
+        return value.text, "value", ""
     if column.kind in ("share", "bar"):
         part, whole = value or (0, 0)
         text = numbers.share(part, whole)
-        return cell | {"text": text, "width": f"{100 * min(part / whole, 1):.1f}%" if text else ""}
+        return text, "share", f"{100 * min(part / whole, 1):.1f}%" if text else ""
     text = cell_text(column, value)
-    return cell | {"text": text, "is_nothing": text == numbers.NOTHING}
+    return text, "nothing" if text == numbers.NOTHING else "value", ""

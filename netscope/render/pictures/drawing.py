@@ -1,4 +1,4 @@
-"""What all panels share: sizes in inches, colours, and how text is made to fit."""
+"""Parts of all panels: sizes in inches, colors, and fitting text to a width."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -27,11 +27,11 @@ class Panel:
     """One picture of several.
 
     Attributes:
-        title: above it.
-        height: in inches, without the title.
-        draw: draws it into axes whose unit is an inch, from this height down.
-        note: such as its scale, beside the title.
-        families: of the layers in it, for the legend.
+        title: the title above the panel.
+        height: height in inches, without the title.
+        draw: function that draws the panel into axes whose unit is an inch, from a height downward.
+        note: text next to the title, such as the scale.
+        families: families of the layers in the panel, for the legend.
     """
 
     title: str
@@ -57,14 +57,18 @@ def change_sign(kind: ChangeKind) -> str:
 
 
 def mixed(color: str, share: float) -> str:
-    """The colour with so much of it, the rest white."""
+    """Returns a mix of the color, with this share of it, and white."""
     parts = (int(color[start : start + 2], 16) for start in (1, 3, 5))
     return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
 
 
+EDGE = mixed(SOFT, 0.75)
+"""The color of edges, arrows and axes: as light as the page's, which are translucent."""
+
+
 @lru_cache(maxsize=20_000)
 def text_width(text: str, size: float) -> float:
-    """In inches, in the font of the pictures."""
+    """Returns the width of text in inches, in the font of the pictures."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -75,12 +79,12 @@ def text_width(text: str, size: float) -> float:
 
 
 def fits(text: str, width: float, size: float) -> bool:
-    """Whether it is no wider than so many inches."""
+    """Whether text is at most this many inches wide."""
     return text_width(text, size) <= width
 
 
 def shortened(text: str, width: float, size: float) -> str:
-    """The text on one line, its middle left out where it is wider than so many inches."""
+    """Returns the text on one line, without its middle if it is wider than this many inches."""
     text = printable(text)
     if fits(text, width, size):
         return text
@@ -92,7 +96,7 @@ def shortened(text: str, width: float, size: float) -> str:
 
 
 def wrapped(text: str, width: float, size: float) -> list[str]:
-    """The text on as many lines as it takes."""
+    """Returns the lines of a text that is wrapped to a width in inches."""
     lines = [""]
     for word in printable(text).split():
         longer = f"{lines[-1]} {word}".lstrip()
@@ -104,13 +108,13 @@ def wrapped(text: str, width: float, size: float) -> list[str]:
 
 
 def _cut(text: str, kept: int) -> str:
-    """Its end says more than its beginning, which layers have in common."""
+    """Returns a text with so many of its characters; more from its end, because paths often start alike."""
     start = kept // 3
     return f"{text[:start]}…{text[len(text) - (kept - start) :]}"
 
 
 def children_of(rows: Collection[LayerRow]) -> dict[str, list[LayerRow]]:
-    """Path → the rows directly below it, in order."""
+    """Returns, by path, the rows directly below a module, in order."""
     below: dict[str, list[LayerRow]] = {row.path: [] for row in rows}
     for row in rows:
         if row.path:
@@ -119,7 +123,7 @@ def children_of(rows: Collection[LayerRow]) -> dict[str, list[LayerRow]]:
 
 
 def draw_legend(axes: "Axes", top: float, families: Collection[Family]) -> None:
-    """Colour → family."""
+    """Draws the colors of families with their names."""
     from matplotlib.patches import Rectangle
 
     x = 0.0
@@ -127,7 +131,3 @@ def draw_legend(axes: "Axes", top: float, families: Collection[Family]) -> None:
         axes.add_patch(Rectangle((x, top + 0.03), 0.1, 0.1, facecolor=color_of(family), edgecolor="none"))
         axes.text(x + 0.14, top + 0.08, family.label, fontsize=6.5, color=SOFT, va="center")
         x += 0.14 + text_width(family.label, 6.5) + 0.2
-
-
-EDGE = mixed(SOFT, 0.75)
-"""The color of the dataflow's edges and of outlines, as strong as on the page."""
