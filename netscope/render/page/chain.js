@@ -119,7 +119,7 @@ function chainPicture(side, stages, { more, by }, colorOf) {
   const tallest = Math.max(...stages.map(({ solid }) => solid.high));
   const base = CHAIN.top + tallest;
   let x = 4;
-  const groups = stages.map(({ figure, solid, names, texts, room: least }, place) => {
+  const groups = stages.map(({ figure, solid, names, texts, room: least }, index) => {
     const [shape, title, kind] = texts;
     const room = least + more;
     const middle = x + room / 2;
@@ -131,7 +131,7 @@ function chainPicture(side, stages, { more, by }, colorOf) {
       svg("text", { class: "shape", x: middle, y: base + 20, "text-anchor": "middle", text: shape }),
       svg("text", { class: "small", x: middle, y: base + 36, "text-anchor": "middle", text: title }),
       svg("text", { class: "small", x: middle, y: base + 51, "text-anchor": "middle", text: kind }));
-    if (place) group.append(svg("path", { class: "flow", d: `M${x - 5} ${base + 16}h8m-3 -3l3 3l-3 3` }));
+    if (index) group.append(svg("path", { class: "flow", d: `M${x - 5} ${base + 16}h8m-3 -3l3 3l-3 3` }));
     if (path !== null) {
       group.addEventListener("pointerenter", () => pointing.set(path));
       group.addEventListener("pointerleave", () => pointing.set(null));

@@ -25,30 +25,30 @@ function tableSection() {
   const input = el("input", { type: "search", placeholder: "Search", "aria-label": "Search the table" });
   let sorted = null;
   const body = el("tbody");
-  const heads = data.columns.map((column, place) => el("th", { scope: "col", "aria-sort": "none", class: column.right ? "right" : null },
-    el("button", { type: "button", text: column.title, onclick: () => sortBy(place) })));
-  const isText = (place) => data.rows.every(({ keys }) => keys[place] === null || (typeof keys[place] === "string" && !/^-?\d+$/.test(keys[place])));
+  const heads = data.columns.map((column, index) => el("th", { scope: "col", "aria-sort": "none", class: column.right ? "right" : null },
+    el("button", { type: "button", text: column.title, onclick: () => sortBy(index) })));
+  const isText = (index) => data.rows.every(({ keys }) => keys[index] === null || (typeof keys[index] === "string" && !/^-?\d+$/.test(keys[index])));
   const draw = () => {
     const query = input.value.trim().toLowerCase();
     let rows = data.rows.filter(({ cells, reason }) => [...cells, reason].some((text) => text.toLowerCase().includes(query)));
     if (sorted) {
-      const { place, down } = sorted;
-      const key = (row) => (isText(place) ? row.keys[place] : row.keys[place] === null ? null : Number(row.keys[place]));
+      const { index, down } = sorted;
+      const key = (row) => (isText(index) ? row.keys[index] : row.keys[index] === null ? null : Number(row.keys[index]));
       const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b, "en", { numeric: true }) : a - b);
       // Rows without a value come last in both orders.
       const [valued, others] = [rows.filter((row) => key(row) !== null), rows.filter((row) => key(row) === null)];
       rows = [...valued.sort((a, b) => (down ? -1 : 1) * compare(key(a), key(b))), ...others];
     }
-    body.replaceChildren(...rows.map(({ cells, failed, reason }) => el("tr", { class: failed ? "failed" : null }, ...cells.map((text, place) =>
-      el(place ? "td" : "th", { scope: place ? null : "row", class: data.columns[place].right ? "right" : null, title: text.length > 34 ? text : null },
-        text, place || !reason ? null : el("span", { class: "reason", text: reason }))))));
-    heads.forEach((head, place) => head.setAttribute("aria-sort", sorted?.place === place ? (sorted.down ? "descending" : "ascending") : "none"));
+    body.replaceChildren(...rows.map(({ cells, failed, reason }) => el("tr", { class: failed ? "failed" : null }, ...cells.map((text, index) =>
+      el(index ? "td" : "th", { scope: index ? null : "row", class: data.columns[index].right ? "right" : null, title: text.length > 34 ? text : null },
+        text, index || !reason ? null : el("span", { class: "reason", text: reason }))))));
+    heads.forEach((head, index) => head.setAttribute("aria-sort", sorted?.index === index ? (sorted.down ? "descending" : "ascending") : "none"));
     status.textContent = query ? `${count(rows.length)} found` : "";
   };
-  const sortBy = (place) => {
-    const first = !isText(place);
-    if (sorted?.place !== place) sorted = { place, down: first };
-    else sorted = sorted.down === first ? { place, down: !first } : null;
+  const sortBy = (index) => {
+    const first = !isText(index);
+    if (sorted?.index !== index) sorted = { index, down: first };
+    else sorted = sorted.down === first ? { index, down: !first } : null;
     draw();
   };
   input.addEventListener("input", draw);

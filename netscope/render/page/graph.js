@@ -89,11 +89,11 @@ class Graph {
     const began = performance.now();
     const { nodes, levels, levelOf } = this.model.levels();
     const drawing = this.level(levelOf(this.model.root), levels);
-    Object.assign(this, { width: drawing.width, height: drawing.height, places: new Map(), edges: [], drawnNodes: new Map(), stops: [] });
+    Object.assign(this, { width: drawing.width, height: drawing.height, positions: new Map(), edges: [], drawnNodes: new Map(), stops: [] });
     const layers = { boxes: [], edges: [], titles: [], nodes: [] };
     this.paint(drawing, 0, 0, layers);
     this.scene.replaceChildren(...layers.boxes, ...layers.edges, ...layers.titles, ...layers.nodes);
-    this.start = this.places.get(nodes[0]);
+    this.start = this.positions.get(nodes[0]);
     this.rove();
     this.box.dataset.nodes = nodes.length;
     this.box.dataset.milliseconds = Math.round(performance.now() - began);
@@ -190,7 +190,7 @@ class Graph {
     for (const edge of drawing.edges) layers.edges.push(this.edge(edge, left, top));
     for (const { item, inner, x, y, width, height } of drawing.placed) {
       const place = { x: left + x, y: top + y, width, height };
-      this.places.set(item, place);
+      this.positions.set(item, place);
       if (inner) this.paint(inner, place.x - width / 2, place.y - height / 2, layers);
       else layers.nodes.push(item.kind === "end" ? this.end(place) : this.node({ node: item, ...place }));
     }
@@ -279,11 +279,11 @@ class Graph {
 
   /** Unfolds or folds a call, and keeps it at its position on the screen. */
   toggle(call) {
-    const before = this.places.get(call);
+    const before = this.positions.get(call);
     const from = { x: before.x, y: before.y - before.height / 2 };
     if (call.open) this.model.close(call); else this.model.open(call);
     this.layout();
-    const after = this.places.get(call);
+    const after = this.positions.get(call);
     const { k } = this.at;
     this.move(this.at.x + (from.x - after.x) * k, this.at.y + (from.y - after.y + after.height / 2) * k, k);
     this.scene.querySelector(`[data-call="${call.id}"]`)?.focus({ preventScroll: true });
@@ -387,11 +387,11 @@ function arrange(graph) {
 function curve(points) {
   const [first, ...others] = points;
   let path = `M${first.x} ${first.y}`;
-  others.forEach((point, place) => {
-    const next = others[place + 1];
+  others.forEach((point, index) => {
+    const next = others[index + 1];
     // The last curve ends at the last point; an edge of two points is straight.
     if (!next) { if (others.length === 1) path += `L${point.x} ${point.y}`; return; }
-    const end = place === others.length - 2 ? next : { x: (point.x + next.x) / 2, y: (point.y + next.y) / 2 };
+    const end = index === others.length - 2 ? next : { x: (point.x + next.x) / 2, y: (point.y + next.y) / 2 };
     path += `Q${point.x} ${point.y} ${end.x} ${end.y}`;
   });
   return path;

@@ -45,7 +45,7 @@ function sharesSection() {
 function joinSides(textOfSide) {
   const texts = sides.map(textOfSide);
   const isSame = texts.every((text) => text === texts[0]);
-  return isSame ? texts[0] : sides.map((side, place) => (texts[place] ? `${side.title}: ${texts[place]}` : "")).filter(Boolean).join(" ");
+  return isSame ? texts[0] : sides.map((side, index) => (texts[index] ? `${side.title}: ${texts[index]}` : "")).filter(Boolean).join(" ");
 }
 
 function boundsText() {
@@ -125,7 +125,7 @@ function measuredSection() {
   const { host } = section("measured", "Measured", found.heading.join("  ·  "));
   host.append(el("div", { class: "panel scroll", tabindex: 0, role: "group", "aria-label": "Measurements" }, el("table", { class: "plain" },
     el("thead", {}, el("tr", {}, ...found.columns.map(({ title, right }) => el("th", { scope: "col", class: right ? "right" : null, text: title })))),
-    el("tbody", {}, ...found.rows.map((cells) => el("tr", {}, ...cells.map((text, place) => el("td", { class: found.columns[place].right ? "right" : null, text }))))))));
+    el("tbody", {}, ...found.rows.map((cells) => el("tr", {}, ...cells.map((text, index) => el("td", { class: found.columns[index].right ? "right" : null, text }))))))));
   host.append(el("dl", { class: "facts" }, ...found.facts.flatMap(([label, text]) => [el("dt", { text: label }), el("dd", { text })])));
 }
 

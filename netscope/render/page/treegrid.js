@@ -108,7 +108,7 @@ class TreeGrid {
 
   refresh() {
     this.rows = this.listed();
-    this.indexOfRow = new Map(this.rows.map((node, place) => [node, place]));
+    this.indexOfRow = new Map(this.rows.map((node, index) => [node, index]));
     while (this.active && !this.indexOfRow.has(this.active)) this.active = this.active.parent;
     this.active ??= this.rows[0] ?? null;
     this.box.classList.toggle("whole", this.rows.length <= 40);
@@ -134,9 +134,9 @@ class TreeGrid {
     this.link(pointing.at);
   }
 
-  line(node, place) {
+  line(node, index) {
     const row = el("tr", {
-      role: "row", id: `${this.id}-${node.position}`, "data-position": node.position, "aria-rowindex": place + 2,
+      role: "row", id: `${this.id}-${node.position}`, "data-position": node.position, "aria-rowindex": index + 2,
       "aria-level": this.sort ? 1 : node.level, class: this.classOf(node),
       "aria-expanded": node.children.length && !this.sort ? String(node.open) : null,
     });
@@ -247,9 +247,9 @@ class TreeGrid {
 
   afterSort() {
     this.unsort.hidden = !this.sort;
-    this.columns.forEach((column, place) => {
+    this.columns.forEach((column, index) => {
       const isIt = this.sort?.column === column;
-      this.heads[place].setAttribute("aria-sort", isIt ? (this.sort.down ? "descending" : "ascending") : "none");
+      this.heads[index].setAttribute("aria-sort", isIt ? (this.sort.down ? "descending" : "ascending") : "none");
     });
     this.refresh();
   }
@@ -279,27 +279,27 @@ class TreeGrid {
   nextMatch(step) {
     const listed = (this.matches ?? []).filter((node) => this.indexOfRow.has(node));
     if (!listed.length) return;
-    const place = (listed.indexOf(this.active) + step + listed.length) % listed.length;
-    this.activate(listed[place]);
-    this.status.textContent = `${place + 1} of ${listed.length} found`;
+    const index = (listed.indexOf(this.active) + step + listed.length) % listed.length;
+    this.activate(listed[index]);
+    this.status.textContent = `${index + 1} of ${listed.length} found`;
   }
 
   onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.active) return;
-    const place = this.indexOfRow.get(this.active);
+    const index = this.indexOfRow.get(this.active);
     const node = this.active;
     const page = Math.max(1, Math.floor(this.box.clientHeight / this.height) - 2);
     const go = (to) => this.activate(this.rows[Math.min(Math.max(to, 0), this.rows.length - 1)]);
     const keys = {
-      ArrowDown: () => go(place + 1),
-      ArrowUp: () => go(place - 1),
-      PageDown: () => go(place + page),
-      PageUp: () => go(place - page),
+      ArrowDown: () => go(index + 1),
+      ArrowUp: () => go(index - 1),
+      PageDown: () => go(index + page),
+      PageUp: () => go(index - page),
       Home: () => go(0),
       End: () => go(this.rows.length - 1),
       ArrowRight: () => {
         if (!node.children.length || this.sort) return;
-        if (node.open) go(place + 1); else this.toggle(node, true);
+        if (node.open) go(index + 1); else this.toggle(node, true);
       },
       ArrowLeft: () => {
         if (node.open && node.children.length && !this.sort) this.toggle(node, false);
@@ -330,12 +330,12 @@ class TreeGrid {
       this.openBeforePrint ??= this.nodes.map((node) => node.open);
       for (const node of this.nodes) node.open = true;
     } else if (this.openBeforePrint) {
-      this.nodes.forEach((node, place) => { node.open = this.openBeforePrint[place]; });
+      this.nodes.forEach((node, index) => { node.open = this.openBeforePrint[index]; });
       this.openBeforePrint = null;
     }
     this.table.style.minWidth = on ? "0" : `${this.wide}px`;
-    this.cols.forEach((col, place) => {
-      const { width } = this.columns[place];
+    this.cols.forEach((col, index) => {
+      const { width } = this.columns[index];
       col.style.width = on ? `${100 * width / this.wide}%` : `${width}px`;
     });
     this.everything = on;
