@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
     from netscope.api.workers.pool import JobProgress
-    from netscope.render.formats import AnyView
+    from netscope.render.document import ResultView
 
 SPINNER_AFTER_S = 1.0
 
@@ -91,7 +91,7 @@ def _is_special(path: Path | None) -> bool:
     return path is not None and path.exists() and not stat.S_ISREG(path.stat().st_mode)
 
 
-def write_result(result: Any, format_name: str, path: Path | None, view: "AnyView | None" = None) -> None:
+def write_result(result: Any, format_name: str, path: Path | None, view: "ResultView | None" = None) -> None:
     """Renders ``result`` and writes it: to stdout as the terminal is, or to the file, whole or not at all.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Results → ``Document`` → text. No torch."""
+"""Renderers: a result becomes a ``Document``, and this a text in one of the formats. Nothing here needs torch."""
 
 from typing import TYPE_CHECKING
 

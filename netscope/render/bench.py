@@ -6,7 +6,7 @@ from typing import Any
 
 from netscope.render import numbers
 from netscope.render.bench_footer import format_footer, format_processes, get_batch_size, list_flags
-from netscope.render.document import Column, Document, Kind, NameCell, Row, Style
+from netscope.render.document import Column, Document, DocumentRequest, Kind, NameCell, Row, Style, document_of
 from netscope.render.summary import View, summary_document
 from netscope.schema import BenchEnvironment, BenchReport, BenchResult, SelfTest
 
@@ -149,6 +149,16 @@ def bench_document(report: BenchReport, *, exact: bool = False) -> Document:
     )
 
 
+@document_of.register
+def _(report: BenchReport, request: DocumentRequest) -> Document:
+    return bench_document(report, exact=request.exact)
+
+
+@document_of.register
+def _(result: BenchResult, request: DocumentRequest) -> Document:
+    return document_of(BenchReport(results=(result,)), request)
+
+
 def _exact_document(report: BenchReport) -> Document:
     rows = [
         Row(
@@ -246,7 +256,8 @@ def _layers(result: BenchResult) -> Document:
     return replace(found, heading=(f"{result.architecture.title}, layer by layer", *found.heading[1:]), facts=facts)
 
 
-def self_test_document(test: SelfTest) -> Document:
+@document_of.register
+def self_test_document(test: SelfTest, _request: DocumentRequest) -> Document:
     """Returns the document of a self-test, with one row per check."""
     failed = [check.name for check in test.checks if not check.passed]
     verdict = f"{len(failed)} of {len(test.checks)} checks failed" if failed else f"{len(test.checks)} checks passed"

@@ -1,11 +1,12 @@
 """The document of ``CacheContents``."""
 
 from netscope.render import numbers
-from netscope.render.document import Column, Document, NameCell, Row
+from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, document_of
 from netscope.schema import CacheContents
 
 
-def cache_document(contents: CacheContents) -> Document:
+@document_of.register
+def cache_document(contents: CacheContents, _request: DocumentRequest) -> Document:
     """Returns a document with one row per cached result."""
     count = len(contents.results)
     results = f"{count or 'no'} result{'' if count == 1 else 's'}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from netscope.render.diff import DiffView, diff_document
-from netscope.render.document import Column, Document, NameCell, Row, Style
+from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, Style, document_of
 from netscope.schema import CheckReport, ModelCheck, ModelDiff, Rule, RuleResult
 
 WORDS = {"passed": "ok", "warned": "warning", "failed": "FAILED", "error": "ERROR"}
@@ -36,6 +36,11 @@ def check_document(report: CheckReport, *, exact: bool = False, folding: bool = 
         facts=tuple(_facts(report)),
         attached=() if exact else tuple(_diffs(report, folding=folding)),
     )
+
+
+@document_of.register
+def _(report: CheckReport, request: DocumentRequest) -> Document:
+    return check_document(report, exact=request.exact, folding=request.folding)
 
 
 def verdict(report: CheckReport) -> str:

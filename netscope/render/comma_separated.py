@@ -8,13 +8,13 @@ from typing import Any
 from netscope.render.document import INEXACT, AtLeast, Canvas, Column, Document, NameCell, TypeCell, printable
 
 _FORMULA = re.compile("[=+@＝＋－＠-]")
-"""What a spreadsheet takes for the start of a formula: https://owasp.org/www-community/attacks/CSV_Injection."""
+"""The start of a formula in spreadsheets: https://owasp.org/www-community/attacks/CSV_Injection."""
 
 
 def render_csv(document: Document, _canvas: Canvas) -> str:
-    """The table alone: keys as header, paths as names, shapes as ``1x3x224x224``, no shares and no bars.
+    """Returns the table: keys as header, paths as names, shapes as ``1x3x224x224``, without shares and bars.
 
-    Text that a spreadsheet would compute has an apostrophe before it.
+    Text that a spreadsheet would compute is preceded by an apostrophe.
     """
     positions = [p for p, column in enumerate(document.columns) if column.kind not in INEXACT]
     output = StringIO()
@@ -26,7 +26,7 @@ def render_csv(document: Document, _canvas: Canvas) -> str:
 
 
 def _safe(value: Any) -> Any:
-    """Figures as they are, text as nothing but text."""
+    """Returns numbers unchanged, and text so that no spreadsheet computes it."""
     if not isinstance(value, str):
         return value
     text = printable(value)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 from netscope.errors import UsageError, did_you_mean
-from netscope.render.document import AtLeast, Column, Document, Kind, NameCell, Row
+from netscope.render.document import AtLeast, Column, Document, DocumentRequest, Kind, NameCell, Row, document_of
 from netscope.schema import METRICS, NOT_TRACED, ComparedArchitecture, ComparisonTable, Metric
 
 LONGEST_REASON = 60
@@ -31,6 +31,7 @@ class CompareView:
         macs: multiply–adds instead of FLOPs.
     """
 
+    shows: ClassVar[type] = ComparisonTable
     columns: tuple[str, ...] | None = None
     sort: str = GIVEN_ORDER
     reverse: bool = False
@@ -174,6 +175,11 @@ def _usual(table: ComparisonTable) -> tuple[str, ...]:
     return tuple(
         key for key in USUAL if key not in OPTIONAL or any(COMPARED_COLUMNS[key].value(row) for row in table.rows)
     )
+
+
+@document_of.register
+def _(table: ComparisonTable, request: DocumentRequest) -> Document:
+    return comparison_document(table, request.view or CompareView(), exact=request.exact)
 
 
 def _sorted(rows: tuple[ComparedArchitecture, ...], view: CompareView) -> list[ComparedArchitecture]:

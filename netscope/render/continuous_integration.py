@@ -1,4 +1,4 @@
-"""``CheckReport`` as the services that run it read it: JUnit XML, GitHub's annotations, GitLab's code quality."""
+"""``CheckReport`` in the formats of CI services: JUnit XML, GitHub annotations, GitLab code quality."""
 
 import json
 import re
@@ -11,13 +11,13 @@ from netscope.render.document import printable
 from netscope.schema import CheckReport, Location, ModelCheck, RuleResult
 
 MOST_ANNOTATIONS = 10
-"""GitHub shows no more of one kind and step."""
+"""The most annotations of one level that GitHub shows per step."""
 
 _COMMAND = re.compile(r"(?:^|[\r\n])\s*:(?=:)|##(?=\[)")
 
 
 def render_junit(report: CheckReport) -> str:
-    """One suite for each check, one case for each rule and module; a warning is a pass that says something."""
+    """Returns a suite for each check and a case for each rule and module; a warning is a pass with output."""
     root = ET.Element("testsuites", name="netscope")
     totals = {"tests": 0, "failures": 0, "errors": 0}
     for model in report.models:
@@ -58,7 +58,7 @@ def _junit_case(suite: ET.Element, model: ModelCheck, result: RuleResult, counts
 
 
 def render_github(report: CheckReport) -> str:
-    """Workflow commands that annotate the rules that do not hold, at most ten and then a count; and the verdict."""
+    """Returns workflow commands that annotate up to ten failed rules, a count of the others, and the verdict."""
     found = list(_annotations(report))
     lines = [command + _escaped(message) for command, message in found[:MOST_ANNOTATIONS]]
     more = [message for _, message in found[MOST_ANNOTATIONS:]]
@@ -69,15 +69,15 @@ def render_github(report: CheckReport) -> str:
 
 
 def without_commands(text: str) -> str:
-    """A log in which no line is a command to GitHub: ``::`` that starts a line, and ``##[`` anywhere, come apart.
+    """Returns text in which GitHub finds no command: ``::`` at the start of a line and ``##[`` anywhere are split.
 
-    So its runner reads them: https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs.
+    The runner's rules: https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs.
     """
     return _COMMAND.sub(r"\g<0> ", text)
 
 
 def _annotations(report: CheckReport) -> Iterator[tuple[str, str]]:
-    """The command and its message."""
+    """Yields the command and the message of each error, failed rule and warning."""
     for model in report.models:
         if model.error:
             yield _annotation("error", model.location, model.name), model.error
@@ -102,7 +102,7 @@ def _property(text: str) -> str:
 
 
 def render_gitlab(report: CheckReport) -> str:
-    """The rules that do not hold as a code quality report."""
+    """Returns the failed rules and warnings as a code quality report."""
     issues = []
     for model in report.models:
         if model.error:
@@ -117,7 +117,7 @@ def render_gitlab(report: CheckReport) -> str:
 
 
 def _issue(location: Location, name: str, metric: str, text: str, severity: str) -> dict[str, object]:
-    """One issue; its fingerprint is the same as long as the rule is, whatever the figures."""
+    """Returns an issue, with a fingerprint that depends on the rule alone, not on the actual values."""
     return {
         "description": printable(text),
         "check_name": f"netscope/{metric}",

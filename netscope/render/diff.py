@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from netscope.errors import UsageError
 from netscope.render import numbers
 from netscope.render.diff_sentences import attributes_text, layer_text, sentence, total_text
 from netscope.render.diff_tree import DiffNode, cut, folded, only_changed, own_figures, trees_of, walked
-from netscope.render.document import Column, Document, NameCell, Row, Style
+from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, Style, document_of
 from netscope.schema import METRICS, LayerChange, Metric, ModelDiff
 
 _METRICS = {metric.key: metric for metric in METRICS.values() if metric.in_diff}
 DIFF_SORTS = ("order", "delta", *_METRICS)
 
 MARKS = {"same": "=", "changed": "~", "added": "+", "removed": "-", "moved": ">"}
+SIGNS = MARKS | {"removed": "−"}
+"""The marks for pages and pictures, which need not be ASCII."""
+
 _STYLES: dict[str, Style] = {"changed": "changed", "added": "added", "removed": "removed", "moved": "changed"}
 
 
@@ -29,6 +33,7 @@ class DiffView:
         expand: whether what is equal, repeated or whole is left open.
     """
 
+    shows: ClassVar[type] = ModelDiff
     only_changed: bool = False
     sort: str = "order"
     depth: int | None = None
@@ -81,6 +86,11 @@ def diff_document(diff: ModelDiff, view: DiffView, *, exact: bool = False, foldi
         facts=tuple(_facts(diff)),
         folded=everything,
     )
+
+
+@document_of.register
+def _(diff: ModelDiff, request: DocumentRequest) -> Document:
+    return diff_document(diff, request.view or DiffView(), exact=request.exact, folding=request.folding)
 
 
 def _columns_of(metric: Metric) -> Iterator[Column]:

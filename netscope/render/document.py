@@ -1,8 +1,13 @@
-"""What every format renders: a heading, one table of raw cells, facts below it."""
+"""The document, which every format renders: a heading, a table of raw cells, and facts below it."""
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import singledispatch
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, ClassVar, Literal, Protocol
+
+from netscope.errors import UsageError
 
 Kind = Literal[
     "name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar",
@@ -12,10 +17,10 @@ RIGHT: tuple[Kind, ...] = (
     "count", "flops", "bytes", "share", "delta", "delta-flops", "change", "figure", "rate", "seconds",
     "fraction", "margin", "percent",
 )  # fmt: skip
-"""What is aligned on the right."""
+"""The kinds that are aligned on the right."""
 
 INEXACT: tuple[Kind, ...] = ("share", "bar", "change")
-"""What programs reckon themselves."""
+"""The kinds that formats for programs omit, because programs can compute them from exact values."""
 
 Style = Literal["plain", "strong", "faint", "added", "removed", "changed"]
 
@@ -23,13 +28,13 @@ _CONTROLS = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff"
     r"\U000e0000-\U000e007f]"
 )
-"""What is not seen or moves what is: controls, lines' ends, marks of direction, and halves of a character."""
+"""Characters that are invisible or move others: controls, line ends, direction marks, and lone surrogates."""
 
 
 def printable(text: str) -> str:
-    """``text`` on one line and as harmless as it looks: its control characters as escapes.
+    """Returns ``text`` on one line, with control and invisible characters as escapes.
 
-    Names come from users' code, and a module may be called anything.
+    Names come from users' code, and a module may have any name.
     """
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
@@ -39,10 +44,10 @@ class NameCell:
     """A name in a tree.
 
     Attributes:
-        path: the whole, for formats without a tree.
-        label: what stands in the tree: the last part, or ``"0 … 11"`` for several.
-        mark: what stands behind it, ``"×12"``.
-        guides: the lines that lead to it, ``"│  ├─ "``.
+        path: the full path, for formats without a tree.
+        label: the name in the tree: the last part of the path, or ``"0 … 11"`` for several modules.
+        mark: text after the label, ``"×12"``.
+        guides: the lines of the tree that lead to it, ``"│  ├─ "``.
     """
 
     path: str
@@ -52,21 +57,26 @@ class NameCell:
 
     @property
     def marked(self) -> str:
-        """The label with its mark."""
+        """The label and its mark."""
         return f"{self.label} {self.mark}" if self.mark else self.label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypeCell:
-    """A type and its telling hyperparameters, the most telling first: the last go first where room is short."""
+    """A type and its notable hyperparameters, the most important first; the last ones are omitted if room is short."""
 
     name: str
     details: tuple[str, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """The type with all its hyperparameters."""
+        return " ".join((self.name, ", ".join(self.details))).strip()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtLeast:
-    """A figure that leaves something out."""
+    """A lower bound of a value."""
 
     value: int
 
@@ -76,11 +86,11 @@ class Column:
     """A column.
 
     Attributes:
-        key: what ``--columns`` and CSV call it.
-        title: what stands above it.
-        kind: how its raw values are shown.
-        rank: which go first where there is no room: the highest, from the left; 0 stays.
-        wraps: whether its text is wrapped before any column goes.
+        key: its name in ``--columns`` and CSV.
+        title: its heading.
+        kind: the kind of its raw values.
+        rank: the order in which columns are omitted if room is short: the highest first, from the left; 0 stays.
+        wraps: whether its text is wrapped before any column is omitted.
     """
 
     key: str
@@ -89,10 +99,15 @@ class Column:
     rank: int = 0
     wraps: bool = False
 
+    @property
+    def heading(self) -> str:
+        """The title, for formats that cannot leave the one of a share empty."""
+        return self.title or ("%" if self.kind in ("share", "change") else "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One raw value per column, None where there is nothing to say."""
+    """A row with one raw value per column; None if there is no value."""
 
     cells: tuple[Any, ...]
     style: Style = "plain"
@@ -103,13 +118,13 @@ class Document:
     """A result, ready for any format.
 
     Attributes:
-        result: the result itself, which JSON shows as it is.
-        heading: lines above the table, the first the title.
-        columns: of the table.
-        rows: likewise.
-        facts: label and text of the lines below.
-        folded: what a format that folds shows closed, under its heading.
-        attached: further documents, below.
+        result: the result itself, which JSON shows unchanged.
+        heading: lines above the table; the first is the title.
+        columns: columns of the table.
+        rows: rows of the table.
+        facts: label and text of the lines below the table.
+        folded: a document that formats which can fold show closed, under its heading.
+        attached: further documents, below this one.
     """
 
     result: Any
@@ -123,12 +138,62 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canvas:
-    """What a format is drawn on.
+    """The terminal or file that a format is written for.
 
     Attributes:
-        width: in columns; None for as wide as it gets, as in a pipe.
-        color: whether escape sequences are welcome.
+        width: width in columns; None if it is unlimited, as in a pipe.
+        color: whether escape sequences for color are allowed.
     """
 
     width: int | None = None
     color: bool = False
+
+
+class ResultView(Protocol):
+    """The part of a result that is shown, and in which order.
+
+    Attributes:
+        shows: the result type that the view is for.
+    """
+
+    shows: ClassVar[type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRequest:
+    """How a document is to be made from a result.
+
+    Attributes:
+        view: the view, which fits the result; None for the usual one.
+        exact: whether programs read the format: every row is in it, with exact numbers.
+        folding: whether the format can fold parts.
+    """
+
+    view: Any = None
+    exact: bool = False
+    folding: bool = False
+
+
+@singledispatch
+def document_of(result: object, request: DocumentRequest) -> Document:
+    """Returns the document of a result.
+
+    Each result type registers its function (``@document_of.register``) in the module of ``netscope.render`` that has
+    the name of its own module in ``netscope.schema``, so only this one is imported.
+
+    Raises:
+        UsageError: no document can be made of such a result, or the view is not possible.
+    """
+    feature, base = feature_of(result), document_of.dispatch(object)
+    if feature and find_spec(f"netscope.render.{feature}"):
+        import_module(f"netscope.render.{feature}")
+    make = document_of.dispatch(type(result))
+    if make is base:
+        raise UsageError(f"netscope cannot show a {type(result).__name__}")
+    return make(result, request)
+
+
+def feature_of(result: object) -> str:
+    """Returns the feature that a result belongs to, such as ``"diff"``; empty if it is not netscope's."""
+    parts = type(result).__module__.split(".")
+    return parts[2] if parts[:2] == ["netscope", "schema"] else ""

@@ -1,152 +1,110 @@
-"""Which formats there are. A format is one function of one signature, and one line here."""
+"""The formats: how a result becomes text. A format is a file with one function, and a line in ``FORMATS``."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netscope.errors import UsageError
-from netscope.render.document import Canvas, Document
+from netscope.render.document import Canvas, Document, DocumentRequest, ResultView, document_of, feature_of
 from netscope.schema.display import Form
 
-if TYPE_CHECKING:
-    from netscope.render.compare import CompareView
-    from netscope.render.diff import DiffView
-    from netscope.render.summary import View
 
-    AnyView = View | DiffView | CompareView
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A format, whose module is imported when it is first used.
 
-FORMATS: Mapping[str, str] = MappingProxyType(
+    Attributes:
+        renderer: module of this package and name of the function; it takes a document and a canvas.
+        exact: whether programs read the format, which must then contain every row and exact numbers.
+        folding: whether parts of the text can be folded.
+    """
+
+    renderer: str
+    exact: bool = False
+    folding: bool = False
+
+    def render(self, *arguments: Any) -> str:
+        """Returns the text that the renderer makes of its arguments."""
+        module, _, name = self.renderer.partition(":")
+        text: str = getattr(import_module(f"netscope.render.{module}"), name)(*arguments)
+        return text
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        "table": "terminal:render_terminal",
-        "json": "as_json:render_json",
-        "csv": "comma_separated:render_csv",
-        "markdown": "markdown:render_markdown",
-        "html": "html:render_page",
+        "table": Format(renderer="terminal:render_terminal"),
+        "json": Format(renderer="as_json:render_json", exact=True),
+        "csv": Format(renderer="comma_separated:render_csv", exact=True),
+        "markdown": Format(renderer="markdown:render_markdown", folding=True),
+        "html": Format(renderer="html:render_page", folding=True),
     }
 )
-"""By name: the module and the function, imported where it is asked for, of a document and a canvas."""
+"""The formats of every result, by name."""
 
-CHECK_FORMATS: Mapping[str, str] = MappingProxyType(
+CHECK_FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        "junit": "continuous_integration:render_junit",
-        "github": "continuous_integration:render_github",
-        "gitlab": "continuous_integration:render_gitlab",
+        "junit": Format(renderer="continuous_integration:render_junit"),
+        "github": Format(renderer="continuous_integration:render_github"),
+        "gitlab": Format(renderer="continuous_integration:render_gitlab"),
     }
 )
-"""Those that only checks have; of a report."""
+"""The additional formats of a ``CheckReport``, whose renderers take the report itself."""
 
-_EXACT = ("csv", "json")
-"""The formats that programs read."""
-
-_FOLDING = ("markdown", "html")
-"""Those in which a part can be closed."""
+_DISPLAY_FORMATS: Mapping[Form, Format] = MappingProxyType(
+    {
+        "text": FORMATS["table"],
+        "html": Format(renderer="html:render_html", folding=True),
+        "markdown": FORMATS["markdown"],
+    }
+)
 
 
 def render(
-    result: Any, format_name: str = "table", *, view: "AnyView | None" = None, canvas: Canvas | None = None
+    result: Any, format_name: str = "table", *, view: ResultView | None = None, canvas: Canvas | None = None
 ) -> str:
-    """``result`` in one of ``FORMATS``.
+    """Returns ``result`` as text in one of ``FORMATS``.
 
     Args:
-        result: a ``Summary``, ``ModelDiff``, ``CheckReport``, ``BenchReport``, ``BenchResult`` (as a report of that
-            one), ``SelfTest``, ``Listing``, ``ComparisonTable``, ``Explanation``,
-            ``CacheContents`` or ``Verification``.
+        result: any result type of ``netscope.schema`` that has a renderer: its module ``netscope.schema.NAME`` has a
+            counterpart ``netscope.render.NAME``.
         format_name: a key of ``FORMATS``, or of ``CHECK_FORMATS`` for a ``CheckReport``.
-        view: which part of a summary or of a diff is shown, or how a comparison is.
-        canvas: what a table is drawn on; by default as wide as it gets, without colour.
+        view: the part of the result to show; by default its usual view.
+        canvas: width and color of a table; by default unlimited and without color.
 
     Raises:
-        UsageError: unknown format, or a view that does not fit.
+        UsageError: the format or the type of result is unknown, or the view does not fit the result.
     """
-    if type(result).__name__ == "CheckReport" and format_name in CHECK_FORMATS:
-        return _function(CHECK_FORMATS[format_name])(result)
+    if format_name in CHECK_FORMATS and feature_of(result) == "check":
+        return CHECK_FORMATS[format_name].render(result)
     check_format(format_name)
-    document = _document(result, view, format_name)
-    return _function(FORMATS[format_name])(document, canvas or Canvas())
-
-
-def _function(place: str) -> Callable[..., str]:
-    module, _, name = place.partition(":")
-    found: Callable[..., str] = getattr(import_module(f"netscope.render.{module}"), name)
-    return found
+    format_ = FORMATS[format_name]
+    return format_.render(_document(result, view, format_), canvas or Canvas())
 
 
 def check_format(format_name: str, more: Collection[str] = ()) -> None:
-    """Checks that there is such a format.
+    """Checks that a format exists.
 
     Args:
-        format_name: what was asked for.
-        more: formats that there are beside ``FORMATS``.
+        format_name: the requested format.
+        more: names of formats in addition to ``FORMATS``.
 
     Raises:
-        UsageError: there is none.
+        UsageError: the format is unknown.
     """
     names = (*FORMATS, *more)
     if format_name not in names:
-        raise UsageError(f"there is no format {format_name!r}; the formats are {', '.join(names)}")
+        raise UsageError(f"unknown format {format_name!r}; available formats: {', '.join(names)}")
 
 
-def _document(result: Any, view: "AnyView | None", format_name: str) -> Document:  # noqa: C901, PLR0911 - a table
-    """The document of a result, by its type's name: importing all types takes longer than drawing one."""
-    exact, folding = format_name in _EXACT, format_name in _FOLDING
-    match type(result).__name__:
-        case "Summary":
-            from netscope.render.summary import View, summary_document
-
-            return summary_document(result, view if isinstance(view, View) else View(), exact=exact)
-        case "ModelDiff":
-            from netscope.render.diff import DiffView, diff_document
-
-            shown = view if isinstance(view, DiffView) else DiffView()
-            return diff_document(result, shown, exact=exact, folding=folding)
-        case "CheckReport":
-            from netscope.render.check import check_document
-
-            return check_document(result, exact=exact, folding=folding)
-        case "ComparisonTable":
-            from netscope.render.compare import CompareView, comparison_document
-
-            return comparison_document(result, view if isinstance(view, CompareView) else CompareView(), exact=exact)
-        case "Explanation":
-            from netscope.render.explain import explanation_document
-
-            return explanation_document(result, exact=exact)
-        case "CacheContents":
-            from netscope.render.cache import cache_document
-
-            return cache_document(result)
-        case "Listing":
-            from netscope.render.list import listing_document
-
-            return listing_document(result)
-        case "Verification":
-            from netscope.render.verify import verification_document
-
-            return verification_document(result)
-        case "BenchResult" | "BenchReport":
-            from netscope.render.bench import bench_document
-            from netscope.schema import BenchReport
-
-            report = result if isinstance(result, BenchReport) else BenchReport(results=(result,))
-            return bench_document(report, exact=exact)
-        case "SelfTest":
-            from netscope.render.bench import self_test_document
-
-            return self_test_document(result)
-    raise UsageError(f"netscope cannot show a {type(result).__name__}")
-
-
-_FORMS: Mapping[Form, tuple[str, str]] = MappingProxyType(
-    {
-        "text": ("table", FORMATS["table"]),
-        "html": ("html", "html:render_html"),
-        "markdown": ("markdown", FORMATS["markdown"]),
-    }
-)
+def _document(result: Any, view: ResultView | None, format_: Format) -> Document:
+    if view is not None and not isinstance(result, view.shows):
+        raise UsageError(f"a {type(view).__name__} cannot show a {type(result).__name__}")
+    return document_of(result, DocumentRequest(view=view, exact=format_.exact, folding=format_.folding))
 
 
 def display(result: Any, form: Form) -> str:
-    """What ``print`` shows of a result, or a notebook: a fragment of its page."""
-    format_name, place = _FORMS[form]
-    return _function(place)(_document(result, None, format_name), Canvas()).rstrip("\n")
+    """Returns the text that ``print`` or a notebook shows of a result."""
+    format_ = _DISPLAY_FORMATS[form]
+    return format_.render(_document(result, None, format_), Canvas()).rstrip("\n")

@@ -1,6 +1,6 @@
 """The document of a ``Listing``."""
 
-from netscope.render.document import Column, Document, NameCell, Row
+from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, document_of
 from netscope.schema import Listing
 
 
@@ -9,7 +9,8 @@ def _heading(listing: Listing) -> str:
     return f"{count or 'no'} {'architecture matches' if count == 1 else 'architectures match'} {listing.pattern}"
 
 
-def listing_document(listing: Listing) -> Document:
+@document_of.register
+def listing_document(listing: Listing, _request: DocumentRequest) -> Document:
     """Returns a document with one row per architecture."""
     return Document(
         result=listing,

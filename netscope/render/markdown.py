@@ -8,11 +8,11 @@ from netscope.render.terminal import cell_text
 
 _LIVE = r"(?<!\S)\S*(?:[@#]|://|www\.|\bgh-\d)\S*?(?=[:;,.)]*(?:\s|$))"
 _MARKUP = re.compile(rf"(?P<live>{_LIVE})|[\\`*_\[\]<>&]", re.IGNORECASE)
-"""A word that GitHub makes a link or a mention of, which no backslash prevents, or a character of markup."""
+"""A word that GitHub turns into a link or a mention, which no backslash prevents, or a character of markup."""
 
 
 def render_markdown(document: Document, _canvas: Canvas) -> str:
-    """Heading, table and facts. Paths stand for the tree, bars are left out, and names are no markup."""
+    """Returns heading, table and facts. Paths replace the tree, bars are omitted, and names cannot become markup."""
     lines = []
     if document.heading:
         title, *others = document.heading
@@ -29,7 +29,7 @@ def render_markdown(document: Document, _canvas: Canvas) -> str:
 
 
 def _list(facts: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """An item for each; one without a label is a further line of the one before."""
+    """Yields an item for each fact; one without a label is a further line of the item before it."""
     for position, (label, text) in enumerate(facts):
         item = f"- **{_escaped(label)}**: {_escaped(text)}" if label else f"  {_escaped(text)}"
         goes_on = position + 1 < len(facts) and not facts[position + 1][0]
@@ -42,7 +42,7 @@ def _table(document: Document) -> list[str]:
     if not columns:
         return []
     return [
-        _line(column.title or ("%" if column.kind in ("share", "change") else "") for column in columns),
+        _line(column.heading for column in columns),
         _line("---:" if column.kind in RIGHT else "---" for column in columns),
         *(
             _line(_cell(column, row.cells[position]) for column, position in zip(columns, positions, strict=True))
@@ -52,7 +52,7 @@ def _table(document: Document) -> list[str]:
 
 
 def _line(cells: Iterable[str]) -> str:
-    """A pipe is escaped in a code span as well: https://github.github.com/gfm/#example-200."""
+    """Returns a line of the table; a pipe must be escaped in code spans, too: https://github.github.com/gfm/#example-200."""
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
@@ -61,17 +61,17 @@ def _cell(column: Column, value: object) -> str:
         name = _code(value.path or value.label)
         return f"{name} {_escaped(value.mark)}" if value.mark else name
     if isinstance(value, TypeCell):
-        return _escaped(" ".join((value.name, ", ".join(value.details))).strip())
+        return _escaped(value.text)
     return _escaped(cell_text(column, value))
 
 
 def _code(text: str) -> str:
-    """A code span, in as many backticks as its text does not have."""
+    """Returns a code span, with more backticks than its text has in a row."""
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     space = " " if "`" in text else ""
     return f"{fence}{space}{printable(text)}{space}{fence}"
 
 
 def _escaped(text: str) -> str:
-    """Text as it is: characters of markup behind a backslash, words that would come alive in code spans."""
+    """Returns text without markup: its characters after backslashes, words that would become links in code spans."""
     return _MARKUP.sub(lambda found: _code(found[0]) if found["live"] else f"\\{found[0]}", printable(text))

@@ -3,11 +3,23 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from netscope.errors import UsageError, did_you_mean
 from netscope.render import numbers
-from netscope.render.document import INEXACT, AtLeast, Column, Document, Kind, NameCell, Row, Style, TypeCell
+from netscope.render.document import (
+    INEXACT,
+    AtLeast,
+    Column,
+    Document,
+    DocumentRequest,
+    Kind,
+    NameCell,
+    Row,
+    Style,
+    TypeCell,
+    document_of,
+)
 from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.render.tree import TreeNode, cut, fold, tree_of
 from netscope.schema import (
@@ -36,6 +48,7 @@ class View:
         ops: the ops that each module ran itself, below it.
     """
 
+    shows: ClassVar[type] = Summary
     columns: tuple[str, ...] | None = None
     depth: int | None = None
     sort: str = "order"
@@ -169,6 +182,11 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
         rows=tuple(rows),
         facts=tuple(_facts(summary, shown)),
     )
+
+
+@document_of.register
+def _(summary: Summary, request: DocumentRequest) -> Document:
+    return summary_document(summary, request.view or View(), exact=request.exact)
 
 
 def _usual_columns(summary: Summary, *, exact: bool) -> tuple[str, ...]:

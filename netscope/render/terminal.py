@@ -11,42 +11,36 @@ from rich.table import Table
 from rich.text import Text
 
 from netscope.render import numbers
+from netscope.render.colors import TERMINAL_BAR, TERMINAL_STYLES
 from netscope.render.document import RIGHT, AtLeast, Canvas, Column, Document, NameCell, Row, TypeCell, printable
 
+DIM = TERMINAL_STYLES["faint"]
 GAP = 2
 BAR_WIDTH = 8
 UNLIMITED = 100_000
 SHORTEST_TYPE = 8
 SHORTEST_TEXT = 20
 
-_STYLES = {
-    "plain": "",
-    "strong": "bold",
-    "faint": "dim",
-    "added": "green",
-    "removed": "red",
-    "changed": "yellow",
-}
 _RANKS = {"bar": 9, "share": 8}
-"""Bars and shares go before everything else."""
+"""Bars and shares are omitted before all other columns."""
 
 
 def render_terminal(document: Document, canvas: Canvas) -> str:
-    """The document as text.
+    """Returns the document as text.
 
-    Where the canvas is too narrow the columns that may are wrapped, then the bars go, then the shares, then columns by
-    their rank, then hyperparameters from the last on; running text is wrapped. Names and counts stay whole.
+    If the canvas is too narrow, columns that may wrap are wrapped first. Then bars are omitted, shares, columns by
+    their rank, and hyperparameters from the last one on; running text is wrapped. Names and counts are never cut.
     """
     output = StringIO()
     console = _console(output, canvas, canvas.width or UNLIMITED)
     layout = _fit(document, canvas.width)
     title, *others = document.heading or ("",)
-    console.print(Text(printable(title), style="bold"))
+    console.print(Text(printable(title), style=TERMINAL_STYLES["strong"]))
     for line in others:
-        console.print(Text(printable(line), style="dim"))
+        console.print(Text(printable(line), style=DIM))
     console.print()
-    # A table that cannot be made to fit is wider than the canvas rather than wrong. The last column has a gap as well:
-    # without one, versions of rich do not agree on its width.
+    # A table that cannot fit is wider than the canvas, not cut. The last column has a gap, too: without one, versions
+    # of rich disagree on its width.
     _console(output, canvas, layout.width + GAP).print(_table(document, layout))
     _print_facts(console, document)
     text = "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
@@ -68,7 +62,7 @@ def _console(output: StringIO, canvas: Canvas, width: int) -> Console:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TableLayout:
-    """Which columns are drawn, how wide they are together, and how wide the types and each text may be."""
+    """The columns that are drawn, their total width, and the widths of types and of each text column."""
 
     columns: tuple[int, ...]
     width: int
@@ -116,7 +110,7 @@ def _fit(document: Document, width: int | None) -> _TableLayout:
 
 
 def _widen(widths: list[int], whole: list[int], columns: list[int], spare: int) -> None:
-    """Gives the spare room to the columns that are wrapped, each time to the one that is folded most."""
+    """Gives the spare room to wrapped columns, one cell at a time to the column with most lines."""
     for _ in range(spare):
         folded = [position for position in columns if widths[position] < whole[position]]
         if not folded:
@@ -131,7 +125,7 @@ def _table(document: Document, layout: _TableLayout) -> Table:
         column = document.columns[position]
         wraps = position in layout.text_widths
         table.add_column(
-            Text(column.title, style="dim"),  # of its own, so that the gap behind it is plain and can be cut off
+            Text(column.title, style=DIM),  # a separate Text, so that the gap after it is plain and can be stripped
             justify="right" if column.kind in RIGHT else "left",
             width=layout.text_widths.get(position),
             no_wrap=not wraps,
@@ -146,17 +140,17 @@ def _cell(column: Column, row: Row, position: int, layout: _TableLayout) -> Text
     text = _text(column, row.cells[position], layout.type_width)
     if column.kind == "name":
         guides = len(row.cells[position].guides)
-        text.stylize("dim", 0, guides)
-        text.stylize(_STYLES[row.style], guides)
+        text.stylize(DIM, 0, guides)
+        text.stylize(TERMINAL_STYLES[row.style], guides)
     elif column.kind == "bar":
-        text.stylize("cyan")
+        text.stylize(TERMINAL_BAR)
     else:
-        text.stylize("dim" if column.kind == "share" or text.plain == numbers.NOTHING else _STYLES[row.style])
+        text.stylize(DIM if column.kind == "share" or text.plain == numbers.NOTHING else TERMINAL_STYLES[row.style])
     return text
 
 
 def _text(column: Column, value: Any, type_width: int | None = None) -> Text:
-    """A raw value as it is shown; never markup, since names come from users' code."""
+    """Returns the text of a value; it is never markup, because names come from users' code."""
     if isinstance(value, NameCell):
         return Text(value.guides + printable(value.marked))
     if isinstance(value, TypeCell):
@@ -165,7 +159,7 @@ def _text(column: Column, value: Any, type_width: int | None = None) -> Text:
 
 
 def _type(cell: TypeCell, width: int | None) -> str:
-    """The type with as many of its hyperparameters as fit."""
+    """Returns the type with as many of its hyperparameters as fit."""
     details = list(cell.details)
     while True:
         text = " ".join((cell.name, ", ".join(details))).strip()
@@ -179,7 +173,7 @@ def _type(cell: TypeCell, width: int | None) -> str:
 
 
 def cell_text(column: Column, value: Any) -> str:
-    """A raw value of any kind but a name or type, as people read it; a dot where there is nothing to say."""
+    """Returns the text of a value of any kind but a name or type; a dot if there is no value."""
     if column.kind in ("share", "bar"):
         part, whole = value or (0, 0)
         return numbers.share(part, whole) if column.kind == "share" else numbers.bar(part, whole, BAR_WIDTH)
@@ -207,7 +201,7 @@ def cell_text(column: Column, value: Any) -> str:
 
 
 def _shapes(value: Any) -> str:
-    """Words as they are."""
+    """Returns the text of shapes; the value may also be words in place of shapes."""
     return value if isinstance(value, str) else numbers.shapes(value)
 
 
@@ -220,5 +214,5 @@ def _print_facts(console: Console, document: Document) -> None:
     grid.add_column(width=label_width, no_wrap=True)
     grid.add_column(overflow="fold")
     for label, text in document.facts:
-        grid.add_row(Text(printable(label), style="dim"), Text(printable(text)))
+        grid.add_row(Text(printable(label), style=DIM), Text(printable(text)))
     console.print(grid)

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from netscope.render import numbers
-from netscope.render.document import Column, Document, NameCell, Row
+from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, document_of
 from netscope.schema import ToolCount, Verification
 
 
-def verification_document(verification: Verification) -> Document:
+@document_of.register
+def verification_document(verification: Verification, _request: DocumentRequest) -> Document:
     """Our figures first, then a row for each peer; below, the cause of each difference."""
     ours = Row(
         cells=(

@@ -87,7 +87,7 @@ USAGE_ERRORS = {
     "compile mode": (("lenet5", "--compile", "max-autotun"), 2, "did you mean max-autotune"),
     "missing folder": (("lenet5", "-o", "no/x.json"), 2, "there is no folder"),
     "self-test": (("lenet5", "--selftest"), 2, "cannot be used with an architecture"),
-    "format": (("lenet5", "-f", "yaml"), 2, "there is no format 'yaml'"),
+    "format": (("lenet5", "-f", "yaml"), 2, "unknown format 'yaml'"),
     "no earlier run": (("lenet5", "--compare", "no.json"), 2, "there is no file 'no.json'"),
     "not a report": (("lenet5", "--compare", "my.py"), 2, "not a saved netscope result"),
     "unknown name": (("resnt50",), 2, "did you mean resnet50"),

@@ -172,7 +172,7 @@ QUESTIONS = {
     ("check", "lenet5", "--params", "1", "--input", "1x"): "--input '1x' is not",
     ("check", "lenet5", "--params", "1", "--timeout", "0"): "--timeout has to be more than 0 s",
     ("check", "lenet5", "--params", "1", "-j", "0"): "the number of jobs (-j) must be at least 1, not 0",
-    ("check", "lenet5", "--params", "1", "--format", "xml"): "there is no format 'xml'",
+    ("check", "lenet5", "--params", "1", "--format", "xml"): "unknown format 'xml'",
     ("check", "--config", "no.toml"): "no.toml: No such file or directory",
 }
 

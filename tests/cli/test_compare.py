@@ -117,7 +117,7 @@ def test_a_pattern_that_fits_nothing_is_one_sentence(capsys):
         (["--jobs", "0"], "the number of jobs (-j) must be at least 1, not 0"),
         (["--input", "1x"], "--input '1x' is not"),
         (["--batch-size", "0"], "the batch size must be a whole number of at least 1, not 0"),
-        (["--format", "yaml"], "there is no format 'yaml'"),
+        (["--format", "yaml"], "unknown format 'yaml'"),
         (["-o", "nowhere/out.csv"], "there is no folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

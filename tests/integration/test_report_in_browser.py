@@ -1,5 +1,6 @@
 """The page in a real browser: what it shows, how it is worked, and that nothing goes wrong or leaves the file."""
 
+import json
 import re
 import shutil
 from dataclasses import replace
@@ -9,7 +10,9 @@ import pytest
 
 import netscope
 from netscope.cli.app import run
+from netscope.render import numbers
 from netscope.render.page import comparison_page
+from netscope.render.templating import asset
 from netscope.schema import BenchReport, ComparedArchitecture, ComparisonTable
 from netscope.schema.bench import LayerOverhead
 from tests.benchmarks import result
@@ -310,7 +313,7 @@ def test_where_there_is_nothing_to_divide_it_is_said(opened):
     assert page.locator("#shares .nothing-there").inner_text() == "No FLOPs: nothing to divide"
     assert page.get_by_role("tree").count() == 0
     assert not page.locator("#shares .legend").is_visible()
-    assert page.locator("#shares .told-line").inner_text() == ""
+    assert page.locator("#shares .caption").inner_text() == ""
     both = opened("small").page
     assert both.locator("#shares .nothing-there").first.inner_text() == "No FLOPs: nothing to divide"
     assert both.locator("#shares .legend").is_visible()
@@ -455,11 +458,11 @@ def test_the_theme_follows_the_system_and_the_button(opened):
 def test_a_diff_reads_without_colour_and_shows_only_what_changed(opened):
     page = opened("diff")
     assert "−1,277,504 params" in page.page.locator(".answer").inner_text()
-    assert "~" in page.page.locator("tbody tr.k1 .sign").first.inner_text()
+    assert "~" in page.page.locator("tbody tr.changed .sign").first.inner_text()
     before = page.rows().count()
     page.page.get_by_label("Only what changed").check()
     assert page.rows().count() < before
-    assert page.page.locator("tbody tr.k0").count() == 0
+    assert page.page.locator("tbody tr.same").count() == 0
     page.page.get_by_role("button", name="Δ FLOPs").click()
     assert "features.3" in page.names()[0]
     assert page.page.get_by_role("tree").count() == 2
@@ -491,7 +494,7 @@ def test_a_comparison_sorts_and_shows_what_accuracy_costs(opened, width):
     page = opened("compare", viewport={"width": width, "height": 800}).page
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".scatter .dot").count() == 8
-    assert EVIL in page.locator("#costs .told-line").inner_text()
+    assert EVIL in page.locator("#costs .caption").inner_text()
     page.get_by_role("radio", name="Params").check(force=True)
     assert page.locator(".scatter").get_attribute("aria-label").endswith("against Params")
     page.get_by_role("button", name="Top-1").click()
@@ -529,6 +532,39 @@ def test_on_paper_everything_is_open(opened):
     assert page.rows().count() < 60
     page.page.emulate_media(media="print")
     assert not page.page.locator(".tools").first.is_visible()
+
+
+def test_scripts_format_numbers_as_the_other_formats_do(browser):
+    counts = [0, 7, 999, 1000, 1023, 1024, 999_499, 999_999_499, 999_999_500, 2_270_512_192, 249_513_376, 2**53 - 1]
+    counts += [2**51, 3 * 2**50, 123 * 10**15]
+    times = [1234.0, 1.234, 0.99999, 0.0123, 0.00999999, 0.000456, 0.0000012, 2e-8]
+    pairs = [
+        (0, 5),
+        (5, 0),
+        (1, 3),
+        (1, 10_000),
+        (5, 10_000),
+        (-1_277_504, 62_378_344),
+        (28_670_016_448, 2_270_512_192),
+    ]
+    pairs += [(1, 1_000_000), (-38, 1_000_000), (7, 7)]
+    program = f"""([counts, times, pairs]) => {{
+        const data = {{ numbers: {json.dumps(numbers.script_formats())} }};
+        {asset("page/numbers.js")}
+        return [counts.map(count), counts.map(scaled), counts.map(size), times.map(seconds),
+            pairs.map(([part, whole]) => share(Math.abs(part), whole)), pairs.map((pair) => change(...pair))];
+    }}"""
+    page = browser.new_page()
+    found = page.evaluate(program, [counts, times, pairs])
+    page.close()
+    assert found == [
+        [numbers.count(value) for value in counts],
+        [numbers.scaled(value) for value in counts],
+        [numbers.size(value) for value in counts],
+        [numbers.seconds(value) for value in times],
+        [numbers.share(abs(part), whole) for part, whole in pairs],
+        [numbers.change(delta, whole) for delta, whole in pairs],
+    ]
 
 
 def test_a_table_of_ten_thousand_rows_stays_quick(browser, tmp_path):

@@ -10,10 +10,10 @@ import pytest
 from rich.cells import cell_len
 
 from netscope.errors import UsageError
-from netscope.render import Canvas, View, render
+from netscope.render import Canvas, CompareView, DiffView, View, render
 from netscope.render.document import AtLeast
 from netscope.render.summary import summary_document
-from netscope.schema import Figures, Totals
+from netscope.schema import Figures, TensorSpec, Totals
 from tests.render.conftest import with_figures
 
 SUFFIX = {"table": "txt", "json": "json", "csv": "csv", "markdown": "md", "html": "html"}
@@ -216,7 +216,7 @@ def test_shares_of_the_top_level_add_up(toy):
 
 
 WRONG = {
-    "format": ({"format_name": "yaml"}, "no format 'yaml'; the formats are table, json, csv, markdown, html"),
+    "format": ({"format_name": "yaml"}, "unknown format 'yaml'; available formats: table, json, csv, markdown, html"),
     "column": ({"view": View(columns=("parms",))}, "no column 'parms'; did you mean params"),
     "order": (
         {"view": View(sort="size")},
@@ -233,8 +233,30 @@ def test_what_cannot_be_shown_is_refused(toy, case):
         render(toy, **options)
 
 
+@pytest.mark.parametrize("view", [DiffView(), CompareView()])
+def test_a_view_of_another_kind_of_result_is_refused(toy, view):
+    with pytest.raises(UsageError, match=f"a {type(view).__name__} cannot show a Summary"):
+        render(toy, view=view)
+
+
+@pytest.mark.parametrize("thing", [3, "text", TensorSpec(shape=(1,), dtype="float32")])
+def test_a_thing_without_a_renderer_is_refused(thing):
+    with pytest.raises(UsageError, match=f"netscope cannot show a {type(thing).__name__}"):
+        render(thing)
+
+
 def test_rendering_needs_no_torch(no_torch):
     no_torch("import netscope.render")
+
+
+def test_a_result_is_shown_without_the_renderers_of_others(no_torch):
+    no_torch(
+        "import sys; from netscope.schema import Listing; from netscope.render import render\n"
+        "assert 'no architecture' in render(Listing(pattern='x', architectures=(), notes=()))\n"
+        "loaded = {name for name in sys.modules if name.startswith('netscope.render.')}\n"
+        "assert not loaded & {f'netscope.render.{name}' for name in ('summary', 'diff', 'bench', 'html')}, loaded\n"
+        "assert 'jinja2' not in sys.modules"
+    )
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])

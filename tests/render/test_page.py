@@ -12,10 +12,11 @@ import pytest
 
 from netscope import analysis
 from netscope.api.report import report_of
+from netscope.render import numbers
+from netscope.render.families import Family, family_of_op
 from netscope.render.page import comparison, comparison_page, report, report_page
-from netscope.render.page.assembly import part
-from netscope.render.page.families import FAMILIES, family_of_op
 from netscope.render.page.payload import KINDS, report_payload
+from netscope.render.templating import asset
 from netscope.schema import (
     BenchReport,
     ComparedArchitecture,
@@ -87,6 +88,7 @@ def test_the_payload_that_the_page_holds_is_the_payload(toy):
     shown = report_of(toy, [])
     found = data_of(report_page(shown))
     assert found.pop("bench") is None
+    assert found.pop("numbers")["nothing"] == numbers.NOTHING
     assert found == json.loads(json.dumps(report_payload(shown)))
 
 
@@ -219,7 +221,7 @@ def test_the_page_fetches_nothing_and_runs_nothing_but_its_own(toy):
     allowed = {"http://www.w3.org"}
     assert set(re.findall(r"https?://[\w.-]+", page)) <= allowed
     assert "@import" not in page
-    assert "url(" not in part("page.css")
+    assert "url(" not in asset("page/page.css")
 
 
 def test_its_policy_admits_exactly_its_scripts_and_its_style(toy):
@@ -236,7 +238,7 @@ def test_its_policy_admits_exactly_its_scripts_and_its_style(toy):
 
 def test_scripts_make_no_markup_from_text():
     for name in {*report.SCRIPTS, *comparison.SCRIPTS}:
-        source = part(f"{name}.js")
+        source = asset(f"page/{name}.js")
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", source), (
             name
         )
@@ -249,8 +251,8 @@ def test_vendored_files_are_as_make_sh_made_them(name):
 
 
 def test_the_licences_are_of_the_packages_that_are_bundled():
-    packages = json.loads(part("vendor/package.json"))["dependencies"]
-    licences, readme = part("vendor/LICENSES.txt"), part("vendor/README.md")
+    packages = json.loads(asset("page/vendor/package.json"))["dependencies"]
+    licences, readme = asset("page/vendor/LICENSES.txt"), asset("page/vendor/README.md")
     for name, version in packages.items():
         assert f"{name} {version}\n" in licences
         assert f"| {name} | {version} |" in readme
@@ -261,8 +263,8 @@ def test_the_licences_are_of_the_packages_that_are_bundled():
     [
         ("aten.convolution", "convolution"),
         ("aten._scaled_dot_product_flash_attention", "attention"),
-        ("aten.addmm", "matrix product"),
-        ("aten.native_layer_norm", "normalisation"),
+        ("aten.addmm", "matmul"),
+        ("aten.native_layer_norm", "normalization"),
         ("aten.embedding", "embedding"),
         ("aten.max_pool2d_with_indices", "pooling"),
         ("aten.mkldnn_rnn_layer", "recurrent"),
@@ -271,13 +273,13 @@ def test_the_licences_are_of_the_packages_that_are_bundled():
     ],
 )
 def test_ops_belong_to_families(op, family):
-    assert FAMILIES[family_of_op(op)] == family
+    assert family_of_op(op).label == family
 
 
 def test_a_layer_is_coloured_by_the_most_telling_of_its_ops():
     ops = (OpCount(op="aten.add", calls=1, flops=0), OpCount(op="aten.bmm", calls=1, flops=8))
     payload = report_payload(report_of(summary_of([layer("", "Root", 0), layer("a", "Custom", 1, ops=ops)]), []))
-    assert [FAMILIES[family] for family in payload["sides"][0]["rows"]["family"]] == ["holds others", "matrix product"]
+    assert [Family(family).label for family in payload["sides"][0]["rows"]["family"]] == ["container", "matmul"]
 
 
 def test_a_comparison_has_its_rows_and_what_they_are_sorted_by(toy):

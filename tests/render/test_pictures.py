@@ -90,7 +90,7 @@ def test_what_a_flop_is_and_what_was_not_counted_is_told(report, toy):
     assert "shares of what could be counted" in texts
     assert texts[-3:] == [
         f"FLOPs: {FLOP_CONVENTION}",
-        f"Those are a lower bound: no formula for {numbers.calls(toy.uncounted_ops)}",
+        f"FLOPs are a lower bound: no formula for {numbers.calls(toy.uncounted_ops)}",
         "FLOPs of toy are of what ran in eval mode: 20 parameters of frozen were not read",
     ]
     totals = replace(toy.totals, flops=2048, macs=1024, unread_params=0)
@@ -100,7 +100,7 @@ def test_what_a_flop_is_and_what_was_not_counted_is_told(report, toy):
     assert "shares of what could be counted" not in texts
     assert texts[-1] == f"FLOPs: {FLOP_CONVENTION}"
     both = DiffReport(diff=diff_of(toy, exact.summary), before=report, after=exact)
-    assert texts_of(picture_bytes(both, "svg"))[-2].startswith("Those of toy are a lower bound: ")
+    assert texts_of(picture_bytes(both, "svg"))[-2].startswith("FLOPs of toy are a lower bound: ")
 
 
 def test_what_is_not_to_scale_is_told(toy):
@@ -108,7 +108,7 @@ def test_what_is_not_to_scale_is_told(toy):
         texts = texts_of(picture_bytes(ArchitectureReport(summary=toy, chain=chain, dataflow=()), "svg"))
         return next(text for text in texts if text.startswith("to scale"))
 
-    thin = "what is thinner than 0.6 mm is drawn as 0.6 mm"
+    thin = "sizes below 0.6 mm are drawn as 0.6 mm"
     assert note(stage("a", "Conv2d", 1, 64, 224, 224), stage("b", "Conv2d", 1, 64, 1, 1)).endswith(f"; {thin}")
     assert thin not in note(stage("a", "Conv2d", 1, 64, 8, 8), stage("b", "Linear", 1, 4))
 

@@ -1,4 +1,4 @@
-"""Results as one self-contained HTML file to look at: no network, no server."""
+"""Results as interactive, self-contained HTML files that need no network and no server."""
 
 from netscope.render.page.comparison import comparison_page
 from netscope.render.page.report import report_page

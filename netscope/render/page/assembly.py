@@ -1,71 +1,56 @@
-"""One HTML file from its parts: nothing in it is fetched, and nothing in it runs but what is ours."""
+"""One HTML file from its parts: it loads nothing, and only the scripts of this package run in it."""
 
-import json
 from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import sha256
-from html import escape
-from importlib.resources import files
-from string import Template
 from typing import Any
 
-from netscope.render.page.header import text
+from markupsafe import Markup, escape
 
-_CREDITS = """<p>It is drawn with dagre (MIT) and d3 (ISC, BSD-3-Clause).</p>
-<details><summary>Licences of dagre and d3</summary><pre>{licences}</pre></details>"""
+from netscope.render.colors import css_properties
+from netscope.render.document import Document
+from netscope.render.numbers import script_formats
+from netscope.render.page.plain import plain_table
+from netscope.render.templating import asset, render_template
 
 
-def assembled(
+def assemble(
+    template: str,
     *,
-    title: str,
-    heading: str,
-    fallback: str,
+    document: Document,
     payload: dict[str, Any],
     scripts: Sequence[str],
     uses_libraries: bool = True,
+    **values: Any,
 ) -> str:
-    """The page.
+    """Returns the page.
 
     Args:
-        title: of the window.
-        heading: HTML of its head.
-        fallback: HTML of what is shown where no script runs.
-        payload: what the scripts draw from.
-        scripts: names of the scripts, in the order in which they are defined.
-        uses_libraries: whether they need the vendored ones.
+        template: name of the template, ``page.html`` or one that extends it.
+        document: the table that is shown if scripts are disabled.
+        payload: the data for the scripts.
+        scripts: names of the scripts, in the order of their definitions.
+        uses_libraries: whether they need the vendored libraries.
+        values: title, notes and whatever else the template needs.
     """
-    style = part("page.css")
-    library = part("vendor/libraries.min.js") if uses_libraries else ""
-    licences = escape(part("vendor/LICENSES.txt")) if uses_libraries else ""
-    script = "".join(('"use strict";\n(() => {\n', *(part(f"{name}.js") for name in scripts), "})();\n"))
-    return Template(part("page.html")).substitute(
+    style = Markup(":root{%s}\n") % css_properties() + asset("page/page.css")
+    library = asset("page/vendor/libraries.min.js") if uses_libraries else Markup()
+    script = Markup('"use strict";\n(() => {\n%s})();\n') % Markup().join(asset(f"page/{name}.js") for name in scripts)
+    return render_template(
+        template,
         policy=_policy((style,), (library, script)),
-        title=text(title),
         style=style,
-        heading=heading,
-        fallback=fallback,
-        credits=_CREDITS.format(licences=licences) if uses_libraries else "",
-        payload=embedded(payload),
+        table=plain_table(document),
+        payload={"numbers": script_formats(), **payload},
         library=library,
         script=script,
+        licenses=escape(str(asset("page/vendor/LICENSES.txt"))) if uses_libraries else "",
+        **values,
     )
 
 
-def part(name: str) -> str:
-    """One of the files that the page is made of."""
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def embedded(payload: dict[str, Any]) -> str:
-    """JSON that no HTML parser sees more in than text, whatever names it holds."""
-    found = json.dumps(payload, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    for character in "<>&":
-        found = found.replace(character, f"\\u{ord(character):04x}")
-    return found
-
-
 def _policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
-    """What the browser lets the page do: run and look as these say, and fetch nothing."""
+    """Returns the content security policy: these styles and scripts may be used, and nothing may be loaded."""
     rules = {
         "default-src": "'none'",
         "style-src": " ".join(map(_hash, styles)),

@@ -1,6 +1,5 @@
-/** The columns of both tables: an architecture's layers, and two architectures aligned. */
-const familyColour = (row) => `var(--f${row.family})`;
-const kindColour = (kind) => `var(--k${kind})`;
+/** The columns of the two tables: the layers of an architecture, and two aligned architectures. */
+const kindColor = (kind) => `var(--${kind})`;
 
 function nameWidth(nodes) {
   const longest = Math.max(...nodes.map((node) => 15 * node.depth + 7.4 * (node.label.length + (node.copies > 1 ? 4 : 0))));
@@ -8,7 +7,7 @@ function nameWidth(nodes) {
   return Math.min(Math.max(longest + 76, 150), most);
 }
 
-/** As wide as its longest text, within reason. */
+/** Returns the width of the longest text, within limits. */
 function widthFor(texts, least, most) {
   const pen = document.createElement("canvas").getContext("2d");
   pen.font = `14.4px ${getComputedStyle(document.body).fontFamily}`;
@@ -39,7 +38,7 @@ function allNodes(root) {
 }
 
 function layerGrid(side, host, tools) {
-  const root = withRuns(side);
+  const root = foldRuns(side);
   const nodes = allNodes(root);
   for (const node of nodes) {
     node.depth = node.row.depth;
@@ -50,7 +49,7 @@ function layerGrid(side, host, tools) {
   const columns = [
     {
       key: "name", title: "Layer", text: true, width: nameWidth(nodes), sortValue: (node) => node.row.title,
-      fill: (cell, node, grid) => grid.fillName(cell, node, { colour: node.row.family === HOLDER ? null : familyColour(node.row) }),
+      fill: (cell, node, grid) => grid.fillName(cell, node, { color: node.row.family === data.container ? null : familyColor(node.row.family) }),
     },
     {
       key: "type", title: "Type", text: true, width: 250, class: "type", sortValue: (node) => node.row.type,
@@ -68,12 +67,12 @@ function layerGrid(side, host, tools) {
       const whole = side.root.total[key];
       return [
         {
-          key, title, right: true, width: kind === "count" ? 122 : 112, about: `Sort by the modules' own ${title}`,
+          key, title, right: true, width: kind === "count" ? 122 : 112, about: `Sort by own ${title}`,
           sortValue: (node) => Number(node.row.own[key] ?? 0),
           fill: (cell, node, grid) => figureCell(cell, figures(node, grid)[key], kind, bounded && node.row.bound),
         },
         ...(kind === "bytes" && !side.trained ? [] : [{
-          key: `${key}-share`, title: `% ${title}`, class: "share", width: 128, about: `Sort by the modules' own share of ${title}`,
+          key: `${key}-share`, title: `% ${title}`, class: "share", width: 128, about: `Sort by own share of ${title}`,
           sortValue: (node) => Number(node.row.own[key] ?? 0),
           fill: (cell, node, grid) => percentCell(cell, figures(node, grid)[key], whole),
         }]),
@@ -82,12 +81,12 @@ function layerGrid(side, host, tools) {
   ];
   return new TreeGrid({
     host, tools, label: "Layers", columns, root,
-    classOf: (node) => [node.row.family === HOLDER ? "holder" : "", node.row.calls ? "" : "idle"].join(" ").trim(),
-    noteOf: (node) => node.row.notes,
+    classOf: (node) => [node.row.family === data.container ? "container" : "", node.row.calls ? "" : "idle"].join(" ").trim(),
+    notesOf: (node) => node.row.notes,
   });
 }
 
-/** A first view that is read at a glance: level by level, while it stays within some thirty rows. */
+/** Opens the tree level by level while it stays within `most` rows. */
 function openReadably(root, nodes, most = 48) {
   let shown = 1;
   const levels = new Map();
@@ -114,9 +113,6 @@ function depthOf(node, root) {
   return node.treeDepth;
 }
 
-const MARKS = { same: "=", changed: "~", added: "+", removed: "−", moved: ">" };
-const MEANINGS = { same: "the same", changed: "changed", added: "added", removed: "removed", moved: "moved" };
-
 function diffNodes() {
   const raw = data.diff.rows;
   const rows = childrenFrom(raw.depth.map((depth, index) => {
@@ -133,7 +129,7 @@ function diffNodes() {
     const shown = after ?? before;
     return {
       depth, index, kind, figures, before, after, label: textOf(raw.label[index]), was: textOf(raw.was[index]),
-      told: textOf(raw.told[index]), output: textOf(raw.output[index]), mark: textOf(raw.mark[index]),
+      change: textOf(raw.change[index]), output: textOf(raw.output[index]), mark: textOf(raw.mark[index]),
       isSame: Boolean(raw.same[index]), isQuiet: Boolean(raw.quiet[index]), isWhole: Boolean(raw.whole[index]),
       row: { path: shown.path, title: shown.title, type: shown.type, calls: 1, notes: "" },
       paths: [...new Set([after?.path, before?.path].filter((path) => path !== undefined))],
@@ -149,7 +145,7 @@ function diffNodes() {
 
 function diffGrid({ rows, roots }, host, tools) {
   const root = roots[0];
-  // Modules of the one side alone may stand beside its root.
+  // Modules that only one side has may be next to the root.
   root.children.push(...roots.slice(1));
   for (const node of rows) node.open = node === root || (!(node.isSame && node.isQuiet) && !node.isWhole && rows.length < 4000 && !node.isSame);
   const figures = (node, key, grid) => node.figures[key][grid.sort ? "own" : "total"];
@@ -191,14 +187,14 @@ function diffGrid({ rows, roots }, host, tools) {
     {
       key: "name", title: "Layer", text: true, width: nameWidth(rows) + 24, sortValue: (node) => node.row.title,
       fill: (cell, node, grid) => {
-        grid.fillName(cell, node, { mark: node.mark === "-" ? "−" : node.mark });
-        cell.append(el("span", { class: "hidden-label", text: ` (${MEANINGS[node.kind]})` }));
+        grid.fillName(cell, node, { mark: node.mark });
+        cell.append(el("span", { class: "hidden-label", text: ` (${node.kind})` }));
         if (node.was) cell.append(el("span", { class: "times", text: `was ${node.was}` }));
       },
     },
     {
-      key: "told", title: "What changed", text: true, width: widthFor(rows.map((node) => node.told), 140, 330), class: "told", sortValue: (node) => node.told || "￿",
-      fill: (cell, node) => { cell.textContent = node.told; cell.title = node.told; },
+      key: "change", title: "What changed", text: true, width: widthFor(rows.map((node) => node.change), 140, 330), class: "change", sortValue: (node) => node.change || "￿",
+      fill: (cell, node) => { cell.textContent = node.change; cell.title = node.change; },
     },
     {
       key: "output", title: "Output", text: true, width: widthFor(rows.map((node) => node.output), 130, 290), sortValue: (node) => node.output,
@@ -209,7 +205,7 @@ function diffGrid({ rows, roots }, host, tools) {
   ];
   const grid = new TreeGrid({
     host, tools, label: "Aligned layers", columns, root,
-    classOf: (node) => [node.mark ? `k${data.kinds.indexOf(node.kind)}` : "", node.isQuiet ? "idle" : ""].join(" ").trim(),
+    classOf: (node) => [node.mark ? node.kind : "", node.isQuiet ? "idle" : ""].join(" ").trim(),
     keep: (node, only) => !only || !node.isSame || node === root,
   });
   const box = el("input", {

@@ -1,37 +1,35 @@
-"""``ComparisonTable`` → a page: a scatter of what accuracy costs, and the table."""
+"""``ComparisonTable`` → a page: a scatter plot of accuracy against cost, and the table."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from netscope.render.compare import COMPARED_COLUMNS, CompareView, comparison_document, title_of
 from netscope.render.document import RIGHT, Column, Document, printable
-from netscope.render.page.assembly import assembled
-from netscope.render.page.header import remark_list, text
+from netscope.render.page.assembly import assemble
 from netscope.render.page.payload import exact
-from netscope.render.page.plain import cell_as_text, plain_table
+from netscope.render.page.plain import cell_as_text
 from netscope.schema import ComparedArchitecture, ComparisonTable
 
 SCRIPTS = ("dom", "numbers", "theme", "scatter", "comparison")
 
 
 def comparison_page(table: ComparisonTable, view: CompareView | None = None) -> str:
-    """One HTML file that shows the table, by itself.
+    """Returns a self-contained HTML file that shows the table.
 
     Args:
-        table: what is shown.
-        view: which columns, in which order.
+        table: the comparison.
+        view: which columns are shown, in which order.
 
     Raises:
         UsageError: the view names an unknown column or order.
     """
     document = comparison_document(table, view or CompareView())
     shown = [position for position, column in enumerate(document.columns) if column.key != "error"]
-    title = document.heading[0]
-    notes = [f"{label}: {said}" for label, said in document.facts]
-    return assembled(
-        title=f"{title} · netscope",
-        heading=f"<h1>{text(title)}</h1>{remark_list(notes)}",
-        fallback=plain_table(document),
+    return assemble(
+        "page.html",
+        title=document.heading[0],
+        notes=[f"{label}: {text}" for label, text in document.facts],
+        document=document,
         payload={
             "columns": _columns(document, shown),
             "rows": _rows(document, shown, table),
@@ -48,24 +46,24 @@ def _columns(document: Document, shown: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def _rows(document: Document, shown: Sequence[int], table: ComparisonTable) -> list[dict[str, Any]]:
-    """Each row's cells as they are read, what they are sorted by, and why there is nothing in them."""
+    """Returns, of each row, the texts of its cells, its sort keys, and the reason if it failed."""
     compared = {title_of(row): row for row in table.rows}
     found = []
     for row in document.rows:
-        of = compared[row.cells[0].path]
+        compared_row = compared[row.cells[0].path]
         found.append(
             {
-                "failed": bool(of.error),
-                "reason": printable(of.error.removeprefix(f"{of.spec}: ")),
+                "failed": bool(compared_row.error),
+                "reason": printable(compared_row.error.removeprefix(f"{compared_row.spec}: ")),
                 "cells": [cell_as_text(document, position, row.cells[position]) for position in shown],
-                "keys": [_key(document.columns[position], row.cells[position], of) for position in shown],
+                "keys": [_key(document.columns[position], row.cells[position], compared_row) for position in shown],
             }
         )
     return found
 
 
 def _key(column: Column, cell: Any, row: ComparedArchitecture) -> Any:
-    """A figure, a word, or None for nothing."""
+    """Returns the sort key of a cell: a number or a word; None without a value."""
     known = COMPARED_COLUMNS.get(column.key)
     if known is None:
         return printable(cell.path.lower() if column.kind == "name" else str(cell or "").lower()) or None

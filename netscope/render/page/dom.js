@@ -1,5 +1,8 @@
-/** Everything that is shown is made here, so that a name is never more than text. */
-function made(node, attributes, children) {
+/** The payload, and the functions that make elements. */
+const data = JSON.parse(document.getElementById("data").textContent);
+
+/** Sets attributes and children. Text is only ever set as text content, so names from users' code cannot become markup. */
+function build(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "text") node.textContent = value;
@@ -12,14 +15,14 @@ function made(node, attributes, children) {
 }
 
 function el(tag, attributes = {}, ...children) {
-  return made(document.createElement(tag), attributes, children);
+  return build(document.createElement(tag), attributes, children);
 }
 
-function drawn(tag, attributes = {}, ...children) {
-  return made(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+function svg(tag, attributes = {}, ...children) {
+  return build(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
 
-/** A choice of one among a few, as radio buttons. */
+/** Returns a group of radio buttons. */
 function segments(label, choices, chosen, choose) {
   const name = `choice-${label.replace(/\W/g, "-")}`;
   const fields = choices.map(([value, title]) =>
@@ -29,12 +32,12 @@ function segments(label, choices, chosen, choose) {
   return el("fieldset", { class: "segments" }, el("legend", { class: "hidden-label", text: label }), ...fields);
 }
 
-/** Who points at which layer: every picture and the table follow the others. */
+/** The layer under the pointer or with the focus, which every picture and table highlights. */
 const pointing = {
   listeners: [],
   at: null,
-  follow(listener) { this.listeners.push(listener); },
-  tell(path) {
+  subscribe(listener) { this.listeners.push(listener); },
+  set(path) {
     if (path === this.at) return;
     this.at = path;
     for (const listener of this.listeners) listener(path);

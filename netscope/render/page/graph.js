@@ -1,18 +1,18 @@
 const TITLE = 17;
 
-/** The dataflow drawn in layers; modules unfold into boxes around what they hold. */
+/** The dataflow, drawn in layers; an unfolded module is a box around its contents. */
 class Graph {
-  constructor({ host, status, side, colourOf, marksOf, revealed }) {
-    Object.assign(this, { side, colourOf, marksOf, revealed, status });
+  constructor({ host, status, side, colorOf, marksOf, revealed }) {
+    Object.assign(this, { side, colorOf, marksOf, revealed, status });
     this.model = new FlowModel(side);
-    this.scene = drawn("g");
-    this.svg = drawn("svg", { role: "group", "aria-label": `Dataflow of ${side.title}`, tabindex: -1 },
-      drawn("defs", {}, drawn("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
-        drawn("path", { d: "M0 0.5L8 4L0 7.5z", css: { fill: "var(--soft)" } }))), this.scene);
-    this.hint = el("div", { class: "graph-hint", text: matchMedia("(pointer: coarse)").matches ? "two fingers move and zoom" : "drag to move; click, then wheel or + − to zoom" });
+    this.scene = svg("g");
+    this.svg = svg("svg", { role: "group", "aria-label": `Dataflow of ${side.title}`, tabindex: -1 },
+      svg("defs", {}, svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" },
+        svg("path", { d: "M0 0.5L8 4L0 7.5z", css: { fill: "var(--soft)" } }))), this.scene);
+    this.hint = el("div", { class: "graph-hint", text: matchMedia("(pointer: coarse)").matches ? "use two fingers to move and zoom" : "drag to move; click, then use the wheel or + − to zoom" });
     this.box = el("div", { class: "graph panel" }, this.buttons(), this.svg, this.hint);
     host.append(this.box);
-    this.zooming = libraries.zoom().scaleExtent([0.04, 4]).filter((event) => this.isMeant(event))
+    this.zooming = libraries.zoom().scaleExtent([0.04, 4]).filter((event) => this.acceptsEvent(event))
       .on("zoom", (event) => { this.at = event.transform; this.scene.setAttribute("transform", event.transform.toString()); });
     this.selection = libraries.select(this.svg).call(this.zooming).on("dblclick.zoom", null);
     this.svg.addEventListener("keydown", (event) => this.onKey(event));
@@ -21,16 +21,16 @@ class Graph {
       if (!stop) return;
       this.current = stop.call;
       this.rove();
-      // What is pressed has to stay under the pointer.
-      if (target.matches(":focus-visible")) this.bring(stop);
+      // With the mouse, the picture must not move under the pointer.
+      if (target.matches(":focus-visible")) this.panTo(stop);
     });
-    pointing.follow((path) => this.link(path));
+    pointing.subscribe((path) => this.link(path));
     this.layout();
     this.fit();
   }
 
-  /** The wheel scrolls the page until the graph is clicked, and one finger always does. */
-  isMeant(event) {
+  /** The wheel scrolls the page until the graph is clicked; one finger always scrolls it. */
+  acceptsEvent(event) {
     if (event.type === "wheel") return event.ctrlKey || this.svg.contains(document.activeElement);
     if (event.type.startsWith("touch")) return event.touches.length > 1;
     return !event.button && !event.ctrlKey;
@@ -47,7 +47,7 @@ class Graph {
 
   move(x, y, k) { this.selection.call(this.zooming.transform, libraries.zoomIdentity.translate(x, y).scale(k)); }
 
-  /** All of it if it can be read so, otherwise its beginning. */
+  /** Shows the entire graph if it is readable at that size, otherwise its start. */
   fit(all = false) {
     const [width, height] = [this.box.clientWidth || 900, this.box.clientHeight || 600];
     const whole = Math.min(width / (this.width + 40), height / (this.height + 40), 1.25);
@@ -73,13 +73,13 @@ class Graph {
     return { width: Math.max(width, node.kind === "op" ? 44 : 74), height: words.what ? 40 : 26 };
   }
 
-  /** What became of a module, as the mark before its name. */
+  /** Returns the sign of a module's change, for the front of its name. */
   markOf(call) {
     const kind = call.kind === "module" ? this.marksOf(call.row) : null;
-    return kind && kind !== "same" ? `${MARKS[kind]} ` : "";
+    return kind && kind !== "same" ? `${data.signs[kind]} ` : "";
   }
 
-  /** An open call's title, and its type as far as there is room. */
+  /** Returns the title of an open call: its name and type. */
   titleOf(call) {
     const { name, what } = this.wordsOf(call);
     return `${this.markOf(call)}${name} · ${what}`;
@@ -89,18 +89,18 @@ class Graph {
     const began = performance.now();
     const { nodes, levels, levelOf } = this.model.levels();
     const drawing = this.level(levelOf(this.model.root), levels);
-    Object.assign(this, { width: drawing.width, height: drawing.height, places: new Map(), edges: [], drawnNodes: new Map(), stops: [] });
+    Object.assign(this, { width: drawing.width, height: drawing.height, positions: new Map(), edges: [], drawnNodes: new Map(), stops: [] });
     const layers = { boxes: [], edges: [], titles: [], nodes: [] };
     this.paint(drawing, 0, 0, layers);
     this.scene.replaceChildren(...layers.boxes, ...layers.edges, ...layers.titles, ...layers.nodes);
-    this.start = this.places.get(nodes[0]);
+    this.start = this.positions.get(nodes[0]);
     this.rove();
     this.box.dataset.nodes = nodes.length;
     this.box.dataset.milliseconds = Math.round(performance.now() - began);
     this.status.textContent = `${count(nodes.length)} node${nodes.length === 1 ? "" : "s"} of ${count(this.model.ops.length)} ops`;
   }
 
-  /** One level laid out: where its items are in it, and what its edges are. Open calls in it come first. */
+  /** Lays out one level, after the open calls in it; returns the positions of its items and its edges. */
   level(level, levels) {
     const isRoot = level.call === this.model.root;
     const items = [...level.call.children.filter((call) => !isRoot || call.kind !== "end"), ...level.ends];
@@ -115,21 +115,21 @@ class Graph {
     for (const ports of [level.ins, level.outs]) for (const port of ports.values()) graph.setNode(port.id, { width: 6, height: 1 });
     for (const edge of level.edges.values()) {
       const [first, ...others] = edge.shapes;
-      // Told once: where the shape leaves for what reads it, not at each border in between.
+      // The shape is shown once, not again at each border that the edge crosses.
       edge.text = edge.start.kind === "port" || edge.end.kind === "port" ? "" : others.length ? `${first} +${others.length}` : first;
       const width = edge.text.length * 5.3 + 8;
       graph.setEdge(String(edge.start.id), String(edge.end.id), {
         weight: edge.isSkip ? 1 : 4, ...(edge.text ? { width, height: 10, labelpos: "r", labeloffset: 5 } : {}),
       });
     }
-    this.gather(graph, [...level.ins.values()], true);
-    this.gather(graph, [...level.outs.values()], false);
+    this.groupPorts(graph, [...level.ins.values()], true);
+    this.groupPorts(graph, [...level.outs.values()], false);
     arrange(graph);
-    return this.framed(level, graph, items, inner, isRoot);
+    return this.frame(level, graph, items, inner, isRoot);
   }
 
-  /** Ports belong at the border: several are held together by a node that is not drawn. */
-  gather(graph, ports, isIn) {
+  /** Keeps several ports together at the border, by an invisible node. */
+  groupPorts(graph, ports, isIn) {
     if (ports.length < 2) return;
     const hold = isIn ? "from" : "into";
     graph.setNode(hold, { width: 1, height: 1 });
@@ -139,7 +139,7 @@ class Graph {
     }
   }
 
-  framed(level, graph, items, inner, isRoot) {
+  frame(level, graph, items, inner, isRoot) {
     const boxes = new Map(items.map((item) => [item, graph.node(String(item.id))]));
     const ports = [...level.ins.values(), ...level.outs.values()].map((port) => graph.node(port.id));
     const points = [...level.edges.values()].flatMap((edge) => {
@@ -166,20 +166,21 @@ class Graph {
     drawing.edges = [...level.edges.values()].map((edge) => {
       const found = graph.edge(String(edge.start.id), String(edge.end.id));
       const way = found.points.map(moved);
-      way[0] = this.leaving(edge, byItem.get(edge.start), way[0], drawing);
-      way[way.length - 1] = this.arriving(edge, byItem.get(edge.end), way[way.length - 1], drawing);
+      way[0] = this.startOf(edge, byItem.get(edge.start), way[0], drawing);
+      way[way.length - 1] = this.endOf(edge, byItem.get(edge.end), way[way.length - 1], drawing);
       return { ...edge, way, label: edge.text ? moved(found) : null };
     });
     return drawing;
   }
 
-  /** Where an edge begins: at its node, at the port of an open call, or at the border that it comes in through. */
-  leaving({ start, from }, place, point, drawing) {
+  /** Returns the start of an edge: its node, the port of an open call, or the border through which it enters. */
+  startOf({ start, from }, place, point, drawing) {
     if (start.kind === "port") return { x: drawing.ins.get(from.id), y: 0 };
     return place.inner ? { x: place.x - place.width / 2 + place.inner.outs.get(from.id), y: place.y + place.height / 2 } : point;
   }
 
-  arriving({ end, from }, place, point, drawing) {
+  /** Returns the end of an edge, as `startOf` returns its start. */
+  endOf({ end, from }, place, point, drawing) {
     if (end.kind === "port") return { x: drawing.outs.get(from.id), y: drawing.height };
     return place.inner ? { x: place.x - place.width / 2 + place.inner.ins.get(from.id), y: place.y - place.height / 2 } : point;
   }
@@ -189,7 +190,7 @@ class Graph {
     for (const edge of drawing.edges) layers.edges.push(this.edge(edge, left, top));
     for (const { item, inner, x, y, width, height } of drawing.placed) {
       const place = { x: left + x, y: top + y, width, height };
-      this.places.set(item, place);
+      this.positions.set(item, place);
       if (inner) this.paint(inner, place.x - width / 2, place.y - height / 2, layers);
       else layers.nodes.push(item.kind === "end" ? this.end(place) : this.node({ node: item, ...place }));
     }
@@ -198,33 +199,33 @@ class Graph {
   edge({ way, label, text, isSkip, from, readers, end }, left, top) {
     const points = way.map((point) => ({ x: left + point.x, y: top + point.y }));
     const arrives = end.kind !== "port" && !(end.folds && end.open);
-    const group = drawn("g", { class: `edge${isSkip ? " past" : ""}` },
-      drawn("path", { d: curve(points), "marker-end": arrives ? "url(#arrow)" : null }),
-      label ? drawn("text", { x: left + label.x + 3, y: top + label.y + 3, "text-anchor": "middle", text }) : null);
+    const group = svg("g", { class: `edge${isSkip ? " past" : ""}` },
+      svg("path", { d: curve(points), "marker-end": arrives ? "url(#arrow)" : null }),
+      label ? svg("text", { x: left + label.x + 3, y: top + label.y + 3, "text-anchor": "middle", text }) : null);
     this.edges.push({ from, readers, group });
     return group;
   }
 
   end({ x, y, width, height }) {
-    return drawn("g", { class: "node end", transform: `translate(${x} ${y})` },
-      drawn("rect", { class: "box", x: -width / 2, y: -height / 2, width, height, rx: 13 }),
-      drawn("text", { class: "what", y: 4, "text-anchor": "middle", text: "output" }));
+    return svg("g", { class: "node end", transform: `translate(${x} ${y})` },
+      svg("rect", { class: "box", x: -width / 2, y: -height / 2, width, height, rx: 13 }),
+      svg("text", { class: "what", y: 4, "text-anchor": "middle", text: "output" }));
   }
 
   cluster(call, left, top, { width, height }, layers) {
     const text = this.titleOf(call);
     const wide = Math.min(text.length * 6.3 + 26, width);
-    const title = drawn("g", {
-      class: "title", role: "button", tabindex: -1, "aria-expanded": "true", "aria-label": `Fold ${call.row.title}${this.markOf(call) ? `, ${MEANINGS[this.marksOf(call.row)]}` : ""}`, "data-call": call.id,
+    const title = svg("g", {
+      class: "title", role: "button", tabindex: -1, "aria-expanded": "true", "aria-label": `Fold ${call.row.title}${this.markOf(call) ? `, ${this.marksOf(call.row)}` : ""}`, "data-call": call.id,
       transform: `translate(${left} ${top})`,
-    }, drawn("title", { text: call.row.title }), drawn("rect", { width: wide, height: TITLE + 3, rx: 6, css: { fill: "transparent" } }),
-    drawn("text", { x: 8, y: 14, text: `▾ ${shortened(text, Math.max(4, Math.floor((wide - 18) / 6)))}` }));
-    this.acts(title, call);
+    }, svg("title", { text: call.row.title }), svg("rect", { width: wide, height: TITLE + 3, rx: 6, css: { fill: "transparent" } }),
+    svg("text", { x: 8, y: 14, text: `▾ ${shortened(text, Math.max(4, Math.floor((wide - 18) / 6)))}` }));
+    this.addActions(title, call);
     this.stops.push({ call, group: title, x: left + wide / 2, y: top + TITLE / 2 });
     const kind = this.marksOf(call.row);
     layers.titles.push(title);
-    layers.boxes.push(drawn("rect", {
-      class: "cluster", x: left, y: top, width, height, rx: 9, css: kind && kind !== "same" ? { stroke: kindColour(data.kinds.indexOf(kind)) } : {},
+    layers.boxes.push(svg("rect", {
+      class: "cluster", x: left, y: top, width, height, rx: 9, css: kind && kind !== "same" ? { stroke: kindColor(kind) } : {},
     }));
   }
 
@@ -232,40 +233,40 @@ class Graph {
     const { name, what } = this.wordsOf(node);
     const kind = node.kind === "module" ? this.marksOf(node.row) : null;
     const inner = [];
-    if (node.folds) inner.push(drawn("rect", { class: "back", x: -width / 2 + 3, y: -height / 2 + 4, width, height, rx: 7 }));
-    inner.push(drawn("rect", { class: "box", x: -width / 2, y: -height / 2, width, height, rx: node.kind === "input" ? 13 : 7 }));
+    if (node.folds) inner.push(svg("rect", { class: "back", x: -width / 2 + 3, y: -height / 2 + 4, width, height, rx: 7 }));
+    inner.push(svg("rect", { class: "box", x: -width / 2, y: -height / 2, width, height, rx: node.kind === "input" ? 13 : 7 }));
     const isMarked = node.folds && (node.skips || node.joins);
     const middle = isMarked ? -11 : 0;
-    inner.push(drawn("text", { class: "name", x: middle, y: what ? -3 : 4, "text-anchor": "middle", text: this.markOf(node) + name }));
-    if (what) inner.push(drawn("text", { class: "what", x: middle, y: 12, "text-anchor": "middle", text: what }));
+    inner.push(svg("text", { class: "name", x: middle, y: what ? -3 : 4, "text-anchor": "middle", text: this.markOf(node) + name }));
+    if (what) inner.push(svg("text", { class: "what", x: middle, y: 12, "text-anchor": "middle", text: what }));
     if (isMarked) {
-      // The way past a block, drawn small, so that it is seen while the block is folded.
+      // A small skip connection shows that the folded block has one.
       const at = width / 2 - 22;
-      inner.push(drawn("path", { class: "through", d: `M${at} -13v26` }));
-      inner.push(drawn("path", { class: "skips", d: `M${at} -9c13 2 13 15 1.5 17.5m4 -4.2l-4.4 4.2l5.6 2.2` }));
+      inner.push(svg("path", { class: "through", d: `M${at} -13v26` }));
+      inner.push(svg("path", { class: "skips", d: `M${at} -9c13 2 13 15 1.5 17.5m4 -4.2l-4.4 4.2l5.6 2.2` }));
     }
     const held = [node.skips ? `${count(node.skips)} skip${node.skips > 1 ? "s" : ""}` : "", node.joins ? `${count(node.joins)} skip${node.joins > 1 ? "s" : ""} by concatenation` : ""].filter(Boolean).join(", ");
     const who = node.kind === "op" ? `${node.op.op}, in ${node.row.title}` : node.row?.title ?? node.op.op;
-    const said = [
-      who, what, node.folds ? `${count(node.ops)} ops` : "", node.flops ? `${scaled(node.flops)} FLOPs` : "", held, kind && kind !== "same" ? MEANINGS[kind] : "",
+    const label = [
+      who, what, node.folds ? `${count(node.ops)} ops` : "", node.flops ? `${scaled(node.flops)} FLOPs` : "", held, kind && kind !== "same" ? kind : "",
     ].filter(Boolean).join(", ");
-    const group = drawn("g", {
+    const group = svg("g", {
       class: `node ${node.kind}${node.folds ? " folds" : ""}`, transform: `translate(${x} ${y})`, tabindex: -1,
-      role: node.row ? "button" : "img", "aria-expanded": node.folds ? "false" : null, "aria-label": node.folds ? `Unfold ${said}` : said,
-      "data-call": node.id, css: { "--c": this.colourOf(node) },
-    }, drawn("title", { text: said }), ...inner);
+      role: node.row ? "button" : "img", "aria-expanded": node.folds ? "false" : null, "aria-label": node.folds ? `Unfold ${label}` : label,
+      "data-call": node.id, css: { "--c": this.colorOf(node) },
+    }, svg("title", { text: label }), ...inner);
     this.drawnNodes.set(node, group);
-    this.acts(group, node);
+    this.addActions(group, node);
     this.stops.push({ call: node, group, x, y });
     const near = (on) => this.edges.forEach((edge) => edge.group.classList.toggle("near", on && (edge.from === node || edge.readers.has(node))));
-    group.addEventListener("pointerenter", () => { near(true); if (node.row) pointing.tell(node.row.path); });
-    group.addEventListener("pointerleave", () => { near(false); pointing.tell(null); });
-    group.addEventListener("focus", () => { near(true); if (node.row) pointing.tell(node.row.path); });
+    group.addEventListener("pointerenter", () => { near(true); if (node.row) pointing.set(node.row.path); });
+    group.addEventListener("pointerleave", () => { near(false); pointing.set(null); });
+    group.addEventListener("focus", () => { near(true); if (node.row) pointing.set(node.row.path); });
     group.addEventListener("blur", () => near(false));
     return group;
   }
 
-  acts(group, call) {
+  addActions(group, call) {
     const act = () => {
       if (call.folds) this.toggle(call);
       else if (call.row) this.revealed(call.row.path);
@@ -276,19 +277,19 @@ class Graph {
     });
   }
 
-  /** Unfolds or folds, and keeps what was clicked where it was. */
+  /** Unfolds or folds a call, and keeps it at its position on the screen. */
   toggle(call) {
-    const before = this.places.get(call);
+    const before = this.positions.get(call);
     const from = { x: before.x, y: before.y - before.height / 2 };
     if (call.open) this.model.close(call); else this.model.open(call);
     this.layout();
-    const after = this.places.get(call);
+    const after = this.positions.get(call);
     const { k } = this.at;
     this.move(this.at.x + (from.x - after.x) * k, this.at.y + (from.y - after.y + after.height / 2) * k, k);
     this.scene.querySelector(`[data-call="${call.id}"]`)?.focus({ preventScroll: true });
   }
 
-  /** One of what can be stepped on is what Tab comes to; the arrows go from there. */
+  /** Makes one node the target of Tab (roving tabindex); arrow keys move on from there. */
   rove() {
     const stopOf = (call) => this.stops.find((stop) => stop.call === call);
     let call = this.current ?? this.model.leaves[0];
@@ -298,15 +299,15 @@ class Graph {
     for (const stop of this.stops) stop.group.setAttribute("tabindex", stop === at ? 0 : -1);
   }
 
-  /** Moves the picture as little as it takes to see what has the focus. */
-  bring({ x, y }) {
+  /** Moves the picture just enough to show the node with the focus. */
+  panTo({ x, y }) {
     const { x: left, y: top, k } = this.at;
     const into = (value, most) => Math.min(Math.max(value, Math.min(60, most / 2)), Math.max(most - 60, most / 2));
     const [was, now] = [[left + x * k, top + y * k], [into(left + x * k, this.box.clientWidth), into(top + y * k, this.box.clientHeight)]];
     if (was[0] !== now[0] || was[1] !== now[1]) this.move(left + now[0] - was[0], top + now[1] - was[1], k);
   }
 
-  /** To the nearest in a direction: what is far to its side counts as farther than what is far along it. */
+  /** Moves the focus to the nearest node in a direction; distance across the direction counts twice. */
   step(across, down) {
     const from = this.stops.find(({ call }) => call === this.current);
     let [nearest, least] = [null, Infinity];
@@ -362,7 +363,7 @@ class Graph {
   }
 }
 
-/** Where a library cannot lay a level out, its items stand below each other. */
+/** Lays a level out; puts its items below each other if the library fails. */
 function arrange(graph) {
   try {
     libraries.layout(graph);
@@ -382,15 +383,15 @@ function arrange(graph) {
   }
 }
 
-/** A smooth way through the points of an edge. */
+/** Returns a smooth SVG path through the points of an edge. */
 function curve(points) {
   const [first, ...others] = points;
   let path = `M${first.x} ${first.y}`;
-  others.forEach((point, place) => {
-    const next = others[place + 1];
-    // The last bend has reached the end already; without a bend the way there is straight.
+  others.forEach((point, index) => {
+    const next = others[index + 1];
+    // The last curve ends at the last point; an edge of two points is straight.
     if (!next) { if (others.length === 1) path += `L${point.x} ${point.y}`; return; }
-    const end = place === others.length - 2 ? next : { x: (point.x + next.x) / 2, y: (point.y + next.y) / 2 };
+    const end = index === others.length - 2 ? next : { x: (point.x + next.x) / 2, y: (point.y + next.y) / 2 };
     path += `Q${point.x} ${point.y} ${end.x} ${end.y}`;
   });
   return path;

@@ -1,8 +1,8 @@
 /**
- * The dataflow as a tree of module calls with the ops as leaves, and what is seen of it while some are folded.
+ * The dataflow as a tree of module calls whose leaves are ops, and the part of it that is visible while calls are folded.
  *
- * A module that is called again is another call: successive ops of one module are one call of it. So a folded graph has
- * no cycles, since whatever is read was computed before.
+ * Successive ops of one module are one call; a module that runs again is another call. So a folded graph has no cycles:
+ * every op reads only results of earlier ops.
  */
 class FlowModel {
   constructor(side) {
@@ -26,7 +26,7 @@ class FlowModel {
     this.readers = this.ops.map(() => []);
     this.ops.forEach((op, index) => op.reads.forEach((read) => this.readers[read].push(index)));
     for (const call of this.calls) {
-      // A layer that is a single op says more under its own name.
+      // A layer with a single op is shown under its own name, not as a box around the op.
       call.isLayer = call.kind === "module" && call.children.length === 1 && call.children[0].kind === "op";
       call.folds = call.kind === "module" && !call.isLayer;
     }
@@ -41,14 +41,14 @@ class FlowModel {
     return added;
   }
 
-  /** How many sums and how many concatenations in a call join a branch with what went past it. */
+  /** Counts the sums and the concatenations in a call that join a branch with a skip connection. */
   countSkips(call) {
     call.skips = 0;
     call.joins = 0;
     if (call.kind === "op") {
       if (/^add_?(\.|$)/.test(call.op.op) && this.rejoins(call.op)) call.skips = 1;
-      // Stacked is what stands side by side, such as the steps of a recurrence.
-      if (/^(cat|concat)/.test(call.op.op) && this.rejoins(call.op, data.families.indexOf("other"))) call.joins = 1;
+      // A stack joins independent tensors, such as the steps of a recurrence, so it is no skip connection.
+      if (/^(cat|concat)/.test(call.op.op) && this.rejoins(call.op, data.other)) call.joins = 1;
     }
     call.last = call.kind === "module" ? -1 : call.index;
     call.ops = call.kind === "op" ? 1 : 0;
@@ -61,10 +61,10 @@ class FlowModel {
   }
 
   /**
-   * Whether one of what an op reads went into another of them; inputs, which all may read, do not count.
+   * Whether one operand of an op was computed from another one. Model inputs, which anything may read, do not count.
    *
-   * A concatenation also puts together again what was taken apart, so there some op of another family than this one has
-   * to be on the way.
+   * A concatenation may also rejoin the parts of a split tensor. So for concatenations, an op of a family other than
+   * `idle` must lie on the path.
    */
   rejoins(op, idle = -1) {
     const operands = new Set(op.reads);
@@ -88,16 +88,16 @@ class FlowModel {
     return false;
   }
 
-  /** The shape of what leaves a node: of its last op the module's output, which views may have made of it. */
+  /** Returns the shape that leaves a node: after its last op the module's output, which may be a view of the op's. */
   shapeFrom(node, index) {
     const { shape } = this.ops[index];
     if (node.kind !== "module" || index !== node.last || !node.row.made) return shape;
     const elements = (text) => text.split("×").reduce((product, size) => product * Number(size), 1);
-    // A module that is called again may have made something else then.
+    // Each call of a module may have had another output shape.
     return node.row.calls === 1 || elements(node.row.made) === elements(shape) ? node.row.made : shape;
   }
 
-  /** Opens a call, and what it holds alone: a holder of one thing says nothing. */
+  /** Opens a call, and its child if that is the only one. */
   open(call) {
     call.open = true;
     while (call.children.length === 1 && call.children[0].folds) { [call] = call.children; call.open = true; }
@@ -109,13 +109,13 @@ class FlowModel {
     call.children.forEach(shut);
   }
 
-  /** Level by level, the smallest first, while no more than forty nodes are shown; a level that does not fit ends it. */
+  /** Opens calls level by level, the smallest first, while at most `most` nodes are visible. */
   openReadably(most = 40) {
     this.open(this.root);
-    let shown = this.seen().length;
+    let shown = this.visible().length;
     for (;;) {
-      // A layer of several ops is read best under its own name.
-      const closed = this.seen().filter((call) => call.folds && call.children.some((child) => child.kind === "module")).sort((a, b) => this.width(a) - this.width(b) || a.id - b.id);
+      // A layer of several ops, without modules in it, stays closed under its own name.
+      const closed = this.visible().filter((call) => call.folds && call.children.some((child) => child.kind === "module")).sort((a, b) => this.width(a) - this.width(b) || a.id - b.id);
       if (!closed.length) return;
       for (const call of closed) {
         const added = this.width(call) - 1;
@@ -132,8 +132,8 @@ class FlowModel {
     return within.children.length;
   }
 
-  /** What is seen now: folded calls, layers, ops and inputs. */
-  seen() {
+  /** Returns the visible nodes: folded calls, layers, ops and inputs. */
+  visible() {
     const found = [];
     const walk = (call) => {
       if (call.kind !== "module" || call.isLayer || !call.open) found.push(call);
@@ -144,17 +144,17 @@ class FlowModel {
   }
 
   /**
-   * The levels of what is seen: the root's and one for each open call, each with its items and the edges between them.
+   * Returns the visible levels: the root and each open call, with their items and the edges between these.
    *
-   * What crosses the border of an open call goes through a port of it, one for each node outside or inside that it comes
-   * from. So each level is laid out by itself, and a thousand ops cost little more than what each of them costs.
+   * An edge that crosses the border of an open call goes through a port, one for each node that it comes from. So each
+   * level is laid out separately, and the time grows about linearly with the number of ops.
    */
   levels() {
-    const nodes = this.seen();
-    const stands = new Array(this.ops.length);
+    const nodes = this.visible();
+    const nodeOfOp = new Array(this.ops.length);
     const cover = (call, node) => {
       if (call.kind === "module") call.children.forEach((child) => cover(child, node));
-      else stands[call.index] = node;
+      else nodeOfOp[call.index] = node;
     };
     nodes.forEach((node) => cover(node, node));
     const levels = new Map();
@@ -165,24 +165,24 @@ class FlowModel {
     levelOf(this.root);
     this.ops.forEach((op, index) => {
       for (const read of op.reads) {
-        if (stands[read] !== stands[index]) this.connect(stands[read], stands[index], this.shapeFrom(stands[read], read), levelOf);
+        if (nodeOfOp[read] !== nodeOfOp[index]) this.connect(nodeOfOp[read], nodeOfOp[index], this.shapeFrom(nodeOfOp[read], read), levelOf);
       }
     });
-    const ends = nodes.filter((node) => node.kind !== "input" && this.shapesLeft(node, stands).size);
+    const ends = nodes.filter((node) => node.kind !== "input" && this.outputShapes(node).size);
     if (ends.length <= 4) {
       for (const node of ends) {
         const end = { kind: "end", id: `end${node.id}`, parent: this.root, children: [] };
         levelOf(this.root).ends.push(end);
-        for (const shape of this.shapesLeft(node, stands)) this.connect(node, end, shape, levelOf);
+        for (const shape of this.outputShapes(node)) this.connect(node, end, shape, levelOf);
       }
     }
     for (const level of levels.values()) this.markSkips(level);
     return { nodes, levels, levelOf };
   }
 
-  /** How many edges all levels together would have if everything were unfolded. */
+  /** Returns the number of edges on all levels if everything were unfolded. */
   edgesUnfolded() {
-    const met = new Set();
+    const found = new Set();
     const shown = (leaf) => (leaf.parent.isLayer ? leaf.parent : leaf);
     this.ops.forEach((op, index) => {
       for (const read of op.reads) {
@@ -190,16 +190,16 @@ class FlowModel {
         const around = new Set();
         for (let box = from.parent; box; box = box.parent) around.add(box);
         let end = shown(this.leaves[index]);
-        for (; !around.has(end.parent); end = end.parent) met.add(`${from.id}>${end.id}`);
-        met.add(`${from.id}>${end.id}`);
-        for (let start = from; start.parent !== end.parent; start = start.parent) met.add(`${start.id}<${from.id}`);
+        for (; !around.has(end.parent); end = end.parent) found.add(`${from.id}>${end.id}`);
+        found.add(`${from.id}>${end.id}`);
+        for (let start = from; start.parent !== end.parent; start = start.parent) found.add(`${start.id}<${from.id}`);
       }
     });
-    return met.size;
+    return found.size;
   }
 
-  /** Shapes of what a node makes and no op reads. */
-  shapesLeft(node) {
+  /** Returns the shapes of a node's results that no op reads. */
+  outputShapes(node) {
     return new Set(this.opsOf(node).filter((index) => !this.readers[index].length).map((index) => this.shapeFrom(node, index)));
   }
 
@@ -207,7 +207,7 @@ class FlowModel {
     return call.kind === "module" ? call.children.flatMap((child) => this.opsOf(child)) : [call.index];
   }
 
-  /** An edge from one node to another: out through the ports of what is around the one, into those of the other. */
+  /** Adds an edge: out through the ports of the calls around its start, in through those around its end. */
   connect(from, to, shape, levelOf) {
     const around = new Set();
     for (let box = from.parent; box; box = box.parent) around.add(box);
@@ -236,7 +236,7 @@ class FlowModel {
     join(levelOf(shared), start, end);
   }
 
-  /** An edge is a skip if there is also a longer way between its ends. */
+  /** Marks the edges between whose ends there is also a longer path. */
   markSkips(level) {
     const into = new Map();
     for (const edge of level.edges.values()) {
@@ -253,11 +253,11 @@ class FlowModel {
     };
     for (const edge of level.edges.values()) rank(edge.end);
     for (const edge of level.edges.values()) {
-      edge.isSkip = ranks.get(edge.end) - rank(edge.start) > 1 && edge.from.kind !== "input" && this.isPassed(edge, into, ranks);
+      edge.isSkip = ranks.get(edge.end) - rank(edge.start) > 1 && edge.from.kind !== "input" && this.hasLongerPath(edge, into, ranks);
     }
   }
 
-  isPassed(edge, into, ranks) {
+  hasLongerPath(edge, into, ranks) {
     const seen = new Set();
     const stack = into.get(edge.end).filter((other) => other !== edge).map((other) => other.start);
     while (stack.length) {

@@ -1,25 +1,24 @@
-"""The head of the page: what it is about, and its totals, as HTML that needs no script."""
+"""The head of a report's page: title, totals and notes, which need no script."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
+from typing import Any
 
 from netscope.render import numbers
 from netscope.render.diff_sentences import sentence
-from netscope.render.document import printable
 from netscope.render.summary import View, coverage, summary_document
 from netscope.schema import NOT_TRACED, ArchitectureReport, DiffReport, ModelDiff, Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A total.
+class PageTotal:
+    """A total of an architecture, or the difference of two.
 
     Attributes:
-        label: what it is.
-        value: as it is read at a glance.
-        exact: to the last digit; empty where ``value`` is exact.
-        note: what else is to be known of it.
+        label: name of the total.
+        value: the rounded value.
+        exact: the value with all digits; empty if ``value`` has them.
+        note: an explanation.
         tone: ``"more"`` or ``"less"`` for a difference.
     """
 
@@ -30,27 +29,20 @@ class Figure:
     tone: str = ""
 
 
-def text(value: str) -> str:
-    """``value`` as HTML, harmless whatever it holds."""
-    return escape(printable(value))
-
-
-def heading(report: ArchitectureReport | DiffReport) -> str:
-    """Title, what was run where, the totals, and the remarks."""
+def report_heading(report: ArchitectureReport | DiffReport) -> dict[str, Any]:
+    """Returns the values that ``report.html`` shows in the page's head."""
     if isinstance(report, DiffReport):
-        return _of_two(report)
+        return _diff_heading(report)
     summary = report.summary
-    _, *lines = summary_document(summary, View()).heading
-    architecture = summary.architecture
-    resolved = f' <span class="faint">for {text(architecture.spec)}</span>' if _is_alias(summary) else ""
-    return "\n".join(
-        (
-            f"<h1>{text(architecture.title)} <small>{text(architecture.source)}{resolved}</small></h1>",
-            *(f'<p class="lead">{text(line)}</p>' for line in lines),
-            figure_list(_figures(summary)),
-            remark_list(_said_of(summary)),
-        )
-    )
+    document = summary_document(summary, View())
+    return {
+        "after": summary.architecture,
+        "alias": summary.architecture.spec if _is_alias(summary) else "",
+        "answer": "",
+        "lines": document.heading[1:],
+        "totals": list(_totals(summary)),
+        "notes": [_convention(summary), *(text for label, text in document.facts if label == "Note")],
+    }
 
 
 def _is_alias(summary: Summary) -> bool:
@@ -59,160 +51,96 @@ def _is_alias(summary: Summary) -> bool:
     return bool(typed) and not architecture.name.endswith(typed) and architecture.spec != architecture.title
 
 
-def figure_list(figures: Iterable[Figure], kind: str = "of-one") -> str:
-    """The totals, large."""
-    cells = []
-    for figure in figures:
-        exact = f'<span class="exact">{text(figure.exact)}</span>' if figure.exact else ""
-        tone = f" {figure.tone}" if figure.tone else ""
-        note = f'<span class="note{tone}">{text(figure.note)}</span>' if figure.note else ""
-        title = f' title="{text(figure.exact)}"' if figure.exact else ""
-        cells.append(
-            f"<div><dt>{text(figure.label)}</dt><dd{title}><b>{text(figure.value)}</b>{exact}{note}</dd></div>"
-        )
-    return f'<dl class="figures {kind}">{"".join(cells)}</dl>'
+def _convention(summary: Summary) -> str:
+    if summary.traced_on == NOT_TRACED:
+        return "FLOPs are unknown: a weights file does not define a forward pass"
+    return f"FLOPs: {summary.flop_convention}"
 
 
-def _figures(summary: Summary) -> Iterator[Figure]:
+def _totals(summary: Summary) -> Iterator[PageTotal]:
     totals = summary.totals
     frozen = f"{numbers.count(totals.frozen_params)} of them frozen" if totals.frozen_params else ""
     trainable = "" if not totals.params or summary.traced_on == NOT_TRACED else "all trainable"
-    yield Figure(
-        label="parameters", value=numbers.scaled(totals.params), exact=_exact(totals.params), note=frozen or trainable
-    )
+    yield _count("parameters", totals.params, frozen or trainable)
     if totals.active_params is not None:
         share = numbers.share(totals.active_params, totals.params)
-        yield Figure(
-            label="active parameters",
-            value=numbers.scaled(totals.active_params),
-            exact=_exact(totals.active_params),
-            note=f"{share}: what one token meets",
-        )
+        yield _count("active parameters", totals.active_params, f"{share} of all parameters are active per token")
     if summary.traced_on != NOT_TRACED:
-        yield from _figures_of_the_run(summary)
-    yield Figure(
-        label="weights",
-        value=numbers.size(totals.param_bytes),
-        exact=f"{numbers.count(totals.param_bytes)} bytes",
-        note=f"in {', '.join(totals.param_dtypes)}" if totals.param_dtypes else "",
-    )
+        bound = "≥ " if summary.is_lower_bound else ""
+        yield _count("FLOPs", totals.flops, coverage(summary), bound)
+        if totals.macs:
+            yield _count("MACs", totals.macs, "half of the FLOPs", bound)
+        if totals.backward_flops:
+            yield _count("backward FLOPs", totals.backward_flops, "of one backward pass", bound)
+    dtypes = f"in {', '.join(totals.param_dtypes)}" if totals.param_dtypes else ""
+    yield _size("weights", totals.param_bytes, dtypes)
     if summary.peak_memory is not None:
         peak = summary.peak_memory
-        yield Figure(
-            label="peak memory",
-            value=numbers.size(peak.bytes),
-            exact=f"{numbers.count(peak.bytes)} bytes",
-            note=f"{numbers.size(peak.activations)} activations" + (f", most in {peak.path}" if peak.path else ""),
-        )
+        reached = f"; peak reached in {peak.path}" if peak.path else ""
+        yield _size("peak memory", peak.bytes, f"including {numbers.size(peak.activations)} of activations{reached}")
     elif totals.activation_bytes or summary.optimizer:
-        yield Figure(
-            label="memory of a step",
-            value=numbers.size(totals.memory_bytes),
-            exact=f"{numbers.count(totals.memory_bytes)} bytes",
-            note=f"{numbers.size(totals.activation_bytes)} activations kept for backward",
-        )
+        saved = f"{numbers.size(totals.activation_bytes)} activations saved for backward"
+        yield _size("memory of a training step", totals.memory_bytes, saved)
     if totals.buffers:
-        yield Figure(
-            label="buffers",
-            value=numbers.scaled(totals.buffers),
-            exact=_exact(totals.buffers),
-            note=numbers.size(totals.buffer_bytes),
-        )
+        yield _count("buffers", totals.buffers, numbers.size(totals.buffer_bytes))
 
 
-def _figures_of_the_run(summary: Summary) -> Iterator[Figure]:
-    totals = summary.totals
-    bound = "≥ " if summary.is_lower_bound else ""
-    for label, value, note in (
-        ("FLOPs", totals.flops, coverage(summary)),
-        ("MACs", totals.macs, "multiply–adds, half of the FLOPs"),
-        ("backward FLOPs", totals.backward_flops, "of one backward pass"),
-    ):
-        if value or label == "FLOPs":
-            yield Figure(
-                label=label,
-                value=f"{bound}{numbers.scaled(value)}",
-                exact=f"{bound}{_exact(value)}" if _exact(value) else "",
-                note=note,
-            )
+def _count(label: str, value: int, note: str, bound: str = "") -> PageTotal:
+    """Returns a total with a decimal prefix; with its exact value if that has more digits."""
+    short, exact = numbers.scaled(value), numbers.count(value)
+    return PageTotal(label=label, value=bound + short, exact=bound + exact if short != str(value) else "", note=note)
 
 
-def _exact(value: int) -> str:
-    """With all digits; empty where these are in the rounded figure."""
-    return numbers.count(value) if numbers.scaled(value) != str(value) else ""
+def _size(label: str, value: int, note: str) -> PageTotal:
+    return PageTotal(label=label, value=numbers.size(value), exact=f"{numbers.count(value)} bytes", note=note)
 
 
-def _said_of(summary: Summary) -> Iterator[str]:
-    if summary.traced_on == NOT_TRACED:
-        yield "FLOPs are unknown: weights alone do not say what is done with them"
-    else:
-        yield f"FLOPs by the convention {summary.flop_convention}"
-    for label, said in summary_document(summary, View()).facts:
-        if label == "Note":
-            yield said
-
-
-def remark_list(notes: Iterable[str]) -> str:
-    """What else is to be said, a line each."""
-    return f'<ul class="remarks">{"".join(f"<li>{text(note)}</li>" for note in notes)}</ul>'
-
-
-def _of_two(report: DiffReport) -> str:
-    diff = report.diff
-    sides = [(side.architecture.title, side.architecture.source) for side in (diff.before, diff.after)]
-    before, after = (f"{text(title)} <small>{text(source)}</small>" for title, source in sides)
+def _diff_heading(report: DiffReport) -> dict[str, Any]:
+    diff, sides = report.diff, (report.before, report.after)
     inputs = dict.fromkeys(numbers.inputs(side.inputs) for side in (diff.before, diff.after) if side.inputs)
-    where = dict.fromkeys(f"traced on {side.traced_on}" for side in (diff.before, diff.after))
-    notes = [
-        *dict.fromkeys(side.summary.flop_convention for side in (report.before, report.after)),
-        *diff.notes,
-        *(
-            f"{side.summary.architecture.title}: {line}"
-            for side in (report.before, report.after)
-            for line in _own(side)
-        ),
-    ]
-    notes[0] = f"FLOPs by the convention {notes[0]}"
-    return "\n".join(
-        (
-            f'<h1>{before} <span class="arrow">→</span> {after}</h1>',
-            f'<p class="answer">{text(_capitalised(sentence(diff)))}.</p>',
-            f'<p class="lead">{text("  ·  ".join(filter(None, (" → ".join(inputs), " → ".join(where)))))}</p>',
-            figure_list(_differences(diff), "of-two"),
-            remark_list(notes),
-        )
-    )
+    devices = dict.fromkeys(f"traced on {side.traced_on}" for side in (diff.before, diff.after))
+    answer = sentence(diff)
+    return {
+        "before": diff.before.architecture,
+        "after": diff.after.architecture,
+        "answer": f"{answer[:1].upper()}{answer[1:]}.",
+        "lines": ["  ·  ".join(filter(None, (" → ".join(inputs), " → ".join(devices))))],
+        "totals": list(_differences(diff)),
+        "notes": [
+            *(f"FLOPs: {convention}" for convention in dict.fromkeys(side.summary.flop_convention for side in sides)),
+            *diff.notes,
+            *(f"{side.summary.architecture.title}: {note}" for side in sides for note in _side_notes(side.summary)),
+        ],
+    }
 
 
-def _capitalised(words: str) -> str:
-    return words[:1].upper() + words[1:]
+def _side_notes(summary: Summary) -> Iterator[str]:
+    if summary.is_lower_bound:
+        yield f"FLOPs are a lower bound: no formula for {numbers.calls(summary.uncounted_ops)}"
+    if summary.left_out:
+        yield f"FLOPs are {summary.left_out}"
+    yield from summary.notes
 
 
-def _own(side: ArchitectureReport) -> Iterator[str]:
-    if side.summary.is_lower_bound:
-        yield f"FLOPs are a lower bound, there is no formula for {numbers.calls(side.summary.uncounted_ops)}"
-    if side.summary.left_out:
-        yield f"FLOPs are {side.summary.left_out}"
-    yield from side.summary.notes
-
-
-def _differences(diff: ModelDiff) -> Iterator[Figure]:
-    before, after = diff.before, diff.after
+def _differences(diff: ModelDiff) -> Iterator[PageTotal]:
+    before, after = diff.before.totals, diff.after.totals
     bound = "≥ " if diff.is_lower_bound else ""
     pairs = (
-        ("parameters", before.totals.params, after.totals.params, numbers.scaled, ""),
-        ("FLOPs", before.totals.flops, after.totals.flops, numbers.scaled, bound),
-        ("MACs", before.totals.macs, after.totals.macs, numbers.scaled, bound),
-        ("weights", before.totals.param_bytes, after.totals.param_bytes, numbers.size, ""),
+        ("parameters", before.params, after.params, numbers.scaled, ""),
+        ("FLOPs", before.flops, after.flops, numbers.scaled, bound),
+        ("MACs", before.macs, after.macs, numbers.scaled, bound),
+        ("weights", before.param_bytes, after.param_bytes, numbers.size, ""),
     )
-    for label, was, now, shown, mark in pairs:
-        if not was and not now:
-            continue
-        change = " ".join(filter(None, (numbers.signed(now - was), numbers.change(now - was, was))))
-        yield Figure(
-            label=label,
-            value=f"{mark}{shown(now)}" if was == now else f"{mark}{shown(was)} → {shown(now)}",
-            exact="as before" if was == now else f"{numbers.count(was)} → {numbers.count(now)}",
-            note="" if was == now else change,
-            tone="" if was == now else "more" if now > was else "less",
-        )
+    for label, was, now, show, mark in pairs:
+        if was == now:
+            if now:
+                yield PageTotal(label=label, value=f"{mark}{show(now)}", exact="as before")
+        else:
+            change = " ".join(filter(None, (numbers.signed(now - was), numbers.change(now - was, was))))
+            yield PageTotal(
+                label=label,
+                value=f"{mark}{show(was)} → {show(now)}",
+                exact=f"{numbers.count(was)} → {numbers.count(now)}",
+                note=change,
+                tone="more" if now > was else "less",
+            )

@@ -1,19 +1,19 @@
-/** Where the figures go: each module as wide as its share, its children below it, what is its own left free. */
+/** Shares of a metric: each module is as wide as its share, with its children below; free space is its own share. */
 class Icicle {
   static HEIGHT = 35;
   static THINNEST = 0.0012;
   static SLIVER = 0.004;
 
-  constructor({ host, side, colourOf, wholeOf, heading, told, zoomed }) {
-    Object.assign(this, { side, colourOf, wholeOf, told, zoomed });
+  constructor({ host, side, colorOf, wholeOf, heading, describe, onZoom }) {
+    Object.assign(this, { side, colorOf, wholeOf, describe, onZoom });
     this.cells = new Map();
     this.box = el("div", { class: "icicle", role: "tree", "aria-label": `Shares of ${heading || side.title}` });
     this.note = el("p", { class: "nothing-there", hidden: true });
     this.frame = el("div", { class: "icicle-frame" }, heading ? el("h3", { text: heading }) : null, this.box, this.note);
     host.append(this.frame);
     this.box.addEventListener("keydown", (event) => this.onKey(event));
-    this.box.addEventListener("pointerleave", () => { pointing.tell(null); this.told(null, this); });
-    pointing.follow((path) => this.link(path));
+    this.box.addEventListener("pointerleave", () => { pointing.set(null); this.describe(null, this); });
+    pointing.subscribe((path) => this.link(path));
   }
 
   show(key) {
@@ -26,11 +26,11 @@ class Icicle {
 
   get whole() { return this.root.value; }
 
-  zoom(focus, tell = true) {
+  zoom(focus, notify = true) {
     this.focus = focus.value ? focus : this.root;
     this.current = this.focus;
     this.draw();
-    if (tell) this.zoomed(this.focus, this);
+    if (notify) this.onZoom(this.focus, this);
   }
 
   draw() {
@@ -38,11 +38,11 @@ class Icicle {
     const span = x1 - x0 || 1;
     const due = this.focus === this.root ? this.wholeOf(this) : 1;
     const fill = Math.max(due, Icicle.SLIVER);
-    this.tell(due);
+    this.explain(due);
     const above = new Set(this.focus.ancestors().slice(1));
     const seen = new Set();
     let deepest = 0;
-    // A branch too thin to see is left out with all that is in it.
+    // A branch that is too thin to see is omitted with everything below it.
     const place = (node) => {
       const left = Math.max(0, (node.x0 - x0) / span);
       const width = Math.min(1, (node.x1 - x0) / span) - left;
@@ -58,14 +58,14 @@ class Icicle {
     this.rove();
   }
 
-  /** Says what cannot be drawn: a figure of which there is none, or too little for the scale. */
-  tell(due) {
+  /** Explains an empty picture: the total is zero, or too small for the common scale. */
+  explain(due) {
     const isEmpty = !this.whole;
     const isSmall = !isEmpty && due < Icicle.SLIVER;
     this.box.hidden = isEmpty;
     this.note.hidden = !isEmpty && !isSmall;
     if (isEmpty) this.note.textContent = `No ${this.figure.title}: nothing to divide`;
-    else if (isSmall) this.note.textContent = `${SHOWN[this.kind].text(this.whole)} ${this.name}: too little to be drawn to this scale`.replace(" :", ":");
+    else if (isSmall) this.note.textContent = `${SHOWN[this.kind].text(this.whole)} ${this.name}: too small to be drawn to this scale`.replace(" :", ":");
   }
 
   place(node, left, width, isAbove) {
@@ -74,21 +74,21 @@ class Icicle {
       cell = el("div", {
         role: "treeitem", tabindex: -1, "aria-level": node.depth + 1,
         onclick: () => this.press(node),
-        onpointerenter: () => { pointing.tell(node.data.path); this.told(node, this); },
-        onfocus: () => { this.current = node; this.rove(); pointing.tell(node.data.path); this.told(node, this); },
+        onpointerenter: () => { pointing.set(node.data.path); this.describe(node, this); },
+        onfocus: () => { this.current = node; this.rove(); pointing.set(node.data.path); this.describe(node, this); },
       });
       this.cells.set(node, cell);
       this.box.append(cell);
     }
     const pixels = width * (this.box.clientWidth || 1000);
-    cell.setAttribute("aria-label", this.saying(node));
-    cell.style.setProperty("--c", this.colourOf(node.data));
+    cell.setAttribute("aria-label", this.labelOf(node));
+    cell.style.setProperty("--c", this.colorOf(node.data));
     cell.style.left = `${100 * left}%`;
     cell.style.width = `calc(${100 * width}% - 1px)`;
     cell.style.top = `${node.depth * Icicle.HEIGHT}px`;
     cell.classList.toggle("above", isAbove);
     cell.classList.toggle("thin", pixels < 22);
-    // A name of which less than three letters fit says nothing.
+    // A name is useful from three letters on.
     const fits = pixels >= 11 + 7.2 * Math.min(node.data.label.length, 3);
     cell.replaceChildren(...(fits ? [
       el("b", { text: node.data.label }),
@@ -96,7 +96,7 @@ class Icicle {
     ] : []));
   }
 
-  saying(node) {
+  labelOf(node) {
     const { text } = SHOWN[this.kind];
     return `${node.data.title}, ${node.data.type}, ${text(node.value)} ${this.name}, ${share(node.value, this.whole)}`;
   }
@@ -142,28 +142,28 @@ class Icicle {
   }
 }
 
-/** The icicles of all sides with what they share: the figure, the way back, and the line that tells. */
-function iciclesIn(host, colourOf, revealed, legend) {
+/** The icicles of all sides, with the parts that they share: choice of the metric, path, description and legend. */
+function iciclesIn(host, colorOf, revealed, legend) {
   const figures = sides[0].figures.filter(({ key }) => sides.every((side) => side.figures.some((other) => other.key === key)));
   const isDivided = ({ key }) => sides.some((side) => Number(side.root.total[key]) > 0);
   const ordered = [...figures].sort((a, b) => (b.key === "flops") - (a.key === "flops"));
   const usual = (ordered.find(isDivided) ?? ordered[0]).key;
-  const crumbs = el("nav", { class: "crumbs", "aria-label": "Where the picture is" });
-  const line = el("p", { class: "told-line", "aria-hidden": "true" });
+  const crumbs = el("nav", { class: "crumbs", "aria-label": "Path in the picture" });
+  const line = el("p", { class: "caption", "aria-hidden": "true" });
   const panel = el("div", { class: "panel" });
-  const told = (node, icicle) => {
+  const describe = (node, icicle) => {
     line.replaceChildren(...(node === null ? [icicles.some((other) => other.whole) ? HINT : ""] : [
       el("b", { text: node.data.title }), ` ${node.data.type} ${node.data.detail} · `,
       `${SHOWN[icicle.kind].text(node.value)} ${icicle.name}`.trim(), ` · ${share(node.value, icicle.whole)}`,
       ...(icicle.focus !== icicle.root ? [` · ${share(node.value, icicle.focus.value)} of ${icicle.focus.data.title}`] : []),
     ]));
   };
-  const HINT = "Click or press Enter to go into a module, again to come back; arrow keys move.";
+  const HINT = "Click a module or press Enter to zoom in, again to zoom out; use the arrow keys to move.";
   const wholeOf = (icicle) => {
     const most = Math.max(...icicles.map((other) => other.whole));
     return most ? icicle.whole / most : 1;
   };
-  const zoomed = (focus, icicle) => {
+  const onZoom = (focus, icicle) => {
     for (const other of icicles) {
       if (other === icicle) continue;
       const same = other.byPath.get(focus.data.path);
@@ -173,7 +173,7 @@ function iciclesIn(host, colourOf, revealed, legend) {
     if (focus !== icicle.root) revealed(focus.data.path);
   };
   const icicles = sides.map((side) => new Icicle({
-    host: panel, side, colourOf, wholeOf, told, zoomed, heading: sides.length > 1 ? side.title : "",
+    host: panel, side, colorOf, wholeOf, describe, onZoom, heading: sides.length > 1 ? side.title : "",
   }));
   const lead = (icicle) => {
     const way = icicle.focus.ancestors().reverse();
@@ -185,11 +185,11 @@ function iciclesIn(host, colourOf, revealed, legend) {
     ]));
   };
   const show = (key) => {
-    // Their widths are told by each other's wholes, which all have to be known first.
+    // The common scale needs the totals of all sides, so all are computed first.
     for (const icicle of icicles) { icicle.wholeOf = () => 1; icicle.show(key); }
     for (const icicle of icicles) { icicle.wholeOf = wholeOf; icicle.draw(); }
     lead(icicles[0]);
-    told(null);
+    describe(null);
     legend.hidden = !icicles.some((icicle) => icicle.whole);
   };
   host.append(
@@ -202,11 +202,11 @@ function iciclesIn(host, colourOf, revealed, legend) {
 }
 
 function legendOf(items) {
-  return el("ul", { class: "legend" }, ...items.map(([colour, text]) =>
-    el("li", {}, el("span", { class: "swatch", css: { "--c": colour } }), text)));
+  return el("ul", { class: "legend" }, ...items.map(([color, text]) =>
+    el("li", {}, el("span", { class: "swatch", css: { "--c": color } }), text)));
 }
 
 function familyLegend(families) {
-  const met = new Set(families);
-  return legendOf(data.families.map((name, place) => [`var(--f${place})`, name]).filter((_, place) => met.has(place)));
+  const shown = new Set(families);
+  return legendOf(data.families.map((name, family) => [familyColor(family), name]).filter((_, family) => shown.has(family)));
 }

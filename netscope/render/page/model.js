@@ -1,7 +1,6 @@
-/** The payload as rows that know their parents and children. */
-const data = JSON.parse(document.getElementById("data").textContent);
+/** The payload as rows with parents and children. */
 const textOf = (position) => data.texts[position];
-const HOLDER = data.families.indexOf("holds others");
+const familyColor = (family) => `var(--family-${data.families[family]})`;
 
 function childrenFrom(rows) {
   const above = [];
@@ -34,24 +33,24 @@ function sideOf(raw) {
     row.path = row.parent === null ? "" : row.parent.path ? `${row.parent.path}.${row.label}` : row.label;
     row.title = row.path || row.label;
   }
-  for (const row of [...rows].reverse()) settleWork(row, raw.figures);
+  for (const row of [...rows].reverse()) findMainFamily(row, raw.figures);
   return { ...raw, rows, root: rows[0], byPath: new Map(rows.map((row) => [row.path, row])) };
 }
 
-/** What a module mostly does: the family of work that most of its FLOPs go into, or else of its parameters. */
-function settleWork(row, figures) {
+/** Sets a row's main family: the one with most of its FLOPs, or of its parameters if FLOPs are unknown. */
+function findMainFamily(row, figures) {
   row.work = row.children.reduce((sum, child) => sum.map((value, family) => value + child.work[family]), data.families.map(() => 0));
   const { key } = figures.find((figure) => figure.key === "flops") ?? figures[0];
-  // Among layers that cost nothing, the number of them decides.
-  row.work[row.family] += row.family === HOLDER ? 0 : Number(row.own[key] ?? 0) + 1e-6;
+  // The small addend makes the number of layers decide if none has FLOPs.
+  row.work[row.family] += row.family === data.container ? 0 : Number(row.own[key] ?? 0) + 1e-6;
   const most = Math.max(...row.work);
-  row.mostly = row.family === HOLDER && most > 0 ? row.work.indexOf(most) : row.family;
+  row.mainFamily = row.family === data.container && most > 0 ? row.work.indexOf(most) : row.family;
 }
 
 const sides = data.sides.map(sideOf);
 
-/** The rows below a run of identical siblings: the run stands for their sum and opens to them. */
-function withRuns(side) {
+/** Returns the tree of a side's rows, in which a run of identical siblings is one node with their sum. */
+function foldRuns(side) {
   const starts = new Map(side.runs.map(([first, copies, label]) => [first, { copies, label }]));
   const grouped = (row) => {
     const node = { row, label: row.label, type: row.type, copies: 1, children: [] };

@@ -1,66 +1,59 @@
-/** Figures as netscope's other formats show them. Integers above 2^53 come as text. */
-const NOTHING = "·";
+/**
+ * Numbers as netscope's other formats show them, with the symbols, units and thresholds of render/numbers.py. Integers
+ * above 2^53 are text in the payload.
+ */
+const { nothing: NOTHING, minus: MINUS, decimal: DECIMAL, binary: BINARY, time: TIME, share: SHARE, change: CHANGE } = data.numbers;
 
-function count(value) {
-  const text = String(value);
-  return text.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+const count = (value) => String(value).replace(/\B(?<!\.\d*)(?=(\d{3})+(?!\d))/g, ",");
+
+/** Returns the value in the smallest unit in which it is below the step, once rounded. */
+function inUnit(value, { units, step, decimals }) {
+  let amount = Number(value);
+  const last = units.length - 1;
+  let position = 0;
+  for (; position < last && Math.abs(Number(amount.toFixed(decimals))) >= step; position += 1) amount /= step;
+  return { amount: amount.toFixed(decimals), unit: units[position], isScaled: position > 0 };
 }
 
 function scaled(value) {
-  let amount = Number(value);
-  for (const prefix of ["", "K", "M", "G", "T", "P", "E"]) {
-    if (Math.abs(Number(amount.toFixed(3))) < 1000 || prefix === "E") {
-      return prefix ? `${amount.toFixed(3)} ${prefix}` : String(amount);
-    }
-    amount /= 1000;
-  }
-  return String(value);
+  const { amount, unit, isScaled } = inUnit(value, DECIMAL);
+  return isScaled ? `${amount} ${unit}` : String(Number(value));
 }
 
 function size(value) {
-  let amount = Number(value);
-  for (const unit of ["B", "KiB", "MiB", "GiB", "TiB"]) {
-    if (Number(amount.toFixed(2)) < 1024 || unit === "TiB") {
-      return unit === "B" ? `${value} B` : `${amount.toFixed(2)} ${unit}`;
-    }
-    amount /= 1024;
-  }
-  return String(value);
+  const { amount, unit, isScaled } = inUnit(value, BINARY);
+  return `${isScaled ? count(amount) : value} ${unit}`;
 }
 
 function seconds(value) {
-  const rounded = Number(value.toPrecision(3));
-  for (const [unit, length] of [["s", 1], ["ms", 1e-3], ["µs", 1e-6]]) {
-    if (rounded >= length || unit === "µs") {
-      const amount = rounded / length;
-      const digits = amount >= 1 ? Math.max(2 - Math.floor(Math.log10(amount)), 0) : 2;
-      return `${amount.toFixed(digits)} ${unit}`;
-    }
-  }
-  return String(value);
+  const rounded = Number(value.toPrecision(TIME.digits));
+  const [unit, length] = TIME.units.find(([, least]) => rounded >= least) ?? TIME.units[TIME.units.length - 1];
+  const amount = rounded / length;
+  const whole = amount >= 1 ? Math.floor(Math.log10(amount)) : 0;
+  return `${count(amount.toFixed(Math.max(TIME.digits - 1 - whole, 0)))} ${unit}`;
 }
 
 function share(part, whole) {
   if (!Number(part) || !Number(whole)) return "";
-  const text = `${(100 * part / whole).toFixed(1)}%`;
-  return text === "0.0%" ? "<0.1%" : text;
+  const text = (100 * part / whole).toFixed(SHARE.decimals);
+  return Number(text) ? `${text}%` : SHARE.least;
 }
 
 function signed(value, show) {
-  return value ? `${value > 0 ? "+" : "−"}${show(Math.abs(value))}` : NOTHING;
+  return value ? `${value > 0 ? "+" : MINUS}${show(Math.abs(value))}` : NOTHING;
 }
 
 function change(delta, whole) {
   if (!delta || !Number(whole)) return "";
   const percent = 100 * delta / whole;
-  let text = Math.abs(percent) < 1000 ? percent.toFixed(2) : count(Math.round(percent));
+  let text = Math.abs(percent) < CHANGE.whole ? percent.toFixed(CHANGE.decimals) : count(Math.round(percent));
   if (!Number(text.replaceAll(",", ""))) text = percent.toPrecision(1);
-  return `${percent > 0 ? "+" : ""}${text}%`.replace("-", "−");
+  return `${percent > 0 ? "+" : ""}${text}%`.replace("-", MINUS);
 }
 
-/** How a figure of each kind is shown, and how it is read to the last digit. */
+/** The short and the exact text of each kind of value. */
 const SHOWN = {
-  count: { text: count, exact: (value) => count(value) },
+  count: { text: count, exact: count },
   flops: { text: scaled, exact: (value) => `${count(value)} FLOPs` },
   bytes: { text: size, exact: (value) => `${count(value)} bytes` },
   seconds: { text: seconds, exact: (value) => `${value} s` },

@@ -1,4 +1,4 @@
-"""What the page's scripts draw from: one plain, compact object, every text in it once."""
+"""The data for the page's scripts: one plain, compact object that contains every text once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -6,11 +6,11 @@ from typing import Any
 
 from netscope.render import numbers
 from netscope.render.channels import have_channels_first
-from netscope.render.diff import MARKS, change_text, kind_mark, output_text
+from netscope.render.diff import SIGNS, change_text, kind_mark, output_text
 from netscope.render.diff_tree import DiffNode, own_figures, trees_of
 from netscope.render.document import Column, printable
+from netscope.render.families import Family, family_of_op, family_of_row
 from netscope.render.hyperparameters import notable_hyperparameters
-from netscope.render.page.families import FAMILIES, family_of_op, family_of_row
 from netscope.render.summary import COLUMNS, appearance
 from netscope.render.terminal import cell_text
 from netscope.render.tree import TreeNode, fold, tree_of
@@ -27,36 +27,45 @@ from netscope.schema import (
 )
 
 LARGEST_EXACT = 2**53 - 1
-"""The largest integer up to which a browser's numbers are exact; larger ones travel as text."""
+"""The largest integer that is exact in a browser; larger ones are sent as text."""
 
-KINDS = tuple(MARKS)
-"""Of a change; the payload has their positions."""
+KINDS = tuple(SIGNS)
+"""The kinds of change; the payload contains their positions."""
 
 
 class Texts:
-    """Every text once, known by its position."""
+    """The texts of a payload, each once, by position."""
 
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}
 
     def position(self, text: str) -> int:
-        """Of the text, its control characters as escapes."""
+        """Returns the position of a text, whose control characters become escapes."""
         return self._positions.setdefault(printable(text), len(self._positions))
 
     def listed(self) -> list[str]:
-        """All of them, in order."""
+        """Returns all texts, in order."""
         return list(self._positions)
 
 
 def report_payload(report: ArchitectureReport | DiffReport) -> dict[str, Any]:
-    """Everything that the scripts need of a report: its sides, one or two, and how these are aligned."""
+    """Returns the data of a report: its sides, one or two, and their alignment."""
     texts = Texts()
     if isinstance(report, DiffReport):
         sides = [_side(report.before, texts), _side(report.after, texts)]
         diff = _diff(report, texts)
     else:
         sides, diff = [_side(report, texts)], None
-    return {"texts": texts.listed(), "families": list(FAMILIES), "kinds": list(KINDS), "sides": sides, "diff": diff}
+    return {
+        "texts": texts.listed(),
+        "families": [family.label for family in Family],
+        "other": Family.OTHER,
+        "container": Family.CONTAINER,
+        "signs": SIGNS,
+        "kinds": list(KINDS),
+        "sides": sides,
+        "diff": diff,
+    }
 
 
 def _side(report: ArchitectureReport, texts: Texts) -> dict[str, Any]:
@@ -96,12 +105,12 @@ def _side(report: ArchitectureReport, texts: Texts) -> dict[str, Any]:
 
 
 def exact(value: int | None) -> int | str | None:
-    """An integer as the page can take it without loss."""
+    """Returns an integer in a form that is exact in a browser."""
     return value if value is None or abs(value) <= LARGEST_EXACT else str(value)
 
 
 def _rows(report: ArchitectureReport, texts: Texts) -> dict[str, list[Any]]:
-    """The rows, column by column."""
+    """Returns the rows, column by column."""
     summary, rows = report.summary, report.summary.rows
     has_children = [below.depth > row.depth for row, below in zip(rows, (*rows[1:], rows[0]), strict=True)]
     shape = Column(key="output", title="", kind="shape")
@@ -158,16 +167,16 @@ def _timed_rows(report: ArchitectureReport) -> Sequence[LayerRow]:
 
 
 def _timed(report: ArchitectureReport) -> str:
-    """What was measured where the times are of a measurement; otherwise empty."""
+    """Returns the circumstances of the measurement that the times are from; empty without one."""
     for result in _with_times(report):
         config = result.config
-        told = f"{numbers.inputs(result.inputs)}, computed in {config.dtype}, mode {config.mode}, on {config.device}"
-        return told + (f", compiled ({config.compile})" if config.compile else "")
+        text = f"{numbers.inputs(result.inputs)}, computed in {config.dtype}, mode {config.mode}, on {config.device}"
+        return text + (f", compiled ({config.compile})" if config.compile else "")
     return ""
 
 
 def _with_times(report: ArchitectureReport) -> Iterator[BenchResult]:
-    """The measurements whose layers' times may stand beside the summary's figures."""
+    """Yields the measurements with layer times on the same inputs as the summary."""
     for result in report.bench:
         if result.layers is not None and _has_times(result.layers) and result.is_on(report.summary.inputs):
             yield result
@@ -178,7 +187,7 @@ def _has_times(summary: Summary) -> bool:
 
 
 def _runs(summary: Summary) -> Iterator[tuple[int, int, str]]:
-    """Runs of identical siblings: the position of the first one's row, how many they are, and their name."""
+    """Yields the runs of identical siblings: position of the first row, number of siblings, and label."""
     tree = tree_of(summary.rows)
     position_of = {id(row): position for position, row in enumerate(summary.rows)}
 
@@ -204,9 +213,9 @@ def _diff(report: DiffReport, texts: Texts) -> dict[str, Any]:
         "depth": [depth for depth, _ in nodes],
         "label": [texts.position(node.label) for _, node in nodes],
         "kind": [KINDS.index(change.kind) for change in changes],
-        "mark": [texts.position(kind_mark(node)) for _, node in nodes],
+        "mark": [texts.position(SIGNS[node.change.kind] if kind_mark(node) else "") for _, node in nodes],
         "was": [texts.position("" if node.change.kind == "moved" else node.was) for _, node in nodes],
-        "told": [texts.position(change_text(node)) for _, node in nodes],
+        "change": [texts.position(change_text(node)) for _, node in nodes],
         "output": [texts.position(output_text(change)) for change in changes],
         "before": [before.get(change.before.path, -1) if change.before else -1 for change in changes],
         "after": [after.get(change.after.path, -1) if change.after else -1 for change in changes],
@@ -230,6 +239,6 @@ def _with_depths(nodes: Sequence[DiffNode], depth: int = 0) -> Iterator[tuple[in
 
 
 def _removed(diff: ModelDiff) -> list[str]:
-    """Paths of what was removed, without what was below it."""
+    """Returns the paths of removed modules, without the modules below them."""
     gone = dict.fromkeys(change.row.path for change in diff.of_kind("removed"))
     return [printable(path) for path in gone if "." not in path or path.rpartition(".")[0] not in gone]

@@ -1,4 +1,4 @@
-/** The report: its sections in order, each drawn from the payload. */
+/** The report: its sections in order, drawn from the payload. */
 const isDiff = data.diff !== null;
 const aligned = isDiff ? diffNodes() : null;
 const kindOf = new Map();
@@ -8,59 +8,59 @@ if (isDiff) {
     if (node.after) kindOf.set(node.after, node.kind);
   }
 }
-const kindColourOf = (row) => kindColour(data.kinds.indexOf(kindOf.get(row) ?? "same"));
-const colourOfRow = isDiff ? kindColourOf : familyColour;
+const kindColorOf = (row) => kindColor(kindOf.get(row) ?? "same");
+const colorOfRow = isDiff ? kindColorOf : (row) => familyColor(row.family);
 const printed = [];
 let grid = null;
 
 function shapesSection() {
   if (sides.every((side) => !side.chain.length)) return;
-  const { host, telling } = section("shapes", "Shapes");
-  const colourOf = (names) => (isDiff ? strongestKind(names.rows) : `var(--f${names.family})`);
-  const scale = chainsIn(host, colourOf);
-  telling.textContent = `What each layer makes, from input to output, to scale. ${scale}`;
+  const { host, about } = section("shapes", "Shapes");
+  const colorOf = (names) => (isDiff ? strongestKind(names.rows) : familyColor(names.family));
+  const scale = chainsIn(host, colorOf);
+  about.textContent = `Output shapes from input to output, to scale. ${scale}`;
   host.append(isDiff ? kindLegend() : familyLegend(sides[0].chain.map((stage) => stageNames(stage, sides[0]).family)));
 }
 
 function strongestKind(rows) {
   const kinds = new Set(rows.map((row) => kindOf.get(row) ?? "same"));
-  // Layers of different fates have changed as a stage: it was neither added nor removed as one.
+  // A stage of which layers changed in different ways was itself neither added nor removed.
   const found = kinds.size > 1 ? "changed" : [...kinds][0] ?? "same";
-  return kindColour(data.kinds.indexOf(found));
+  return kindColor(found);
 }
 
 function kindLegend() {
-  return legendOf(data.kinds.map((kind, place) => [`var(--k${place})`, `${MARKS[kind]} ${MEANINGS[kind]}`]));
+  return legendOf(data.kinds.map((kind) => [kindColor(kind), `${data.signs[kind]} ${kind}`]));
 }
 
 function sharesSection() {
-  const { host, telling } = section("shares", "Where it goes", isDiff
-    ? "Each module as wide as its part of the whole, on one scale for both, coloured by what became of it."
-    : "Each module as wide as its part of the whole; its children stand below it, and what is free there is its own.");
-  telling.append(...[boundsText(), timesText()].filter(Boolean).map((text) => ` ${text}`));
-  iciclesIn(host, colourOfRow, (path) => grid.reveal(path), isDiff ? kindLegend() : familyLegend(sides[0].rows.map((row) => row.family)));
+  const { host, about } = section("shares", "Where it goes", isDiff
+    ? "Each module is as wide as its share of the total, on one scale for both; the color shows what changed."
+    : "Each module is as wide as its share of the total. Its children are below it; free space is the module's own share.");
+  about.append(...[boundsText(), timesText()].filter(Boolean).map((text) => ` ${text}`));
+  iciclesIn(host, colorOfRow, (path) => grid.reveal(path), isDiff ? kindLegend() : familyLegend(sides[0].rows.map((row) => row.family)));
 }
 
-/** What each side says, once where all say the same. */
-function saidOf(said) {
-  const texts = sides.map(said);
+/** Returns the text of each side, once if all are equal. */
+function joinSides(textOfSide) {
+  const texts = sides.map(textOfSide);
   const isSame = texts.every((text) => text === texts[0]);
-  return isSame ? texts[0] : sides.map((side, place) => (texts[place] ? `${side.title}: ${texts[place]}` : "")).filter(Boolean).join(" ");
+  return isSame ? texts[0] : sides.map((side, index) => (texts[index] ? `${side.title}: ${texts[index]}` : "")).filter(Boolean).join(" ");
 }
 
 function boundsText() {
-  return saidOf((side) => (side.bound ? `FLOPs are of what could be counted; not in it: ${side.uncounted}.` : ""));
+  return joinSides((side) => (side.bound ? `FLOPs are of what could be counted; not in it: ${side.uncounted}.` : ""));
 }
 
 function timesText() {
-  return saidOf((side) => (side.timed ? `Time was measured on ${side.timed}.` : ""));
+  return joinSides((side) => (side.timed ? `Time was measured on ${side.timed}.` : ""));
 }
 
 function layersSection() {
-  const { host, telling } = section("layers", isDiff ? "Layer by layer" : "Layers", isDiff
-    ? "What stands for what, and what differs. Sorted, each module by its own figures."
-    : "A module's figures hold its children's; sorted by a column, each module stands by itself with its own.");
-  if (!isDiff && timesText()) telling.append(` ${timesText()}`);
+  const { host, about } = section("layers", isDiff ? "Layer by layer" : "Layers", isDiff
+    ? "The aligned layers and their differences. Sorted rows show each module's own values."
+    : "The values of a module include its children. Sorted rows show each module's own values.");
+  if (!isDiff && timesText()) about.append(` ${timesText()}`);
   const tools = el("div", { class: "tools" });
   host.append(tools);
   grid = isDiff ? diffGrid(aligned, host, tools) : layerGrid(sides[0], host, tools);
@@ -71,15 +71,15 @@ function layersSection() {
 function dataflowSection() {
   const side = sides[sides.length - 1];
   const title = isDiff ? `Dataflow of ${side.title}` : "Dataflow";
-  const { host, telling } = section("dataflow", title);
+  const { host, about } = section("dataflow", title);
   if (isDiff) contents.lastChild.textContent = "Dataflow";
   if (!side.dataflow.length) {
-    telling.textContent = side.traced
-      ? "A saved summary holds no dataflow: make the report of the architecture itself to see it."
-      : "Weights alone do not say what is done with them, so there is no dataflow.";
+    about.textContent = side.traced
+      ? "A saved summary holds no dataflow; make the report from the architecture to see it."
+      : "A weights file does not define a forward pass, so there is no dataflow.";
     return;
   }
-  telling.textContent = "What is computed from what. Click a module, or press Enter on it, to unfold it; the title of its box folds it again. Blue edges go past what others go through.";
+  about.textContent = "Which op reads which result. Click a module, or press Enter on it, to unfold it; click the title of its box to fold it. Blue edges are skip connections.";
   const status = el("span", { class: "status", role: "status" });
   const tools = el("div", { class: "tools" });
   const space = el("div", {});
@@ -89,7 +89,7 @@ function dataflowSection() {
     if (graph) return;
     graph = new Graph({
       host: space, status, side, revealed: (path) => grid.reveal(path),
-      colourOf: (node) => (node.kind !== "module" ? "var(--f7)" : isDiff ? kindColourOf(node.row) : `var(--f${node.row.mostly})`),
+      colorOf: (node) => (node.kind !== "module" ? familyColor(data.other) : isDiff ? kindColorOf(node.row) : familyColor(node.row.mainFamily)),
       marksOf: (row) => (isDiff ? kindOf.get(row) ?? null : null),
     });
     const most = { ops: 1500, edges: 2500 };
@@ -114,7 +114,7 @@ function dataflowSection() {
   seen.observe(host);
   if (isDiff) {
     const gone = data.diff.removed;
-    if (gone.length) host.append(el("p", { class: "told-line" }, el("b", { text: "Removed, so not in it: " }), gone.slice(0, 12).join(", ") + (gone.length > 12 ? ` and ${gone.length - 12} more` : "")));
+    if (gone.length) host.append(el("p", { class: "caption" }, el("b", { text: "Removed, so not shown: " }), gone.slice(0, 12).join(", ") + (gone.length > 12 ? ` and ${gone.length - 12} more` : "")));
     host.append(kindLegend());
   }
 }
@@ -123,9 +123,9 @@ function measuredSection() {
   const found = data.bench;
   if (!found) return;
   const { host } = section("measured", "Measured", found.heading.join("  ·  "));
-  host.append(el("div", { class: "panel scroll", tabindex: 0, role: "group", "aria-label": "What was measured" }, el("table", { class: "plain" },
+  host.append(el("div", { class: "panel scroll", tabindex: 0, role: "group", "aria-label": "Measurements" }, el("table", { class: "plain" },
     el("thead", {}, el("tr", {}, ...found.columns.map(({ title, right }) => el("th", { scope: "col", class: right ? "right" : null, text: title })))),
-    el("tbody", {}, ...found.rows.map((cells) => el("tr", {}, ...cells.map((text, place) => el("td", { class: found.columns[place].right ? "right" : null, text }))))))));
+    el("tbody", {}, ...found.rows.map((cells) => el("tr", {}, ...cells.map((text, index) => el("td", { class: found.columns[index].right ? "right" : null, text }))))))));
   host.append(el("dl", { class: "facts" }, ...found.facts.flatMap(([label, text]) => [el("dt", { text: label }), el("dd", { text })])));
 }
 

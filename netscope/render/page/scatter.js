@@ -1,7 +1,7 @@
-/** What accuracy costs: a point for each architecture, the costs on a logarithmic scale. */
+/** A scatter plot of accuracy against cost: a point for each architecture, with cost on a logarithmic scale. */
 const SCATTER = { wide: 1100, high: 520, left: 64, right: 24, top: 20, bottom: 52 };
 
-/** Round values on a logarithmic scale, all of 1, 2 and 5 where few powers of ten are on it. */
+/** Returns the ticks of a logarithmic scale: powers of ten, and their 2 and 5 times if there are few. */
 function logTicks(low, high) {
   const steps = Math.log10(high / low) > 2.4 ? [1] : [1, 2, 5];
   const ticks = [];
@@ -20,7 +20,7 @@ function linearTicks(low, high) {
   return ticks;
 }
 
-/** A scale with some air at both ends; a single value stands in the middle. */
+/** Returns a scale with a margin at both ends; a single value is in the middle. */
 function axisOf(values, isLog, from, to) {
   let [low, high] = [Math.min(...values), Math.max(...values)];
   if (isLog) {
@@ -44,8 +44,8 @@ function tickText(value, kind) {
   return SHOWN[kind].text(value).replace(/\.?0+(?=\s|$)/, "");
 }
 
-/** The labels that fit: each is tried on every side of its point, and left out where it would lie on another. */
-function labelled(points, taken) {
+/** Gives points their labels: each is tried on every side of its point, and omitted if it would overlap another. */
+function placeLabels(points, taken) {
   for (const point of points) {
     const width = point.name.length * 6.3;
     const sides = [[9, 4, "start"], [-9, 4, "end"], [0, -10, "middle"], [0, 18, "middle"], [8, -7, "start"], [8, 15, "start"]];
@@ -59,7 +59,7 @@ function labelled(points, taken) {
   }
 }
 
-/** Those that no other beats on both axes, from the cheapest on. */
+/** Returns the Pareto front: the points that no other beats on both axes, cheapest first. */
 function frontOf(points) {
   let best = -Infinity;
   return [...points].sort((a, b) => a.cost - b.cost || b.value - a.value).filter((point) => {
@@ -72,32 +72,32 @@ function frontOf(points) {
 function scatterPicture(all, cost, value) {
   const points = all.filter((point) => Number(point[cost.key]) > 0 && Number(point[value.key]) > 0)
     .map((point) => ({ ...point, cost: Number(point[cost.key]), value: Number(point[value.key]) }));
-  if (!points.length) return el("p", { class: "empty", text: `Of none of them both ${cost.title} and ${value.title} are known.` });
+  if (!points.length) return el("p", { class: "empty", text: `None of them has both ${cost.title} and ${value.title}.` });
   const { wide, high, left, right, top, bottom } = SCATTER;
   const across = axisOf(points.map((point) => point.cost), true, left, wide - right);
   const up = axisOf(points.map((point) => point.value), value.kind !== "percent", high - bottom, top);
   for (const point of points) Object.assign(point, { x: across.at(point.cost), y: up.at(point.value) });
   const isBetterAbove = value.kind === "percent";
   const front = isBetterAbove ? frontOf(points) : [];
-  labelled([...front, ...points.filter((point) => !front.includes(point))], points.map(({ x, y }) => ({ left: x - 5, right: x + 5, top: y - 5, bottom: y + 5 })));
+  placeLabels([...front, ...points.filter((point) => !front.includes(point))], points.map(({ x, y }) => ({ left: x - 5, right: x + 5, top: y - 5, bottom: y + 5 })));
   const grid = [
-    ...across.ticks.map((tick) => drawn("g", { class: "tick" }, drawn("path", { d: `M${across.at(tick)} ${top}V${high - bottom}` }),
-      drawn("text", { x: across.at(tick), y: high - bottom + 18, "text-anchor": "middle", text: tickText(tick, cost.kind) }))),
-    ...up.ticks.map((tick) => drawn("g", { class: "tick" }, drawn("path", { d: `M${left} ${up.at(tick)}H${wide - right}` }),
-      drawn("text", { x: left - 8, y: up.at(tick) + 4, "text-anchor": "end", text: tickText(tick, value.kind) }))),
+    ...across.ticks.map((tick) => svg("g", { class: "tick" }, svg("path", { d: `M${across.at(tick)} ${top}V${high - bottom}` }),
+      svg("text", { x: across.at(tick), y: high - bottom + 18, "text-anchor": "middle", text: tickText(tick, cost.kind) }))),
+    ...up.ticks.map((tick) => svg("g", { class: "tick" }, svg("path", { d: `M${left} ${up.at(tick)}H${wide - right}` }),
+      svg("text", { x: left - 8, y: up.at(tick) + 4, "text-anchor": "end", text: tickText(tick, value.kind) }))),
   ];
-  const told = (point) => `${point.name}: ${value.kind === "percent" ? `${point.value}% ${value.title}` : `${SHOWN[value.kind].text(point.value)} ${value.title}`}, ${point.bound && cost.key === "flops" ? "at least " : ""}${SHOWN[cost.kind].text(point.cost)} ${cost.title}${point.year ? `, ${point.year}` : ""}`;
-  const dots = points.map((point) => drawn("g", {
-    class: `dot${front.includes(point) ? " front" : ""}`, tabindex: 0, role: "img", "aria-label": told(point), transform: `translate(${point.x} ${point.y})`,
-  }, drawn("title", { text: `${told(point)}${point.idea ? `\n${point.idea}` : ""}` }), drawn("circle", { r: 5 }),
-  drawn("text", point.label
+  const describe = (point) => `${point.name}: ${value.kind === "percent" ? `${point.value}% ${value.title}` : `${SHOWN[value.kind].text(point.value)} ${value.title}`}, ${point.bound && cost.key === "flops" ? "at least " : ""}${SHOWN[cost.kind].text(point.cost)} ${cost.title}${point.year ? `, ${point.year}` : ""}`;
+  const dots = points.map((point) => svg("g", {
+    class: `dot${front.includes(point) ? " front" : ""}`, tabindex: 0, role: "img", "aria-label": describe(point), transform: `translate(${point.x} ${point.y})`,
+  }, svg("title", { text: `${describe(point)}${point.idea ? `\n${point.idea}` : ""}` }), svg("circle", { r: 5 }),
+  svg("text", point.label
     ? { x: point.label.dx, y: point.label.dy, "text-anchor": point.label.anchor, text: point.name }
     : { class: "hidden", x: 0, y: -10, "text-anchor": point.x > wide / 2 ? "end" : "start", text: point.name })));
-  return el("div", { class: "scroll" }, drawn("svg", {
+  return el("div", { class: "scroll" }, svg("svg", {
     class: "scatter", viewBox: `0 0 ${wide} ${high}`, role: "group", "aria-label": `${value.title} against ${cost.title}`,
   }, ...grid,
-  front.length > 1 ? drawn("path", { class: "line", d: `M${front.map(({ x, y }) => `${x} ${y}`).join("L")}` }) : null,
+  front.length > 1 ? svg("path", { class: "line", d: `M${front.map(({ x, y }) => `${x} ${y}`).join("L")}` }) : null,
   ...dots,
-  drawn("text", { class: "axis", x: (left + wide - right) / 2, y: high - 10, "text-anchor": "middle", text: `${cost.title}, logarithmic` }),
-  drawn("text", { class: "axis", x: 0, y: 0, transform: `translate(13 ${(top + high - bottom) / 2}) rotate(-90)`, "text-anchor": "middle", text: value.title + (value.kind === "percent" ? "" : ", logarithmic") })));
+  svg("text", { class: "axis", x: (left + wide - right) / 2, y: high - 10, "text-anchor": "middle", text: `${cost.title}, logarithmic` }),
+  svg("text", { class: "axis", x: 0, y: 0, transform: `translate(13 ${(top + high - bottom) / 2}) rotate(-90)`, "text-anchor": "middle", text: value.title + (value.kind === "percent" ? "" : ", logarithmic") })));
 }

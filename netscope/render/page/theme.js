@@ -1,13 +1,13 @@
-/** What every page has: its sections with their links, and the choice of light or dark. */
+/** The parts of every page: sections, their links, and the switch between light and dark. */
 const main = document.getElementById("main");
 const contents = document.getElementById("contents");
 
-function section(id, title, about = "") {
-  const telling = el("p", { class: "about", text: about });
-  const made = el("section", { id, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title`, text: title }), telling);
-  main.append(made);
+function section(id, title, text = "") {
+  const about = el("p", { class: "about", text });
+  const host = el("section", { id, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title`, text: title }), about);
+  main.append(host);
   contents.append(el("a", { href: `#${id}`, text: title }));
-  return { host: made, telling };
+  return { host, about };
 }
 
 function themeButton() {

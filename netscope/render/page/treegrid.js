@@ -1,10 +1,10 @@
 /**
- * A table whose rows are a tree. Only the rows in view exist, so ten thousand cost no more than fifty; the table itself
- * keeps the focus and names its active row, which may scroll out of view and back.
+ * A table whose rows form a tree. Only rows in view are in the DOM, so ten thousand cost no more than fifty. The table
+ * itself has the focus and names the active row (aria-activedescendant), which may scroll out of view and back.
  */
 class TreeGrid {
-  constructor({ host, tools, label, columns, root, classOf, noteOf, keep }) {
-    Object.assign(this, { columns, root, classOf, noteOf, keep: keep ?? (() => true), sort: null, query: "", only: false });
+  constructor({ host, tools, label, columns, root, classOf, notesOf, keep }) {
+    Object.assign(this, { columns, root, classOf, notesOf, keep: keep ?? (() => true), sort: null, query: "", only: false });
     this.id = `grid-${label.replace(/\W/g, "-").toLowerCase()}`;
     this.height = matchMedia("(pointer: coarse)").matches ? 40 : 30;
     this.nodes = [];
@@ -74,17 +74,17 @@ class TreeGrid {
     });
     this.body.addEventListener("pointerover", (event) => {
       const row = event.target.closest("tr[data-position]");
-      if (row) pointing.tell(this.nodes[row.dataset.position].row.path);
+      if (row) pointing.set(this.nodes[row.dataset.position].row.path);
     });
-    this.body.addEventListener("pointerleave", () => pointing.tell(null));
-    pointing.follow((path) => this.link(path));
+    this.body.addEventListener("pointerleave", () => pointing.set(null));
+    pointing.subscribe((path) => this.link(path));
   }
 
   isShown(node) {
     return this.keep(node, this.only);
   }
 
-  /** The rows that would be there without a window: the open part of the tree, or all that do something, sorted. */
+  /** Returns the rows in order: the open part of the tree, or sorted, the modules with values of their own. */
   listed() {
     if (this.sort) {
       const { column, down } = this.sort;
@@ -108,12 +108,12 @@ class TreeGrid {
 
   refresh() {
     this.rows = this.listed();
-    this.places = new Map(this.rows.map((node, place) => [node, place]));
-    while (this.active && !this.places.has(this.active)) this.active = this.active.parent;
+    this.indexOfRow = new Map(this.rows.map((node, index) => [node, index]));
+    while (this.active && !this.indexOfRow.has(this.active)) this.active = this.active.parent;
     this.active ??= this.rows[0] ?? null;
     this.box.classList.toggle("whole", this.rows.length <= 40);
     this.table.setAttribute("aria-rowcount", this.rows.length + 1);
-    this.drawn = null;
+    this.drawnRange = null;
     this.draw();
   }
 
@@ -123,8 +123,8 @@ class TreeGrid {
     const first = few ? 0 : Math.max(0, Math.floor(this.box.scrollTop / this.height) - 12);
     const last = few ? this.rows.length : Math.min(this.rows.length, first + Math.ceil(view / this.height) + 26);
     const key = `${first}-${last}`;
-    if (this.drawn === key) return;
-    this.drawn = key;
+    if (this.drawnRange === key) return;
+    this.drawnRange = key;
     const gap = (rows) => (rows ? [el("tr", { class: "gap", "aria-hidden": "true" }, el("td", { colspan: this.columns.length, css: { height: `${rows * this.height}px` } }))] : []);
     this.body.replaceChildren(
       ...gap(first), ...this.rows.slice(first, last).map((node, offset) => this.line(node, first + offset)),
@@ -134,9 +134,9 @@ class TreeGrid {
     this.link(pointing.at);
   }
 
-  line(node, place) {
+  line(node, index) {
     const row = el("tr", {
-      role: "row", id: `${this.id}-${node.position}`, "data-position": node.position, "aria-rowindex": place + 2,
+      role: "row", id: `${this.id}-${node.position}`, "data-position": node.position, "aria-rowindex": index + 2,
       "aria-level": this.sort ? 1 : node.level, class: this.classOf(node),
       "aria-expanded": node.children.length && !this.sort ? String(node.open) : null,
     });
@@ -152,16 +152,16 @@ class TreeGrid {
     return row;
   }
 
-  /** The name's cell: its place in the tree, what it stands for, and what the search found in it. */
-  fillName(cell, node, { mark = null, colour = null } = {}) {
+  /** Fills the cell of a name: indent, sign or color, label with the search's matches, and repetitions. */
+  fillName(cell, node, { mark = null, color = null } = {}) {
     const indent = this.sort ? 0 : (node.level - 1) * 15;
     cell.style.paddingLeft = `${8 + indent}px`;
     const name = this.sort ? node.row.title : node.label;
-    cell.title = [node.row.title, this.noteOf?.(node)].filter(Boolean).join("\n");
+    cell.title = [node.row.title, this.notesOf?.(node)].filter(Boolean).join("\n");
     cell.append(
       node.children.length && !this.sort ? el("span", { class: "twist", "aria-hidden": "true", text: "›" }) : el("span", { class: "twist" }),
       ...(mark === null ? [] : [el("span", { class: "sign", text: mark })]),
-      ...(colour === null ? [] : [el("span", { class: "dot", css: { "--c": colour } })]),
+      ...(color === null ? [] : [el("span", { class: "dot", css: { "--c": color } })]),
       this.lit("label", name),
     );
     const times = (node.copies ?? 1) * (node.row.calls || 1);
@@ -185,12 +185,12 @@ class TreeGrid {
     } else this.table.removeAttribute("aria-activedescendant");
   }
 
-  /** Marks the row of a layer that something else points at, or the nearest one above it that is open. */
+  /** Highlights the row of a layer, or of its nearest visible ancestor. */
   link(path) {
     for (const row of this.body.querySelectorAll("tr.linked")) row.classList.remove("linked");
     if (path === null || path === undefined) return;
     let node = this.nodeOf(path);
-    while (node && !this.places.has(node)) node = node.parent;
+    while (node && !this.indexOfRow.has(node)) node = node.parent;
     if (node) document.getElementById(`${this.id}-${node.position}`)?.classList.add("linked");
   }
 
@@ -202,17 +202,17 @@ class TreeGrid {
   activate(node, scroll = true) {
     this.active = node;
     if (scroll) {
-      const top = this.places.get(node) * this.height;
+      const top = this.indexOfRow.get(node) * this.height;
       const { scrollTop, clientHeight } = this.box;
       if (top < scrollTop) this.box.scrollTop = top;
       else if (top + 2 * this.height + 36 > scrollTop + clientHeight) this.box.scrollTop = top - clientHeight + 2 * this.height + 36;
       this.draw();
     }
     this.mark();
-    if (document.activeElement === this.table) pointing.tell(node.row.path);
+    if (document.activeElement === this.table) pointing.set(node.row.path);
   }
 
-  /** Opens everything above a layer, and makes it the active row. */
+  /** Opens the ancestors of a layer, and makes it the active row. */
   reveal(path) {
     const node = this.nodeOf(path);
     if (!node) return;
@@ -242,21 +242,21 @@ class TreeGrid {
     else this.sort = null;
     this.box.scrollTop = 0;
     this.afterSort();
-    this.status.textContent = this.sort ? `${count(this.rows.length)} modules, each by its own figures` : "";
+    this.status.textContent = this.sort ? `${count(this.rows.length)} modules, each with its own values` : "";
   }
 
   afterSort() {
     this.unsort.hidden = !this.sort;
-    this.columns.forEach((column, place) => {
+    this.columns.forEach((column, index) => {
       const isIt = this.sort?.column === column;
-      this.heads[place].setAttribute("aria-sort", isIt ? (this.sort.down ? "descending" : "ascending") : "none");
+      this.heads[index].setAttribute("aria-sort", isIt ? (this.sort.down ? "descending" : "ascending") : "none");
     });
     this.refresh();
   }
 
   search(text) {
     this.query = text.trim().toLowerCase();
-    this.matches = !this.query ? [] : this.nodes.filter((node) => node.row.path !== null && this.matched(node));
+    this.matches = !this.query ? [] : this.nodes.filter((node) => node.row.path !== null && this.isMatch(node));
     for (const match of this.matches) {
       for (let above = match.parent; above; above = above.parent) above.open = true;
     }
@@ -264,46 +264,46 @@ class TreeGrid {
     if (!this.query) this.status.textContent = "";
     else {
       this.status.textContent = this.matches.length === 1 ? "1 layer found" : `${count(this.matches.length)} layers found`;
-      const first = this.matches.find((node) => this.places.has(node));
+      const first = this.matches.find((node) => this.indexOfRow.has(node));
       if (first) this.activate(first);
     }
   }
 
-  /** By its own name or type; by what it is in only if a dot asks for a path. */
-  matched(node) {
+  /** Whether the query is in a node's name or type, or in its path if the query has a dot. */
+  isMatch(node) {
     const { query } = this;
     return node.label.toLowerCase().includes(query) || node.row.type.toLowerCase().includes(query)
       || (query.includes(".") && node.row.title.toLowerCase().includes(query));
   }
 
   nextMatch(step) {
-    const listed = (this.matches ?? []).filter((node) => this.places.has(node));
+    const listed = (this.matches ?? []).filter((node) => this.indexOfRow.has(node));
     if (!listed.length) return;
-    const place = (listed.indexOf(this.active) + step + listed.length) % listed.length;
-    this.activate(listed[place]);
-    this.status.textContent = `${place + 1} of ${listed.length} found`;
+    const index = (listed.indexOf(this.active) + step + listed.length) % listed.length;
+    this.activate(listed[index]);
+    this.status.textContent = `${index + 1} of ${listed.length} found`;
   }
 
   onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || !this.active) return;
-    const place = this.places.get(this.active);
+    const index = this.indexOfRow.get(this.active);
     const node = this.active;
     const page = Math.max(1, Math.floor(this.box.clientHeight / this.height) - 2);
     const go = (to) => this.activate(this.rows[Math.min(Math.max(to, 0), this.rows.length - 1)]);
     const keys = {
-      ArrowDown: () => go(place + 1),
-      ArrowUp: () => go(place - 1),
-      PageDown: () => go(place + page),
-      PageUp: () => go(place - page),
+      ArrowDown: () => go(index + 1),
+      ArrowUp: () => go(index - 1),
+      PageDown: () => go(index + page),
+      PageUp: () => go(index - page),
       Home: () => go(0),
       End: () => go(this.rows.length - 1),
       ArrowRight: () => {
         if (!node.children.length || this.sort) return;
-        if (node.open) go(place + 1); else this.toggle(node, true);
+        if (node.open) go(index + 1); else this.toggle(node, true);
       },
       ArrowLeft: () => {
         if (node.open && node.children.length && !this.sort) this.toggle(node, false);
-        else if (node.parent && this.places.has(node.parent)) this.activate(node.parent);
+        else if (node.parent && this.indexOfRow.has(node.parent)) this.activate(node.parent);
       },
       Enter: () => { if (node.children.length && !this.sort) this.toggle(node); },
       " ": () => { if (node.children.length && !this.sort) this.toggle(node); },
@@ -312,30 +312,30 @@ class TreeGrid {
     else if (event.key.length === 1 && event.key !== "/") { this.typed(event.key); event.preventDefault(); }
   }
 
-  /** Typed letters go to the next row that begins with them. */
+  /** Moves to the next row that begins with the typed letters. */
   typed(key) {
     const now = Date.now();
     this.letters = now - (this.typedAt ?? 0) < 700 ? this.letters + key.toLowerCase() : key.toLowerCase();
     this.typedAt = now;
-    const start = this.places.get(this.active) + (this.letters.length === 1 ? 1 : 0);
+    const start = this.indexOfRow.get(this.active) + (this.letters.length === 1 ? 1 : 0);
     for (let step = 0; step < this.rows.length; step += 1) {
       const node = this.rows[(start + step) % this.rows.length];
       if (node.label.toLowerCase().startsWith(this.letters)) { this.activate(node); return; }
     }
   }
 
-  /** On paper everything is open and nothing scrolls. */
+  /** Opens everything for printing, and restores the state afterwards. */
   forPrint(on) {
     if (on) {
-      this.kept ??= this.nodes.map((node) => node.open);
+      this.openBeforePrint ??= this.nodes.map((node) => node.open);
       for (const node of this.nodes) node.open = true;
-    } else if (this.kept) {
-      this.nodes.forEach((node, place) => { node.open = this.kept[place]; });
-      this.kept = null;
+    } else if (this.openBeforePrint) {
+      this.nodes.forEach((node, index) => { node.open = this.openBeforePrint[index]; });
+      this.openBeforePrint = null;
     }
     this.table.style.minWidth = on ? "0" : `${this.wide}px`;
-    this.cols.forEach((col, place) => {
-      const { width } = this.columns[place];
+    this.cols.forEach((col, index) => {
+      const { width } = this.columns[index];
       col.style.width = on ? `${100 * width / this.wide}%` : `${width}px`;
     });
     this.everything = on;

@@ -1,4 +1,4 @@
-"""Reports as static pictures, for papers and slides. Drawn by matplotlib, which is imported when it is needed."""
+"""Reports as static pictures for papers and slides, drawn by matplotlib, which is imported when it is needed."""
 
 from netscope.render.pictures.sheet import PICTURE_FORMATS, PictureFormat, picture_bytes
 

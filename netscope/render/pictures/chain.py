@@ -1,4 +1,4 @@
-"""The chain of feature maps, drawn to scale: boxes as high as they are in pixels, as wide as they have channels."""
+"""The chain of feature maps, drawn to scale: boxes are as high as the maps and as wide as their channels."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING
 
 from netscope.render import numbers
 from netscope.render.channels import have_channels_first
+from netscope.render.families import Family, families_of
 from netscope.render.pictures.drawing import (
-    CHANGE_COLORS,
+    EDGE,
     INK,
-    LINE,
-    OTHER,
-    SIGNS,
     SOFT,
     WIDTH,
     Panel,
+    change_color,
+    change_sign,
     color_of,
-    families_of,
     mixed,
     shortened,
     text_width,
 )
-from netscope.schema import ArchitectureReport, ChainStage, DiffReport, ModelDiff, Shape
+from netscope.schema import ArchitectureReport, ChainStage, ChangeKind, DiffReport, ModelDiff, Shape
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,18 +30,18 @@ if TYPE_CHECKING:
 HIGHEST = 1.3
 WIDEST = 1.5
 ALL_CHANNELS = 5.0
-"""Inches for the channels of a whole chain together."""
+"""Inches for the channels of all stages of a chain together."""
 
 _NARROWER = (1.0, 0.8, 0.6, 0.4)
-"""How much narrower channels may be, if a chain then stands on one line."""
+"""The factors by which channels may be narrower, if a chain then fits on one line."""
 
 VECTOR = 0.09
 _LEAST_MM = 0.6
 LEAST = _LEAST_MM / 25.4
-"""What is thinner could not be seen."""
+"""The smallest visible size, in inches."""
 
 RECESSION = (0.27, 0.23)
-"""Of an inch that recedes, how much goes right and up."""
+"""The parts of an inch of depth that go right and up."""
 
 GAP = 0.2
 LABELS = 0.5
@@ -55,14 +54,14 @@ _MAP, _CHANNELS_LAST, _VOLUME, _SEQUENCE, _VECTOR = "map", "channels last", "vol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Solid:
-    """A stage's sizes as they are drawn: rows recede by columns, channels go right.
+class _Box:
+    """The sizes of a stage's box.
 
     Attributes:
-        kind: how its shape is read.
-        rows: its height.
-        columns: its depth; 0 for what is flat.
-        channels: its width; for a vector its length, which stands upright.
+        kind: how the shape is read.
+        rows: height of the box.
+        columns: depth of the box; 0 for flat ones.
+        channels: width of the box; for a vector its length, which is drawn upright.
     """
 
     kind: str
@@ -73,86 +72,86 @@ class _Solid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scale:
-    """How many inches one position, one channel and one element of a vector are."""
+    """The inches per position, per channel and per element of a vector."""
 
     position: float
     channel: float
     element: float
 
-    def size(self, solid: _Solid) -> tuple[float, float, float, float]:
-        """Width, height, and how far its back is to the right and up."""
-        if solid.kind == _VECTOR:
-            return VECTOR, max(solid.channels * self.element, LEAST), 0.0, 0.0
-        back = solid.columns * self.position
-        height = max(solid.rows * self.position, LEAST)
-        return max(solid.channels * self.channel, LEAST), height, back * RECESSION[0], back * RECESSION[1]
+    def size(self, box: _Box) -> tuple[float, float, float, float]:
+        """Returns width and height of the front, and the offset of the back to the right and up."""
+        if box.kind == _VECTOR:
+            return VECTOR, max(box.channels * self.element, LEAST), 0.0, 0.0
+        back = box.columns * self.position
+        height = max(box.rows * self.position, LEAST)
+        return max(box.channels * self.channel, LEAST), height, back * RECESSION[0], back * RECESSION[1]
 
-    def is_thickened(self, solid: _Solid) -> bool:
-        """Whether it would be thinner than can be seen."""
-        if solid.kind == _VECTOR:
-            return solid.channels * self.element < LEAST
-        return min(solid.rows * self.position, solid.channels * self.channel) < LEAST
+    def is_thickened(self, box: _Box) -> bool:
+        """Whether the box is drawn thicker than to scale, because it would be invisible."""
+        if box.kind == _VECTOR:
+            return box.channels * self.element < LEAST
+        return min(box.rows * self.position, box.channels * self.channel) < LEAST
 
     @property
-    def told(self) -> str:
-        """In words, for a picture that is printed as large as it is."""
+    def text(self) -> str:
+        """The scale in words, for a picture that is printed in its own size."""
         parts = {"positions high": self.position, "channels wide": self.channel, "elements of a vector": self.element}
-        told = ", ".join(f"{_rounded(1 / inches / _CM)} {name}" for name, inches in parts.items() if inches)
-        return f"to scale: 1 cm = {told}"
+        texts = ", ".join(f"{_rounded(1 / inches / _CM)} {name}" for name, inches in parts.items() if inches)
+        return f"to scale: 1 cm = {texts}"
 
 
 def _rounded(value: float) -> str:
-    """To three digits."""
+    """Returns a number with three significant digits."""
     return f"{float(f'{value:.3g}'):,g}"
 
 
-def _solid(shape: Shape, *, has_channels_first: bool) -> _Solid:
-    """How a shape is read. The batch is left out; three equal sizes are told apart as PyTorch's modules have them.
+def _box(shape: Shape, *, has_channels_first: bool) -> _Box:
+    """Returns the box of a shape without its batch dimension; C, H and W are distinguished as PyTorch orders them.
 
     Args:
-        shape: with the batch.
-        has_channels_first: whether two sizes are C×L and not L×D.
+        shape: shape with the batch dimension.
+        has_channels_first: whether two sizes are C×L rather than L×D.
     """
     sizes = tuple(max(size, 1) for size in shape[1:])
     if len(sizes) == 3:  # noqa: PLR2004 - C×H×W
         if sizes[0] == sizes[1] != sizes[2]:
-            return _Solid(kind=_CHANNELS_LAST, rows=sizes[0], columns=sizes[1], channels=sizes[2])
-        return _Solid(kind=_MAP, rows=sizes[1], columns=sizes[2], channels=sizes[0])
+            return _Box(kind=_CHANNELS_LAST, rows=sizes[0], columns=sizes[1], channels=sizes[2])
+        return _Box(kind=_MAP, rows=sizes[1], columns=sizes[2], channels=sizes[0])
     if len(sizes) >= 4:  # noqa: PLR2004 - C×T×H×W
-        return _Solid(kind=_VOLUME, rows=sizes[-2], columns=sizes[-1], channels=sizes[0])
+        return _Box(kind=_VOLUME, rows=sizes[-2], columns=sizes[-1], channels=sizes[0])
     if len(sizes) == 2 and has_channels_first:  # noqa: PLR2004 - C×L
-        return _Solid(kind=_SEQUENCE, rows=sizes[1], columns=0, channels=sizes[0])
+        return _Box(kind=_SEQUENCE, rows=sizes[1], columns=0, channels=sizes[0])
     if len(sizes) == 2:  # noqa: PLR2004 - L×D
-        return _Solid(kind=_SEQUENCE, rows=sizes[0], columns=0, channels=sizes[1])
-    return _Solid(kind=_VECTOR, rows=1, columns=0, channels=sizes[0] if sizes else 1)
+        return _Box(kind=_SEQUENCE, rows=sizes[0], columns=0, channels=sizes[1])
+    return _Box(kind=_VECTOR, rows=1, columns=0, channels=sizes[0] if sizes else 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _SolidStage:
-    """A stage, and how its shape is read."""
+class _BoxedStage:
+    """A stage and its box."""
 
     stage: ChainStage
-    solid: _Solid
+    box: _Box
 
 
-def _read(report: ArchitectureReport) -> list[_SolidStage]:
-    """The chain's stages."""
+def _stage_boxes(report: ArchitectureReport) -> list[_BoxedStage]:
+    """Returns the stages of the chain with their boxes."""
     return [
-        _SolidStage(stage=stage, solid=_solid(stage.shape, has_channels_first=is_first))
+        _BoxedStage(stage=stage, box=_box(stage.shape, has_channels_first=is_first))
         for stage, is_first in zip(report.chain, have_channels_first(report), strict=True)
     ]
 
 
-def _scale(chains: Sequence[Sequence[_SolidStage]]) -> _Scale:
-    """One for all of them, so that they can be compared."""
-    solids = [[read.solid for read in chain] for chain in chains]
-    every = [solid for chain in solids for solid in chain]
-    bodies = [solid for solid in every if solid.kind != _VECTOR]
-    vectors = [solid.channels for solid in every if solid.kind == _VECTOR]
-    most = max((sum(solid.channels for solid in chain if solid.kind != _VECTOR) for chain in solids), default=0)
-    widest = max((solid.channels for solid in bodies), default=0)
+def _scale(chains: Sequence[Sequence[_BoxedStage]]) -> _Scale:
+    """Returns one scale for all chains, so that they can be compared."""
+    boxes = [[read.box for read in chain] for chain in chains]
+    every = [box for chain in boxes for box in chain]
+    bodies = [box for box in every if box.kind != _VECTOR]
+    vectors = [box.channels for box in every if box.kind == _VECTOR]
+    most = max((sum(box.channels for box in chain if box.kind != _VECTOR) for chain in boxes), default=0)
+    widest = max((box.channels for box in bodies), default=0)
     scale = _Scale(
-        position=HIGHEST / max(solid.rows for solid in bodies) if bodies else 0.0,
+        position=HIGHEST / max(box.rows for box in bodies) if bodies else 0.0,
         channel=min(ALL_CHANNELS / most, WIDEST / widest) if bodies else 0.0,
         element=HIGHEST / max(vectors) if vectors else 0.0,
     )
@@ -162,7 +161,7 @@ def _scale(chains: Sequence[Sequence[_SolidStage]]) -> _Scale:
 
 
 def stage_name(paths: Sequence[str]) -> str:
-    """``features.0 … 1``: the first and the last, without what they have in common."""
+    """Returns the first and the last path, this one without their common start: ``features.0 … 1``."""
     first, last = paths[0] or "the root", paths[-1]
     if len(paths) == 1:
         return first
@@ -172,43 +171,43 @@ def stage_name(paths: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Drawn:
-    """A stage in its place: from where to where its slot goes, and the row that it stands in."""
+class _PlacedStage:
+    """A stage with its position: the left end and width of its slot, and its line."""
 
     stage: ChainStage
-    solid: _Solid
+    box: _Box
     x: float
     slot: float
     line: int
 
 
-def _placed(chain: Sequence[_SolidStage], scale: _Scale) -> list[_Drawn]:
-    """From left to right, and on a further line where there is no room left."""
-    placed: list[_Drawn] = []
+def _placed(chain: Sequence[_BoxedStage], scale: _Scale) -> list[_PlacedStage]:
+    """Returns the stages with their positions, from left to right, in as many lines as needed."""
+    placed: list[_PlacedStage] = []
     x, line = 0.0, 0
     for read in _some(chain):
-        stage, solid = read.stage, read.solid
-        width, _, right, _ = scale.size(solid)
+        stage, box = read.stage, read.box
+        width, _, right, _ = scale.size(box)
         name = min(text_width(stage_name(stage.paths), _NAME), _NAME_WIDTH)
         slot = max(width + right, name, text_width(numbers.shape(stage.shape[1:]), _SHAPE))
         if placed and x + slot > WIDTH:
             x, line = 0.0, line + 1
-        placed.append(_Drawn(stage=stage, solid=solid, x=x, slot=slot, line=line))
+        placed.append(_PlacedStage(stage=stage, box=box, x=x, slot=slot, line=line))
         x += slot + GAP
     return placed
 
 
-def _some(chain: Sequence[_SolidStage]) -> Sequence[_SolidStage]:
-    """All of them, or the first and the last ones of very many."""
+def _some(chain: Sequence[_BoxedStage]) -> Sequence[_BoxedStage]:
+    """Returns all stages, or only the first and the last ones if they are too many."""
     half = MOST_STAGES // 2
     return chain if len(chain) <= MOST_STAGES else (*chain[:half], *chain[-half:])
 
 
-def _line_heights(placed: Sequence[_Drawn], scale: _Scale) -> list[tuple[float, float]]:
-    """Of each line, how far it goes above its middle and below."""
+def _line_heights(placed: Sequence[_PlacedStage], scale: _Scale) -> list[tuple[float, float]]:
+    """Returns the height of each line above and below its middle."""
     heights: list[tuple[float, float]] = []
     for item in placed:
-        _, height, _, up = scale.size(item.solid)
+        _, height, _, up = scale.size(item.box)
         if item.line == len(heights):
             heights.append((0.0, 0.0))
         above, below = heights[item.line]
@@ -217,11 +216,11 @@ def _line_heights(placed: Sequence[_Drawn], scale: _Scale) -> list[tuple[float, 
 
 
 Colors = Callable[[ChainStage], tuple[str, str]]
-"""A stage's colour and the mark above it."""
+"""Returns the color of a stage and the mark above it."""
 
 
 def _panel(
-    title: str, chain: Sequence[_SolidStage], scale: _Scale, told: str, colors: Colors, families: Sequence[int] = ()
+    title: str, chain: Sequence[_BoxedStage], scale: _Scale, note: str, colors: Colors, families: Sequence[Family] = ()
 ) -> Panel:
     placed = _placed(chain, scale)
     heights = _line_heights(placed, scale)
@@ -237,11 +236,11 @@ def _panel(
                 _draw_arrow(axes, item, following, scale, middles[item.line])
 
     left_out = len(chain) - len(placed)
-    notes = [told]
-    if any(scale.is_thickened(item.solid) for item in placed):
-        notes.append(f"what is thinner than {_LEAST_MM} mm is drawn as {_LEAST_MM} mm")
+    notes = [note]
+    if any(scale.is_thickened(item.box) for item in placed):
+        notes.append(f"sizes below {_LEAST_MM} mm are drawn as {_LEAST_MM} mm")
     if left_out:
-        notes.append(f"{left_out} stages in the middle are left out")
+        notes.append(f"{left_out} stages in the middle are omitted")
     return Panel(
         title=title,
         height=sum(above + below + 0.1 + LABELS for above, below in heights),
@@ -251,11 +250,11 @@ def _panel(
     )
 
 
-def _draw_stage(axes: "Axes", item: _Drawn, scale: _Scale, middle: float, colors: tuple[str, str]) -> None:
+def _draw_stage(axes: "Axes", item: _PlacedStage, scale: _Scale, middle: float, colors: tuple[str, str]) -> None:
     from matplotlib.patches import Polygon
 
     color, mark = colors
-    width, height, right, up = scale.size(item.solid)
+    width, height, right, up = scale.size(item.box)
     left = item.x + (item.slot - width - right) / 2
     x, y = left, middle - height / 2
     front = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
@@ -281,57 +280,57 @@ def _draw_stage(axes: "Axes", item: _Drawn, scale: _Scale, middle: float, colors
         )  # fmt: skip
 
 
-def _draw_arrow(axes: "Axes", item: _Drawn, following: _Drawn, scale: _Scale, middle: float) -> None:
-    width, _, right, up = scale.size(item.solid)
+def _draw_arrow(axes: "Axes", item: _PlacedStage, following: _PlacedStage, scale: _Scale, middle: float) -> None:
+    width, _, right, up = scale.size(item.box)
     start = item.x + (item.slot + width) / 2 + right / 2
-    next_width, _, next_right, _ = scale.size(following.solid)
+    next_width, _, next_right, _ = scale.size(following.box)
     end = following.x + (following.slot - next_width - next_right) / 2
     axes.annotate(
         "",
         xy=(end - 0.02, middle),
         xytext=(start + 0.02 - (right / 2 if up else 0), middle),
-        arrowprops={"arrowstyle": "->", "color": LINE, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},
+        arrowprops={"arrowstyle": "->", "color": EDGE, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0},
         zorder=0,
     )
 
 
 def chain_panel(report: ArchitectureReport) -> Iterator[Panel]:
-    """The shapes on the way from input to output; nothing where none are known."""
+    """Yields the panel of shapes from input to output, if they are known."""
     if len(report.chain) <= 1:
         return
     families = families_of(report.summary)
 
-    def family(stage: ChainStage) -> int:
-        return min(families.get(path, OTHER) for path in stage.paths)
+    def family(stage: ChainStage) -> Family:
+        return min(families.get(path, Family.OTHER) for path in stage.paths)
 
-    chain = _read(report)
+    chain = _stage_boxes(report)
     scale = _scale([chain])
     yield _panel(
         "Feature maps",
         chain,
         scale,
-        scale.told,
+        scale.text,
         lambda stage: (color_of(family(stage)), ""),
         sorted({family(stage) for stage in report.chain}),
     )
 
 
 def diff_chain_panels(report: DiffReport) -> Iterator[Panel]:
-    """Both chains to one scale, the stages in which something changed in colour and with its sign."""
+    """Yields both chains to one scale; stages with changes have a color and a sign."""
     sides = [side for side in (report.before, report.after) if len(side.chain) > 1]
-    chains = [_read(side) for side in sides]
+    chains = [_stage_boxes(side) for side in sides]
     scale = _scale(chains) if sides else None
     for side, chain in zip(sides, chains, strict=True):
         if scale is not None:
             kinds = _kinds(report.diff, is_before=side is report.before)
             title = shortened(side.summary.architecture.title, 3.0, 8.5)
-            told = scale.told if side is sides[0] else "to the same scale"
-            yield _panel(title, chain, scale, told, partial(_changed, kinds))
+            note = scale.text if side is sides[0] else "to the same scale"
+            yield _panel(title, chain, scale, note, partial(_changed, kinds))
 
 
-def _kinds(diff: ModelDiff, *, is_before: bool) -> dict[str, set[str]]:
-    """Path → the kinds of change in the module and below it, on one side."""
-    found: dict[str, set[str]] = {}
+def _kinds(diff: ModelDiff, *, is_before: bool) -> dict[str, set[ChangeKind]]:
+    """Returns, by path, the kinds of change in a module and below it, on one side."""
+    found: dict[str, set[ChangeKind]] = {}
     for change in diff.changes:
         row = change.before if is_before else change.after
         if row is None:
@@ -345,7 +344,7 @@ def _kinds(diff: ModelDiff, *, is_before: bool) -> dict[str, set[str]]:
     return found
 
 
-def _changed(kinds: dict[str, set[str]], stage: ChainStage) -> tuple[str, str]:
-    found = set().union(*(kinds.get(path, {"same"}) for path in stage.paths))
-    kind = found.pop() if len(found) == 1 else "changed" if found != {"same"} else "same"
-    return CHANGE_COLORS[kind], SIGNS[kind]
+def _changed(kinds: dict[str, set[ChangeKind]], stage: ChainStage) -> tuple[str, str]:
+    found: set[ChangeKind] = set().union(*(kinds.get(path, {"same"}) for path in stage.paths))
+    kind = found.pop() if len(found) == 1 else "changed"
+    return change_color(kind), change_sign(kind)

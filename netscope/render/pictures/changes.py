@@ -1,21 +1,22 @@
-"""What changed, as bars: of each layer how many parameters and FLOPs came or went."""
+"""The changes between two architectures, as bars of the parameters and FLOPs that each layer gained or lost."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netscope.render import numbers
+from netscope.render.colors import COLORS
 from netscope.render.diff import change_text
 from netscope.render.diff_tree import DiffNode, folded, own_figures, trees_of, walked
 from netscope.render.pictures.drawing import (
-    CHANGE_COLORS,
+    EDGE,
     INK,
     LINE,
-    PALE,
-    SIGNS,
     SOFT,
     WIDTH,
     Panel,
+    change_color,
+    change_sign,
     mixed,
     shortened,
 )
@@ -26,28 +27,28 @@ if TYPE_CHECKING:
 
 LINE_HEIGHT = 0.2
 MOST = 30
-"""Of the changes that cost most, how many are drawn."""
+"""The maximum number of changes that are drawn; the largest ones are."""
 
 _SIZE = 6.5
 _NAME = 1.9
 _WHAT = 2.5
 _SIDES = ((4.6, 7.15), (7.45, WIDTH))
-"""From where to where the bars of parameters go, and those of FLOPs."""
+"""The left and right ends of the bars of parameters, and of the bars of FLOPs."""
 
 _FIGURE = 0.72
-"""Inches for the figure beside a bar."""
+"""Inches for the number next to a bar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Axis:
-    """Where bars start, and how many inches one of what they show is."""
+    """The position of zero, and the inches per parameter or FLOP."""
 
     zero: float
     inch: float
 
 
 def _axis(side: tuple[float, float], values: Sequence[int]) -> _Axis:
-    """Bars go left for what went and right for what came; each side has the room that it needs."""
+    """Returns the axis: losses go left and gains go right, and each side has the room that it needs."""
     went, came = max(0, -min(values)), max(0, *values)
     left, right = side[0] + (_FIGURE if went else 0.1), side[1] - (_FIGURE if came else 0.1)
     inch = (right - left) / (went + came) if went + came else 0.0
@@ -55,8 +56,8 @@ def _axis(side: tuple[float, float], values: Sequence[int]) -> _Axis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    """A line of the picture: a module, or several that changed alike, with what it costs."""
+class _ChangeLine:
+    """A line of the picture: a module, or several with the same change, and the differences that it makes."""
 
     node: DiffNode
     params: int
@@ -64,70 +65,70 @@ class _Told:
 
 
 def changes_panel(diff: ModelDiff) -> Iterator[Panel]:
-    """What came, went, changed or moved, and whose figures follow from that; repetitions are one line."""
-    found = [told for tree in trees_of(diff) for _, node in walked([folded(tree)]) if (told := _told(node))]
+    """Yields the panel of all changes and the modules that they affect; repeated changes are one line."""
+    found = [line for tree in trees_of(diff) for _, node in walked([folded(tree)]) if (line := _line(node))]
     if not found:
         return
-    heaviest = {id(told) for told in sorted(found, key=lambda told: -_weight(told, diff))[:MOST]}
-    shown = [told for told in found if id(told) in heaviest]
-    params = _axis(_SIDES[0], [told.params for told in shown])
-    flops = _axis(_SIDES[1], [told.flops for told in shown])
+    heaviest = {id(line) for line in sorted(found, key=lambda line: -_weight(line, diff))[:MOST]}
+    shown = [line for line in found if id(line) in heaviest]
+    params = _axis(_SIDES[0], [line.params for line in shown])
+    flops = _axis(_SIDES[1], [line.flops for line in shown])
 
     def draw(axes: "Axes", top: float) -> None:
         for axis, title in ((params, "Δ parameters"), (flops, "Δ FLOPs")):
             axes.text(axis.zero, top + LINE_HEIGHT / 2, title, fontsize=_SIZE, color=SOFT, ha="center", va="center")
-        for number, told in enumerate(shown, start=1):
+        for number, line in enumerate(shown, start=1):
             y = top + LINE_HEIGHT * number
-            _draw_change(axes, told.node, y)
-            _draw_bar(axes, params, y, told.params, numbers.signed(told.params))
-            _draw_bar(axes, flops, y, told.flops, numbers.signed_scaled(told.flops))
+            _draw_change(axes, line.node, y)
+            _draw_bar(axes, params, y, line.params, numbers.signed(line.params))
+            _draw_bar(axes, flops, y, line.flops, numbers.signed_scaled(line.flops))
 
-    note = f"the {MOST} of {len(found)} changes that make most difference" if len(found) > len(shown) else ""
+    note = f"the {MOST} largest of {len(found)} changes" if len(found) > len(shown) else ""
     yield Panel(title="What changed", height=LINE_HEIGHT * (len(shown) + 1), draw=draw, note=note)
 
 
-def _told(node: DiffNode) -> _Told | None:
-    """A node with its own figures, or if nothing is shown below it with all that is there."""
+def _line(node: DiffNode) -> _ChangeLine | None:
+    """Returns the line of a node: with its own differences if its children are shown, otherwise with all below it."""
     if node.equal:
         return None
     (before, after), copies = (own_figures(node.change), node.copies) if node.children else (node.figures, 1)
     delta = after - before
-    told = _Told(node=node, params=copies * delta.params, flops=copies * delta.flops)
+    line = _ChangeLine(node=node, params=copies * delta.params, flops=copies * delta.flops)
     is_change = node.change.kind != "same" and not (node.children and node.change.kind != "changed")
-    return told if is_change or told.params or told.flops else None
+    return line if is_change or line.params or line.flops else None
 
 
-def _weight(told: _Told, diff: ModelDiff) -> float:
-    """The larger share of either total."""
+def _weight(line: _ChangeLine, diff: ModelDiff) -> float:
+    """Returns the difference as a share of the total parameters or FLOPs, whichever is larger."""
     before, after = diff.before.totals, diff.after.totals
     return max(
-        abs(told.params) / max(before.params, after.params, 1), abs(told.flops) / max(before.flops, after.flops, 1)
+        abs(line.params) / max(before.params, after.params, 1), abs(line.flops) / max(before.flops, after.flops, 1)
     )
 
 
 def _draw_change(axes: "Axes", node: DiffNode, top: float) -> None:
     kind = node.change.kind
     middle = top + LINE_HEIGHT / 2
-    axes.plot((0, WIDTH), (top, top), color=PALE, linewidth=0.5, zorder=0)
+    axes.plot((0, WIDTH), (top, top), color=LINE, linewidth=0.5, zorder=0)
     axes.text(
-        0.05, middle, SIGNS[kind],
-        fontsize=8, fontweight="bold", color=CHANGE_COLORS[kind], ha="center", va="center",
+        0.05, middle, change_sign(kind),
+        fontsize=8, fontweight="bold", color=change_color(kind), ha="center", va="center",
     )  # fmt: skip
     above = node.change.row.path.rpartition(".")[0]
     mark = f" ×{node.copies}" if node.copies > 1 else ""
     name = shortened(f"{above}.{node.label}{mark}".lstrip("."), _NAME, _SIZE)
     axes.text(0.17, middle, name, fontsize=_SIZE, color=INK, va="center")
-    told = change_text(node) or "follows from the others"
-    axes.text(0.25 + _NAME, middle, shortened(told, _WHAT - 0.3, _SIZE), fontsize=_SIZE, color=SOFT, va="center")
+    text = change_text(node) or "follows from other changes"
+    axes.text(0.25 + _NAME, middle, shortened(text, _WHAT - 0.3, _SIZE), fontsize=_SIZE, color=SOFT, va="center")
 
 
 def _draw_bar(axes: "Axes", axis: _Axis, top: float, value: int, text: str) -> None:
-    """With its figure at its end."""
+    """Draws a bar with its number at its end."""
     from matplotlib.patches import Rectangle
 
     middle = top + LINE_HEIGHT / 2
-    axes.plot((axis.zero, axis.zero), (top, top + LINE_HEIGHT), color=LINE, linewidth=0.6)
-    color = mixed(CHANGE_COLORS["added" if value > 0 else "removed"], 0.75)
+    axes.plot((axis.zero, axis.zero), (top, top + LINE_HEIGHT), color=EDGE, linewidth=0.6)
+    color = mixed(COLORS["more" if value > 0 else "less"].light, 0.75)
     width = abs(value) * axis.inch
     left = axis.zero if value > 0 else axis.zero - width
     axes.add_patch(Rectangle((left, middle - 0.055), width, 0.11, facecolor=color, edgecolor="none"))

@@ -1,13 +1,15 @@
-"""What all panels share: sizes in inches, colours, and how text is made to fit."""
+"""Parts of all panels: sizes in inches, colors, and fitting text to a width."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from netscope.render.colors import COLORS
+from netscope.render.diff import SIGNS
 from netscope.render.document import printable
-from netscope.render.page.families import FAMILIES, family_of_op
-from netscope.schema import LayerRow, Summary
+from netscope.render.families import Family
+from netscope.schema import ChangeKind, LayerRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,24 +19,7 @@ LEGEND_HEIGHT = 0.2
 POINTS = 72
 """Points in an inch."""
 
-INK = "#1b1d21"
-SOFT = "#565b64"
-LINE = "#a3a6ab"
-ACCENT = "#1f5fbf"
-PALE = "#e9e9e5"
-
-HOLDER = FAMILIES.index("holds others")
-OTHER = FAMILIES.index("other")
-
-_COLORS = dict(
-    zip(
-        FAMILIES,
-        ("#3b6fd4", "#8448c0", "#0e8278", "#c46a08", "#3f8f2f", "#66758c", "#bf3f6b", "#8b8f97", "#a8a69c"),
-        strict=True,
-    )
-)
-CHANGE_COLORS = {"same": "#b9bcc1", "changed": "#b87900", "added": "#2a8a4a", "removed": "#c03a2b", "moved": "#7a4fc0"}
-SIGNS = {"same": "", "changed": "~", "added": "+", "removed": "−", "moved": ">"}
+INK, SOFT, ACCENT, LINE = (COLORS[role].light for role in ("ink", "soft", "accent", "line"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,34 +27,48 @@ class Panel:
     """One picture of several.
 
     Attributes:
-        title: above it.
-        height: in inches, without the title.
-        draw: draws it into axes whose unit is an inch, from this height down.
-        note: such as its scale, beside the title.
-        families: of the layers in it, for the legend.
+        title: the title above the panel.
+        height: height in inches, without the title.
+        draw: function that draws the panel into axes whose unit is an inch, from a height downward.
+        note: text next to the title, such as the scale.
+        families: families of the layers in the panel, for the legend.
     """
 
     title: str
     height: float
     draw: "Callable[[Axes, float], None]"
     note: str = ""
-    families: Collection[int] = ()
+    families: Collection[Family] = ()
 
 
-def color_of(family: int) -> str:
-    """Of the layers of a family."""
-    return _COLORS[FAMILIES[family]]
+def color_of(family: Family) -> str:
+    """Returns the color of the layers of a family."""
+    return COLORS[f"family-{family.label}"].light
+
+
+def change_color(kind: ChangeKind) -> str:
+    """Returns the color of a kind of change."""
+    return COLORS[kind].light
+
+
+def change_sign(kind: ChangeKind) -> str:
+    """Returns the sign of a kind of change; empty for what stayed the same."""
+    return "" if kind == "same" else SIGNS[kind]
 
 
 def mixed(color: str, share: float) -> str:
-    """The colour with so much of it, the rest white."""
+    """Returns a mix of the color, with this share of it, and white."""
     parts = (int(color[start : start + 2], 16) for start in (1, 3, 5))
     return "#" + "".join(f"{round(255 - (255 - part) * share):02x}" for part in parts)
 
 
+EDGE = mixed(SOFT, 0.75)
+"""The color of edges, arrows and axes: as light as the page's, which are translucent."""
+
+
 @lru_cache(maxsize=20_000)
 def text_width(text: str, size: float) -> float:
-    """In inches, in the font of the pictures."""
+    """Returns the width of text in inches, in the font of the pictures."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -80,12 +79,12 @@ def text_width(text: str, size: float) -> float:
 
 
 def fits(text: str, width: float, size: float) -> bool:
-    """Whether it is no wider than so many inches."""
+    """Whether text is at most this many inches wide."""
     return text_width(text, size) <= width
 
 
 def shortened(text: str, width: float, size: float) -> str:
-    """The text on one line, its middle left out where it is wider than so many inches."""
+    """Returns the text on one line, without its middle if it is wider than this many inches."""
     text = printable(text)
     if fits(text, width, size):
         return text
@@ -97,7 +96,7 @@ def shortened(text: str, width: float, size: float) -> str:
 
 
 def wrapped(text: str, width: float, size: float) -> list[str]:
-    """The text on as many lines as it takes."""
+    """Returns the lines of a text that is wrapped to a width in inches."""
     lines = [""]
     for word in printable(text).split():
         longer = f"{lines[-1]} {word}".lstrip()
@@ -109,27 +108,13 @@ def wrapped(text: str, width: float, size: float) -> list[str]:
 
 
 def _cut(text: str, kept: int) -> str:
-    """Its end says more than its beginning, which layers have in common."""
+    """Returns a text with so many of its characters; more from its end, because paths often start alike."""
     start = kept // 3
     return f"{text[:start]}…{text[len(text) - (kept - start) :]}"
 
 
-def families_of(summary: Summary) -> dict[str, int]:
-    """Path → the most telling family of what ran in the module or below it."""
-    found: dict[str, int] = {}
-    for row in summary.rows:
-        own = min((family_of_op(op.op) for op in row.ops), default=OTHER)
-        path = row.path
-        while True:
-            found[path] = min(found.get(path, OTHER), own)
-            if not path:
-                break
-            path = path.rpartition(".")[0]
-    return found
-
-
 def children_of(rows: Collection[LayerRow]) -> dict[str, list[LayerRow]]:
-    """Path → the rows directly below it, in order."""
+    """Returns, by path, the rows directly below a module, in order."""
     below: dict[str, list[LayerRow]] = {row.path: [] for row in rows}
     for row in rows:
         if row.path:
@@ -137,12 +122,12 @@ def children_of(rows: Collection[LayerRow]) -> dict[str, list[LayerRow]]:
     return below
 
 
-def draw_legend(axes: "Axes", top: float, families: Collection[int]) -> None:
-    """Colour → family."""
+def draw_legend(axes: "Axes", top: float, families: Collection[Family]) -> None:
+    """Draws the colors of families with their names."""
     from matplotlib.patches import Rectangle
 
     x = 0.0
     for family in families:
         axes.add_patch(Rectangle((x, top + 0.03), 0.1, 0.1, facecolor=color_of(family), edgecolor="none"))
-        axes.text(x + 0.14, top + 0.08, FAMILIES[family], fontsize=6.5, color=SOFT, va="center")
-        x += 0.14 + text_width(FAMILIES[family], 6.5) + 0.2
+        axes.text(x + 0.14, top + 0.08, family.label, fontsize=6.5, color=SOFT, va="center")
+        x += 0.14 + text_width(family.label, 6.5) + 0.2

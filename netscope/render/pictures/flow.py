@@ -1,4 +1,4 @@
-"""The dataflow from left to right, folded by module; its lines are broken as those of a text."""
+"""The dataflow from left to right, folded by module, in lines like text."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from netscope.render import numbers
 from netscope.render.document import printable
 from netscope.render.pictures.chain import stage_name
-from netscope.render.pictures.drawing import ACCENT, INK, LINE, SOFT, WIDTH, Panel, color_of, fits, mixed, shortened
+from netscope.render.pictures.drawing import ACCENT, EDGE, INK, SOFT, WIDTH, Panel, color_of, fits, mixed, shortened
 from netscope.render.pictures.folding import FlowNode, fold_flow
-from netscope.render.pictures.layering import DrawnPosition, GraphLayout, lay_out
+from netscope.render.pictures.layering import GraphLayout, LayoutItem, lay_out
 from netscope.schema import ArchitectureReport
 
 if TYPE_CHECKING:
@@ -21,23 +21,22 @@ _ROOM = NODE[0] - 0.08
 _NAME_SIZE = 6.0
 
 OP = 0.2
-"""Across a circle, which an op is drawn as."""
+"""The diameter of the circle of an op."""
 
 COLUMN = 1.24
 ROW = 0.44
 LANE = 0.14
 GUTTER = 0.2
 TRACK = 0.07
-"""Inches between two lines, and for each edge that goes from the one to the next."""
+"""Inches between two lines, and for each edge from one to the next."""
 
 COLUMNS = int((WIDTH - NODE[0]) / COLUMN) + 1
 FEWEST = COLUMNS - 4
-"""Columns in a line that is broken early, where fewer edges have to go on in the next."""
+"""The least columns of a line that is broken early, where fewer edges continue in the next line."""
 
 MOST_DRAWN = 80
-"""Nodes above which nobody could follow the lines."""
+"""The maximum number of nodes in a readable picture."""
 
-_EDGE = "#7d828a"
 _CONCATENATES = "‖"
 _SIGNS = {
     "add": "+",
@@ -54,12 +53,12 @@ _SIGNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
-    """Successive layers, drawn beside each other.
+    """A line of successive layers.
 
     Attributes:
-        first: the first layer in it.
-        top: its upper end, from that of the panel.
-        shift: what is added to the places' own heights.
+        first: number of the first layer.
+        top: upper end, from the top of the panel.
+        shift: offset between heights in the layout and in the panel.
     """
 
     first: int
@@ -68,7 +67,7 @@ class _Line:
 
 
 def flow_panel(report: ArchitectureReport) -> Iterator[Panel]:
-    """How the modules feed each other; nothing where that is not known."""
+    """Yields the panel of the dataflow between modules, if it is known."""
     if not report.dataflow:
         return
     nodes = fold_flow(report.summary, report.dataflow)
@@ -81,14 +80,14 @@ def flow_panel(report: ArchitectureReport) -> Iterator[Panel]:
     skips = skips_of([node.reads for node in nodes], {n for n, node in enumerate(nodes) if node.types == ("input",)})
 
     def draw(axes: "Axes", top: float) -> None:
-        tracks: dict[int, list[tuple[DrawnPosition, DrawnPosition]]] = {}
-        for way in layout.edges:
-            is_skip = (way[-1].node, way[0].node) in skips
-            _draw_edge(axes, way, lines, nodes, top, tracks, is_skip=is_skip)
+        tracks: dict[int, list[tuple[LayoutItem, LayoutItem]]] = {}
+        for edge in layout.edges:
+            is_skip = (edge[-1].node, edge[0].node) in skips
+            _draw_edge(axes, edge, lines, nodes, top, tracks, is_skip=is_skip)
         for layer in layout.layers:
-            for place in layer:
-                if place.node is not None:
-                    _draw_node(axes, nodes[place.node], *_position(place, lines), top)
+            for item in layer:
+                if item.node is not None:
+                    _draw_node(axes, nodes[item.node], *_position(item, lines), top)
 
     yield Panel(
         title="Dataflow", height=height, draw=draw, note="; ".join(_notes(nodes, has_skips=bool(skips))),
@@ -97,11 +96,11 @@ def flow_panel(report: ArchitectureReport) -> Iterator[Panel]:
 
 
 def skips_of(reads: Sequence[Sequence[int]], inputs: Collection[int] = ()) -> set[tuple[int, int]]:
-    """The edges between whose ends there is a longer way too, each as its reader and what that reads.
+    """Returns the edges between whose ends there is also a longer path, as pairs of reader and source.
 
     Args:
-        reads: of each node, the nodes before it that lead to it.
-        inputs: nodes that none skips from.
+        reads: for each node, the earlier nodes that lead to it.
+        inputs: nodes from which no edge is a skip connection.
     """
     before: list[set[int]] = []
     for sources in reads:
@@ -119,21 +118,21 @@ def _notes(nodes: Sequence[FlowNode], *, has_skips: bool) -> Iterator[str]:
     if has_skips:
         yield "skips are blue"
     if any(node.copies > 1 for node in nodes):
-        yield "×n stands for n alike, one after the other"
+        yield "×n: n identical modules in a row"
     if any(_SIGNS.get(_op_name(node)) == _CONCATENATES for node in nodes):
         yield f"{_CONCATENATES} concatenates"
 
 
 def _lines(layout: GraphLayout) -> tuple[list[_Line], float]:
-    """Where the lines are broken: where fewest edges cross, near to their full length."""
+    """Returns the lines and their total height; lines are broken where fewest edges cross, near their full length."""
     lines: list[_Line] = []
     first, top = 0, 0.0
     while first < len(layout.layers):
         end = _end(layout, first)
-        places = [place for layer in layout.layers[first:end] for place in layer]
-        low = min(place.y - place.size / 2 for place in places)
-        high = max(place.y + place.size / 2 for place in places)
-        top += TRACK * sum(len(place.before) for place in layout.layers[first])
+        items = [item for layer in layout.layers[first:end] for item in layer]
+        low = min(item.y - item.size / 2 for item in items)
+        high = max(item.y + item.size / 2 for item in items)
+        top += TRACK * sum(len(item.before) for item in layout.layers[first])
         lines.append(_Line(first=first, top=top, shift=top - low))
         top += high - low + GUTTER
         first = end
@@ -146,52 +145,52 @@ def _end(layout: GraphLayout, first: int) -> int:
         return len(layout.layers)
 
     def crossing(end: int) -> tuple[int, int]:
-        return sum(len(place.after) for place in layout.layers[end - 1]), -end
+        return sum(len(item.after) for item in layout.layers[end - 1]), -end
 
     return min(range(first + FEWEST, longest + 1), key=crossing)
 
 
-def _position(place: DrawnPosition, lines: Sequence[_Line]) -> tuple[float, float]:
-    line = _line_of(place, lines)
-    return NODE[0] / 2 + COLUMN * (place.layer - line.first), place.y + line.shift
+def _position(item: LayoutItem, lines: Sequence[_Line]) -> tuple[float, float]:
+    line = _line_of(item, lines)
+    return NODE[0] / 2 + COLUMN * (item.layer - line.first), item.y + line.shift
 
 
-def _line_of(place: DrawnPosition, lines: Sequence[_Line]) -> _Line:
-    return next(line for line in reversed(lines) if line.first <= place.layer)
+def _line_of(item: LayoutItem, lines: Sequence[_Line]) -> _Line:
+    return next(line for line in reversed(lines) if line.first <= item.layer)
 
 
-def _half(place: DrawnPosition, nodes: Sequence[FlowNode]) -> float:
-    """How far its ends are from its middle. What passes by is straight there, so that it does not cross a corner."""
-    return OP / 2 if place.node is not None and nodes[place.node].op else NODE[0] / 2
+def _half(item: LayoutItem, nodes: Sequence[FlowNode]) -> float:
+    """Returns half the width of an item; passing edges are straight for a node's width, so they cross no corner."""
+    return OP / 2 if item.node is not None and nodes[item.node].op else NODE[0] / 2
 
 
 def _draw_edge(
     axes: "Axes",
-    way: Sequence[DrawnPosition],
+    items: Sequence[LayoutItem],
     lines: Sequence[_Line],
     nodes: Sequence[FlowNode],
     top: float,
-    tracks: dict[int, list[tuple[DrawnPosition, DrawnPosition]]],
+    tracks: dict[int, list[tuple[LayoutItem, LayoutItem]]],
     *,
     is_skip: bool,
 ) -> None:
-    """A curve through the places on its way, with an arrow at its end.
+    """Draws an edge as a curve through the items on its path, with an arrow at its end.
 
     Args:
-        axes: to draw into.
-        way: the places.
-        lines: of the panel.
-        nodes: for their widths.
-        top: of the panel.
-        tracks: what leads into each line so far; what this edge adds is added.
-        is_skip: whether there is a longer way too.
+        axes: axes to draw into.
+        items: items on the path.
+        lines: lines of the panel.
+        nodes: nodes, for their widths.
+        top: top of the panel.
+        tracks: the connections into each line so far, to which those of this edge are added.
+        is_skip: whether there is also a longer path.
     """
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
     points: list[tuple[float, float]] = []
     codes: list[Any] = []
-    for one, other in pairwise(way):
+    for one, other in pairwise(items):
         (x, y), (end, end_y) = _position(one, lines), _position(other, lines)
         start = (x + _half(one, nodes), y + top)
         stop = (end - _half(other, nodes), end_y + top)
@@ -203,14 +202,14 @@ def _draw_edge(
             points += [(start[0] + bend, start[1]), (stop[0] - bend, stop[1]), stop]
             codes += [Path.CURVE4] * 3
         else:
-            # Down at the right margin, back between the lines, and in from the left, each on a track of its own.
+            # Down at the right margin, back between the lines, and in from the left, on a separate track for each edge.
             track = _track(one, other, tracks.setdefault(line.first, []))
             right = x + NODE[0] / 2 + 0.07 + TRACK * track
             left = max(-0.07 - 0.5 * TRACK * track, -0.18)
             gutter = line.top + top - 0.08 - TRACK * track
             points += [(right, start[1]), (right, gutter), (left, gutter), (left, stop[1]), stop]
             codes += [Path.LINETO] * 5
-    color, linewidth, zorder = (ACCENT, 1.1, 1.1) if is_skip else (_EDGE, 0.7, 1.0)
+    color, linewidth, zorder = (ACCENT, 1.1, 1.1) if is_skip else (EDGE, 0.7, 1.0)
     axes.add_patch(
         FancyArrowPatch(
             path=Path(points, codes), facecolor=color, edgecolor=color, linewidth=linewidth, zorder=zorder,
@@ -219,8 +218,8 @@ def _draw_edge(
     )  # fmt: skip
 
 
-def _track(one: DrawnPosition, other: DrawnPosition, taken: list[tuple[DrawnPosition, DrawnPosition]]) -> int:
-    """Its number among those that lead into the same line."""
+def _track(one: LayoutItem, other: LayoutItem, taken: list[tuple[LayoutItem, LayoutItem]]) -> int:
+    """Returns the number of a connection among those into the same line."""
     for number, (start, end) in enumerate(taken):
         if start is one and end is other:
             return number
@@ -259,7 +258,7 @@ def _draw_node(axes: "Axes", node: FlowNode, x: float, y: float, top: float) -> 
             FancyBboxPatch(
                 (x - width / 2 + shift, y - height / 2 - shift), width, height,
                 boxstyle="round,pad=0,rounding_size=0.05",
-                facecolor="white" if is_input else mixed(color, 0.22), edgecolor=LINE if is_input else color,
+                facecolor="white" if is_input else mixed(color, 0.22), edgecolor=EDGE if is_input else color,
                 linewidth=0.8, zorder=2,
             )
         )  # fmt: skip
@@ -278,7 +277,7 @@ def _op_name(node: FlowNode) -> str:
 
 
 def _name(node: FlowNode) -> str:
-    """As much of its end as fits: what leads there is mostly that of its neighbours too."""
+    """Returns as much of the end of a name as fits; its start is usually the same as the neighbors'."""
     if node.types == ("input",):
         return node.path or "input"
     name = full = stage_name((node.path, node.last) if node.last != node.path else (node.path,))

@@ -1,34 +1,34 @@
-"""The dataflow with whole modules as one node each, so that it can be taken in at a glance.
+"""The dataflow with modules folded to one node each, so that it is small enough to read.
 
-Ops run in an order in which each follows what it reads. A module's ops are neighbours in it, and what lies between two
-neighbours of such a run lies in the run itself: so folding a run to one node can never close a cycle.
+Ops are in order of execution, so each follows the ops that it reads. The ops of one module call are consecutive, so
+folding them to one node never closes a cycle.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from netscope.render.page.families import FAMILIES, family_of_op
-from netscope.render.pictures.drawing import OTHER, children_of
+from netscope.render.families import Family, family_of_op
+from netscope.render.pictures.drawing import children_of
 from netscope.schema import DataflowNode, LayerRow, Shape, Summary
 
 MOST_NODES = 40
 MOST_TRIES = 60
-"""How often opening a module is tried."""
+"""The maximum number of attempts to open a module."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowNode:
-    """An input, a module, an op that a module runs itself, or several modules alike in a row.
+    """An input, a module, an op that a module runs itself, or a run of identical modules.
 
     Attributes:
-        path: of the module; of the first one of several.
-        op: of an op, ``"aten.add"``; empty for a module and an input.
-        copies: for how many modules alike it stands.
-        last: the path of the last one of several, or the same.
-        types: of the module and what follows it at once; empty for an op, ``"input"`` for an input.
-        shape: of what comes out.
-        family: what kind of work is done in it.
+        path: path of the module, or of the first in the run.
+        op: name of the op, ``"aten.add"``; empty for modules and inputs.
+        copies: number of identical modules in the run.
+        last: path of the last module in the run.
+        types: types of the module and of the layers folded into it; empty for an op, ``"input"`` for an input.
+        shape: output shape.
+        family: family of the work in it.
         reads: positions of the nodes that it reads.
     """
 
@@ -38,17 +38,17 @@ class FlowNode:
     last: str
     types: tuple[str, ...]
     shape: Shape
-    family: int
+    family: Family
     reads: tuple[int, ...]
 
 
 @dataclass(slots=True)
 class _OpGroup:
-    """Ops that are one node, as long as nothing is final."""
+    """Ops that become one node, while the graph is being folded."""
 
     key: tuple[str, str]
     shape: Shape
-    family: int
+    family: Family
     reads: set[int]
     types: tuple[str, ...]
     flops: int = 0
@@ -57,10 +57,10 @@ class _OpGroup:
 
 
 def fold_flow(summary: Summary, dataflow: Sequence[DataflowNode]) -> tuple[FlowNode, ...]:
-    """The dataflow in up to about 40 nodes, with as many modules opened as that allows.
+    """Returns the dataflow in up to about 40 nodes, with as many modules open as that allows.
 
-    The outermost are opened first, and of modules alike the first alone: a block is shown once from the inside, with
-    its branches and skips, and its repetitions closed. What multiplies without a module, such as attention, stays one.
+    The outermost modules are opened first, and of identical modules only the first: the inside of a block is shown
+    once, with its branches and skips. Modules that run matmuls themselves, such as attention, stay closed.
     """
     rows = {row.path: row for row in summary.rows}
     below = children_of(summary.rows)
@@ -94,7 +94,7 @@ def _folded(
     rows: dict[str, LayerRow],
     below: dict[str, list[LayerRow]],
 ) -> dict[int, _OpGroup]:
-    """Position → group, in order of execution."""
+    """Returns the groups by position, in order of execution."""
     groups: dict[int, _OpGroup] = {}
     group_of: list[int] = []
     closed: dict[str, str] = {}
@@ -110,14 +110,16 @@ def _folded(
         if not is_own and goes_on:
             number = group_of[-1]
         elif is_own and len(reads) == 1 and not node.flops and groups[min(reads)].key[1] != "input":
-            # What reads one node alone may be part of it: there is no other way between them.
+            # An op that reads a single node can become part of it: there is no other path between them.
             number = min(reads)
         else:
             number = position
         group_of.append(number)
         if number not in groups:
             types = (rows[path].type_name,) if not is_own and path in rows else () if node.op else ("input",)
-            groups[number] = _OpGroup(key=before, shape=node.shape, family=OTHER, reads=set(), types=types, last=path)
+            groups[number] = _OpGroup(
+                key=before, shape=node.shape, family=Family.OTHER, reads=set(), types=types, last=path
+            )
         _add(groups[number], node, reads - {number})
     for group in groups.values():
         _take_its_output(group, rows)
@@ -126,20 +128,20 @@ def _folded(
 
 
 def _closed_module(path: str, opened: set[str]) -> str:
-    """The outermost module on the way to it that is not opened, or itself."""
+    """Returns the outermost closed module on the path, or the path itself."""
     parts = path.split(".")
     return next((outer for end in range(1, len(parts) + 1) if (outer := ".".join(parts[:end])) not in opened), path)
 
 
 def _add(group: _OpGroup, node: DataflowNode, reads: set[int]) -> None:
     group.shape = node.shape
-    group.family = min(group.family, family_of_op(node.op) if node.op else OTHER)
+    group.family = min(group.family, family_of_op(node.op) if node.op else Family.OTHER)
     group.flops += node.flops or 0
     group.reads |= reads
 
 
 def _take_its_output(group: _OpGroup, rows: dict[str, LayerRow]) -> None:
-    """A module's output may be another view of what its last op made."""
+    """Sets a module's shape to its output shape, which may be a view of the last op's result."""
     path, op = group.key
     row = rows.get(path)
     if not op and row is not None and row.calls == 1 and row.output_shapes:
@@ -155,7 +157,7 @@ def _readers(groups: dict[int, _OpGroup]) -> dict[int, set[int]]:
 
 
 def _absorbed(groups: dict[int, _OpGroup], leaves: set[str]) -> dict[int, _OpGroup]:
-    """With norms and activations as part of the layer that they follow, if nothing else reads it."""
+    """Returns the groups with norms and activations folded into the layer before them, if only they read it."""
     readers = _readers(groups)
     into: dict[int, int] = {}
     for number, group in groups.items():
@@ -172,7 +174,7 @@ def _absorbed(groups: dict[int, _OpGroup], leaves: set[str]) -> dict[int, _OpGro
     return _merged(groups, into)
 
 
-_TRIFLES = (FAMILIES.index("normalisation"), OTHER)
+_TRIFLES = (Family.NORMALIZATION, Family.OTHER)
 
 
 def _is_leaf(group: _OpGroup, leaves: set[str]) -> bool:
@@ -185,7 +187,7 @@ def _above(path: str) -> str:
 
 
 def _joined(groups: dict[int, _OpGroup], rows: dict[str, LayerRow]) -> dict[int, _OpGroup]:
-    """With modules alike that follow each other, and nothing else, as one."""
+    """Returns the groups with runs of identical modules folded into one."""
     readers = _readers(groups)
 
     def kind(number: int) -> object:
@@ -211,7 +213,7 @@ def _joined(groups: dict[int, _OpGroup], rows: dict[str, LayerRow]) -> dict[int,
 
 
 def _in_pieces(groups: dict[int, _OpGroup], length: int) -> dict[int, _OpGroup]:
-    """With up to so many that follow each other, and nothing else, as one: where a module has very many children."""
+    """Returns the groups with chains of modules cut into pieces of this length, for modules with very many children."""
     readers = _readers(groups)
     into: dict[int, int] = {}
     lengths: dict[int, int] = {}
@@ -229,7 +231,7 @@ def _in_pieces(groups: dict[int, _OpGroup], length: int) -> dict[int, _OpGroup]:
 
 
 def _merged(groups: dict[int, _OpGroup], into: dict[int, int]) -> dict[int, _OpGroup]:
-    """Without those that became part of others."""
+    """Returns the groups without those that became part of others."""
     merged = {number: group for number, group in groups.items() if number not in into}
     for number, group in merged.items():
         group.reads = {into.get(read, read) for read in group.reads} - {number}

@@ -1,4 +1,4 @@
-"""Where parameters and FLOPs are: the tree of modules from the top down, each as wide as its share."""
+"""Shares of parameters and FLOPs: the tree of modules from the top down, each as wide as its share."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from netscope.render import numbers
 from netscope.render.document import printable
+from netscope.render.families import Family, families_of
 from netscope.render.pictures.drawing import (
-    HOLDER,
     INK,
     WIDTH,
     Panel,
     children_of,
     color_of,
-    families_of,
     fits,
     mixed,
     shortened,
@@ -26,76 +25,75 @@ if TYPE_CHECKING:
 LEVEL = 0.25
 DEEPEST = 4
 THINNEST = 0.012
-"""Inches below which a module is drawn without its border, which would be all of it."""
+"""Inches below which a module has no border, because the border would cover it."""
 
 _SIZE = 6.0
 _PADDING = 0.04
 _FEWEST = 4
-"""Characters of a name that still tell something."""
+"""The shortest abbreviation of a name that is still useful, in characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cell:
-    """A module in its place."""
+    """A module with its position."""
 
     row: LayerRow
     x: float
     width: float
-    family: int
+    family: Family
     is_leaf: bool
 
 
 def icicle_panels(summary: Summary) -> Iterator[Panel]:
-    """One of parameters and one of FLOPs, where there are any."""
+    """Yields a panel of parameters and a panel of FLOPs, if there are any."""
     families = families_of(summary)
     bound = "≥ " if summary.is_lower_bound else ""
     totals = summary.totals
     if totals.params:
         yield _panel(f"Parameters: {numbers.count(totals.params)}", summary, lambda row: row.total.params, families)
     if totals.flops:
-        told = "shares of what could be counted" if summary.is_lower_bound else ""
-        yield _panel(
-            f"FLOPs: {bound}{numbers.count(totals.flops)}", summary, lambda row: row.total.flops, families, told
-        )
+        note = "shares of what could be counted" if summary.is_lower_bound else ""
+        title = f"FLOPs: {bound}{numbers.count(totals.flops)}"
+        yield _panel(title, summary, lambda row: row.total.flops, families, note)
 
 
 def _panel(
-    title: str, summary: Summary, figure: Callable[[LayerRow], int], families: dict[str, int], told: str = ""
+    title: str, summary: Summary, value_of: Callable[[LayerRow], int], families: dict[str, Family], note: str = ""
 ) -> Panel:
-    cells = _cells(summary, figure, families)
-    whole = figure(summary.rows[0])
+    cells = _cells(summary, value_of, families)
+    whole = value_of(summary.rows[0])
     deepest = max(cell.row.depth for cell in cells)
 
     def draw(axes: "Axes", top: float) -> None:
         for cell in cells:
-            _draw(axes, cell, top, numbers.share(figure(cell.row), whole))
+            _draw(axes, cell, top, numbers.share(value_of(cell.row), whole))
 
-    is_cut = any(row.depth > DEEPEST and figure(row) for row in summary.rows)
+    is_cut = any(row.depth > DEEPEST and value_of(row) for row in summary.rows)
     cut = f"modules below level {DEEPEST} are not drawn" if is_cut else ""
     return Panel(
         title=title,
         height=LEVEL * (deepest + 1),
         draw=draw,
-        note="; ".join(filter(None, (told, cut))),
+        note="; ".join(filter(None, (note, cut))),
         families=sorted({cell.family for cell in cells if cell.is_leaf}),
     )
 
 
-def _cells(summary: Summary, figure: Callable[[LayerRow], int], families: dict[str, int]) -> list[_Cell]:
-    """Each module below the one that holds it, in order of execution; its own share stays empty, on the right."""
+def _cells(summary: Summary, value_of: Callable[[LayerRow], int], families: dict[str, Family]) -> list[_Cell]:
+    """Returns the cells, each below its parent, in order of execution; own shares are free space on the right."""
     below = children_of(summary.rows)
-    inch = WIDTH / figure(summary.rows[0])
+    inch = WIDTH / value_of(summary.rows[0])
     cells: list[_Cell] = []
 
-    def place(row: LayerRow, x: float) -> set[int]:
-        """Places it and returns the families of what it holds."""
-        children = [child for child in below[row.path] if figure(child)] if row.depth < DEEPEST else []
+    def place(row: LayerRow, x: float) -> set[Family]:
+        """Places a module and returns the families in it."""
+        children = [child for child in below[row.path] if value_of(child)] if row.depth < DEEPEST else []
         found, start = set() if children else {families[row.path]}, x
         for child in children:
             found |= place(child, x)
-            x += figure(child) * inch
-        family = HOLDER if len(found) > 1 else min(found)
-        cells.append(_Cell(row=row, x=start, width=figure(row) * inch, family=family, is_leaf=not children))
+            x += value_of(child) * inch
+        family = Family.CONTAINER if len(found) > 1 else min(found)
+        cells.append(_Cell(row=row, x=start, width=value_of(row) * inch, family=family, is_leaf=not children))
         return found
 
     place(summary.rows[0], 0.0)

@@ -1,6 +1,6 @@
-"""A directed graph without cycles, laid out in layers.
+"""The layout of a directed acyclic graph in layers.
 
-Longest paths give the layers, barycentres the order in them (Sugiyama, Tagawa and Toda 1981).
+Longest paths give the layers, barycenters the order in each (Sugiyama, Tagawa and Toda 1981).
 """
 
 from collections.abc import Sequence
@@ -10,72 +10,74 @@ from itertools import pairwise
 SWEEPS = 8
 ROUNDS = 24
 _PULLS = (8.0, 1.0, 4.0)
-"""How much a piece of an edge pulls between two others, at one of its ends, and where it is all of the edge: what is
-long should be straight (Gansner et al. 1993)."""
+"""The weights of pieces of an edge: inner pieces, end pieces, and edges of a single piece.
+
+Inner pieces weigh most, so that long edges become straight (Gansner et al. 1993).
+"""
 
 
 @dataclass(slots=True)
-class DrawnPosition:
-    """Of a node, or of a piece of an edge that passes through a layer.
+class LayoutItem:
+    """A node, or the point where an edge passes through a layer.
 
     Attributes:
-        layer: from 0 on.
-        size: across the layer.
-        node: its position; None for a piece of an edge.
-        y: its middle across the layer.
-        before: the places that lead to it, in the layer before.
-        after: the places that it leads to, in the layer after.
+        layer: number of the layer, from 0.
+        size: size across the layer.
+        node: number of the node; None for a point of an edge.
+        y: position of the middle across the layer.
+        before: items in the previous layer that lead to it.
+        after: items in the next layer that it leads to.
     """
 
     layer: int
     size: float
     node: int | None
     y: float = 0.0
-    before: list["DrawnPosition"] = field(default_factory=list)
-    after: list["DrawnPosition"] = field(default_factory=list)
+    before: list["LayoutItem"] = field(default_factory=list)
+    after: list["LayoutItem"] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphLayout:
-    """Where everything stands.
+    """The positions of nodes and edges.
 
     Attributes:
-        layers: the places in each, in order.
-        edges: for each edge the places on its way, both ends included.
+        layers: the items of each layer, in order.
+        edges: for each edge the items on its path, with both ends.
     """
 
-    layers: tuple[tuple[DrawnPosition, ...], ...]
-    edges: tuple[tuple[DrawnPosition, ...], ...]
+    layers: tuple[tuple[LayoutItem, ...], ...]
+    edges: tuple[tuple[LayoutItem, ...], ...]
 
 
 def lay_out(reads: Sequence[Sequence[int]], size: float, lane: float) -> GraphLayout:
-    """Where each node stands.
+    """Returns the layout of a graph.
 
     Args:
-        reads: of each node, the nodes before it that lead to it.
-        size: of a node across its layer.
-        lane: of an edge that passes through a layer.
+        reads: for each node, the earlier nodes that lead to it.
+        size: size of a node across its layer.
+        lane: size of an edge that passes through a layer.
     """
     layer_of = _layers(reads)
-    places = [DrawnPosition(layer=layer, size=size, node=node) for node, layer in enumerate(layer_of)]
-    layers: list[list[DrawnPosition]] = [[] for _ in range(max(layer_of, default=-1) + 1)]
-    for place in places:
-        layers[place.layer].append(place)
-    edges: list[tuple[DrawnPosition, ...]] = []
-    passing: dict[tuple[int, int], DrawnPosition] = {}
+    nodes = [LayoutItem(layer=layer, size=size, node=node) for node, layer in enumerate(layer_of)]
+    layers: list[list[LayoutItem]] = [[] for _ in range(max(layer_of, default=-1) + 1)]
+    for item in nodes:
+        layers[item.layer].append(item)
+    edges: list[tuple[LayoutItem, ...]] = []
+    passing: dict[tuple[int, int], LayoutItem] = {}
     for node, sources in enumerate(reads):
         for source in sources:
-            way = [places[source]]
+            path = [nodes[source]]
             for layer in range(layer_of[source] + 1, layer_of[node]):
-                # What goes on to several readers passes by once.
+                # An edge to several readers passes through each layer once.
                 if (source, layer) not in passing:
-                    passing[source, layer] = DrawnPosition(layer=layer, size=lane, node=None)
+                    passing[source, layer] = LayoutItem(layer=layer, size=lane, node=None)
                     layers[layer].append(passing[source, layer])
-                way.append(passing[source, layer])
-            way.append(places[node])
-            edges.append(tuple(way))
-            for one, other in pairwise(way):
-                if not any(item is other for item in one.after):
+                path.append(passing[source, layer])
+            path.append(nodes[node])
+            edges.append(tuple(path))
+            for one, other in pairwise(path):
+                if not any(known is other for known in one.after):
                     one.after.append(other)
                     other.before.append(one)
     _order(layers)
@@ -84,7 +86,7 @@ def lay_out(reads: Sequence[Sequence[int]], size: float, lane: float) -> GraphLa
 
 
 def _layers(reads: Sequence[Sequence[int]]) -> list[int]:
-    """The longest way to each; what has no way to it stands right before what it first leads to."""
+    """Returns each node's layer: its longest path; nodes without sources go right before their first reader."""
     layers: list[int] = []
     for sources in reads:
         layers.append(1 + max((layers[source] for source in sources), default=-1))
@@ -98,50 +100,50 @@ def _layers(reads: Sequence[Sequence[int]]) -> list[int]:
     ]
 
 
-def _order(layers: list[list[DrawnPosition]]) -> None:
-    """Each layer by the mean of its neighbours' positions, forth and back, which lets few edges cross."""
+def _order(layers: list[list[LayoutItem]]) -> None:
+    """Orders each layer by the mean position of the neighbors, forth and back, so that few edges cross."""
     for sweep in range(SWEEPS):
         forth = sweep % 2 == 0
         for above, layer in pairwise(layers if forth else layers[::-1]):
-            position_of = {id(place): position for position, place in enumerate(above)}
-            own = {id(place): position for position, place in enumerate(layer)}
+            position_of = {id(item): position for position, item in enumerate(above)}
+            own = {id(item): position for position, item in enumerate(layer)}
 
-            def barycentre(
-                place: DrawnPosition,
+            def barycenter(
+                item: LayoutItem,
                 position_of: dict[int, int] = position_of,
                 own: dict[int, int] = own,
                 forth: bool = forth,
             ) -> float:
-                neighbours = place.before if forth else place.after
-                if not neighbours:
-                    return float(own[id(place)])
-                return sum(position_of[id(item)] for item in neighbours) / len(neighbours)
+                neighbors = item.before if forth else item.after
+                if not neighbors:
+                    return float(own[id(item)])
+                return sum(position_of[id(other)] for other in neighbors) / len(neighbors)
 
-            layer.sort(key=barycentre)
+            layer.sort(key=barycenter)
 
 
-def _straighten(layers: list[list[DrawnPosition]]) -> None:
-    """Moves each towards its neighbours, as far as those beside it let it."""
+def _straighten(layers: list[list[LayoutItem]]) -> None:
+    """Moves each item towards its neighbors, as far as the items next to it allow."""
     for layer in layers:
         _settle(layer, [0.0] * len(layer))
     for step in range(ROUNDS):
-        # Towards one side at a time: moved towards both, a long row of nodes takes long to become straight.
+        # One side at a time: if moved towards both, a long row of nodes needs many rounds to become straight.
         forth = step % 2 == 0
         for layer in layers if forth else layers[::-1]:
-            _settle(layer, [_wanted(place, place.before if forth else place.after) for place in layer])
+            _settle(layer, [_wanted(item, item.before if forth else item.after) for item in layer])
 
 
-def _wanted(place: DrawnPosition, neighbours: Sequence[DrawnPosition]) -> float:
-    pulls = [(item.y, _PULLS[(item.node is not None) + (place.node is not None)]) for item in neighbours]
+def _wanted(item: LayoutItem, neighbors: Sequence[LayoutItem]) -> float:
+    pulls = [(other.y, _PULLS[(other.node is not None) + (item.node is not None)]) for other in neighbors]
     if not pulls:
-        return place.y
+        return item.y
     return sum(y * pull for y, pull in pulls) / sum(pull for _, pull in pulls)
 
 
-def _settle(layer: Sequence[DrawnPosition], wanted: Sequence[float]) -> None:
-    """The places as near to where they should be as their order and sizes allow: isotonic regression.
+def _settle(layer: Sequence[LayoutItem], wanted: Sequence[float]) -> None:
+    """Moves items as near to the wanted positions as their order and sizes allow: isotonic regression.
 
-    Neighbours in conflict are pooled at their mean (Barlow et al. 1972).
+    Items in conflict are pooled at their mean (Barlow et al. 1972).
     """
     offsets = [0.0]
     for one, other in pairwise(layer):
@@ -153,5 +155,5 @@ def _settle(layer: Sequence[DrawnPosition], wanted: Sequence[float]) -> None:
             (mean, count), (more, others) = pools[-2:]
             pools[-2:] = [((mean * count + more * others) / (count + others), count + others)]
     settled = [mean for mean, count in pools for _ in range(count)]
-    for place, base, offset in zip(layer, settled, offsets, strict=False):
-        place.y = base + offset
+    for item, base, offset in zip(layer, settled, offsets, strict=False):
+        item.y = base + offset

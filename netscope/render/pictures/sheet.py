@@ -1,4 +1,4 @@
-"""A report → panels below each other → the bytes of a file."""
+"""A report as one picture: its panels below each other, as the bytes of a file."""
 
 import warnings
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ PICTURE_FORMATS: tuple[PictureFormat, ...] = get_args(PictureFormat)
 DPI = 200
 MARGIN = 0.2
 CAPTION = 0.24
-"""Inches above a panel, for what it shows."""
+"""Inches above a panel, for its title."""
 
 GAP = 0.16
 _FOOT, _FOOT_LINE = 6.5, 0.13
-"""The size of what is below, and inches for each of its lines."""
+"""The font size of the footer, and the inches of each of its lines."""
 
 _SETTINGS = {
-    "font.family": "DejaVu Sans",  # it comes with matplotlib, so that a picture is the same everywhere
+    "font.family": "DejaVu Sans",  # part of matplotlib, so pictures look the same everywhere
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
     "svg.hashsalt": "netscope",
@@ -48,12 +48,12 @@ _UNDATED: dict[PictureFormat, dict[str, Any]] = {
 
 
 def picture_bytes(report: ArchitectureReport | DiffReport, format: PictureFormat) -> bytes:  # noqa: A002 - as savefig's
-    """The report as one picture: equal reports give equal bytes with one version of matplotlib.
+    """Returns the report as a picture. Equal reports give equal bytes, with the same version of matplotlib.
 
     Args:
-        report: what is drawn: the chain of shapes, where parameters and FLOPs are, the dataflow; of two architectures
-            both chains and what changed.
-        format: in SVG text stays text, in PDF its font is embedded.
+        report: the report to draw: its chain of shapes, shares of parameters and FLOPs, and dataflow; for a diff, both
+            chains and the changes.
+        format: file format. SVG contains text as text; PDF embeds the font.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -61,12 +61,12 @@ def picture_bytes(report: ArchitectureReport | DiffReport, format: PictureFormat
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise MissingExtraError("pictures are drawn by matplotlib: pip install 'netscope[pictures]'") from error
+        raise MissingExtraError("pictures need matplotlib: pip install 'netscope[pictures]'") from error
     written = BytesIO()
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
         mpl.rcParams.update(_SETTINGS)
-        # Names may be of any script; what the font lacks is drawn as a box, and in SVG by the reader's own fonts.
+        # Names may have characters that the font lacks. They become boxes; in SVG the viewer's fonts show them.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = _figure(_title(report), list(_panels(report)), _foot(report))
         metadata = {**_UNDATED[format], "Title": _title(report)[0]}
@@ -75,7 +75,7 @@ def picture_bytes(report: ArchitectureReport | DiffReport, format: PictureFormat
 
 
 def _title(report: ArchitectureReport | DiffReport) -> tuple[str, str]:
-    """Names, then totals."""
+    """Returns the names and the totals."""
     if isinstance(report, DiffReport):
         before, after = report.diff.before, report.diff.after
         bound = " counted" if report.diff.is_lower_bound else ""
@@ -98,23 +98,23 @@ def _totals(summary: Summary) -> Iterator[str]:
 
 
 def _with_unit(value: int, unit: str) -> str:
-    """``2.271 GFLOPs``, ``512 FLOPs``."""
+    """Returns a value with its prefix before the unit: ``2.271 GFLOPs``, ``512 FLOPs``."""
     amount, _, prefix = numbers.scaled(value).partition(" ")
     return f"{amount} {prefix}{unit}"
 
 
 def _foot(report: ArchitectureReport | DiffReport) -> list[str]:
-    """What is in the FLOPs, and what is not; nothing where none are shown."""
+    """Returns the lines that define the FLOPs and name missing ones; no lines if no FLOPs are shown."""
     sides = (report.before, report.after) if isinstance(report, DiffReport) else (report,)
     summaries = [side.summary for side in sides if side.summary.totals.flops]
-    told = [f"FLOPs: {convention}" for convention in dict.fromkeys(item.flop_convention for item in summaries)]
+    texts = [f"FLOPs: {convention}" for convention in dict.fromkeys(item.flop_convention for item in summaries)]
     for summary in summaries:
         if summary.is_lower_bound:
             name = f" of {summary.architecture.title}" if len(sides) > 1 else ""
-            told.append(f"Those{name} are a lower bound: no formula for {numbers.calls(summary.uncounted_ops)}")
+            texts.append(f"FLOPs{name} are a lower bound: no formula for {numbers.calls(summary.uncounted_ops)}")
         if summary.left_out:
-            told.append(f"FLOPs of {summary.architecture.title} are {summary.left_out}")
-    return [line for text in dict.fromkeys(told) for line in wrapped(text, WIDTH, _FOOT)]
+            texts.append(f"FLOPs of {summary.architecture.title} are {summary.left_out}")
+    return [line for text in dict.fromkeys(texts) for line in wrapped(text, WIDTH, _FOOT)]
 
 
 def _panels(report: ArchitectureReport | DiffReport) -> Iterator[Panel]:
@@ -137,24 +137,24 @@ def _figure(title: tuple[str, str], panels: list[Panel], below: list[str]) -> "F
         2 * MARGIN + head + legend + _FOOT_LINE * len(below) + sum(CAPTION + panel.height + GAP for panel in panels)
     )
     figure = Figure(figsize=(WIDTH + 2 * MARGIN, height), facecolor="white")
-    whole = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    # Everywhere one unit is one inch, and y points down.
-    whole.set_xlim(-MARGIN, WIDTH + MARGIN)
-    whole.set_ylim(height - MARGIN, -MARGIN)
-    whole.set_axis_off()
-    whole.text(0, 0.02, shortened(title[0], WIDTH, 13), fontsize=13, fontweight="bold", color=INK, va="top")
-    whole.text(0, 0.3, shortened(printable(title[1]), WIDTH, 8), fontsize=8, color=SOFT, va="top")
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    # One unit is one inch, and y points down.
+    axes.set_xlim(-MARGIN, WIDTH + MARGIN)
+    axes.set_ylim(height - MARGIN, -MARGIN)
+    axes.set_axis_off()
+    axes.text(0, 0.02, shortened(title[0], WIDTH, 13), fontsize=13, fontweight="bold", color=INK, va="top")
+    axes.text(0, 0.3, shortened(printable(title[1]), WIDTH, 8), fontsize=8, color=SOFT, va="top")
     top = head
     for panel in panels:
-        whole.text(0, top + 0.02, panel.title, fontsize=8.5, fontweight="bold", color=INK, va="top")
+        axes.text(0, top + 0.02, panel.title, fontsize=8.5, fontweight="bold", color=INK, va="top")
         if panel.note:
             note = shortened(panel.note, WIDTH * 0.75, 6.5)
-            whole.text(WIDTH, top + 0.04, note, fontsize=6.5, color=SOFT, va="top", ha="right")
+            axes.text(WIDTH, top + 0.04, note, fontsize=6.5, color=SOFT, va="top", ha="right")
         top += CAPTION
-        panel.draw(whole, top)
+        panel.draw(axes, top)
         top += panel.height + GAP
-    draw_legend(whole, top, families)
+    draw_legend(axes, top, families)
     for number, line in enumerate(below):
         y = top + legend + _FOOT_LINE * number + 0.03
-        whole.text(0, y, line, fontsize=_FOOT, color=SOFT, va="top")
+        axes.text(0, y, line, fontsize=_FOOT, color=SOFT, va="top")
     return figure

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes libraries.min.js and LICENSES.txt anew from the packages in package.json. Needs npm.
+# Makes libraries.min.js and LICENSES.txt from the packages in package.json. Needs npm.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
