@@ -2,7 +2,7 @@
 
 from math import prod
 
-from netscope.analysis.dataflow import is_view, made_by_inputs
+from netscope.analysis.dataflow import is_view, list_input_storages
 from netscope.schema import TensorRef, Trace, TracedOp
 
 _UNFILLED = ("aten.empty", "aten.new_empty")
@@ -44,7 +44,7 @@ ITEM_BYTES = {
 
 def table_rows(trace: Trace) -> dict[str, int]:
     """For each input that indexes embeddings, the rows of the smallest of these."""
-    names = dict(made_by_inputs(trace))
+    names = dict(list_input_storages(trace))
     rows: dict[str, int] = {}
     for op in trace.ops:
         if op.name == "aten.embedding" and len(op.args) > 1 and all(isinstance(arg, TensorRef) for arg in op.args[:2]):

@@ -6,13 +6,13 @@ from typing import Any
 from netscope.schema import TensorRef, Trace, TracedOp
 
 
-def reads_from(trace: Trace) -> tuple[tuple[str, ...], ...]:
+def find_producers(trace: Trace) -> tuple[tuple[str, ...], ...]:
     """For each module, who made what it read: paths, ``""`` for the root, and ``<x>`` for the input ``x``.
 
     What a module reads is what its own ops read. Views are seen through; a module that only passes on what it was
     given, such as a dropout in eval mode, reads that and stands behind it. What it made itself is left out.
     """
-    made_by = dict(made_by_inputs(trace))
+    made_by = dict(list_input_storages(trace))
     sources: list[dict[str, None]] = [{} for _ in trace.modules]
     forward_ops = trace.ops[: trace.first_backward_op]
     computing = [not is_view(op, trace) for op in forward_ops]
@@ -26,7 +26,7 @@ def reads_from(trace: Trace) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(found) for found in sources)
 
 
-def made_by_inputs(trace: Trace) -> list[tuple[int, str]]:
+def list_input_storages(trace: Trace) -> list[tuple[int, str]]:
     """The storage of each tensor that the root was given, and the parameter that took it: ``"<x>"``."""
     given = trace.calls[0].inputs
     names = [item.name for item in trace.inputs] if len(trace.inputs) == len(given) else ["input"] * len(given)
@@ -73,7 +73,7 @@ def is_view(op: TracedOp, trace: Trace) -> bool:
     return all(trace.tensors[tensor].storage in read for tensor in op.writes)
 
 
-def computations(trace: Trace) -> tuple[str, ...]:
+def fingerprint_modules(trace: Trace) -> tuple[str, ...]:
     """For each module, two fingerprints: of the sizes that it was given, and of what it did with them.
 
     ``""`` where it was not called. Of two modules with equal first and other second fingerprints, the one does not

@@ -13,7 +13,7 @@ GROUPED_PRODUCTS = frozenset(
 SELECTIONS = frozenset({"aten.index", "aten.index_select", "aten.gather"})
 
 
-def active_params(trace: Trace) -> int | None:
+def count_active_params(trace: Trace) -> int | None:
     """Parameters that one token meets; None without experts.
 
     Of the experts' parameters a token meets the share that it is sent to: the rows that all experts got together, over

@@ -5,7 +5,7 @@ from collections import defaultdict
 from netscope.schema import PeakMemory, Trace
 
 
-def kept_activations(trace: Trace) -> dict[int, int]:
+def sum_saved_activations(trace: Trace) -> dict[int, int]:
     """Bytes that autograd kept for the backward pass, by the position of the module that was running.
 
     Each storage is on the first module that kept it, so that the entries add up to the whole. Parameters, buffers and
@@ -32,7 +32,7 @@ def _lasting_storages(trace: Trace) -> set[int]:
     return lasting | {trace.tensors[tensor].storage for tensor in trace.calls[0].inputs}
 
 
-def peak_of_inference(trace: Trace) -> PeakMemory | None:
+def find_inference_peak(trace: Trace) -> PeakMemory | None:
     """The most that is alive at once during a forward pass; None for a step of training.
 
     A storage lives from the op that first writes it to the last op that reads or writes it. What a module was called

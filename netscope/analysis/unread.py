@@ -6,7 +6,7 @@ from netscope.analysis.dataflow import is_view
 from netscope.schema import LayerRow, Trace, TracedOp
 
 
-def unread_tensors(trace: Trace) -> frozenset[int]:
+def find_unread_tensors(trace: Trace) -> frozenset[int]:
     """The tensors of parameters that no op read.
 
     A view of a parameter is the parameter itself, so a parameter is read once an op other than a view reads anything in
@@ -34,7 +34,7 @@ def _takes_size_alone(op: TracedOp) -> bool:
     return name.endswith("_like") or name.startswith("new_")
 
 
-def unread_names(rows: Sequence[LayerRow]) -> tuple[str, ...]:
+def list_unread_names(rows: Sequence[LayerRow]) -> tuple[str, ...]:
     """The topmost modules none of whose parameters was read, and by themselves the unread parameters of the others."""
     return tuple(_unread_names(rows))
 

@@ -5,7 +5,7 @@ composites below, which are made of such ops. What may not be called in spite of
 """
 
 from netscope.flops.registry import FORMULAS
-from netscope.flops.zero_flop_ops import reason_for
+from netscope.flops.zero_flop_ops import get_zero_flop_reason
 
 _WITH_EFFECTS = frozenset(
     {"aten.from_file", "aten.pin_memory", "aten._pin_memory", "aten.record_stream", "aten.set", "aten.set_"}
@@ -85,15 +85,15 @@ SCRIPT_OPS = frozenset(
 """Ops and classes of TorchScript programs that compute and that netscope has no formula for."""
 
 
-def only_computes(op: str) -> bool:
+def is_side_effect_free(op: str) -> bool:
     """Whether an op, ``"aten.linear"``, is known to do nothing but compute."""
     if op in _WITH_EFFECTS:
         return False
     is_composite = op in _COMPOSITES or op.removesuffix("_") in _COMPOSITES
-    return is_composite or op in FORMULAS or bool(reason_for(op))
+    return is_composite or op in FORMULAS or bool(get_zero_flop_reason(op))
 
 
-def is_callable(op: str) -> bool:
+def is_safe_to_call(op: str) -> bool:
     """Whether an op may be called with whatever arguments a file gives it: it computes, and checks them."""
     name = op.partition(".")[2]
-    return only_computes(op) and not name.startswith(_UNCHECKED) and not name.endswith("_backward")
+    return is_side_effect_free(op) and not name.startswith(_UNCHECKED) and not name.endswith("_backward")

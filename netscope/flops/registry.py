@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any, TypeVar
 
-from netscope.flops.zero_flop_ops import reason_for
+from netscope.flops.zero_flop_ops import get_zero_flop_reason
 from netscope.schema import TensorRef, TensorSpec, Trace, TracedOp
 
 Formula = Callable[..., int]
@@ -62,7 +62,7 @@ def cost_of(op: TracedOp, trace: Trace) -> OpCost:
     """What ``op`` cost in FLOPs, or why it cost none."""
     formula = FORMULAS.get(op.name)
     if formula is None:
-        reason = reason_for(op.name)
+        reason = get_zero_flop_reason(op.name)
         return OpCost(flops=0 if reason else None, reason=reason)
     if any(len(trace.tensors[tensor].stride) != len(trace.tensors[tensor].shape) for tensor in op.reads):
         # A sparse operand: what it costs depends on how many elements there are.
@@ -74,7 +74,7 @@ def cost_of(op: TracedOp, trace: Trace) -> OpCost:
     return OpCost(flops=formula.compute(*args, **kwargs), reason="")
 
 
-def flops_per_op(trace: Trace) -> tuple[int | None, ...]:
+def count_flops(trace: Trace) -> tuple[int | None, ...]:
     """FLOPs of each of ``trace.ops``, in their order; None where there is no formula."""
     return tuple(cost_of(op, trace).flops for op in trace.ops)
 

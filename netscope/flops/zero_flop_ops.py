@@ -1,7 +1,7 @@
 """The ops that cost no multiply–adds by our convention, each under the reason why.
 
 The convention is that of ``torch.utils.flop_counter``: convolutions, matrix products, attention and recurrent layers.
-Names are torch's; ``reason_for`` also knows their in-place, ``_copy``, ``_foreach_`` and backward forms.
+Names are torch's; ``get_zero_flop_reason`` also knows their in-place, ``_copy``, ``_foreach_`` and backward forms.
 """
 
 from collections.abc import Mapping
@@ -154,7 +154,7 @@ REASONS: Mapping[str, str] = MappingProxyType(
 
 
 @cache
-def reason_for(op: str) -> str:
+def get_zero_flop_reason(op: str) -> str:
     """Why ``op`` costs no multiply–adds; empty if it is not listed, in any of its forms."""
     namespace, _, name = op.partition(".")
     forms = (name, name.removesuffix("_"), name.removesuffix("_copy"), name.removesuffix("_backward"))

@@ -76,8 +76,8 @@ if TYPE_CHECKING:
     )
     from netscope.schema.tensors import RAGGED, InputSpec, PlainValue, Shape, TensorSpec, without_batch
     from netscope.schema.trace import (
-        KeptTensor,
         ModuleCall,
+        SavedTensor,
         TensorRef,
         Trace,
         TracedModule,
@@ -130,7 +130,6 @@ __all__ = [
     "Figure",
     "Ignorable",
     "InputSpec",
-    "KeptTensor",
     "LayerChange",
     "LayerExplanation",
     "LayerFailure",
@@ -155,6 +154,7 @@ __all__ = [
     "RuleResult",
     "RuleStatus",
     "SavedComparison",
+    "SavedTensor",
     "SelfTest",
     "SelfTestCheck",
     "Shape",

@@ -130,7 +130,7 @@ class TracedOp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptTensor:
+class SavedTensor:
     """A tensor that autograd kept for the backward pass.
 
     Attributes:
@@ -168,7 +168,7 @@ class Trace:
     tensors: tuple[TracedTensor, ...]
     storage_bytes: tuple[int, ...]
     first_backward_op: int | None
-    kept: tuple[KeptTensor, ...]
+    kept: tuple[SavedTensor, ...]
     inputs: tuple[InputSpec, ...]
     device: str
     mode: str

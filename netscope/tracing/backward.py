@@ -39,7 +39,7 @@ class Origins:
         return self._calls[max(bisect_right(self._starts, number) - 1, 0)]
 
 
-def differentiable_outputs(result: Any, what: str) -> list[Tensor]:
+def find_differentiable_outputs(result: Any, what: str) -> list[Tensor]:
     """What a step differentiates: the loss among the outputs, if there is one, or else all that have a gradient.
 
     Args:

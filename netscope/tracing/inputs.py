@@ -16,7 +16,7 @@ from netscope.tracing.tensors import dtype_name
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
-def tensors_for(
+def create_inputs(
     model: nn.Module, inputs: ForwardInputs, device: str, dtype: str | None = None, seed: int = 0
 ) -> ForwardInputs:
     """``inputs`` with a tensor on ``device`` for every request, and the given tensors moved there.
@@ -56,10 +56,10 @@ def tensors_for(
     return inputs.mapped(made)
 
 
-def varied_tensors_for(
+def create_random_inputs(
     model: nn.Module, inputs: ForwardInputs, rows: Mapping[str, int], seed: int, device: str = "cpu"
 ) -> ForwardInputs:
-    """As ``tensors_for``, but integers that index tables are random, so that steps differ as in use.
+    """As ``create_inputs``, but integers that index tables are random, so that steps differ as in use.
 
     Args:
         model: that takes them.
@@ -71,10 +71,10 @@ def varied_tensors_for(
     Raises:
         InputError: ``forward`` does not take these arguments.
     """
-    made = tensors_for(model, inputs, device, seed=seed)
+    made = create_inputs(model, inputs, device, seed=seed)
     generator = torch.Generator(device).manual_seed(seed)
-    requested_input_specs = [isinstance(leaf, TensorRequest) for leaf in _leaves(inputs)]
-    drawn = {id(leaf) for leaf, is_ours in zip(_leaves(made), requested_input_specs, strict=True) if is_ours}
+    is_requested = [isinstance(leaf, TensorRequest) for leaf in _leaves(inputs)]
+    drawn = {id(leaf) for leaf, is_ours in zip(_leaves(made), is_requested, strict=True) if is_ours}
     for name, tensor in _named_tensors(_arguments(model, made)):
         if id(tensor) in drawn and tensor.dtype in _INTEGERS:
             if name in rows:
@@ -103,7 +103,8 @@ def check_arguments(model: nn.Module, inputs: ForwardInputs) -> None:
     unknown = [name for name in inputs.kwargs if name not in parameters.parameters and not takes_any]
     if unknown:
         raise InputError(
-            f"{type(model).__name__}.forward takes {parameters_text(model)} and has no parameter {unknown[0]!r}"
+            f"{type(model).__name__}.forward takes {format_forward_parameters(model)} "
+            f"and has no parameter {unknown[0]!r}"
             f"{did_you_mean(unknown[0], parameters.parameters)}"
         )
     try:
@@ -111,12 +112,12 @@ def check_arguments(model: nn.Module, inputs: ForwardInputs) -> None:
     except TypeError as error:
         given = len(inputs.args) + len(inputs.kwargs)
         raise InputError(
-            f"{type(model).__name__}.forward takes {parameters_text(model)} and was given "
+            f"{type(model).__name__}.forward takes {format_forward_parameters(model)} and was given "
             f"{given} input{'' if given == 1 else 's'}: {error}"
         ) from error
 
 
-def parameters_text(model: nn.Module) -> str:
+def format_forward_parameters(model: nn.Module) -> str:
     """The parameters of ``forward``, as a reader would write them: ``(x, mask=None)``."""
     parameters = _forward_parameters(model)
     if parameters is None:
@@ -129,7 +130,7 @@ def parameters_text(model: nn.Module) -> str:
     )
 
 
-def required_parameters(model: nn.Module) -> tuple[str, ...]:
+def list_required_parameters(model: nn.Module) -> tuple[str, ...]:
     """Names of the parameters of ``forward`` that have no default."""
     parameters = _forward_parameters(model)
     if parameters is None:
@@ -167,9 +168,9 @@ def input_specs(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...
     )
 
 
-def requested_input_specs(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...]:
+def resolve_input_specs(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...]:
     """The tensors that ``inputs`` ask for, as ``input_specs`` tells them, without any being filled."""
-    return input_specs(model, tensors_for(model, inputs, "meta"))
+    return input_specs(model, create_inputs(model, inputs, "meta"))
 
 
 def _arguments(model: nn.Module, inputs: ForwardInputs) -> dict[str, Any]:

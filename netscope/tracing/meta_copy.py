@@ -67,7 +67,7 @@ class _Counterparts(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def independent_copy(model: nn.Module, device: str) -> nn.Module:
+def copy_to_device(model: nn.Module, device: str) -> nn.Module:
     """A copy of ``model`` on ``device`` that can be run and instrumented without ``model`` noticing.
 
     On meta it holds no memory; off meta it is a copy.

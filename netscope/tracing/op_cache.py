@@ -27,7 +27,7 @@ IN_PLACE: Recipe = (object, ())
 """It was the first argument, which kept its layout."""
 
 
-class RepeatedResults:
+class OpCache:
     """What ops returned, by what they were given.
 
     A key holds all that the sizes of a result may depend on if the op is functional, or writes into its first argument
@@ -45,7 +45,7 @@ class RepeatedResults:
         is_plain = layout.is_plain and type(tensor) in _KINDS and tensor.is_meta
         return layout if is_plain else UNREPEATABLE
 
-    def made_again(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
+    def lookup(self, key: tuple[Any, ...], args: tuple[Any, ...]) -> Any:
         """What the op returns, in new tensors like those that it returned before; None if that is not known."""
         recipe = self._recipes.get(key)
         if recipe is None:

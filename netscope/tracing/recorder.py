@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from netscope.errors import described
-from netscope.schema import InputSpec, KeptTensor, LayerFailure, ModuleCall, TracedOp
+from netscope.schema import InputSpec, LayerFailure, ModuleCall, SavedTensor, TracedOp
 from netscope.tracing import torch_compat
-from netscope.tracing.backward import Origins, differentiable_outputs, kept_tensors, run_backward
-from netscope.tracing.departures import FEW, Departures
+from netscope.tracing.backward import Origins, find_differentiable_outputs, kept_tensors, run_backward
+from netscope.tracing.conversions import FEW, Departures
 from netscope.tracing.modules import ModuleEntry, hyperparameters, subtree_ends, type_name
-from netscope.tracing.op_cache import RepeatedResults, part_of_key
+from netscope.tracing.op_cache import OpCache, part_of_key
 from netscope.tracing.tensors import TensorTable, dtype_name, tensors_in
 
 _MISSING = object()
@@ -90,9 +90,9 @@ class Recorder(TorchDispatchMode):
         self._ops: list[tuple[Any, int, tuple[Any, ...], dict[str, Any], tuple[int, ...], tuple[int, ...]]] = []
         self._kinds: dict[Any, _OpKind] = {}
         self._wrappers: dict[type, bool] = {}
-        self._results = RepeatedResults(self.tensors)
+        self._results = OpCache(self.tensors)
         self._decomposing: set[Any] = set()
-        self._numbers = torch_compat.OwnNumbers()
+        self._numbers = torch_compat.PrivateGenerators()
         self._origins = Origins()
         self._kept: list[tuple[int, int]] = []
         self._with_gradients = True
@@ -148,7 +148,7 @@ class Recorder(TorchDispatchMode):
         with self.instrumented(), torch.enable_grad(), self._departures():
             with self, kept_tensors(self._keep):
                 result = self._call(root, root, args, kwargs)
-            outputs = differentiable_outputs(result, type_name(root))
+            outputs = find_differentiable_outputs(result, type_name(root))
             self._first_backward_op = len(self._ops)
             with self:
                 run_backward(outputs)
@@ -292,7 +292,7 @@ class Recorder(TorchDispatchMode):
             # What is written into must not overlap what is read: torch refuses that, or not, by more than the sizes.
             is_alone = kind.is_functional or len(told.reads) == len(set(map(self.tensors.storage_of, told.reads)))
         key = (func, torch.get_default_dtype(), *told.key)
-        result = self._results.made_again(key, args) if is_alone else None
+        result = self._results.lookup(key, args) if is_alone else None
         is_known = result is not None
         if not is_known:
             result = self._run(func, args, kwargs)
@@ -396,9 +396,9 @@ class Recorder(TorchDispatchMode):
             for call in self._calls
         )
 
-    def kept(self) -> tuple[KeptTensor, ...]:
+    def kept(self) -> tuple[SavedTensor, ...]:
         """What autograd kept for the backward pass, in order."""
-        return tuple(KeptTensor(call=call, tensor=tensor) for call, tensor in self._kept)
+        return tuple(SavedTensor(call=call, tensor=tensor) for call, tensor in self._kept)
 
     def departures(self) -> tuple[str, ...]:
         """Where tensors left torch, in words."""

@@ -14,12 +14,12 @@ from netscope.flops import FORMULAS
 from netscope.runtime.startup import OURS, unwarned
 from netscope.schema import ToolTally
 from netscope.tracing import torch_compat
-from netscope.tracing.inputs import tensors_for
-from netscope.tracing.meta_copy import independent_copy, is_on
-from netscope.tracing.run import TraceRequest, check_memory, weight_bytes
+from netscope.tracing.inputs import create_inputs
+from netscope.tracing.meta_copy import copy_to_device, is_on
+from netscope.tracing.run import TraceRequest, check_memory, count_weight_bytes
 
 
-def count_with_other_tools(subject: TraceRequest, device: str) -> tuple[ToolTally, ...]:
+def run_reference_counters(subject: TraceRequest, device: str) -> tuple[ToolTally, ...]:
     """What torch's ``FlopCounterMode``, torchinfo and fvcore count.
 
     Args:
@@ -40,13 +40,13 @@ def _tally(
     try:
         model = subject.build("meta" if device == "meta" else "cpu")
         if device != "meta":
-            check_memory(weight_bytes(model), tool)
+            check_memory(count_weight_bytes(model), tool)
         inputs = subject.inputs(model)
         if subject.user_owned or not is_on(model, device):
-            model = independent_copy(model, device)
+            model = copy_to_device(model, device)
         model.eval()
         with torch.no_grad(), _quiet():
-            figures |= count(model, tensors_for(model, inputs, device))
+            figures |= count(model, create_inputs(model, inputs, device))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a peer does is an answer about the peer
         reason = str(error) if isinstance(error, NetscopeError) else f"{type(error).__name__}: {error}"
         figures["failure"] = " ".join(reason.split())[:200]

@@ -13,7 +13,7 @@ LEAST = {"kernel_size": 1, "stride": 1, "dilation": 1, "padding": 0, "output_pad
 """The least that sizes of windows may be. On meta, where nothing is computed, torch takes less as well."""
 
 
-def replace_argument(model: nn.Module, device: str, path: str, name: str, value: Any) -> None:
+def replace_hyperparameter(model: nn.Module, device: str, path: str, name: str, value: Any) -> None:
     """Puts in the place of the module at ``path`` one of its class with ``name=value`` and all else as it was.
 
     Parameters and buffers whose shapes stay are kept, so that tied weights stay tied.

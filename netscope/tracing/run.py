@@ -14,8 +14,8 @@ from netscope.runtime.startup import uncollected
 from netscope.schema import LayerFailure, Trace
 from netscope.schema.inputs import ForwardInputs
 from netscope.tracing import torch_compat
-from netscope.tracing.inputs import input_specs, tensors_for
-from netscope.tracing.meta_copy import independent_copy, is_on
+from netscope.tracing.inputs import create_inputs, input_specs
+from netscope.tracing.meta_copy import copy_to_device, is_on
 from netscope.tracing.modules import module_entries, traced_modules
 from netscope.tracing.recorder import Recorder
 
@@ -58,7 +58,7 @@ class ForwardError(TracingError):
         self.partial = partial
 
 
-@torch_compat.compiler_left_out()
+@torch_compat.avoid_compiler_import()
 def trace(subject: TraceRequest, *, device: str, mode: str = "eval", notes: tuple[str, ...] = ()) -> Trace:
     """The trace of one forward pass without gradients, or of one step of training.
 
@@ -97,7 +97,7 @@ def _trace_of(subject: TraceRequest, device: str, mode: str, notes: tuple[str, .
     model = subject.build(device)
     inputs = subject.inputs(model)
     if subject.user_owned or not is_on(model, device):
-        model = independent_copy(model, device)
+        model = copy_to_device(model, device)
     if subject.alter is not None:
         subject.alter(model, device)
     if subject.dtype is not None:
@@ -107,7 +107,7 @@ def _trace_of(subject: TraceRequest, device: str, mode: str, notes: tuple[str, .
         with suppress(NotImplementedError):
             model.eval() if mode == "eval" else model.train()
     recorder = Recorder(module_entries(model))
-    arguments = tensors_for(model, inputs, device, subject.dtype)
+    arguments = create_inputs(model, inputs, device, subject.dtype)
     specs = input_specs(model, arguments)
 
     def recorded() -> Trace:
@@ -137,7 +137,7 @@ def _trace_of(subject: TraceRequest, device: str, mode: str, notes: tuple[str, .
     return recorded()
 
 
-def weight_bytes(model: nn.Module) -> int:
+def count_weight_bytes(model: nn.Module) -> int:
     """Bytes of the model's distinct parameters and buffers, as far as their shapes are known."""
     return sum(
         tensor.numel() * tensor.element_size()

@@ -35,7 +35,7 @@ class TensorTable:
     """Numbers tensors. Two are the same exactly if storage, offset, shape, stride and dtype are."""
 
     def __init__(self) -> None:
-        self.storages = torch_compat.StorageNumbers()
+        self.storages = torch_compat.StorageTable()
         self._numbers: dict[Any, int] = {}
         self._layouts: dict[Any, TensorLayout] = {}
         self._tensors: list[tuple[TensorLayout, int, Any]] = []

@@ -47,7 +47,7 @@ _DEPENDING = frozenset(
 """Marks ops whose results depend on values, or on random numbers."""
 
 
-class StorageNumbers:
+class StorageTable:
     """Numbers storages in the order in which they are first seen.
 
     torch knows a storage by its address, and an address is used again once its storage is gone. A weak reference keeps
@@ -506,7 +506,7 @@ def _is_any_active(mode: type[TorchDispatchMode]) -> bool:
 
 
 @contextmanager
-def compiler_left_out() -> Iterator[None]:
+def avoid_compiler_import() -> Iterator[None]:
     """Calls what torch marks as not to be compiled without importing its compiler for that, which takes over a second.
 
     ``torch._compile`` asks each such function with ``getattr`` for the form in which it is called, and to make the
@@ -534,7 +534,7 @@ def compiler_left_out() -> Iterator[None]:
         names.pop("getattr", None)
 
 
-class OwnNumbers(TorchDispatchMode):
+class PrivateGenerators(TorchDispatchMode):
     """Draws random numbers from generators of its own, always the same, wherever an op lets itself be given one.
 
     The process's generators are everybody's: numbers that we draw from them are missing in another thread's sequence.
@@ -581,7 +581,7 @@ def _takes_generator(op: Any) -> bool:
 
 
 @contextmanager
-def process_state_restored() -> Iterator[None]:
+def preserve_process_state() -> Iterator[None]:
     """Puts back whatever a constructor or a forward pass may leave changed.
 
     What is this thread's own (the default device, the grad mode, inference mode, dispatch modes) always. What is the

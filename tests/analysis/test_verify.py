@@ -144,6 +144,6 @@ def test_a_contradiction_is_a_difference_that_is_left_over(case):
 
 
 def test_a_wrong_count_of_ours_would_be_contradicted(monkeypatch):
-    flops_per_op = use_case.flops_per_op
-    monkeypatch.setattr(use_case, "flops_per_op", lambda trace: [2 * (cost or 0) for cost in flops_per_op(trace)])
+    count_flops = use_case.count_flops
+    monkeypatch.setattr(use_case, "count_flops", lambda trace: [2 * (cost or 0) for cost in count_flops(trace)])
     assert set(netscope.verify("lenet5").contradicted_by) == {"FlopCounterMode", "fvcore", "torchinfo"}

@@ -20,7 +20,7 @@ from torch import nn
 import netscope
 from netscope.errors import NetscopeError
 from netscope.sources import build
-from netscope.tracing import OwnNumbers, process_state_restored
+from netscope.tracing import PrivateGenerators, preserve_process_state
 
 
 class Net(nn.Module):
@@ -431,8 +431,8 @@ def test_weights_are_the_same_with_and_without_another_thread(monkeypatch):
             self.drawn = torch.randn(3)
 
     def built():
-        with process_state_restored():
-            model = build(Drawn, "it", "cpu", OwnNumbers)
+        with preserve_process_state():
+            model = build(Drawn, "it", "cpu", PrivateGenerators)
         found.append([*model.fc.weight.flatten().tolist(), *model.drawn.tolist()])
 
     found = []

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import accumulate
 
 from netscope.analysis.diff.layers import family, told_ops
-from netscope.analysis.unread import unread_names
+from netscope.analysis.unread import list_unread_names
 from netscope.schema import Ignorable, LayerRow, LayerTensor, Summary
 
 _WITHOUT_BIAS = {"aten.addmm": "aten.mm", "aten.baddbmm": "aten.bmm", "aten.addmv": "aten.mv"}
@@ -85,7 +85,7 @@ def _without_biases(summary: Summary) -> Summary:
         trainable_params=summary.totals.trainable_params - inside[""][1],
         unread_params=None if all_unread is None else all_unread - inside[""][2],
     )
-    return replace(summary, rows=rows, totals=totals, unread_parameters=unread_names(rows))
+    return replace(summary, rows=rows, totals=totals, unread_parameters=list_unread_names(rows))
 
 
 def _biases(row: LayerRow) -> tuple[int, int, int]:

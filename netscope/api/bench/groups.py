@@ -49,7 +49,7 @@ def measure_request(
         tell=lambda progress: tell(_plain(progress)),
         stopped=stopped,
     )
-    with tracing.process_state_restored():
+    with tracing.preserve_process_state():
         session = measuring.run_session(subjects, config, wishes)
     environment = measuring.environment(measuring.device_of(config), {}, request.command)
     return tuple(

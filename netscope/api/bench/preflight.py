@@ -16,7 +16,7 @@ from netscope.api.resolve_and_trace import (
     trace_request,
 )
 from netscope.errors import InputError, NetscopeError, UntrainableError
-from netscope.flops import flops_per_op
+from netscope.flops import count_flops
 from netscope.schema import BenchConfig, BenchEnvironment, InputSpec, PreflightResult
 from netscope.schema.inputs import parse_inputs
 
@@ -56,7 +56,7 @@ def preflight(model: Any, config: BenchConfig, inputs: Any = None, *, with_summa
 
     sizes = _sizes(config, inputs)
     notes: tuple[str, ...] = ()
-    with tracing.process_state_restored():
+    with tracing.preserve_process_state():
         resolved = resolve(model)
         check_runs(resolved)
         check_has_module(resolved, "bench")
@@ -71,9 +71,9 @@ def preflight(model: Any, config: BenchConfig, inputs: Any = None, *, with_summa
             recorded = None
             notes = (f"its FLOPs are not known, since it could not be traced without weights ({reason_of(error)})",)
             module = subject.build("meta")
-            given = tracing.requested_input_specs(module, subject.inputs(module))
+            given = tracing.resolve_input_specs(module, subject.inputs(module))
     summary = (
-        None if recorded is None else analysis.summarize_trace(recorded, flops_per_op(recorded), resolved.architecture)
+        None if recorded is None else analysis.summarize_trace(recorded, count_flops(recorded), resolved.architecture)
     )
     specs = given if recorded is None else recorded.inputs
     return PreflightResult(
@@ -116,13 +116,13 @@ def measured_subject(model: Any, probed: PreflightResult, config: BenchConfig, i
 
     def build() -> Any:
         module = subject.build("cpu")
-        return tracing.independent_copy(module, "cpu") if resolved.user_owned else module
+        return tracing.copy_to_device(module, "cpu") if resolved.user_owned else module
 
     return measuring.BenchSubject(
         what=probed.spec,
         build=build,
-        batch=lambda module, number, device: tracing.varied_tensors_for(
+        batch=lambda module, number, device: tracing.create_random_inputs(
             module, subject.inputs(module), probed.table_rows, config.seed + number, str(device)
         ),
-        differentiable=lambda result: tracing.differentiable_outputs(result, probed.spec),
+        differentiable=lambda result: tracing.find_differentiable_outputs(result, probed.spec),
     )

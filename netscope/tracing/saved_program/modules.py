@@ -92,7 +92,7 @@ class _ProgramState:
         return tuple(self._run.tensors[name] for name in names if name in self._run.tensors)
 
 
-def program_module(program: SavedProgram) -> nn.Module:
+def build_program_module(program: SavedProgram) -> nn.Module:
     """The program's modules on meta.
 
     Raises:
@@ -125,7 +125,7 @@ def _program_module(program: SavedProgram) -> nn.Module:
     return modules[""]
 
 
-def program_inputs(program: SavedProgram) -> ForwardInputs:
+def get_program_inputs(program: SavedProgram) -> ForwardInputs:
     """What the program was exported with."""
     sizes = OpenSizes({})
     graph = program.graph

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from netscope.errors import BuildError, NetscopeError
-from netscope.flops import is_callable, only_computes, reason_for
+from netscope.flops import get_zero_flop_reason, is_safe_to_call, is_side_effect_free
 from netscope.schema.program import Argument, Graph, NameOrNumber, OptionalTensor, TensorMeta
 from netscope.tracing import torch_compat
 from netscope.tracing.recorder import note_op, ops_recorded
@@ -73,7 +73,7 @@ class ProgramRun:
             raise
         except Exception:  # noqa: BLE001, S110 - it needs values, or is another torch's
             pass
-        costs_nothing = bool(reason_for(name)) and only_computes(name)
+        costs_nothing = bool(get_zero_flop_reason(name)) and is_side_effect_free(name)
         is_told = costs_nothing and ops_recorded() == before and not _is_open(step)
         return self._noted(step, name if is_told else name + NOT_RUN, overload)
 
@@ -89,7 +89,7 @@ class ProgramRun:
         """The call of an op on meta; None for what is not to be called."""
         if name in REPEATING:
             return self._repetition(name, [value for _, value in arguments])
-        operator = torch_compat.operator_named(name, overload or "default") if is_callable(name) else None
+        operator = torch_compat.operator_named(name, overload or "default") if is_safe_to_call(name) else None
         given = dict(arguments)
         if operator is None or not _is_bounded(name, given, len(step.writes)):
             return None
