@@ -1,4 +1,4 @@
-"""The list of ops that cost nothing: each is a real op, none is counted as well, and what is unknown stays unknown."""
+"""The ops without FLOPs: each is an op of torch, none has a formula, and unknown ops stay uncounted."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def test_every_listed_op_of_torchvision_and_aten_is_registered(registered_ops):
     assert not added_since_2_6 if newest else len(added_since_2_6) < 20
 
 
-def test_no_op_is_both_counted_and_listed_as_costless():
+def test_no_op_has_both_a_formula_and_a_reason_for_zero_flops():
     assert not [name for name in FORMULAS if get_zero_flop_reason(name)]
 
 
@@ -38,5 +38,5 @@ UNKNOWN = ("aten._fft_r2c", "aten.linalg_eig", "aten._linalg_svd", "aten._cdist_
 
 
 @pytest.mark.parametrize("op", UNKNOWN)
-def test_what_is_not_listed_is_not_called_costless(op):
+def test_an_op_that_is_not_listed_has_no_reason_for_zero_flops(op):
     assert get_zero_flop_reason(op) == ""
