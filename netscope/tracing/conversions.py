@@ -1,4 +1,4 @@
-"""Tensors that leave torch in the middle of a pass, for NumPy or Python: what these compute is not seen."""
+"""Conversions of tensors to NumPy or Python values during a pass: what is computed from them cannot be recorded."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-FEW = 16
-"""Elements of one storage that may leave: so many are read as sizes, flags or conditions, and are no work."""
+MAX_UNCOUNTED_ELEMENTS = 16
+"""Converted elements of one storage that are ignored: so few are read as sizes, flags or conditions."""
 
-_WAYS = frozenset(
+_CONVERSIONS = frozenset(
     {
         Tensor.numpy,
         Tensor.__array__,
@@ -23,21 +23,21 @@ _WAYS = frozenset(
 )
 
 
-class Departures(TorchFunctionMode):
-    """Tells of every tensor that leaves torch in the thread that entered it.
+class ConversionMode(TorchFunctionMode):
+    """A mode that reports every tensor that its thread converts to a NumPy or Python value.
 
-    Dispatch does not see this: ``numpy`` runs no op.
+    A dispatch mode cannot see this: ``numpy`` runs no op.
 
     Args:
-        note: is called with the tensor, and the name of the function that it left by.
+        report: is called with the tensor and the name of the converting function.
     """
 
-    def __init__(self, note: Callable[[Tensor, str], None]) -> None:
+    def __init__(self, report: Callable[[Tensor, str], None]) -> None:
         super().__init__()
-        self._note = note
+        self._report = report
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
-        if function in _WAYS:
-            self._note(args[0], f"Tensor.{function.__name__}")
+        if function in _CONVERSIONS:
+            self._report(args[0], f"Tensor.{function.__name__}")
         return result

@@ -82,7 +82,7 @@ def test_a_dtype_casts_given_inputs_and_leaves_complex_weights_alone():
 def test_activations_are_what_autograd_keeps(device):
     model = nn.Sequential(nn.Linear(D, D), nn.ReLU(), nn.Linear(D, D), nn.Sigmoid())
     summary = netscope.summarize(model, (B, D), mode="train", device=device)
-    # The input is the caller's. ReLU and Sigmoid keep their outputs; the second Linear keeps what ReLU kept already.
+    # The input is the caller's. ReLU and Sigmoid save their outputs; the second Linear's is saved already.
     assert {row.path: row.own_memory.activations for row in summary.rows} == {
         "": 0, "0": 0, "1": ROW, "2": 0, "3": ROW,
     }  # fmt: skip
@@ -100,9 +100,9 @@ class Residual(nn.Module):
 PEAKS = {
     # An input, an output: nothing else is alive at once.
     "a chain": (linears, 2 * ROW),
-    # The first layer's input is the caller's; then the wide one and what it becomes.
+    # The first layer's input is the caller's; then the wide one and its output.
     "a wide layer": (Residual, 5 * ROW),
-    # The second block's input is kept by the block beside its wide and its narrow layer.
+    # The second block's input stays alive during the block, with its wide and its narrow output.
     "a residual block": (lambda: nn.Sequential(nn.Linear(D, D), Residual()), 6 * ROW),
     "in place": (lambda: nn.Sequential(nn.Linear(D, D), nn.ReLU(inplace=True)), ROW),
     "views": (lambda: nn.Sequential(nn.Linear(D, D), nn.Flatten(0), nn.Unflatten(0, (B, D))), ROW),
@@ -144,5 +144,5 @@ def test_a_storage_that_grows_is_as_large_as_it_got():
     assert netscope.summarize(Grows(), (B, D)).peak_memory.activations == 4 * ROW
 
 
-def test_training_has_no_peak_of_inference():
+def test_training_has_no_inference_peak():
     assert netscope.summarize(linears(), (B, D), mode="train").peak_memory is None

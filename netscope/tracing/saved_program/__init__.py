@@ -1,4 +1,4 @@
-"""A saved program → modules that the recorder runs as it runs any others."""
+"""Rebuilds a saved program as modules, which the recorder runs like any others."""
 
 from netscope.tracing.saved_program.modules import ProgramModule, build_program_module, get_program_inputs
 
