@@ -1,5 +1,7 @@
 """A saved program has the same summary as the module that it was exported from."""
 
+from collections import OrderedDict
+
 import pytest
 import torch
 from torch import nn
@@ -193,6 +195,11 @@ def test_a_module_without_ops_is_not_reported_as_uncalled(tmp_path):
     model = nn.Sequential(nn.Linear(4, 4), nn.Identity())
     saved = exported(model, (torch.randn(3, 4),), tmp_path / "net.pt2")
     assert HANDED_ON in saved.notes
+
+
+def test_a_module_may_be_called_body(tmp_path):
+    model = nn.Sequential(OrderedDict(body=nn.Linear(4, 3)))
+    assert exported(model, (torch.randn(2, 4),), tmp_path / "net.pt2").totals.macs == 24
 
 
 def test_a_factory_may_return_an_exported_module(tmp_path, monkeypatch):
