@@ -95,11 +95,11 @@ def many() -> dict[str, float]:
     import torch
 
     from netscope.sources import resolve
-    from netscope.tracing import process_state_restored
+    from netscope.tracing import preserve_process_state
 
     names = torchvision.models.list_models(module=torchvision.models)
     start = time.perf_counter()
-    with process_state_restored():
+    with preserve_process_state():
         for name in names:
             resolved = resolve(f"torchvision/{name}")
             with torch.device("meta"):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from netscope.analysis.lock import lock_model
     from netscope.analysis.report import chain_of, dataflow_of
     from netscope.analysis.summary import summarize_trace, without_forward
-    from netscope.analysis.unread import unread_tensors
+    from netscope.analysis.unread import find_unread_tensors
     from netscope.analysis.verify import compare_counts
 
 __all__ = [
@@ -33,12 +33,12 @@ __all__ = [
     "diff_summaries",
     "evaluate_rules",
     "find_datasheet",
+    "find_unread_tensors",
     "flattened_size",
     "lock_model",
     "mixed_dtypes",
     "remedy",
     "summarize_trace",
-    "unread_tensors",
     "weights_map",
     "without_forward",
 ]

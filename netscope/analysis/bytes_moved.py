@@ -2,7 +2,7 @@
 
 from math import prod
 
-from netscope.analysis.dataflow import is_view, made_by_inputs
+from netscope.analysis.dataflow import is_view, list_input_storages
 from netscope.schema import TensorRef, Trace, TracedOp
 
 _UNINITIALIZED = ("aten.empty", "aten.new_empty")
@@ -45,7 +45,7 @@ ITEM_BYTES = {
 
 def count_embedding_rows(trace: Trace) -> dict[str, int]:
     """Returns, for each input that indexes embeddings, the number of rows of the smallest one."""
-    names = dict(made_by_inputs(trace))
+    names = dict(list_input_storages(trace))
     rows: dict[str, int] = {}
     for op in trace.ops:
         if op.name == "aten.embedding" and len(op.args) > 1 and all(isinstance(arg, TensorRef) for arg in op.args[:2]):

@@ -1,4 +1,4 @@
-"""Who reads what whom wrote, and what each module computes itself: a trace's graph, told per module."""
+"""The dataflow between the modules of a trace, and fingerprints of the computation in each module."""
 
 from hashlib import blake2b
 from typing import Any
@@ -6,39 +6,40 @@ from typing import Any
 from netscope.schema import TensorRef, Trace, TracedOp
 
 
-def reads_from(trace: Trace) -> tuple[tuple[str, ...], ...]:
-    """For each module, who made what it read: paths, ``""`` for the root, and ``<x>`` for the input ``x``.
+def find_producers(trace: Trace) -> tuple[tuple[str, ...], ...]:
+    """Returns for each module the paths of the modules whose results it read.
 
-    What a module reads is what its own ops read. Views are seen through; a module that only passes on what it was
-    given, such as a dropout in eval mode, reads that and stands behind it. What it made itself is left out.
+    The path of the root is ``""``, and an input ``x`` is ``<x>``. A module reads the tensors that its ops read, without
+    its children's. A view counts as the tensor that it views. A module that only returns its inputs, such as a dropout
+    in eval mode, reads them and becomes their producer. A module is never a producer for itself.
     """
-    made_by = dict(made_by_inputs(trace))
+    producers = dict(list_input_storages(trace))
     sources: list[dict[str, None]] = [{} for _ in trace.modules]
     forward_ops = trace.ops[: trace.first_backward_op]
     computing = [not is_view(op, trace) for op in forward_ops]
-    relays = _relays(trace, {op.call for op, computes in zip(forward_ops, computing, strict=True) if computes})
+    relays = _find_relays(trace, {op.call for op, computes in zip(forward_ops, computing, strict=True) if computes})
     for position in range(len(forward_ops) + 1):
         for module, reads, writes in relays.get(position, ()):
-            _flow(trace, module, reads, writes, made_by, sources)
+            _propagate(trace, module, reads, writes, producers, sources)
         if position < len(forward_ops) and computing[position]:
             op = forward_ops[position]
-            _flow(trace, trace.calls[op.call].module, op.reads, op.writes, made_by, sources)
+            _propagate(trace, trace.calls[op.call].module, op.reads, op.writes, producers, sources)
     return tuple(tuple(found) for found in sources)
 
 
-def made_by_inputs(trace: Trace) -> list[tuple[int, str]]:
-    """The storage of each tensor that the root was given, and the parameter that took it: ``"<x>"``."""
+def list_input_storages(trace: Trace) -> list[tuple[int, str]]:
+    """Returns the storage of each input of the root, with the name of its parameter: ``"<x>"``."""
     given = trace.calls[0].inputs
     names = [item.name for item in trace.inputs] if len(trace.inputs) == len(given) else ["input"] * len(given)
     return [(trace.tensors[tensor].storage, f"<{name}>") for tensor, name in zip(given, names, strict=True)]
 
 
-def _relays(trace: Trace, busy: set[int]) -> dict[int, list[tuple[int, tuple[int, ...], tuple[int, ...]]]]:
-    """By the op before which they returned: calls of childless modules that computed nothing, as an op would read.
+def _find_relays(trace: Trace, busy: set[int]) -> dict[int, list[tuple[int, tuple[int, ...], tuple[int, ...]]]]:
+    """Returns the module, inputs and outputs of calls that computed nothing, by the position of the op after them.
 
     Args:
-        trace: where they are.
-        busy: calls that computed something.
+        trace: the trace. Only calls of modules without children are considered.
+        busy: the calls that computed something.
     """
     parents = {module.parent for module in trace.modules}
     relays: dict[int, list[tuple[int, tuple[int, ...], tuple[int, ...]]]] = {}
@@ -48,55 +49,54 @@ def _relays(trace: Trace, busy: set[int]) -> dict[int, list[tuple[int, tuple[int
     return relays
 
 
-def _flow(
+def _propagate(
     trace: Trace,
     module: int,
     reads: tuple[int, ...],
     writes: tuple[int, ...],
-    made_by: dict[int, str],
+    producers: dict[int, str],
     sources: list[dict[str, None]],
 ) -> None:
     path = trace.modules[module].path
     for tensor in reads:
-        source = made_by.get(trace.tensors[tensor].storage, path)
+        source = producers.get(trace.tensors[tensor].storage, path)
         if source != path:
             sources[module][source] = None
     for tensor in writes:
-        made_by[trace.tensors[tensor].storage] = path
+        producers[trace.tensors[tensor].storage] = path
 
 
 def is_view(op: TracedOp, trace: Trace) -> bool:
-    """Whether all that it returned lies in what it read, and it changed none of it."""
+    """Returns whether all results of an op are in storages that it read, and it changed none of these."""
     if op.name.endswith("_") or op.overload == "out" or not op.writes:
         return False
     read = {trace.tensors[tensor].storage for tensor in op.reads}
     return all(trace.tensors[tensor].storage in read for tensor in op.writes)
 
 
-def computations(trace: Trace) -> tuple[str, ...]:
-    """For each module, two fingerprints: of the sizes that it was given, and of what it did with them.
+def fingerprint_modules(trace: Trace) -> tuple[str, ...]:
+    """Returns for each module two joined fingerprints, of its input sizes and of its computation; ``""`` if not called.
 
-    ``""`` where it was not called. Of two modules with equal first and other second fingerprints, the one does not
-    compute what the other does: they differ in an op, in one of its arguments, such as a number of heads, in which
-    tensor is which operand, or in what they return. A tensor is known by where it comes from: an input, a parameter, an
-    earlier op, or one of the calls that the module made; so names are not in it. An op in place is the same as one that
-    is not.
+    Two modules with equal first and different second fingerprints compute different results: they differ in an op, in
+    an argument, such as a number of heads, in the tensors used as operands, or in their return values. A tensor is
+    identified by its origin: an input, a parameter, an earlier op, or a call that the module made. Names have no
+    influence, and an in-place op is equal to its out-of-place variant.
     """
-    reader = _Reader(trace)
+    fingerprinter = _Fingerprinter(trace)
     for position, op in enumerate(trace.ops[: trace.first_backward_op]):
-        reader.read(position, op)
-    return reader.fingerprints()
+        fingerprinter.add(position, op)
+    return fingerprinter.finish()
 
 
-class _Reader:
-    """Reads a trace's ops in order, and tells each in terms of the module that ran it."""
+class _Fingerprinter:
+    """Reads a trace's ops in order, and hashes each from the view of the module that ran it."""
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._given = [blake2b(digest_size=6) for _ in trace.modules]
-        self._done = [blake2b(digest_size=6) for _ in trace.modules]
-        self._made_by: dict[int, int] = {}
-        self._made_here: dict[tuple[int, int], int] = {}
+        self._inputs = [blake2b(digest_size=6) for _ in trace.modules]
+        self._computations = [blake2b(digest_size=6) for _ in trace.modules]
+        self._producers: dict[int, int] = {}
+        self._own_results: dict[tuple[int, int], int] = {}
         self._own_ops = [0] * len(trace.calls)
         self._calls_made: list[list[int]] = [[] for _ in trace.calls]
         self._rank_of_call = [0] * len(trace.calls)
@@ -110,51 +110,51 @@ class _Reader:
             for module in trace.modules
         ]  # fmt: skip
 
-    def read(self, position: int, op: TracedOp) -> None:
-        """Takes down what the op did, and to what."""
+    def add(self, position: int, op: TracedOp) -> None:
+        """Adds an op to the fingerprints of its module."""
         module = self._trace.calls[op.call].module
         for tensor in op.reads:
-            if (op.call, tensor) not in self._made_here:
-                self._given[module].update(repr(self._sized(tensor)).encode())
-        told = (op.name.removesuffix("_"), self._told(op.args, op.call), self._told(op.kwargs, op.call))
-        self._done[module].update(repr(told).encode())
+            if (op.call, tensor) not in self._own_results:
+                self._inputs[module].update(repr(self._get_shape_and_dtype(tensor)).encode())
+        arguments = (self._describe(op.args, op.call), self._describe(op.kwargs, op.call))
+        self._computations[module].update(repr((op.name.removesuffix("_"), *arguments)).encode())
         for tensor in op.writes:
-            self._made_here[op.call, tensor] = self._own_ops[op.call]
+            self._own_results[op.call, tensor] = self._own_ops[op.call]
         if not is_view(op, self._trace):
-            self._made_by.update((self._trace.tensors[tensor].storage, position) for tensor in op.writes)
+            self._producers.update((self._trace.tensors[tensor].storage, position) for tensor in op.writes)
         self._own_ops[op.call] += 1
 
-    def fingerprints(self) -> tuple[str, ...]:
-        """Those of every module, with whom each called in turn and what it returned."""
+    def finish(self) -> tuple[str, ...]:
+        """Returns the fingerprints of all modules, after adding the calls and the return value of each call."""
         called = set()
         for number, call in enumerate(self._trace.calls):
             called.add(call.module)
             children = [self._trace.calls[made].module for made in self._calls_made[number]]
             first_seen = {child: rank for rank, child in enumerate(dict.fromkeys(children))}
-            returned = [self._source(tensor, number) for tensor in call.outputs]
-            self._given[call.module].update(f"calls {len(children)}".encode())
-            self._done[call.module].update(repr(([first_seen[child] for child in children], returned)).encode())
+            returned = [self._find_origin(tensor, number) for tensor in call.outputs]
+            self._inputs[call.module].update(f"calls {len(children)}".encode())
+            self._computations[call.module].update(repr(([first_seen[child] for child in children], returned)).encode())
         return tuple(
-            f"{given.hexdigest()}-{done.hexdigest()}" if module in called else ""
-            for module, (given, done) in enumerate(zip(self._given, self._done, strict=True))
+            f"{inputs.hexdigest()}-{computation.hexdigest()}" if module in called else ""
+            for module, (inputs, computation) in enumerate(zip(self._inputs, self._computations, strict=True))
         )
 
-    def _sized(self, tensor: int) -> Any:
+    def _get_shape_and_dtype(self, tensor: int) -> Any:
         return (self._trace.tensors[tensor].shape, self._trace.tensors[tensor].dtype)
 
-    def _told(self, value: Any, call: int) -> Any:
-        """An op's arguments with each tensor as where it comes from, its shape and dtype."""
+    def _describe(self, value: Any, call: int) -> Any:
+        """Returns an op's arguments, with each tensor as its origin, shape and dtype."""
         if isinstance(value, TensorRef):
-            return (self._source(value.tensor, call), self._sized(value.tensor))
+            return (self._find_origin(value.tensor, call), self._get_shape_and_dtype(value.tensor))
         if isinstance(value, tuple):
-            return tuple([self._told(item, call) for item in value])
+            return tuple([self._describe(item, call) for item in value])
         if isinstance(value, dict):
-            return {name: self._told(item, call) for name, item in value.items()}
+            return {name: self._describe(item, call) for name, item in value.items()}
         return value
 
-    def _source(self, tensor: int, call: int) -> Any:
-        """Where a tensor comes from, as the module sees it in this call."""
-        here = self._made_here.get((call, tensor))
+    def _find_origin(self, tensor: int, call: int) -> Any:
+        """Returns the origin of a tensor from the view of the module in this call."""
+        here = self._own_results.get((call, tensor))
         if here is not None:
             return ("op", here)
         storage = self._trace.tensors[tensor].storage
@@ -162,7 +162,7 @@ class _Reader:
         name = self._own_tensors[running.module].get(storage)
         if name is not None:
             return ("own", name)
-        maker = self._made_by.get(storage)
+        maker = self._producers.get(storage)
         if maker is not None and running.ops[0] <= maker < running.ops[1]:
             made_in: int | None = self._trace.ops[maker].call
             while made_in is not None and self._trace.calls[made_in].caller != call:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from netscope.analysis.diff.layers import NOT_TOLD_APART
 from netscope.analysis.metrics import counts_ops, value_of_summary
-from netscope.analysis.unread import unread_names
+from netscope.analysis.unread import list_unread_names
 from netscope.schema import (
     METRIC_UNITS,
     METRICS,
@@ -106,7 +106,7 @@ def as_summary(model: LockedModel, like: Summary) -> Summary:
         traced_on=model.traced_on,
         versions={"torch": model.torch},
         peak_memory=None,
-        unread_parameters=unread_names(rows),
+        unread_parameters=list_unread_names(rows),
     )
 
 

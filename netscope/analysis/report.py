@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from netscope.analysis.dataflow import is_view, made_by_inputs
+from netscope.analysis.dataflow import is_view, list_input_storages
 from netscope.schema import ChainStage, DataflowNode, LayerRow, Shape, Summary, Trace
 
 VIEWS = frozenset(
@@ -103,7 +103,7 @@ def dataflow_of(trace: Trace, flops: Sequence[int | None]) -> tuple[DataflowNode
     """
     nodes: list[DataflowNode] = []
     made_by: dict[int, int] = {}
-    for storage, name in made_by_inputs(trace):
+    for storage, name in list_input_storages(trace):
         if storage not in made_by:
             made_by[storage] = len(nodes)
             shape = _shape_of_storage(trace, storage)

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from netscope.analysis.dataflow import computations, reads_from
-from netscope.analysis.experts import active_params
-from netscope.analysis.memory import kept_activations, peak_of_inference
+from netscope.analysis.dataflow import find_producers, fingerprint_modules
+from netscope.analysis.experts import count_active_params
+from netscope.analysis.memory import find_inference_peak, sum_saved_activations
 from netscope.analysis.receptive_field import receptive_fields
-from netscope.analysis.unread import unread_names, unread_tensors
+from netscope.analysis.unread import find_unread_tensors, list_unread_names
 from netscope.runtime.startup import uncollected
 from netscope.schema import (
     NEVER_RAN,
@@ -81,7 +81,7 @@ def _summarise(trace: Trace, flops: Sequence[int | None], architecture: Architec
     for position in reversed(order):
         _add_up(nodes, position)
     uncalled = tuple(nodes[position].module.path for position in order if not nodes[position].ran)
-    sources, fingerprints, fields = reads_from(trace), computations(trace), receptive_fields(trace)
+    sources, fingerprints, fields = find_producers(trace), fingerprint_modules(trace), receptive_fields(trace)
     uncounted = Counter(op.name for op, cost in zip(trace.ops, flops, strict=True) if cost is None)
     rows = tuple(
         _row(nodes[position], trace, sources[position], fingerprints[position], fields[position]) for position in order
@@ -95,11 +95,11 @@ def _summarise(trace: Trace, flops: Sequence[int | None], architecture: Architec
         uncalled_modules=uncalled,
         traced_on=trace.device,
         mode=trace.mode,
-        peak_memory=peak_of_inference(trace),
+        peak_memory=find_inference_peak(trace),
         optimizer=optimizer,
         notes=trace.notes,
         versions=trace.versions,
-        unread_parameters=unread_names(rows),
+        unread_parameters=list_unread_names(rows),
     )
 
 
@@ -180,7 +180,7 @@ def _execution_order(nodes: list[_Module], trace: Trace) -> list[int]:
 def _attribute_parameters(nodes: list[_Module], order: list[int], trace: Trace) -> None:
     """Each distinct parameter tensor lands on the first row that has it; later ones are marked as sharing it."""
     owners: dict[int, str] = {}
-    unread = unread_tensors(trace)
+    unread = find_unread_tensors(trace)
     for position in order:
         node = nodes[position]
         path = node.module.path
@@ -221,7 +221,7 @@ def _layer_tensor(
 def _attribute_memory(nodes: list[_Module], order: list[int], trace: Trace, optimizer: str | None) -> None:
     """Each tensor's bytes land on the first row that has it, and what autograd keeps on the first that kept it."""
     met: set[int | None] = {None}
-    activations = kept_activations(trace)
+    activations = sum_saved_activations(trace)
     for position in order:
         module = nodes[position].module
         parameters = [item for item in _distinct(module.parameters) if item.tensor not in met]
@@ -323,7 +323,7 @@ def _totals(trace: Trace, root: _Module) -> Totals:
     buffers = _distinct(buffer for module in trace.modules for buffer in module.buffers)
     return Totals.of(
         root.total,
-        active_params=active_params(trace),
+        active_params=count_active_params(trace),
         buffers=sum(buffer.elements for buffer in buffers),
         param_dtypes=tuple(
             sorted(

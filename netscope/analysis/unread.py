@@ -1,4 +1,4 @@
-"""The parameters that a pass did not read."""
+"""Finds the parameters that a pass did not read."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,12 +6,12 @@ from netscope.analysis.dataflow import is_view
 from netscope.schema import LayerRow, Trace, TracedOp
 
 
-def unread_tensors(trace: Trace) -> frozenset[int]:
-    """The tensors of parameters that no op read.
+def find_unread_tensors(trace: Trace) -> frozenset[int]:
+    """Returns the tensors of parameters that no op read.
 
-    A view of a parameter is the parameter itself, so a parameter is read once an op other than a view reads anything in
-    its storage. This holds for all parameters in one storage together, such as the flattened weights of a recurrent
-    layer. What the root returns is read by its caller. An op that only takes over size and dtype reads nothing.
+    A parameter is read if an op other than a view reads anything in its storage. So all parameters in one storage, such
+    as the flattened weights of a recurrent layer, are read together. The outputs of the root are read by its caller. An
+    op that only uses size and dtype reads nothing.
     """
     storages = {
         item.tensor: {trace.tensors[tensor].storage for tensor in (item.tensor, *item.wraps)}
@@ -23,19 +23,19 @@ def unread_tensors(trace: Trace) -> frozenset[int]:
     unread.difference_update(trace.tensors[tensor].storage for tensor in trace.calls[0].outputs)
     for op in trace.ops:
         touched = unread.intersection(trace.tensors[tensor].storage for tensor in op.reads)
-        if touched and not (_takes_size_alone(op) or is_view(op, trace)):
+        if touched and not (_uses_only_size(op) or is_view(op, trace)):
             unread -= touched
     return frozenset(tensor for tensor, own in storages.items() if own <= unread)
 
 
-def _takes_size_alone(op: TracedOp) -> bool:
-    """Whether it is one of ``zeros_like``, ``new_empty``, …"""
+def _uses_only_size(op: TracedOp) -> bool:
+    """Returns whether an op is one of ``zeros_like``, ``new_empty``, …"""
     name = op.name.rpartition(".")[2]
     return name.endswith("_like") or name.startswith("new_")
 
 
-def unread_names(rows: Sequence[LayerRow]) -> tuple[str, ...]:
-    """The topmost modules none of whose parameters was read, and by themselves the unread parameters of the others."""
+def list_unread_names(rows: Sequence[LayerRow]) -> tuple[str, ...]:
+    """Returns the topmost modules with only unread parameters, and the unread parameters of all other modules."""
     return tuple(_unread_names(rows))
 
 

@@ -177,13 +177,13 @@ def _cached_run(model: str, sizes: Sizes, device: str) -> _Run:
 
 def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: Sequence[Change]) -> _Run:
     from netscope import __version__, tracing
-    from netscope.flops import flops_per_op
+    from netscope.flops import count_flops
 
     asked = {"--what-if": any(change.path for change in changes), f"--device {device}": device in ("cpu", "cuda")}
     check_has_module(resolved, *(option for option, is_asked in asked.items() if is_asked))
     subject = replace(trace_request(resolved, sizes), alter=_alteration(changes))
     mismatch = None
-    with tracing.process_state_restored():
+    with tracing.preserve_process_state():
         try:
             recorded = trace_where_possible(subject, device, "eval", resolved.architecture.spec)
             check_parameters_read(recorded, subject, resolved.architecture.spec)
@@ -199,7 +199,7 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
             reason = str(error).partition("\n")[0]
             mismatch = ShapeMismatch(path=failure.failure.path, type_name=failure.failure.type_name, reason=reason)
     recorded = replace(recorded, versions={"netscope": __version__, **recorded.versions, **resolved.versions})
-    summary = analysis.summarize_trace(recorded, flops_per_op(recorded), resolved.architecture)
+    summary = analysis.summarize_trace(recorded, count_flops(recorded), resolved.architecture)
     if mismatch is not None:
         row = next(row for row in summary.rows if row.path == mismatch.path)
         mismatch = replace(mismatch, remedy=analysis.remedy(row))
@@ -215,7 +215,7 @@ def _alteration(changes: Sequence[Change]) -> "Callable[[nn.Module, str], None] 
 
     def alter(model: "nn.Module", device: str) -> None:
         for change in layers:
-            tracing.replace_argument(model, device, change.path, change.name, change.value)
+            tracing.replace_hyperparameter(model, device, change.path, change.name, change.value)
 
     return alter
 

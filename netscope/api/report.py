@@ -58,10 +58,10 @@ def _report_of(
     sizes = sizes_of(inputs, rest.pop("batch_size", None), rest.pop("seq_len", None))
 
     def made() -> ArchitectureReport:
-        from netscope.flops import flops_per_op
+        from netscope.flops import count_flops
 
         resolved, recorded = resolve_and_trace(subject, sizes, **rest)
-        flops = flops_per_op(recorded)
+        flops = count_flops(recorded)
         summary = analysis.summarize_trace(recorded, flops, resolved.architecture)
         if not resolved.runs:
             return report_of(analysis.without_forward(summary))

@@ -82,7 +82,7 @@ def resolve_and_trace(
 
     with importing():
         from netscope import tracing
-    with sparing(), tracing.process_state_restored(), tracing.compiler_left_out():
+    with sparing(), tracing.preserve_process_state(), tracing.avoid_compiler_import():
         resolved = resolve(model)
         if not sizes.are_usual or mode == "train":
             check_runs(resolved)
@@ -150,23 +150,23 @@ def trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | N
         inputs = sizes.inputs
         if sizes.seq_len is not None and resolved.sequence_inputs is not None:
             inputs = resolved.sequence_inputs(module, sizes.seq_len)
-        inputs = inputs or (tracing.program_inputs(program) if program else resolved.default_inputs(module))
+        inputs = inputs or (tracing.get_program_inputs(program) if program else resolved.default_inputs(module))
         if inputs is None:
-            required = tracing.required_parameters(module)
+            required = tracing.list_required_parameters(module)
             if required:
                 example = "1x3x224x224" if len(required) == 1 else f"{required[0]}=1x3x224x224"
                 raise InputError(
-                    f"{spec} has no default input, and its forward takes "
-                    f"{tracing.parameters_text(module)}: give one for {', '.join(required)}, like --input {example}"
+                    f"{spec} has no default input, and its forward takes {tracing.format_forward_parameters(module)}: "
+                    f"give one for {', '.join(required)}, like --input {example}"
                 )
             inputs = ForwardInputs(kwargs={})
         return inputs if sizes.batch_size is None else inputs.with_batch_size(sizes.batch_size)
 
     return tracing.TraceRequest(
         build=lambda device: (
-            tracing.program_module(program)
+            tracing.build_program_module(program)
             if program
-            else sources.build(resolved.factory, spec, device, tracing.OwnNumbers)
+            else sources.build(resolved.factory, spec, device, tracing.PrivateGenerators)
         ),
         inputs=inputs_for,
         user_owned=resolved.user_owned,
@@ -186,7 +186,7 @@ def trace_where_possible(subject: "TraceRequest", device: str, mode: str, what: 
     from netscope import tracing
 
     def check_memory() -> None:
-        tracing.check_memory(tracing.weight_bytes(subject.build("meta")), what)
+        tracing.check_memory(tracing.count_weight_bytes(subject.build("meta")), what)
 
     if device == "cpu":
         check_memory()
@@ -227,9 +227,9 @@ def check_parameters_read(recorded: Trace, subject: "TraceRequest", what: str) -
         for item in module.parameters
         if item.tensor is not None and item.elements
     }
-    if not elements or not elements.keys() <= analysis.unread_tensors(recorded):
+    if not elements or not elements.keys() <= analysis.find_unread_tensors(recorded):
         return
-    taken = tracing.parameters_text(subject.build("meta"))
+    taken = tracing.format_forward_parameters(subject.build("meta"))
     given = ", ".join(item.name for item in recorded.inputs)
     raise InputError(
         f"{what} read none of its {sum(elements.values()):,} parameters when it was run with {given or 'no input'}: "

@@ -104,11 +104,11 @@ def summary_answer(
 
     def made() -> SummaryAnswer:
         from netscope import analysis
-        from netscope.flops import flops_per_op
+        from netscope.flops import count_flops
 
         resolved, recorded = resolve_and_trace(model, sizes, mode=mode, **how)
         trained_with = (optimizer or "sgd") if mode == "train" else None
-        summary = analysis.summarize_trace(recorded, flops_per_op(recorded), resolved.architecture, trained_with)
+        summary = analysis.summarize_trace(recorded, count_flops(recorded), resolved.architecture, trained_with)
         return SummaryAnswer(
             summary=summary if resolved.runs else analysis.without_forward(summary),
             origin=resolved.origin,

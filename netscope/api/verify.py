@@ -12,7 +12,7 @@ from netscope.api.resolve_and_trace import (
     trace_request,
     trace_where_possible,
 )
-from netscope.flops import flops_per_op
+from netscope.flops import count_flops
 from netscope.schema import Cause, Summary, ToolCount, Verification
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ def verify(
     from netscope import tracing
 
     sizes = sizes_of(inputs, batch_size, seq_len)
-    with tracing.process_state_restored():
+    with tracing.preserve_process_state():
         resolved = resolve(model)
         check_runs(resolved)
         subject = trace_request(resolved, sizes)
         recorded = trace_where_possible(subject, "auto", "eval", resolved.architecture.spec)
         check_parameters_read(recorded, subject, resolved.architecture.spec)
-        tallies = tracing.count_with_other_tools(subject, recorded.device)
-    flops = flops_per_op(recorded)
+        tallies = tracing.run_reference_counters(subject, recorded.device)
+    flops = count_flops(recorded)
     summary = analysis.summarize_trace(recorded, flops, resolved.architecture)
     tools = [analysis.compare_counts(tally, summary, recorded, flops) for tally in tallies]
     if sizes.are_usual and resolved.published:

@@ -1,17 +1,16 @@
-"""A ``Trace`` to the FLOPs of each of its ops. No torch."""
+"""Counts the FLOPs of each op of a ``Trace``. No torch."""
 
-from netscope.flops import formulas as formulas  # registers them
-from netscope.flops.callable_ops import is_callable, only_computes
-from netscope.flops.registry import FORMULAS, OpCost, cost_of, flop_formula, flops_per_op
-from netscope.flops.zero_flop_ops import reason_for
+from netscope.flops import formulas as formulas  # registers the formulas
+from netscope.flops.callable_ops import is_safe_to_call, is_side_effect_free
+from netscope.flops.registry import FORMULAS, count_flops, count_op_flops, flop_formula
+from netscope.flops.zero_flop_ops import get_zero_flop_reason
 
 __all__ = [
     "FORMULAS",
-    "OpCost",
-    "cost_of",
+    "count_flops",
+    "count_op_flops",
     "flop_formula",
-    "flops_per_op",
-    "is_callable",
-    "only_computes",
-    "reason_for",
+    "get_zero_flop_reason",
+    "is_safe_to_call",
+    "is_side_effect_free",
 ]

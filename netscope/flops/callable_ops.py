@@ -1,24 +1,24 @@
-"""The ops of a file that are called by name: those that are known to do nothing but compute.
+"""The ops in a file that may be called by name: ops without side effects that check their arguments.
 
-An op is known if netscope counts it by a formula, lists it with the reason why it costs nothing, or if it is one of the
-composites below, which are made of such ops. What may not be called in spite of that is listed as well.
+An op is known to have no side effects if netscope has a formula for it, lists it as an op without FLOPs, or if it is
+one of the composites below, which consist of such ops. Exceptions that must not be called are listed, too.
 """
 
 from netscope.flops.registry import FORMULAS
-from netscope.flops.zero_flop_ops import reason_for
+from netscope.flops.zero_flop_ops import get_zero_flop_reason
 
 _WITH_EFFECTS = frozenset(
     {"aten.from_file", "aten.pin_memory", "aten._pin_memory", "aten.record_stream", "aten.set", "aten.set_"}
 )
-"""They write files, or take memory that is not the tensor's."""
+"""Ops that access files, or memory outside of the tensor."""
 
 _UNCHECKED = (
     "_amp_", "_cudnn", "_foreach_", "_fused_", "_mkldnn", "_miopen", "_nested", "_nnpack", "_sparse", "_stack",
     "cudnn_", "miopen_", "mkldnn_", "sparse_",
 )  # fmt: skip
-"""How ops begin that other ops and optimisers call, and that trust their arguments: with others torch crashes."""
+"""Prefixes of internal ops that do not check their arguments: with unexpected ones torch crashes."""
 
-_LISTED = """
+_COMPOSITE_NAMES = """
     absolute adaptive_max_pool1d adjoint alpha_dropout arccos arccosh arcsin arcsinh arctan arctan2 arctanh argwhere
     atleast_1d atleast_2d atleast_3d avg_pool1d bilinear broadcast_tensors broadcast_to _cast_Byte _cast_Char
     _cast_Double _cast_Float _cast_Half _cast_Int _cast_Long _cast_Short cdist chalf chunk clip column_stack concat
@@ -43,9 +43,9 @@ _LISTED = """
     swapaxes swapdims take_along_dim tensordot tensor_split thnn_conv2d tile to trapezoid trapz triplet_margin_loss
     true_divide type_as unflatten unsafe_chunk view_as vsplit vstack _weight_norm
 """
-"""Composites of torch's namespace ``aten``, also in their in-place forms."""
+"""Composite ops in the namespace ``aten``; their in-place variants are also allowed."""
 
-_COMPOSITES = frozenset(f"aten.{name}" for name in _LISTED.split())
+_COMPOSITES = frozenset(f"aten.{name}" for name in _COMPOSITE_NAMES.split())
 
 
 SCRIPT_LANGUAGE = frozenset(
@@ -65,35 +65,35 @@ SCRIPT_LANGUAGE = frozenset(
     TupleUnpack Uninitialized dtype id is_cpu is_cuda is_ipu is_maia is_meta is_mkldnn is_mps is_mtia is_nested
     is_quantized is_sparse is_sparse_csr is_vulkan is_xla is_xpu itemsize layout max min name nbytes rangelist
     requires_grad set_grad_enabled tolist type unchecked_cast unchecked_unwrap_optional
-    """.split()  # noqa: SIM905 - one to a line would take two pages
+    """.split()  # noqa: SIM905 - one per line would take two pages
 )
-"""Functions, methods and attributes of TorchScript itself."""
+"""Functions, methods and attributes of the TorchScript language."""
 
 SCRIPT_OPS = frozenset(
-    f"quantized.{kind}_{what}"
+    f"quantized.{kind}_{suffix}"
     for kind in (
         "linear", "conv", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
         "embedding_bag",
     )
-    for what in ("prepack", "unpack", "relu")
+    for suffix in ("prepack", "unpack", "relu")
 ) | {
     "quantized.linear_prepack_fp16", "quantized.linear_unpack_fp16", "quantized.embedding_byte",
     "quantized.make_quantized_cell_params_dynamic", "quantized.make_quantized_cell_params",
     "torchvision.box_iou_rotated", "rnn.CellParamsBase", "quantized.LinearPackedParamsBase",
     "quantized.Conv2dPackedParamsBase", "quantized.Conv3dPackedParamsBase", "quantized.EmbeddingPackedParamsBase",
 }  # fmt: skip
-"""Ops and classes of TorchScript programs that compute and that netscope has no formula for."""
+"""Ops and classes of TorchScript programs without side effects for which netscope has no formula."""
 
 
-def only_computes(op: str) -> bool:
-    """Whether an op, ``"aten.linear"``, is known to do nothing but compute."""
+def is_side_effect_free(op: str) -> bool:
+    """Returns whether an op such as ``"aten.linear"`` is known to have no side effects."""
     if op in _WITH_EFFECTS:
         return False
     is_composite = op in _COMPOSITES or op.removesuffix("_") in _COMPOSITES
-    return is_composite or op in FORMULAS or bool(reason_for(op))
+    return is_composite or op in FORMULAS or bool(get_zero_flop_reason(op))
 
 
-def is_callable(op: str) -> bool:
-    """Whether an op may be called with whatever arguments a file gives it: it computes, and checks them."""
+def is_safe_to_call(op: str) -> bool:
+    """Returns whether an op may be called with arguments from a file: it has no side effects and checks them."""
     name = op.partition(".")[2]
-    return only_computes(op) and not name.startswith(_UNCHECKED) and not name.endswith("_backward")
+    return is_side_effect_free(op) and not name.startswith(_UNCHECKED) and not name.endswith("_backward")

@@ -1,6 +1,6 @@
-"""The formulas. Each multiply–add is two FLOPs; a bias added along the way is not counted.
+"""The FLOP formulas. One MAC is two FLOPs; adding a bias is not counted.
 
-Arguments bear the names of torch's schemas and come in their order; what a formula has no use for ends in ``*_``.
+Parameters have the names and the order of torch's schemas. Arguments that a formula does not use are in ``*_``.
 """
 
 from collections.abc import Sequence
@@ -13,47 +13,47 @@ from netscope.schema import TensorSpec
 Specs = tuple[TensorSpec, ...]
 
 
-# Matrix products
+# Matmuls
 
 
-def _product(left: TensorSpec, right: TensorSpec) -> int:
-    """FLOPs of (…, M, K) @ (K, N) or (…, K, N): each of the outputs sums K products."""
+def _matmul(left: TensorSpec, right: TensorSpec) -> int:
+    """Returns the FLOPs of (…, M, K) @ (K, N) or (…, K, N): each output sums K products."""
     return 2 * prod(left.shape) * right.shape[-1]
 
 
 @flop_formula("aten.mm", "aten.bmm", "aten._int_mm", "aten._scaled_mm", "aten._scaled_mm_v2")
-def matrix_product(self: TensorSpec, mat2: TensorSpec, *_: Any, **__: Any) -> int:
+def matmul(self: TensorSpec, mat2: TensorSpec, *_: Any, **__: Any) -> int:
     """FLOPs of (M, K) @ (K, N), or of a batch of them."""
-    return _product(self, mat2)
+    return _matmul(self, mat2)
 
 
 @flop_formula("aten.addmm", "aten._addmm_activation", "aten.baddbmm", "aten.addbmm", "aten._scaled_addmm")
-def added_matrix_product(self: TensorSpec, mat1: TensorSpec, mat2: TensorSpec, *_: Any, **__: Any) -> int:
+def matmul_with_addition(self: TensorSpec, mat1: TensorSpec, mat2: TensorSpec, *_: Any, **__: Any) -> int:
     """FLOPs of the product in ``self + mat1 @ mat2``."""
-    return _product(mat1, mat2)
+    return _matmul(mat1, mat2)
 
 
 @flop_formula("aten.linear", "aten.mkldnn_linear", "mkldnn._linear_pointwise", "mkldnn._mkl_linear")
 def linear(input: TensorSpec, weight: TensorSpec, *_: Any, **__: Any) -> int:
-    """FLOPs of (…, K) with a weight of (N, K): each of the outputs sums K products."""
+    """FLOPs of (…, K) with a weight of (N, K): each output sums K products."""
     return 2 * prod(input.shape) * weight.shape[0]
 
 
 @flop_formula("aten.mv", "aten.dot", "aten.vdot")
 def matrix_vector_product(self: TensorSpec, *_: Any) -> int:
-    """FLOPs of (M, K) @ (K), or of (K) · (K): each element of the first takes part once."""
+    """FLOPs of (M, K) @ (K), or of (K) · (K): each element of the first operand is used once."""
     return 2 * prod(self.shape)
 
 
 @flop_formula("aten.addmv")
-def added_matrix_vector_product(self: TensorSpec, mat: TensorSpec, *_: Any, **__: Any) -> int:
+def matrix_vector_product_with_addition(self: TensorSpec, mat: TensorSpec, *_: Any, **__: Any) -> int:
     """FLOPs of the product in ``self + mat @ vec``."""
     return 2 * prod(mat.shape)
 
 
 @flop_formula("aten.addr")
-def added_outer_product(self: TensorSpec, vec1: TensorSpec, vec2: TensorSpec, **_: Any) -> int:
-    """FLOPs of ``self + vec1 ⊗ vec2``: one multiply–add for each element."""
+def outer_product_with_addition(self: TensorSpec, vec1: TensorSpec, vec2: TensorSpec, **_: Any) -> int:
+    """FLOPs of ``self + vec1 ⊗ vec2``: one MAC per element."""
     return 2 * vec1.shape[0] * vec2.shape[0]
 
 
@@ -61,14 +61,14 @@ def added_outer_product(self: TensorSpec, vec1: TensorSpec, vec2: TensorSpec, **
     "aten._grouped_mm",
     "aten._scaled_grouped_mm",
     "aten._scaled_grouped_mm_v2",
-    "transformers.grouped_mm_fallback",  # where this torch, or this device, has none of its own
+    "transformers.grouped_mm_fallback",  # the fallback if torch has no kernel for the device
 )
-def grouped_matrix_product(self: TensorSpec, mat2: TensorSpec, *_: Any, **__: Any) -> int:
-    """FLOPs of products whose rows, columns or inner dimension are split among the groups.
+def grouped_matmul(self: TensorSpec, mat2: TensorSpec, *_: Any, **__: Any) -> int:
+    """FLOPs of matmuls whose rows, columns or inner dimension are split among the groups.
 
-    (T, K) with (G, K, N): each of the T rows meets one group's matrix. (G, M, K) with (K, T): each of the T columns
-    likewise. (G, M, K) with (G, K, N): a batch of products. (M, T) with (T, N): the inner dimension is split, each
-    part of it once.
+    (T, K) with (G, K, N): each of the T rows is multiplied with one group's matrix. (G, M, K) with (K, T): each of the
+    T columns is multiplied with one group's matrix. (G, M, K) with (G, K, N): a batch of matmuls. (M, T) with (T, N):
+    the inner dimension is split, and each of its elements is used once.
     """
     columns_are_split = len(self.shape) > len(mat2.shape)
     rows_and_inner = self.shape[1:] if columns_are_split else self.shape
@@ -76,7 +76,7 @@ def grouped_matrix_product(self: TensorSpec, mat2: TensorSpec, *_: Any, **__: An
 
 
 @flop_formula("aten._weight_int8pack_mm")
-def int8_packed_product(self: TensorSpec, mat2: TensorSpec, *_: Any) -> int:
+def int8_packed_matmul(self: TensorSpec, mat2: TensorSpec, *_: Any) -> int:
     """FLOPs of (M, K) with an int8 weight of (N, K)."""
     return 2 * prod(self.shape) * mat2.shape[0]
 
@@ -94,11 +94,11 @@ def trilinear(
 ) -> int:
     """FLOPs of the sum of i1 · i2 · i3, which ``nn.Bilinear`` runs as x1 with the weight, then the result with x2.
 
-    torch inserts a dimension of size one at each place in ``expand`` and multiplies with broadcasting; what i3 does not
-    have is summed after the first product, the rest of ``sumdim`` after the second.
+    torch inserts a dimension of size one at each position in ``expand`` and multiplies with broadcasting. Of the
+    dimensions in ``sumdim``, the ones that i3 lacks are summed after the first product, the others after the second.
     """
     first, second, third = (
-        _expanded(spec.shape, expand) for spec, expand in ((i1, expand1), (i2, expand2), (i3, expand3))
+        _insert_dims(spec.shape, expand) for spec, expand in ((i1, expand1), (i2, expand2), (i3, expand3))
     )
     pair = [max(sizes) for sizes in zip(first, second, strict=True)]
     summed_early = {dim for dim in sumdim if dim in expand3}
@@ -106,30 +106,30 @@ def trilinear(
     return 2 * (prod(pair) + prod(max(sizes) for sizes in zip(partial, third, strict=True)))
 
 
-def _expanded(shape: tuple[int, ...], places: tuple[int, ...]) -> list[int]:
-    """``shape`` with a size of one inserted at each of ``places``."""
+def _insert_dims(shape: tuple[int, ...], positions: tuple[int, ...]) -> list[int]:
+    """Returns ``shape`` with a size of one inserted at each of ``positions``."""
     sizes = list(shape)
-    for place in sorted(places):
-        sizes.insert(place, 1)
+    for position in sorted(positions):
+        sizes.insert(position, 1)
     return sizes
 
 
 # Convolutions
 
 
-def convolution_flops(
+def count_convolution_flops(
     input_shape: tuple[int, ...], weight_shape: tuple[int, ...], output_shape: tuple[int, ...], transposed: bool
 ) -> int:
-    """FLOPs of a convolution of any dimension and grouping.
+    """Returns the FLOPs of a convolution with any number of dimensions and groups.
 
     Args:
         input_shape: (N, C_in, …).
         weight_shape: (C_out, C_in / groups, …), or (C_in, C_out / groups, …) if transposed.
         output_shape: (N, C_out, …).
-        transposed: whether it scatters instead of gathers.
+        transposed: whether it is a transposed convolution.
 
-    Each output of an ordinary convolution sums the products of one filter, ``weight[0].numel()`` of them; each input of
-    a transposed one is multiplied with ``weight[0].numel()`` weights.
+    Each output of an ordinary convolution sums ``weight[0].numel()`` products, the elements of one filter. Each input
+    of a transposed one is multiplied with ``weight[0].numel()`` weights.
     """
     positions = input_shape if transposed else output_shape
     return 2 * prod(positions) * prod(weight_shape[1:])
@@ -147,8 +147,8 @@ def convolution(
     *_: Any,
     outputs: Specs,
 ) -> int:
-    """FLOPs of a convolution as torch's front end dispatches it."""
-    return convolution_flops(input.shape, weight.shape, outputs[0].shape, transposed)
+    """FLOPs of a convolution before torch selects a backend."""
+    return count_convolution_flops(input.shape, weight.shape, outputs[0].shape, transposed)
 
 
 @flop_formula(
@@ -168,8 +168,8 @@ def convolution(
     "mkldnn._convolution_pointwise",
 )
 def backend_convolution(self: TensorSpec, weight: TensorSpec, *_: Any, outputs: Specs, **__: Any) -> int:
-    """FLOPs of an ordinary convolution as a backend runs it."""
-    return convolution_flops(self.shape, weight.shape, outputs[0].shape, transposed=False)
+    """FLOPs of an ordinary convolution in a backend."""
+    return count_convolution_flops(self.shape, weight.shape, outputs[0].shape, transposed=False)
 
 
 @flop_formula(
@@ -179,8 +179,8 @@ def backend_convolution(self: TensorSpec, weight: TensorSpec, *_: Any, outputs: 
     "aten.slow_conv_transpose3d",
 )
 def backend_transposed_convolution(self: TensorSpec, weight: TensorSpec, *_: Any, outputs: Specs, **__: Any) -> int:
-    """FLOPs of a transposed convolution as a backend runs it."""
-    return convolution_flops(self.shape, weight.shape, outputs[0].shape, transposed=True)
+    """FLOPs of a transposed convolution in a backend."""
+    return count_convolution_flops(self.shape, weight.shape, outputs[0].shape, transposed=True)
 
 
 @flop_formula("aten.conv_tbc")
@@ -192,18 +192,19 @@ def time_batch_channel_convolution(self: TensorSpec, weight: TensorSpec, *_: Any
 
 @flop_formula("torchvision.deform_conv2d")
 def deformable_convolution(input: TensorSpec, weight: TensorSpec, *_: Any, outputs: Specs) -> int:
-    """FLOPs of the convolution over the sampled positions; sampling itself interpolates and is not counted."""
-    return convolution_flops(input.shape, weight.shape, outputs[0].shape, transposed=False)
+    """FLOPs of the convolution over the sampled positions; the sampling is an interpolation, which is not counted."""
+    return count_convolution_flops(input.shape, weight.shape, outputs[0].shape, transposed=False)
 
 
 # Attention
 
 
-def attention_flops(query: TensorSpec, key: TensorSpec, value: TensorSpec) -> int:
-    """FLOPs of (…, H, L, E) against (…, G, S, E) and (…, G, S, V): the scores, then the weighted sum of the values.
+def count_attention_flops(query: TensorSpec, key: TensorSpec, value: TensorSpec) -> int:
+    """Returns the FLOPs of attention: the scores, then the weighted sum of the values.
 
-    With grouped queries (G < H) each query head still meets a whole key head. A causal or other mask changes nothing:
-    masked scores are counted like the others, as in ``torch.utils.flop_counter``.
+    The query is (…, H, L, E), the key (…, G, S, E) and the value (…, G, S, V). With grouped queries (G < H) each query
+    head still uses one entire key head. A causal or other mask changes nothing: masked scores are counted, too, as in
+    ``torch.utils.flop_counter``.
     """
     *heads, length, width = query.shape
     sources, value_width = key.shape[-2], value.shape[-1]
@@ -220,17 +221,17 @@ def attention_flops(query: TensorSpec, key: TensorSpec, value: TensorSpec) -> in
     "aten.scaled_dot_product_attention",
 )
 def scaled_dot_product_attention(query: TensorSpec, key: TensorSpec, value: TensorSpec, *_: Any, **__: Any) -> int:
-    """FLOPs of fused attention, in whichever kernel."""
-    return attention_flops(query, key, value)
+    """FLOPs of fused attention in any kernel."""
+    return count_attention_flops(query, key, value)
 
 
 @flop_formula("higher_order.flex_attention")
 def flex_attention(query: TensorSpec, key: TensorSpec, value: TensorSpec, *_: Any, **__: Any) -> int:
-    """FLOPs of attention with a score function of its own, which is elementwise.
+    """FLOPs of attention with a custom score function, which is elementwise and not counted.
 
-    A block mask changes nothing: masked scores are counted like the others, as in every other kernel.
+    A block mask changes nothing: masked scores are counted, too, as in every other kernel.
     """
-    return attention_flops(query, key, value)
+    return count_attention_flops(query, key, value)
 
 
 @flop_formula("aten._native_multi_head_attention")
@@ -246,7 +247,7 @@ def native_multi_head_attention(
     *_: Any,
     **__: Any,
 ) -> int:
-    """FLOPs of the fast path of ``nn.MultiheadAttention``: (B, L, D) projected to q, k and v, attended, projected."""
+    """FLOPs of the fast path of ``nn.MultiheadAttention`` on (B, L, D): four projections and attention."""
     batch, length, width = query.shape
     sources = key.shape[1]
     projections = width * embed_dim * (length + 2 * sources)
@@ -302,13 +303,13 @@ def mkldnn_recurrent_layer(
 
 @flop_formula("aten.mkldnn_rnn_layer_backward")
 def mkldnn_recurrent_layer_backward(input: TensorSpec, weight1: TensorSpec, weight2: TensorSpec, *_: Any) -> int:
-    """FLOPs of all of its gradients, which are always computed: those of data and of weights cost a forward each."""
+    """FLOPs of all gradients, which are always computed: the data's and the weights' cost a forward pass each."""
     return 2 * mkldnn_recurrent_layer(input, weight1, weight2)
 
 
 @flop_formula("aten._cudnn_rnn_backward", "aten.miopen_rnn_backward")
 def cudnn_recurrent_layers_backward(input: TensorSpec, weight: Specs, *rest: Any) -> int:
-    """FLOPs of the gradients of data, and of the weights if the last of the four outputs is asked for."""
+    """FLOPs of the gradients of data, and of the weights if the last of the four outputs is requested."""
     *_, output_mask = rest
     return cudnn_recurrent_layers(input, weight) * (1 + bool(output_mask[-1]))
 
@@ -317,15 +318,15 @@ def cudnn_recurrent_layers_backward(input: TensorSpec, weight: Specs, *rest: Any
 def linear_backward(
     self: TensorSpec, grad_output: TensorSpec, weight: TensorSpec, output_mask: tuple[bool, ...]
 ) -> int:
-    """FLOPs of the gradients that were asked for: each of input's and weight's costs what the forward pass does."""
-    input_wanted, weight_wanted, *_ = output_mask
-    return linear(self, weight) * (bool(input_wanted) + bool(weight_wanted))
+    """FLOPs of the requested gradients: the input's and the weight's cost a forward pass each."""
+    needs_input, needs_weight, *_ = output_mask
+    return linear(self, weight) * (bool(needs_input) + bool(needs_weight))
 
 
 @flop_formula("torchvision._deform_conv2d_backward")
 def deformable_convolution_backward(grad: TensorSpec, input: TensorSpec, weight: TensorSpec, *_: Any) -> int:
-    """FLOPs of the gradients of data (columns, from which input's and offsets' are interpolated) and of weights."""
-    return 2 * convolution_flops(input.shape, weight.shape, grad.shape, transposed=False)
+    """FLOPs of the gradients of columns, from which the input's and offsets' are interpolated, and of weights."""
+    return 2 * count_convolution_flops(input.shape, weight.shape, grad.shape, transposed=False)
 
 
 @flop_formula("aten._cudnn_rnn", "aten.miopen_rnn")
@@ -334,7 +335,7 @@ def cudnn_recurrent_layers(
     weight: tuple[TensorSpec, ...],
     *_: Any,
 ) -> int:
-    """FLOPs of all layers and directions on the GPU: every weight matrix meets every element of the sequence.
+    """FLOPs of all layers and directions on the GPU: each sequence element is multiplied with each weight matrix.
 
     ``input`` is (T, B, I) or (B, T, I), or (elements, I) for packed sequences.
     """
@@ -345,11 +346,12 @@ def cudnn_recurrent_layers(
 
 @flop_formula("aten.quantized_lstm", "aten.quantized_gru")
 def quantized_recurrent_layers(input: TensorSpec, *rest: Any, **_: Any) -> int:
-    """FLOPs of all layers and directions in int8: every weight matrix meets every element of the sequence.
+    """FLOPs of all layers and directions in int8: each sequence element is multiplied with each weight matrix.
 
-    The states come before the weights, and for packed sequences the lengths before these; a state has three dimensions.
+    The states precede the weights, and for packed sequences the lengths precede the states. A state has three
+    dimensions.
     """
-    matrices = [spec.shape for spec in _specs_in(rest) if len(spec.shape) == 2]  # noqa: PLR2004 - as matrices have
+    matrices = [spec.shape for spec in _find_specs(rest) if len(spec.shape) == 2]  # noqa: PLR2004 - a matrix
     return 2 * prod(input.shape[:-1]) * sum(prod(shape) for shape in matrices)
 
 
@@ -364,13 +366,13 @@ def quantized_cell(input: TensorSpec, hx: Any, w_ih: Specs, w_hh: Specs, *_: Any
     return 2 * input.shape[0] * (prod(w_ih[0].shape) + prod(w_hh[0].shape))
 
 
-def _specs_in(value: Any) -> list[TensorSpec]:
+def _find_specs(value: Any) -> list[TensorSpec]:
     if isinstance(value, TensorSpec):
         return [value]
-    return [spec for item in value for spec in _specs_in(item)] if isinstance(value, tuple) else []
+    return [spec for item in value for spec in _find_specs(item)] if isinstance(value, tuple) else []
 
 
-# Quantised layers, whose packed weights are given unpacked: the weight, then the bias
+# Quantized layers, whose packed parameters are unpacked in the trace: the weight, then the bias
 
 
 @flop_formula(
@@ -387,7 +389,7 @@ def _specs_in(value: Any) -> list[TensorSpec]:
 )
 def quantized_linear(X: TensorSpec, *rest: Any, **_: Any) -> int:  # noqa: N803 - the schema's name
     """FLOPs of (…, K) with a packed weight of (N, K)."""
-    return 2 * prod(X.shape) * _packed_weight(rest).shape[0]
+    return 2 * prod(X.shape) * _get_packed_weight(rest).shape[0]
 
 
 @flop_formula(
@@ -397,7 +399,7 @@ def quantized_linear(X: TensorSpec, *rest: Any, **_: Any) -> int:  # noqa: N803 
 )
 def quantized_convolution(qx: TensorSpec, *rest: Any, outputs: Specs, **_: Any) -> int:
     """FLOPs of a convolution with a packed weight of (C_out, C_in / groups, …)."""
-    return convolution_flops(qx.shape, _packed_weight(rest).shape, outputs[0].shape, transposed=False)
+    return count_convolution_flops(qx.shape, _get_packed_weight(rest).shape, outputs[0].shape, transposed=False)
 
 
 @flop_formula(
@@ -405,18 +407,18 @@ def quantized_convolution(qx: TensorSpec, *rest: Any, outputs: Specs, **_: Any) 
 )
 def quantized_transposed_convolution(qx: TensorSpec, weight: Specs, *_: Any, outputs: Specs, **__: Any) -> int:
     """FLOPs of a transposed convolution with a packed weight of (C_in, C_out / groups, …)."""
-    return convolution_flops(qx.shape, weight[0].shape, outputs[0].shape, transposed=True)
+    return count_convolution_flops(qx.shape, weight[0].shape, outputs[0].shape, transposed=True)
 
 
-def _packed_weight(arguments: Sequence[Any]) -> TensorSpec:
+def _get_packed_weight(arguments: Sequence[Any]) -> TensorSpec:
     weight: TensorSpec = next(value for value in arguments if isinstance(value, tuple))[0]
     return weight
 
 
 @flop_formula("quantized.matmul")
-def quantized_matrix_product(qa: TensorSpec, qb: TensorSpec, *_: Any) -> int:
+def quantized_matmul(qa: TensorSpec, qb: TensorSpec, *_: Any) -> int:
     """FLOPs of (…, M, K) @ (…, K, N)."""
-    return _product(qa, qb)
+    return _matmul(qa, qb)
 
 
 # Backward passes
@@ -429,12 +431,12 @@ def convolution_backward(
     weight: TensorSpec,
     *rest: Any,
 ) -> int:
-    """FLOPs of the gradients that were asked for: each of input's and weight's costs what the forward pass does."""
+    """FLOPs of the requested gradients: the input's and the weight's cost a forward pass each."""
     transposed = next(value for value in rest if isinstance(value, bool))
     output_mask = rest[-1]
-    forward = convolution_flops(input.shape, weight.shape, grad_output.shape, transposed)
-    input_wanted, weight_wanted, *_ = output_mask
-    return forward * (bool(input_wanted) + bool(weight_wanted))
+    forward = count_convolution_flops(input.shape, weight.shape, grad_output.shape, transposed)
+    needs_input, needs_weight, *_ = output_mask
+    return forward * (bool(needs_input) + bool(needs_weight))
 
 
 @flop_formula(
@@ -447,18 +449,21 @@ def convolution_backward(
 def scaled_dot_product_attention_backward(
     grad_out: TensorSpec, query: TensorSpec, key: TensorSpec, value: TensorSpec, *_: Any, **__: Any
 ) -> int:
-    """FLOPs of fused attention's gradients: the scores once more, then those of scores, query, key and value."""
-    return attention_backward_flops(query, key, value)
+    """FLOPs of the gradients of fused attention."""
+    return count_attention_backward_flops(query, key, value)
 
 
 @flop_formula("higher_order.flex_attention_backward")
 def flex_attention_backward(query: TensorSpec, key: TensorSpec, value: TensorSpec, *_: Any, **__: Any) -> int:
-    """FLOPs of the gradients of attention with a score function of its own, likewise."""
-    return attention_backward_flops(query, key, value)
+    """FLOPs of the gradients of attention with a custom score function."""
+    return count_attention_backward_flops(query, key, value)
 
 
-def attention_backward_flops(query: TensorSpec, key: TensorSpec, value: TensorSpec) -> int:
-    """FLOPs of five products of (L, S) with E or V: scores, and the gradients of scores, query, key and value."""
+def count_attention_backward_flops(query: TensorSpec, key: TensorSpec, value: TensorSpec) -> int:
+    """Returns the FLOPs of five matmuls: the scores again, and the gradients of scores, query, key and value.
+
+    The scores are (L, S); three of the matmuls have E as their other dimension, two have V.
+    """
     *heads, length, width = query.shape
     sources, value_width = key.shape[-2], value.shape[-1]
     return 2 * prod(heads) * length * sources * (3 * width + 2 * value_width)

@@ -1,7 +1,7 @@
-"""Which op is counted by which formula, and what an op that has none costs.
+"""The registry of FLOP formulas.
 
-Every op is in one of three sets: counted by a formula; listed in ``costless`` with the reason why it has no
-multiply–adds; or uncounted, which makes every total that holds it a lower bound.
+Every op is in one of three sets: counted by a formula; listed in ``zero_flop_ops`` with the reason why it has no MACs;
+or uncounted, which makes every total that includes it a lower bound.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any, TypeVar
 
-from netscope.flops.zero_flop_ops import reason_for
-from netscope.schema import TensorRef, TensorSpec, Trace, TracedOp
+from netscope.flops.zero_flop_ops import get_zero_flop_reason
+from netscope.schema import TensorRef, Trace, TracedOp
 
 Formula = Callable[..., int]
 FormulaFunction = TypeVar("FormulaFunction", bound=Formula)
@@ -18,72 +18,56 @@ FormulaFunction = TypeVar("FormulaFunction", bound=Formula)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredFormula:
-    """A formula, and whether it asks for the op's ``outputs``."""
+    """A formula, and whether it has a parameter ``outputs``."""
 
     compute: Formula
     takes_outputs: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpCost:
-    """What one op costs.
-
-    Attributes:
-        flops: by its formula, 0 if it is listed as costless, None if it is uncounted.
-        reason: why it costs nothing, empty otherwise.
-    """
-
-    flops: int | None
-    reason: str
 
 
 FORMULAS: dict[str, RegisteredFormula] = {}
 
 
 def flop_formula(*ops: str) -> Callable[[FormulaFunction], FormulaFunction]:
-    """Registers the decorated function as the formula of ``ops``, each ``namespace.name``.
+    """Returns a decorator that registers a function as the formula of ``ops``, each ``namespace.name``.
 
-    The function takes the op's arguments as torch's schema names them, each tensor as a ``TensorSpec``, and, if it has
-    a parameter ``outputs``, a tuple of the specs of what the op returned. It returns FLOPs.
+    The function takes the op's arguments, named as in torch's schema, each tensor as a ``TensorSpec``. If it has a
+    parameter ``outputs``, it also takes a tuple with the specs of the op's results. It returns FLOPs.
     """
 
     def register(function: FormulaFunction) -> FormulaFunction:
         formula = RegisteredFormula(compute=function, takes_outputs="outputs" in signature(function).parameters)
         for op in ops:
             if op in FORMULAS:
-                raise ValueError(f"{op} has a formula already")
+                raise ValueError(f"{op} already has a formula")
             FORMULAS[op] = formula
         return function
 
     return register
 
 
-def cost_of(op: TracedOp, trace: Trace) -> OpCost:
-    """What ``op`` cost in FLOPs, or why it cost none."""
+def count_op_flops(op: TracedOp, trace: Trace) -> int | None:
+    """Returns the FLOPs of ``op``; None if it is uncounted."""
     formula = FORMULAS.get(op.name)
     if formula is None:
-        reason = reason_for(op.name)
-        return OpCost(flops=0 if reason else None, reason=reason)
+        return 0 if get_zero_flop_reason(op.name) else None
     if any(len(trace.tensors[tensor].stride) != len(trace.tensors[tensor].shape) for tensor in op.reads):
-        # A sparse operand: what it costs depends on how many elements there are.
-        return OpCost(flops=None, reason="")
+        return None  # the FLOPs of a sparse operand depend on the number of its elements
     args = _resolve(op.args, trace)
     kwargs = {name: _resolve(value, trace) for name, value in op.kwargs.items()}
     if formula.takes_outputs:
         kwargs["outputs"] = tuple(trace.tensors[tensor].spec for tensor in op.writes)
-    return OpCost(flops=formula.compute(*args, **kwargs), reason="")
+    return formula.compute(*args, **kwargs)
 
 
-def flops_per_op(trace: Trace) -> tuple[int | None, ...]:
-    """FLOPs of each of ``trace.ops``, in their order; None where there is no formula."""
-    return tuple(cost_of(op, trace).flops for op in trace.ops)
+def count_flops(trace: Trace) -> tuple[int | None, ...]:
+    """Returns the FLOPs of each op of the trace, in order; None where an op is uncounted."""
+    return tuple(count_op_flops(op, trace) for op in trace.ops)
 
 
 def _resolve(value: Any, trace: Trace) -> Any:
-    """``value`` with every ``TensorRef`` in it replaced by what it stands for."""
+    """Returns ``value`` with every ``TensorRef`` in it replaced by the tensor's ``TensorSpec``."""
     if isinstance(value, TensorRef):
-        tensor = trace.tensors[value.tensor]
-        return TensorSpec(shape=tensor.shape, dtype=tensor.dtype)
+        return trace.tensors[value.tensor].spec
     if isinstance(value, tuple):
         return tuple(_resolve(item, trace) for item in value)
     return value

@@ -1,14 +1,14 @@
-"""The ops that cost no multiply–adds by our convention, each under the reason why.
+"""The ops without MACs, grouped by the reason.
 
-The convention is that of ``torch.utils.flop_counter``: convolutions, matrix products, attention and recurrent layers.
-Names are torch's; ``reason_for`` also knows their in-place, ``_copy``, ``_foreach_`` and backward forms.
+As in ``torch.utils.flop_counter``, only convolutions, matmuls, attention and recurrent layers are counted. Names are
+torch's; ``get_zero_flop_reason`` also accepts their in-place, ``_copy``, ``_foreach_`` and backward variants.
 """
 
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
-_LISTED: Mapping[str, str] = MappingProxyType(
+_ATEN_OPS: Mapping[str, str] = MappingProxyType(
     {
         "moves, views or selects elements": """
             alias as_strided as_strided_scatter block_diag cat ccol_indices channel_shuffle _chunk_cat clone _coalesce
@@ -70,7 +70,7 @@ _LISTED: Mapping[str, str] = MappingProxyType(
             _thnn_fused_lstm_cell_backward_impl threshold _transform_bias_rescale_qkv trunc _weight_norm_interface
             xlogy __xor__
         """,
-        "normalises": """
+        "normalizes": """
             batch_norm batch_norm_backward_elemt batch_norm_backward_reduce batch_norm_elemt batch_norm_gather_stats
             batch_norm_gather_stats_with_counts _batch_norm_no_update batch_norm_stats batch_norm_update_stats
             _batch_norm_with_update _batch_norm_with_update_functional cudnn_batch_norm _fused_rms_norm _log_softmax
@@ -104,7 +104,7 @@ _LISTED: Mapping[str, str] = MappingProxyType(
             multi_margin_loss multilabel_margin_loss multilabel_margin_loss_forward nll_loss nll_loss2d
             nll_loss2d_forward nll_loss_forward smooth_l1_loss soft_margin_loss
         """,
-        "quantises or reads quantisation parameters": """
+        "quantizes or reads quantization parameters": """
             dequantize _fake_quantize_learnable_per_channel_affine _fake_quantize_learnable_per_tensor_affine
             fake_quantize_per_channel_affine_cachemask fake_quantize_per_tensor_affine_cachemask
             _fake_quantize_per_tensor_affine_cachemask_tensor_qparams _fused_moving_avg_obs_fq_helper
@@ -112,7 +112,7 @@ _LISTED: Mapping[str, str] = MappingProxyType(
             _make_per_tensor_quantized_tensor q_per_channel_axis q_per_channel_scales q_per_channel_zero_points
             q_scale q_zero_point qscheme quantize_per_channel quantize_per_tensor quantize_per_tensor_dynamic
         """,
-        "only asserts or asks": """
+        "only asserts or queries": """
             _assert_async _assert_scalar _assert_tensor_metadata dense_dim _dimI _dimV _functional_assert_async
             _functional_assert_scalar _fused_sdp_choice _has_same_storage_numel is_coalesced is_pinned is_same_size
             is_set_to _linalg_check_errors _nnz record_stream size sparse_dim stride sym_constrain_range
@@ -124,9 +124,9 @@ _LISTED: Mapping[str, str] = MappingProxyType(
 _OTHER_NAMESPACES: Mapping[str, str] = MappingProxyType(
     {
         "prims.convert_element_type": "moves, views or selects elements",
-        "prim.device": "only asserts or asks",
-        "profiler._record_function_enter_new": "only asserts or asks",
-        "profiler._record_function_exit": "only asserts or asks",
+        "prim.device": "only asserts or queries",
+        "profiler._record_function_enter_new": "only asserts or queries",
+        "profiler._record_function_exit": "only asserts or queries",
         "torchvision.nms": "reduces, scans, sorts or compares",
         "torchvision.ps_roi_align": "pools or interpolates",
         "torchvision.ps_roi_pool": "pools or interpolates",
@@ -135,7 +135,7 @@ _OTHER_NAMESPACES: Mapping[str, str] = MappingProxyType(
         "quantized.add": "elementwise",
         "quantized.add_relu": "elementwise",
         "quantized.add_scalar": "elementwise",
-        "quantized.batch_norm2d": "normalises",
+        "quantized.batch_norm2d": "normalizes",
         "quantized.cat": "moves, views or selects elements",
         "quantized.hardswish": "elementwise",
         "quantized.mul": "elementwise",
@@ -146,20 +146,20 @@ _OTHER_NAMESPACES: Mapping[str, str] = MappingProxyType(
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
-        **{f"aten.{name}": reason for reason, names in _LISTED.items() for name in names.split()},
+        **{f"aten.{name}": reason for reason, names in _ATEN_OPS.items() for name in names.split()},
         **_OTHER_NAMESPACES,
     }
 )
-"""Op name → why it costs no multiply–adds."""
+"""The reason why an op has no MACs, by its name."""
 
 
 @cache
-def reason_for(op: str) -> str:
-    """Why ``op`` costs no multiply–adds; empty if it is not listed, in any of its forms."""
+def get_zero_flop_reason(op: str) -> str:
+    """Returns the reason why ``op`` has no MACs; empty if neither the op nor a variant of it is listed."""
     namespace, _, name = op.partition(".")
-    forms = (name, name.removesuffix("_"), name.removesuffix("_copy"), name.removesuffix("_backward"))
-    for form in forms:
-        reason = REASONS.get(f"{namespace}.{form}")
+    variants = (name, name.removesuffix("_"), name.removesuffix("_copy"), name.removesuffix("_backward"))
+    for variant in variants:
+        reason = REASONS.get(f"{namespace}.{variant}")
         if reason:
             return reason
     stripped = name.removeprefix("_foreach_").removesuffix("_")

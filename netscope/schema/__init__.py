@@ -76,8 +76,8 @@ if TYPE_CHECKING:
     )
     from netscope.schema.tensors import RAGGED, InputSpec, PlainValue, Shape, TensorSpec, drop_batch_dimension
     from netscope.schema.trace import (
-        KeptTensor,
         ModuleCall,
+        SavedTensor,
         TensorRef,
         Trace,
         TracedModule,
@@ -131,7 +131,6 @@ __all__ = [
     "Figures",
     "Ignorable",
     "InputSpec",
-    "KeptTensor",
     "LayerChange",
     "LayerExplanation",
     "LayerFailure",
@@ -156,6 +155,7 @@ __all__ = [
     "RuleResult",
     "RuleStatus",
     "SavedComparison",
+    "SavedTensor",
     "SelfTest",
     "SelfTestCheck",
     "Shape",

@@ -1,7 +1,7 @@
-"""What one forward pass did, as plain data: modules, their calls, the ops, and the tensors between them.
+"""A traced forward pass or training step as plain data: modules, their calls, ops and tensors.
 
 Everything that netscope counts is a function of a ``Trace``; nothing here needs torch.
-Cross references are positions in the trace's tuples: a tensor, a module, a call.
+References to a tensor, a module or a call are positions in the trace's tuples.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from netscope.schema.tensors import InputSpec, PlainValue, Shape, TensorSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TracedTensor:
-    """One view of one storage. Two tensors are the same exactly if all of this is the same.
+    """A view of a storage. Two tensors are the same if all attributes are equal.
 
     Attributes:
         shape: sizes, in elements.
         dtype: ``"float32"``, ``"int64"``, …
         storage: position in ``Trace.storage_bytes``.
-        offset: of the first element in its storage, in elements.
-        stride: in elements; empty for layouts without strides.
+        offset: offset of the first element in its storage, in elements.
+        stride: strides, in elements; empty for layouts without strides.
     """
 
     shape: Shape
@@ -30,29 +30,29 @@ class TracedTensor:
 
     @property
     def spec(self) -> TensorSpec:
-        """Shape and dtype alone."""
+        """The shape and dtype."""
         return TensorSpec(shape=self.shape, dtype=self.dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorRef:
-    """Stands for a tensor among an op's arguments."""
+    """A reference to a tensor in an op's arguments."""
 
     tensor: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TracedParameter:
-    """A parameter or buffer under the name that its module gives it.
+    """A parameter or buffer of a module.
 
     Attributes:
         name: the attribute's name, ``"weight"``.
-        tensor: position in ``Trace.tensors``; None while a lazy module has not learnt its shape.
-        elements: how many, 0 while unknown.
-        bytes: of those elements.
+        tensor: position in ``Trace.tensors``; None if a lazy module does not know its shape yet.
+        elements: number of elements; 0 if unknown.
+        bytes: size of the elements.
         trainable: ``requires_grad``; False for buffers.
-        persistent: whether the state dict has it; parameters always are.
-        wraps: positions of the tensors that it holds and that ops read in its place, if it is of a class of its own.
+        persistent: whether it is in the state dict; parameters always are.
+        wraps: positions of the inner tensors that ops read instead, if it is an instance of a wrapper class.
     """
 
     name: str
@@ -66,16 +66,16 @@ class TracedParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TracedModule:
-    """One place in the module tree. A module registered under several names has a place for each.
+    """An entry of the module tree. A module registered under several names has an entry for each.
 
     Attributes:
         path: dotted, ``""`` for the root.
         type_name: the class's name.
-        hyperparameters: the constructor's arguments that the module kept, as plain values.
-        parent: position of the enclosing place, None for the root.
-        same_as: position of the first place of the same module object, None if this is it.
-        parameters: its own, without its children's.
-        buffers: likewise.
+        hyperparameters: the constructor's arguments that the module stores, as plain values.
+        parent: position of the parent's entry; None for the root.
+        same_as: position of the first entry of the same module object; None if this is it.
+        parameters: its parameters, without its children's.
+        buffers: its buffers, without its children's.
     """
 
     path: str
@@ -93,10 +93,10 @@ class ModuleCall:
 
     Attributes:
         module: position in ``Trace.modules``.
-        caller: position in ``Trace.calls`` of the call that was running, None for the root's.
-        inputs: tensors among the arguments, nested ones flattened.
-        outputs: tensors among what it returned, nested ones flattened.
-        ops: first and one past the last op that ran within it.
+        caller: position in ``Trace.calls`` of the call that was running; None for the root's.
+        inputs: tensors in the arguments, flattened.
+        outputs: tensors in the return value, flattened.
+        ops: positions of the first op that ran within it, and after the last one.
     """
 
     module: int
@@ -108,16 +108,16 @@ class ModuleCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TracedOp:
-    """One op as torch dispatched it.
+    """An op as torch dispatched it.
 
     Attributes:
         name: ``"aten.convolution"``.
         overload: ``"default"``.
         call: position in ``Trace.calls`` of the innermost module call that ran it.
-        args: positional arguments as plain values, each tensor a ``TensorRef``.
-        kwargs: keyword arguments likewise.
-        reads: the tensors among the arguments.
-        writes: the tensors it returned, then those it changed in place.
+        args: positional arguments as plain values, each tensor as a ``TensorRef``.
+        kwargs: keyword arguments as plain values, each tensor as a ``TensorRef``.
+        reads: the tensors in the arguments.
+        writes: the returned tensors, then the tensors changed in place.
     """
 
     name: str
@@ -130,8 +130,8 @@ class TracedOp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeptTensor:
-    """A tensor that autograd kept for the backward pass.
+class SavedTensor:
+    """A tensor that autograd saved for the backward pass.
 
     Attributes:
         call: position in ``Trace.calls`` of the module call that was running.
@@ -144,22 +144,22 @@ class KeptTensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """One forward pass, or one step of training: a forward and a backward pass.
+    """A forward pass, or a training step: a forward and a backward pass.
 
     Attributes:
-        modules: the tree in order of registration, a module before its children.
-        calls: in order of their start; the first is the root's.
-        ops: in order of execution.
-        tensors: every tensor that any of them names.
+        modules: the module tree in order of registration, a module before its children.
+        calls: the module calls in order of their start; the first is the root's.
+        ops: the ops in order of execution.
+        tensors: every tensor that modules, calls and ops refer to.
         storage_bytes: the size of each storage.
-        first_backward_op: position in ``ops`` of the first one of the backward pass; None without one. A backward
-            op's call is the one whose forward pass it differentiates.
-        kept: what autograd kept in between; empty without a backward pass.
-        inputs: what the root was called with.
+        first_backward_op: position in ``ops`` of the first op of the backward pass; None without a backward pass. A
+            backward op belongs to the call whose forward pass it differentiates.
+        saved_tensors: tensors that autograd saved for the backward pass; empty without one.
+        inputs: the tensors that the root was called with.
         device: ``"meta"``, ``"cpu"`` or ``"cuda"``.
         mode: ``"eval"`` or ``"train"``.
-        notes: what a reader of the figures should know, such as why meta could not be used.
-        versions: of the packages that took part.
+        notes: notes about the results, such as the reason why meta could not be used.
+        versions: versions of Python and torch.
     """
 
     modules: tuple[TracedModule, ...]
@@ -168,7 +168,7 @@ class Trace:
     tensors: tuple[TracedTensor, ...]
     storage_bytes: tuple[int, ...]
     first_backward_op: int | None
-    kept: tuple[KeptTensor, ...]
+    saved_tensors: tuple[SavedTensor, ...]
     inputs: tuple[InputSpec, ...]
     device: str
     mode: str

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from netscope.errors import BuildError
-from netscope.flops.callable_ops import SCRIPT_LANGUAGE, SCRIPT_OPS, only_computes
+from netscope.flops.callable_ops import SCRIPT_LANGUAGE, SCRIPT_OPS, is_side_effect_free
 from netscope.runtime.archives import open_archive, read_member
 
 _RESTRICTED = frozenset({"torch", "ops", "__torch__", "getattr"})
@@ -96,9 +96,9 @@ def _split_name(node: ast.expr) -> list[str]:
 def _is_allowed(op: str) -> bool:
     namespace, _, name = op.rpartition(".")
     if namespace in ("", "aten", "prim"):
-        is_known = name in SCRIPT_LANGUAGE or only_computes(f"aten.{name}")
+        is_known = name in SCRIPT_LANGUAGE or is_side_effect_free(f"aten.{name}")
         return is_known or (not namespace and name not in _list_torch_ops())
-    return op in SCRIPT_OPS or only_computes(op)
+    return op in SCRIPT_OPS or is_side_effect_free(op)
 
 
 @cache

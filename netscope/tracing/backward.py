@@ -1,7 +1,7 @@
-"""The backward pass: what it starts from, and which module call each of its ops belongs to."""
+"""The backward pass: its starting tensors, and the module call that each of its ops belongs to."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,68 +10,68 @@ from torch import Tensor
 
 from netscope.errors import UntrainableError
 from netscope.tracing import torch_compat
-from netscope.tracing.tensors import tensors_in
+from netscope.tracing.tensors import find_tensors
 
 
 class Origins:
-    """Which module call made each node of the autograd graph.
+    """The module calls that created the nodes of the autograd graph.
 
-    torch numbers nodes as it makes them. Calls nest, so what was running from one entry or exit to the next made every
-    node in between; a checkpoint that runs calls again during the backward pass goes on with the same count. The count
-    is a thread's own: what a model runs in threads that it starts lands on any row. The nodes that accumulate the
-    parameters' gradients are numbered beyond all others, and land on the root.
+    torch numbers nodes in the order of their creation. Calls nest, so the call that was running between two entries or
+    exits created all nodes in between. A checkpoint that runs calls again during the backward pass continues the same
+    count. The count is per thread: ops in threads that a model starts may be attributed to any row. The nodes that
+    accumulate the parameters' gradients have higher numbers than all others, and are attributed to the root.
     """
 
     def __init__(self) -> None:
         self._starts: list[int] = []
         self._calls: list[int] = []
 
-    def now_in(self, call: int) -> None:
-        """From now on nodes are of ``call``."""
-        self._starts.append(torch_compat.next_node_number())
+    def enter(self, call: int) -> None:
+        """Attributes the nodes that are created from now on to ``call``."""
+        self._starts.append(torch_compat.get_next_node_number())
         self._calls.append(call)
 
-    def of_current_node(self) -> int:
-        """The call that made the node that autograd is at; the root's for what it does beside nodes."""
-        number = torch_compat.current_node_number()
+    def find_current_call(self) -> int:
+        """Returns the call that created the node that autograd is running; the root's call outside of a node."""
+        number = torch_compat.get_current_node_number()
         if number is None or not self._starts:
             return 0
         return self._calls[max(bisect_right(self._starts, number) - 1, 0)]
 
 
-def differentiable_outputs(result: Any, what: str) -> list[Tensor]:
-    """What a step differentiates: the loss among the outputs, if there is one, or else all that have a gradient.
+def find_differentiable_outputs(result: Any, name: str) -> list[Tensor]:
+    """Returns the tensors that a training step differentiates: the output ``loss``, or all that require a gradient.
 
     Args:
-        result: what the model returned.
-        what: its name, for the error.
+        result: the model's return value.
+        name: the model's name, for the error message.
 
     Raises:
-        UntrainableError: nothing has a gradient.
+        UntrainableError: no output requires a gradient.
     """
     named = result if isinstance(result, Mapping) else {}
     loss = named.get("loss")
-    outputs = [loss] if isinstance(loss, Tensor) else list(tensors_in(result))
+    outputs = [loss] if isinstance(loss, Tensor) else find_tensors(result)
     found = list({id(output): output for output in outputs if output.requires_grad}.values())
     if not found:
         raise UntrainableError(
-            f"{what} cannot be trained: none of its outputs depends on a parameter that requires a gradient"
+            f"{name} cannot be trained: none of its outputs depends on a parameter that requires a gradient"
         )
     return found
 
 
 def run_backward(outputs: list[Tensor]) -> None:
-    """Differentiates the sum of all elements of ``outputs``."""
+    """Runs the backward pass from the sum of all elements of ``outputs``."""
     torch.autograd.backward(outputs, [torch.ones_like(output) for output in outputs])
 
 
 @contextmanager
-def kept_tensors(note: Any) -> Iterator[None]:
-    """Calls ``note`` with every tensor that autograd keeps for the backward pass."""
+def record_saved_tensors(record: Callable[[Tensor], None]) -> Iterator[None]:
+    """Calls ``record`` with every tensor that autograd saves for the backward pass."""
 
-    def keep(tensor: Tensor) -> Tensor:
-        note(tensor)
+    def pack(tensor: Tensor) -> Tensor:
+        record(tensor)
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         yield

@@ -1,4 +1,4 @@
-"""Requested inputs to tensors on a device, checked against the parameters of ``forward``."""
+"""Creates the requested inputs on a device, and checks them against the parameters of ``forward``."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -16,75 +16,81 @@ from netscope.tracing.tensors import dtype_name
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
-def tensors_for(
+def create_inputs(
     model: nn.Module, inputs: ForwardInputs, device: str, dtype: str | None = None, seed: int = 0
 ) -> ForwardInputs:
-    """``inputs`` with a tensor on ``device`` for every request, and the given tensors moved there.
+    """Returns ``inputs`` with a tensor on ``device`` for every request, and copies of the given tensors there.
 
-    With ``dtype`` all that are floating have it.
+    Floating-point tensors are standard normal, integers are zeros, which index any table, and booleans are true. On
+    meta, tensors have no values. A separate generator draws the values, so that the process's sequences do not change.
 
-    Floating tensors are standard normal (from a generator of their own with ``seed``, so that no one's sequence is
-    disturbed), integers are zeros, which index any table, and booleans are true. On meta nothing is filled.
+    Args:
+        model: the model that takes the inputs.
+        inputs: requests and given values.
+        device: the device of all tensors.
+        dtype: dtype of all floating-point tensors; None to leave them unchanged.
+        seed: seed of the values.
 
     Raises:
         InputError: ``forward`` does not take these arguments.
     """
     check_arguments(model, inputs)
-    default = _floating_dtype(model)
+    default = _get_floating_dtype(model)
     generator = None if device == "meta" else torch.Generator(device).manual_seed(seed)
 
-    def made(leaf: Any) -> Any:
-        tensor = in_its_own_dtype(leaf)
+    def convert(leaf: Any) -> Any:
+        tensor = create(leaf)
         if dtype is not None and isinstance(tensor, Tensor) and tensor.is_floating_point():
             return tensor.to(getattr(torch, dtype))
         return tensor
 
-    def in_its_own_dtype(leaf: Any) -> Any:
+    def create(leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
             return leaf.detach().to(device, copy=True).requires_grad_(leaf.requires_grad)
         if hasattr(leaf, "__array_interface__"):
             return torch.as_tensor(leaf, device=device)
         if not isinstance(leaf, TensorRequest):
             return leaf
-        asked = getattr(torch, leaf.dtype) if leaf.dtype else default
+        requested = getattr(torch, leaf.dtype) if leaf.dtype else default
         if device == "meta":
-            return torch.empty(leaf.shape, dtype=asked, device=device)
-        if asked.is_floating_point or asked.is_complex:
-            return torch.randn(leaf.shape, dtype=asked, device=device, generator=generator)
-        return torch.full(leaf.shape, asked is torch.bool, dtype=asked, device=device)
+            return torch.empty(leaf.shape, dtype=requested, device=device)
+        if requested.is_floating_point or requested.is_complex:
+            return torch.randn(leaf.shape, dtype=requested, device=device, generator=generator)
+        return torch.full(leaf.shape, requested is torch.bool, dtype=requested, device=device)
 
-    return inputs.map_leaves(made)
+    return inputs.map_leaves(convert)
 
 
-def varied_tensors_for(
+def create_random_inputs(
     model: nn.Module, inputs: ForwardInputs, rows: Mapping[str, int], seed: int, device: str = "cpu"
 ) -> ForwardInputs:
-    """As ``tensors_for``, but integers that index tables are random, so that steps differ as in use.
+    """Returns inputs like ``create_inputs``, but with random indices into tables, so that steps differ as in real use.
 
     Args:
-        model: that takes them.
-        inputs: what was requested.
-        rows: of the smallest table that each input indexes, by the input's name. Other integers are ones.
-        seed: of all values.
-        device: where they are made.
+        model: the model that takes the inputs.
+        inputs: requests and given values.
+        rows: number of rows of the smallest table that each input indexes, by the input's name. Other integers are
+            ones.
+        seed: seed of all values.
+        device: the device of all tensors.
 
     Raises:
         InputError: ``forward`` does not take these arguments.
     """
-    made = tensors_for(model, inputs, device, seed=seed)
+    created = create_inputs(model, inputs, device, seed=seed)
     generator = torch.Generator(device).manual_seed(seed)
-    requested_input_specs = [isinstance(leaf, TensorRequest) for leaf in _leaves(inputs)]
-    drawn = {id(leaf) for leaf, is_ours in zip(_leaves(made), requested_input_specs, strict=True) if is_ours}
-    for name, tensor in _named_tensors(_arguments(model, made)):
-        if id(tensor) in drawn and tensor.dtype in _INTEGERS:
+    pairs = zip(_list_leaves(inputs), _list_leaves(created), strict=True)
+    requested = {id(tensor) for leaf, tensor in pairs if isinstance(leaf, TensorRequest)}
+    for name, tensor in _name_tensors(_bind_arguments(model, created)):
+        if id(tensor) in requested and tensor.dtype in _INTEGERS:
             if name in rows:
                 tensor.random_(0, rows[name], generator=generator)
             else:
                 tensor.fill_(1)
-    return made
+    return created
 
 
-def _leaves(inputs: ForwardInputs) -> list[Any]:
+def _list_leaves(inputs: ForwardInputs) -> list[Any]:
     leaves: list[Any] = []
     inputs.map_leaves(leaves.append)
     return leaves
@@ -94,55 +100,55 @@ def check_arguments(model: nn.Module, inputs: ForwardInputs) -> None:
     """Checks that ``forward`` takes these arguments.
 
     Raises:
-        InputError: too many, too few, or of other names.
+        InputError: there are too many or too few, or a name is unknown.
     """
-    parameters = _forward_parameters(model)
-    if parameters is None:
+    signature = _get_forward_signature(model)
+    if signature is None:
         return
-    takes_any = any(item.kind is item.VAR_KEYWORD for item in parameters.parameters.values())
-    unknown = [name for name in inputs.kwargs if name not in parameters.parameters and not takes_any]
+    takes_any = any(item.kind is item.VAR_KEYWORD for item in signature.parameters.values())
+    unknown = [name for name in inputs.kwargs if name not in signature.parameters and not takes_any]
     if unknown:
         raise InputError(
-            f"{type(model).__name__}.forward takes {parameters_text(model)} and has no parameter {unknown[0]!r}"
-            f"{did_you_mean(unknown[0], parameters.parameters)}"
+            f"{type(model).__name__}.forward takes {format_forward_parameters(model)} and has no parameter "
+            f"{unknown[0]!r}{did_you_mean(unknown[0], signature.parameters)}"
         )
     try:
-        parameters.bind(*inputs.args, **inputs.kwargs)
+        signature.bind(*inputs.args, **inputs.kwargs)
     except TypeError as error:
         given = len(inputs.args) + len(inputs.kwargs)
         raise InputError(
-            f"{type(model).__name__}.forward takes {parameters_text(model)} and was given "
+            f"{type(model).__name__}.forward takes {format_forward_parameters(model)} and was given "
             f"{given} input{'' if given == 1 else 's'}: {error}"
         ) from error
 
 
-def parameters_text(model: nn.Module) -> str:
-    """The parameters of ``forward``, as a reader would write them: ``(x, mask=None)``."""
-    parameters = _forward_parameters(model)
-    if parameters is None:
+def format_forward_parameters(model: nn.Module) -> str:
+    """Returns the parameters of ``forward`` without annotations: ``"(x, mask=None)"``."""
+    signature = _get_forward_signature(model)
+    if signature is None:
         return "(…)"
     return str(
-        parameters.replace(
-            parameters=[item.replace(annotation=item.empty) for item in parameters.parameters.values()],
+        signature.replace(
+            parameters=[item.replace(annotation=item.empty) for item in signature.parameters.values()],
             return_annotation=inspect.Signature.empty,
         )
     )
 
 
-def required_parameters(model: nn.Module) -> tuple[str, ...]:
-    """Names of the parameters of ``forward`` that have no default."""
-    parameters = _forward_parameters(model)
-    if parameters is None:
+def list_required_parameters(model: nn.Module) -> tuple[str, ...]:
+    """Returns the names of the parameters of ``forward`` that have no default."""
+    signature = _get_forward_signature(model)
+    if signature is None:
         return ()
     return tuple(
         item.name
-        for item in parameters.parameters.values()
+        for item in signature.parameters.values()
         if item.default is item.empty and item.kind not in (item.VAR_POSITIONAL, item.VAR_KEYWORD)
     )
 
 
-def _forward_parameters(model: nn.Module) -> inspect.Signature | None:
-    scripted = torch_compat.scripted_signature(model)
+def _get_forward_signature(model: nn.Module) -> inspect.Signature | None:
+    scripted = torch_compat.get_scripted_signature(model)
     if scripted is not None:
         return scripted
     try:
@@ -151,40 +157,40 @@ def _forward_parameters(model: nn.Module) -> inspect.Signature | None:
         return None
 
 
-def _floating_dtype(model: nn.Module) -> torch.dtype:
-    """That of the first floating parameter or buffer: what a half-precision model wants as input."""
+def _get_floating_dtype(model: nn.Module) -> torch.dtype:
+    """Returns the dtype of the first floating-point parameter or buffer: a half-precision model needs such inputs."""
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.is_floating_point():
             return tensor.dtype
     return torch.get_default_dtype()
 
 
-def input_specs(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...]:
-    """The tensors among ``inputs``, each under the parameter that takes it: ``images[0]``."""
+def collect_input_specs(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...]:
+    """Returns the specs of the tensors in ``inputs``, each named after its parameter: ``images[0]``."""
     return tuple(
         InputSpec(name=name, shape=tuple(tensor.shape), dtype=dtype_name(tensor.dtype))
-        for name, tensor in _named_tensors(_arguments(model, inputs))
+        for name, tensor in _name_tensors(_bind_arguments(model, inputs))
     )
 
 
-def requested_input_specs(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...]:
-    """The tensors that ``inputs`` ask for, as ``input_specs`` tells them, without any being filled."""
-    return input_specs(model, tensors_for(model, inputs, "meta"))
+def resolve_input_specs(model: nn.Module, inputs: ForwardInputs) -> tuple[InputSpec, ...]:
+    """Returns the specs of the tensors that ``inputs`` request, without filling any."""
+    return collect_input_specs(model, create_inputs(model, inputs, "meta"))
 
 
-def _arguments(model: nn.Module, inputs: ForwardInputs) -> dict[str, Any]:
-    """By the parameters of ``forward`` that take them."""
-    parameters = _forward_parameters(model)
-    if parameters is None:
+def _bind_arguments(model: nn.Module, inputs: ForwardInputs) -> dict[str, Any]:
+    """Returns the arguments by the names of the parameters of ``forward``."""
+    signature = _get_forward_signature(model)
+    if signature is None:
         return {str(position): value for position, value in enumerate(inputs.args)} | dict(inputs.kwargs)
-    arguments: dict[str, Any] = dict(parameters.bind(*inputs.args, **inputs.kwargs).arguments)
-    for item in parameters.parameters.values():
+    arguments: dict[str, Any] = dict(signature.bind(*inputs.args, **inputs.kwargs).arguments)
+    for item in signature.parameters.values():
         if item.kind is item.VAR_KEYWORD:
             arguments |= arguments.pop(item.name, {})
     return arguments
 
 
-def _named_tensors(arguments: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
+def _name_tensors(arguments: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
     def visit(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
         if isinstance(value, Tensor):
             yield name, value

@@ -1,7 +1,7 @@
-"""A model's twin: what netscope runs in place of a model that it does not own, or has to move to another device.
+"""Copies of models on another device, which netscope runs instead of a model that the user owns.
 
-``module.to("meta")`` would untie tied weights and change the caller's model. A deep copy, told beforehand what stands
-for each tensor, does neither: every tensor is mapped once, so what was shared stays shared.
+``module.to("meta")`` would untie tied weights and change the caller's model. A deep copy whose memo already maps each
+tensor to its counterpart does neither: every tensor is mapped once, so shared tensors stay shared.
 """
 
 import copy
@@ -18,14 +18,13 @@ from torch.overrides import TorchFunctionMode
 
 from netscope.errors import TracingError
 from netscope.tracing import torch_compat
-from netscope.tracing.recorder import unrecord
+from netscope.tracing.recorder import restore_forward
 
 
-class _Counterparts(TorchFunctionMode):
-    """Answers ``copy.deepcopy`` of any tensor with its counterpart on another device.
+class _TensorMover(TorchFunctionMode):
+    """A mode under which ``copy.deepcopy`` of a tensor returns its counterpart on another device.
 
-    Parameters and buffers are put into the memo of the copy beforehand; this catches the tensors that stand in plain
-    attributes and lists of a model.
+    The memo has parameters and buffers before the copy starts; the mode is for tensors in plain attributes and lists.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -33,24 +32,24 @@ class _Counterparts(TorchFunctionMode):
         self.device = device
         self._storages: dict[int, torch.UntypedStorage] = {}
 
-    def of(self, tensor: Tensor) -> Tensor:
-        """The tensor's counterpart, a copy: a forward pass may write into memory by ways that no one sees.
+    def move(self, tensor: Tensor) -> Tensor:
+        """Returns the tensor's counterpart. It never shares memory: a forward pass may write into it unobserved.
 
         Raises:
-            TracingError: the tensor has no values, and the device wants some.
+            TracingError: the tensor is on meta and the device is not, so its values are missing.
         """
         if torch_compat.is_fake(tensor):
-            return tensor  # what an exported graph remembers of a value: no one computes with it
-        if torch_compat.is_uninitialised(tensor):
-            return torch_compat.uninitialised_like(tensor, self.device)
+            return tensor  # metadata of an exported graph, never used in a computation
+        if torch_compat.is_uninitialized(tensor):
+            return torch_compat.uninitialized_like(tensor, self.device)
         if tensor.is_meta and self.device.type != "meta":
             raise TracingError(f"its weights are on meta, so there is nothing to run on {self.device.type}")
         with torch.no_grad(), torch._C.DisableTorchFunction():
             if self.device.type == "meta":
-                moved = torch_compat.same_view_on_meta(tensor, self._storages)
+                moved = torch_compat.create_meta_view(tensor, self._storages)
             else:
                 moved = tensor.detach().to(self.device, copy=True)
-            moved = torch_compat.of_type(moved, tensor)
+            moved = torch_compat.as_subclass_like(moved, tensor)
             if tensor.is_leaf and not isinstance(tensor, nn.Parameter):
                 moved.requires_grad_(tensor.requires_grad)
         vars(moved).update(vars(tensor))
@@ -60,116 +59,117 @@ class _Counterparts(TorchFunctionMode):
         if function is Tensor.__deepcopy__:
             tensor, memo = args
             if id(tensor) not in memo:
-                memo[id(tensor)] = self.of(tensor)
+                memo[id(tensor)] = self.move(tensor)
             return memo[id(tensor)]
         if function is Tensor.clone:  # how nn.Parameter copies itself
-            return self.of(args[0])
+            return self.move(args[0])
         return function(*args, **(kwargs or {}))
 
 
-def independent_copy(model: nn.Module, device: str) -> nn.Module:
-    """A copy of ``model`` on ``device`` that can be run and instrumented without ``model`` noticing.
+def copy_to_device(model: nn.Module, device: str) -> nn.Module:
+    """Returns a copy of ``model`` on ``device`` that can be run and instrumented without changing ``model``.
 
-    On meta it holds no memory; off meta it is a copy.
+    On meta the copy takes no memory for tensors.
 
     Raises:
-        TracingError: a part of the model refuses to be copied, or to be moved to the device, or is sharded.
+        TracingError: a part of the model cannot be copied or moved to the device, or is sharded.
     """
     if any(torch_compat.is_sharded(module) for module in model.modules()):
         raise TracingError(
-            f"the weights of {type(model).__name__} are sharded over processes, which fetch them from each other while "
-            f"they run: give the model as it is before it is sharded"
+            f"the weights of {type(model).__name__} are sharded across processes, which exchange them during a forward "
+            f"pass; give the model as it is before it is sharded"
         )
-    counterparts = _Counterparts(torch.device(device))
+    mover = _TensorMover(torch.device(device))
     try:
-        memo = _known_copies(model, counterparts)
-        twin = _copied(model, memo, counterparts)
-        for module in twin.modules():
-            torch_compat.move_scripted(module, counterparts.of)
-            torch_compat.leave_group(module)
-            unrecord(module)
+        memo = _create_memo(model, mover)
+        copied = _deep_copy(model, memo, mover)
+        for module in copied.modules():
+            torch_compat.move_scripted(module, mover.move)
+            torch_compat.disable_group_sync(module)
+            restore_forward(module)
             _rebind(module, memo)
     except TracingError:
         raise
     except Exception as error:
         raise TracingError(
-            f"{type(model).__name__} cannot be copied to {device} ({error}), and netscope does not run a model that it "
-            f"was lent: give it the class or a function that builds the model"
+            f"cannot copy {type(model).__name__} to {device} ({error}). netscope never runs your instance directly; "
+            f"pass its class or a factory function instead"
         ) from error
-    return twin
+    return copied
 
 
-def _known_copies(model: nn.Module, counterparts: _Counterparts) -> dict[int, Any]:
-    """A memo for ``copy.deepcopy``: what stands for each tensor, and what need not be copied at all."""
+def _create_memo(model: nn.Module, mover: _TensorMover) -> dict[int, Any]:
+    """Returns a memo for ``copy.deepcopy`` with the counterpart of each tensor, and objects that need no copy."""
     memo: dict[int, Any] = {}
     for module in model.modules():
         for tensor in (*module._parameters.values(), *module._buffers.values()):
             if tensor is not None and id(tensor) not in memo:
-                memo[id(tensor)] = counterparts.of(tensor)
+                memo[id(tensor)] = mover.move(tensor)
         for value in vars(module).values():
-            if type(value) is object:  # it is there to be compared by identity
+            if type(value) is object:  # a marker, which is compared by identity
                 memo[id(value)] = value
-            elif type(value) is OrderedDict and not value:  # hooks, of which a module has ten kinds and mostly none
+            elif type(value) is OrderedDict and not value:  # hooks: a module has ten such dicts, mostly empty
                 memo[id(value)] = OrderedDict()
     return memo
 
 
-def _copied(model: nn.Module, memo: dict[int, Any], counterparts: _Counterparts) -> nn.Module:
-    """A deep copy, which shares with the original only what no one can copy."""
+def _deep_copy(model: nn.Module, memo: dict[int, Any], mover: _TensorMover) -> nn.Module:
+    """Returns a deep copy that shares with the original only objects that cannot be copied."""
     attempt = dict(memo)
     try:
-        with counterparts:
+        with mover:
             for module in _children_first(model):
-                twin = copy.deepcopy(module, attempt)
+                copied = copy.deepcopy(module, attempt)
     except TracingError:
         raise
-    except Exception:  # noqa: BLE001 - any refusal to be copied, by whatever part of the model
+    except Exception:  # noqa: BLE001 - any part of the model may raise anything
         for module in model.modules():
-            _share_uncopyable(vars(module), memo, counterparts)
-        with counterparts:
+            _share_uncopyable(vars(module), memo, mover)
+        with mover:
             return copy.deepcopy(model, memo)
     memo.update(attempt)
-    return twin
+    return copied
 
 
 def _children_first(model: nn.Module) -> Iterator[nn.Module]:
-    """Every module, the model itself last: what a copy of one finds copied already, it need not go down into.
+    """Yields every module after its children, so that copying one finds its children in the memo.
 
-    A copy of a whole tree takes six calls of Python for each level. What copies itself takes care of its children.
+    Otherwise a deep copy nests six Python calls for each level, and a deep tree exceeds the recursion limit. A module
+    with ``__deepcopy__`` copies its children itself.
     """
-    met: set[int] = set()
+    seen: set[int] = set()
     pending = [(model, False)]
     while pending:
-        module, is_below_done = pending.pop()
-        if is_below_done:
+        module, are_children_done = pending.pop()
+        if are_children_done:
             yield module
-        elif id(module) not in met:
-            met.add(id(module))
+        elif id(module) not in seen:
+            seen.add(id(module))
             pending.append((module, True))
             if not hasattr(module, "__deepcopy__"):
                 pending.extend((child, False) for child in module._modules.values() if child is not None)
 
 
-def _share_uncopyable(value: Any, memo: dict[int, Any], counterparts: _Counterparts) -> None:
-    """Puts locks, open files, sessions and whatever else refuses to be copied into the memo as they are."""
+def _share_uncopyable(value: Any, memo: dict[int, Any], mover: _TensorMover) -> None:
+    """Puts locks, open files, sessions and other objects that cannot be copied into the memo, so they are shared."""
     if isinstance(value, nn.Module) or id(value) in memo:
         return
     if isinstance(value, torch.Generator):
         memo[id(value)] = value.clone_state()
         return
     try:
-        with counterparts:
+        with mover:
             copy.deepcopy(value, dict(memo))
     except Exception:  # noqa: BLE001 - as above
-        parts = _parts(value)
+        parts = _get_parts(value)
         for part in parts:
-            _share_uncopyable(part, memo, counterparts)
+            _share_uncopyable(part, memo, mover)
         if not parts:
             memo[id(value)] = value
 
 
-def _parts(value: Any) -> tuple[Any, ...]:
-    """What a container or an object of Python's own making holds."""
+def _get_parts(value: Any) -> tuple[Any, ...]:
+    """Returns the items of a container, or the attributes of an object."""
     if isinstance(value, dict):
         return tuple(value.values())
     if isinstance(value, (list, tuple, set)):
@@ -178,59 +178,58 @@ def _parts(value: Any) -> tuple[Any, ...]:
 
 
 def _rebind(module: nn.Module, memo: dict[int, Any]) -> None:
-    """Lets the functions that a module keeps speak of the twin where they closed over the original.
+    """Makes the functions in a module's attributes and hooks refer to the copy where they closed over the original.
 
-    Deep copies leave functions alone, so ``self.scale = lambda x: self.fc(x)`` would run the caller's own layers.
+    Deep copies do not copy functions, so ``self.scale = lambda x: self.fc(x)`` would run the caller's own layers.
     """
     attributes = vars(module)
-    kept = [attributes]
-    kept += [value for name, value in attributes.items() if isinstance(value, dict) and name.endswith("_hooks")]
-    for holder in kept:
-        for name, value in holder.items():
+    containers = [attributes]
+    containers += [value for name, value in attributes.items() if isinstance(value, dict) and name.endswith("_hooks")]
+    for container in containers:
+        for name, value in container.items():
             if isinstance(value, (FunctionType, partial, ref)):
-                holder[name] = _rebound(value, memo)
+                container[name] = _rebind_value(value, memo)
 
 
-def _rebound(value: Any, memo: dict[int, Any]) -> Any:
-    """What stands for ``value`` in the twin: functions, methods, partials and weak references are followed."""
+def _rebind_value(value: Any, memo: dict[int, Any]) -> Any:
+    """Returns the counterpart of ``value`` in the copy, also in functions, methods, partials and weak references."""
     if isinstance(value, ref):
         return ref(memo[id(value())]) if id(value()) in memo else value
     if isinstance(value, MethodType):
         return MethodType(value.__func__, memo.get(id(value.__self__), value.__self__))
     if isinstance(value, partial):
-        args = [_rebound(item, memo) for item in value.args]
-        return partial(
-            _rebound(value.func, memo), *args, **{name: _rebound(item, memo) for name, item in value.keywords.items()}
-        )
-    return _rebound_function(value, memo) if isinstance(value, FunctionType) else memo.get(id(value), value)
+        args = [_rebind_value(item, memo) for item in value.args]
+        kwargs = {name: _rebind_value(item, memo) for name, item in value.keywords.items()}
+        return partial(_rebind_value(value.func, memo), *args, **kwargs)
+    return _rebind_function(value, memo) if isinstance(value, FunctionType) else memo.get(id(value), value)
 
 
-def _rebound_function(function: FunctionType, memo: dict[int, Any]) -> FunctionType:
+def _rebind_function(function: FunctionType, memo: dict[int, Any]) -> FunctionType:
     if not (function.__closure__ or function.__defaults__) or id(function) in memo:
         return memo.get(id(function), function)
     memo[id(function)] = function  # a function may close over itself
-    cells = tuple(_rebound_cell(cell, memo) for cell in function.__closure__ or ())
-    defaults = tuple(_rebound(value, memo) for value in function.__defaults__ or ())
-    twin = FunctionType(function.__code__, function.__globals__, function.__name__, defaults or None, cells or None)
-    twin.__kwdefaults__ = function.__kwdefaults__
-    vars(twin).update(vars(function))
-    memo[id(function)] = twin
-    return twin
+    cells = tuple(_rebind_cell(cell, memo) for cell in function.__closure__ or ())
+    defaults = tuple(_rebind_value(value, memo) for value in function.__defaults__ or ())
+    rebound = FunctionType(function.__code__, function.__globals__, function.__name__, defaults or None, cells or None)
+    rebound.__kwdefaults__ = function.__kwdefaults__
+    vars(rebound).update(vars(function))
+    memo[id(function)] = rebound
+    return rebound
 
 
-def _rebound_cell(cell: CellType, memo: dict[int, Any]) -> CellType:
+def _rebind_cell(cell: CellType, memo: dict[int, Any]) -> CellType:
     try:
         content = cell.cell_contents
-    except ValueError:  # not filled yet
+    except ValueError:  # the cell is still empty
         return cell
-    return CellType(_rebound(content, memo))
+    return CellType(_rebind_value(content, memo))
 
 
 def is_on(model: nn.Module, device: str) -> bool:
-    """Whether every parameter and buffer of ``model`` is on ``device``."""
-    wanted = torch.device(device).type
+    """Returns whether every parameter and buffer of ``model`` is on ``device``."""
+    device_type = torch.device(device).type
     return all(
-        tensor.device.type == wanted
+        tensor.device.type == device_type
         for module in model.modules()
         for tensor in (*module._parameters.values(), *module._buffers.values())
         if tensor is not None

@@ -1,4 +1,4 @@
-"""The module tree as plain data: every place, its type, its telling hyperparameters and its tensors."""
+"""The module tree as plain data: paths, types, hyperparameters, parameters and buffers."""
 
 import inspect
 import re
@@ -20,7 +20,14 @@ _LONGEST_TUPLE = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModuleEntry:
-    """One path to a module. A module registered under several names has several places."""
+    """One path to a module. A module registered under several names has an entry for each.
+
+    Attributes:
+        path: dotted, ``""`` for the root.
+        module: the module at this path.
+        parent: position of the parent's entry; None for the root.
+        same_as: position of the first entry of the same module; None if this is it.
+    """
 
     path: str
     module: nn.Module
@@ -28,70 +35,70 @@ class ModuleEntry:
     same_as: int | None
 
 
-def module_entries(root: nn.Module) -> tuple[ModuleEntry, ...]:
-    """Every place in the tree under ``root``, a module before its children, in order of registration."""
-    places: list[ModuleEntry] = []
+def list_modules(root: nn.Module) -> tuple[ModuleEntry, ...]:
+    """Returns every entry of the tree under ``root``, a module before its children, in order of registration."""
+    entries: list[ModuleEntry] = []
     first: dict[int, int] = {}
     pending: list[tuple[nn.Module, str, int | None, frozenset[int]]] = [(root, "", None, frozenset())]
     while pending:
         module, path, parent, above = pending.pop()
-        position = len(places)
-        places.append(ModuleEntry(path=path, module=module, parent=parent, same_as=first.get(id(module))))
+        position = len(entries)
+        entries.append(ModuleEntry(path=path, module=module, parent=parent, same_as=first.get(id(module))))
         first.setdefault(id(module), position)
         inside = above | {id(module)}
         for name, child in reversed(module._modules.items()):
-            # A module can hold itself, or its own parent: go around once.
-            if child is not None and id(child) not in inside and not torch_compat.holds_packed_tensors(child):
+            # A module may contain itself or its parent: stop at the first repetition.
+            if child is not None and id(child) not in inside and not torch_compat.is_packed_parameters(child):
                 pending.append((child, f"{path}.{name}" if path else name, position, inside))
-    return tuple(places)
+    return tuple(entries)
 
 
-def subtree_ends(places: Sequence[ModuleEntry]) -> list[int]:
-    """For each place, the position behind the last one below it."""
-    ends = list(range(1, len(places) + 1))
-    for position in reversed(range(len(places))):
-        parent = places[position].parent
+def find_subtree_ends(entries: Sequence[ModuleEntry]) -> list[int]:
+    """Returns for each entry the position after the last entry below it."""
+    ends = list(range(1, len(entries) + 1))
+    for position in reversed(range(len(entries))):
+        parent = entries[position].parent
         if parent is not None:
             ends[parent] = max(ends[parent], ends[position])
     return ends
 
 
-def traced_modules(places: Iterable[ModuleEntry], tensors: TensorTable) -> tuple[TracedModule, ...]:
-    """The modules at ``places`` as plain data.
+def describe_modules(entries: Iterable[ModuleEntry], tensors: TensorTable) -> tuple[TracedModule, ...]:
+    """Returns the modules of ``entries`` as plain data.
 
     Args:
-        places: where they stand.
-        tensors: gives a tensor its position in the trace.
+        entries: the module tree.
+        tensors: the numbers of tensors in the trace.
     """
     texts: dict[int, str] = {}
-    return tuple([_traced_module(place, tensors, texts) for place in places])
+    return tuple([_describe_module(entry, tensors, texts) for entry in entries])
 
 
-def _traced_module(place: ModuleEntry, tensors: TensorTable, texts: dict[int, str]) -> TracedModule:
-    module, tensor_index = place.module, tensors.index
+def _describe_module(entry: ModuleEntry, tensors: TensorTable, texts: dict[int, str]) -> TracedModule:
+    module, tensor_index = entry.module, tensors.index
     return TracedModule(
-        path=place.path,
-        type_name=type_name(module),
-        hyperparameters=hyperparameters(module, texts),
-        parent=place.parent,
-        same_as=place.same_as,
-        parameters=(*_traced_tensors(module._parameters, tensor_index), *_packed_parameters(module, tensors)),
-        buffers=tuple(_traced_tensors(module._buffers, tensor_index, module._non_persistent_buffers_set)),
+        path=entry.path,
+        type_name=get_type_name(module),
+        hyperparameters=collect_hyperparameters(module, texts),
+        parent=entry.parent,
+        same_as=entry.same_as,
+        parameters=(*_describe_tensors(module._parameters, tensor_index), *_packed_parameters(module, tensors)),
+        buffers=tuple(_describe_tensors(module._buffers, tensor_index, module._non_persistent_buffers_set)),
     )
 
 
-def type_name(module: nn.Module) -> str:
-    """The class's name; for a scripted or exported module that of the class it was made from."""
-    return torch_compat.class_before_export(module) or str(getattr(module, "original_name", type(module).__name__))
+def get_type_name(module: nn.Module) -> str:
+    """Returns the name of the module's class; for a scripted or exported module, of its original class."""
+    return torch_compat.get_class_before_export(module) or str(getattr(module, "original_name", type(module).__name__))
 
 
-def _traced_tensors(
+def _describe_tensors(
     tensors: dict[str, Any], tensor_index: Callable[[Tensor], int], not_persistent: Container[str] = ()
 ) -> Iterator[TracedParameter]:
     for name, tensor in tensors.items():
         if tensor is None:
             continue
-        unknown = torch_compat.is_uninitialised(tensor)
+        unknown = torch_compat.is_uninitialized(tensor)
         elements = 0 if unknown else tensor.numel()
         yield TracedParameter(
             name=name,
@@ -100,15 +107,15 @@ def _traced_tensors(
             bytes=elements * tensor.element_size() if not unknown else 0,
             trainable=bool(tensor.requires_grad),
             persistent=name not in not_persistent,
-            wraps=() if unknown else tuple(map(tensor_index, torch_compat.tensors_inside(tensor))),
+            wraps=() if unknown else tuple(map(tensor_index, torch_compat.get_inner_tensors(tensor))),
         )
 
 
 def _packed_parameters(module: nn.Module, tensors: TensorTable) -> Iterator[TracedParameter]:
-    """The weights and biases that a quantised layer holds in packed form."""
-    for suffix, value in torch_compat.packed_attributes(module):
-        # A recurrent layer packs what is for the input and what is for the state.
-        packed = tensors.unpacked(value) or ()
+    """Yields the weights and biases that a quantized layer stores in packed form."""
+    for suffix, value in torch_compat.find_packed_parameters(module):
+        # A recurrent layer packs two pairs: the weights of the input and of the state.
+        packed = tensors.unpack(value) or ()
         is_pair = packed and not isinstance(packed[0], Tensor)
         parts = zip(("_ih", "_hh"), packed, strict=True) if is_pair else (("", packed),)
         for part, inner in parts:
@@ -124,43 +131,43 @@ def _packed_parameters(module: nn.Module, tensors: TensorTable) -> Iterator[Trac
                 )
 
 
-def hyperparameters(module: nn.Module, texts: dict[int, str] | None = None) -> dict[str, PlainValue]:
-    """The constructor's arguments that the module kept under their own names, as plain values.
+def collect_hyperparameters(module: nn.Module, texts: dict[int, str] | None = None) -> dict[str, PlainValue]:
+    """Returns the constructor's arguments that the module stores under the same names, as plain values.
 
-    An argument that became a parameter or a submodule (``bias``) is told as whether it is there.
+    For an argument that became a parameter (``bias``), the value is whether the parameter exists.
 
     Args:
-        module: whose they are.
-        texts: of objects told before, by their ids; they are alive as long as the modules that keep them. Every layer
-            of a language model may keep the configuration of the whole.
+        module: the module to describe.
+        texts: texts of objects by their ids, which stay valid as long as the modules are alive. Every layer of a
+            language model may store the configuration of the entire model, which is formatted only once.
     """
     texts = {} if texts is None else texts
     exported: dict[str, PlainValue] | None = vars(module).get("exported_hyperparameters")
     if exported is not None:
         return exported
-    return {name: _plain(value, texts) for name, value in kept_arguments(module).items()}
+    return {name: _to_plain_value(value, texts) for name, value in read_constructor_arguments(module).items()}
 
 
-def kept_arguments(module: nn.Module) -> dict[str, Any]:
-    """The constructor's arguments that the module kept under their own names, as they are."""
+def read_constructor_arguments(module: nn.Module) -> dict[str, Any]:
+    """Returns the constructor's arguments that the module stores under the same names, unchanged."""
     found: dict[str, Any] = {}
-    kept = vars(module)
-    for name in constructor_arguments(type(module)):  # type: ignore[arg-type]  # classes are hashable
-        if name in kept and not isinstance(kept[name], (Tensor, nn.Module)):
-            found[name] = kept[name]
+    attributes = vars(module)
+    for name in list_constructor_arguments(type(module)):  # type: ignore[arg-type]  # classes are hashable
+        if name in attributes and not isinstance(attributes[name], (Tensor, nn.Module)):
+            found[name] = attributes[name]
         elif name in module._parameters:
             found[name] = module._parameters[name] is not None
     return found
 
 
 @cache
-def constructor_arguments(kind: type) -> tuple[str, ...]:
-    """Names of the constructor's parameters, those of its base classes' behind them."""
+def list_constructor_arguments(kind: type) -> tuple[str, ...]:
+    """Returns the names of the constructor's parameters, followed by the names of its base classes' parameters."""
     names: dict[str, None] = {}
     for base in kind.__mro__:
         if base is nn.Module:
             break
-        # A private base (``_ConvNd``) names what its public children do not let anyone choose.
+        # A private base (``_ConvNd``) has parameters that its public subclasses do not expose.
         if names and base.__name__.startswith("_"):
             continue
         names.update(dict.fromkeys(_parameter_names(vars(base).get("__init__"))))
@@ -179,26 +186,26 @@ def _parameter_names(function: Any) -> list[str]:
     ]
 
 
-def _plain(value: Any, texts: dict[int, str]) -> PlainValue:
+def _to_plain_value(value: Any, texts: dict[int, str]) -> PlainValue:
     if value is None or (isinstance(value, (bool, int, str)) and type(value) in (bool, int, str)):
         return value
     if isinstance(value, float):
         return float(value) if abs(value) < float("inf") else repr(value)
     if isinstance(value, (list, tuple)) and len(value) <= _LONGEST_TUPLE:
-        items = tuple([_plain(item, texts) for item in value])
+        items = tuple([_to_plain_value(item, texts) for item in value])
         if not any(isinstance(item, tuple) for item in items):
-            return items  # type: ignore[return-value]  # no tuple is left in it
+            return items  # type: ignore[return-value]  # contains no tuple
     if inspect.isfunction(value) or inspect.isclass(value):
         return value.__name__
     text = texts.get(id(value))
     if text is None:
-        text = texts[id(value)] = _text_of(value)
+        text = texts[id(value)] = _format_value(value)
     return text
 
 
-def _text_of(value: Any) -> str:
+def _format_value(value: Any) -> str:
     try:
         text = _REPR_ADDRESS.sub("", repr(value))
-    except Exception:  # noqa: BLE001 - a user's __repr__ may do as it likes
+    except Exception:  # noqa: BLE001 - a user's __repr__ may raise anything
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _LONGEST_REPR else f"{text[: _LONGEST_REPR - 1]}…"

@@ -1,4 +1,4 @@
-"""Others' counters, run on the same module and inputs: each on a twin of its own, since they leave traces behind."""
+"""Runs other FLOP counters on the same module and inputs, each on a separate copy, because they modify the module."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -14,48 +14,49 @@ from netscope.flops import FORMULAS
 from netscope.runtime.startup import OURS, unwarned
 from netscope.schema import ToolTally
 from netscope.tracing import torch_compat
-from netscope.tracing.inputs import tensors_for
-from netscope.tracing.meta_copy import independent_copy, is_on
-from netscope.tracing.run import TraceRequest, check_memory, weight_bytes
+from netscope.tracing.inputs import create_inputs
+from netscope.tracing.meta_copy import copy_to_device, is_on
+from netscope.tracing.run import TraceRequest, check_memory, count_weight_bytes
 
 
-def count_with_other_tools(subject: TraceRequest, device: str) -> tuple[ToolTally, ...]:
-    """What torch's ``FlopCounterMode``, torchinfo and fvcore count.
+def run_reference_counters(subject: TraceRequest, device: str) -> tuple[ToolTally, ...]:
+    """Returns the counts of torch's ``FlopCounterMode``, torchinfo and fvcore.
 
     Args:
-        subject: what to count.
-        device: where ours was traced. torchinfo and ``FlopCounterMode`` run there too; fvcore needs real tensors.
+        subject: the model and its inputs.
+        device: the device of netscope's trace. torchinfo and ``FlopCounterMode`` run there, too; fvcore needs real
+            tensors.
     """
     return (
-        _tally("FlopCounterMode", "torch", _flop_counter_mode, subject, device),
-        _tally("torchinfo", "torchinfo", _torchinfo, subject, device),
-        _tally("fvcore", "fvcore", _fvcore, subject, "cpu" if device == "meta" else device),
+        _run_counter("FlopCounterMode", "torch", _flop_counter_mode, subject, device),
+        _run_counter("torchinfo", "torchinfo", _torchinfo, subject, device),
+        _run_counter("fvcore", "fvcore", _fvcore, subject, "cpu" if device == "meta" else device),
     )
 
 
-def _tally(
+def _run_counter(
     tool: str, package: str, count: Callable[[nn.Module, Any], dict[str, Any]], subject: TraceRequest, device: str
 ) -> ToolTally:
-    figures: dict[str, Any] = {"params": None, "macs": {}, "skipped": (), "failure": None}
+    counts: dict[str, Any] = {"params": None, "macs": {}, "skipped": (), "failure": None}
     try:
         model = subject.build("meta" if device == "meta" else "cpu")
         if device != "meta":
-            check_memory(weight_bytes(model), tool)
+            check_memory(count_weight_bytes(model), tool)
         inputs = subject.inputs(model)
         if subject.user_owned or not is_on(model, device):
-            model = independent_copy(model, device)
+            model = copy_to_device(model, device)
         model.eval()
-        with torch.no_grad(), _quiet():
-            figures |= count(model, tensors_for(model, inputs, device))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a peer does is an answer about the peer
+        with torch.no_grad(), _suppress_warnings():
+            counts |= count(model, create_inputs(model, inputs, device))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - any failure is a result
         reason = str(error) if isinstance(error, NetscopeError) else f"{type(error).__name__}: {error}"
-        figures["failure"] = " ".join(reason.split())[:200]
-    return ToolTally(tool=tool, version=version(package), **figures)
+        counts["failure"] = " ".join(reason.split())[:200]
+    return ToolTally(tool=tool, version=version(package), **counts)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the peers' warnings and log lines out of our answer, in a process of our own."""
+def _suppress_warnings() -> Iterator[None]:
+    """Suppresses the tools' warnings and log messages, but only in a process that netscope started."""
     if not OURS.is_set():
         yield
         return
@@ -71,9 +72,9 @@ def _quiet() -> Iterator[None]:
 def _flop_counter_mode(model: nn.Module, inputs: Any) -> dict[str, Any]:
     from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-    # Its module tracker fails without gradients on parameters that want one.
+    # Under no_grad, its module tracker fails on parameters that require a gradient.
     model.requires_grad_(False)
-    with torch_compat.unfused(), FlopCounterMode(display=False) as counter:
+    with torch_compat.disable_fast_path(), FlopCounterMode(display=False) as counter:
         model(*inputs.args, **inputs.kwargs)
     known = {str(op) for op in flop_registry}
     return {
@@ -91,12 +92,12 @@ def _torchinfo(model: nn.Module, inputs: Any) -> dict[str, Any]:
     macs: dict[str, int] = {}
     for layer in statistics.summary_list:
         if layer.is_leaf_layer:
-            path = _torchinfo_path(layer)
+            path = _get_torchinfo_path(layer)
             macs[path] = macs.get(path, 0) + layer.macs
     return {"params": statistics.total_params, "macs": macs}
 
 
-def _torchinfo_path(layer: Any) -> str:
+def _get_torchinfo_path(layer: Any) -> str:
     parts = []
     while layer.parent_info is not None:
         parts.append(layer.var_name)
@@ -108,7 +109,7 @@ def _fvcore(model: nn.Module, inputs: Any) -> dict[str, Any]:
     from fvcore.nn import FlopCountAnalysis, parameter_count
 
     if inputs.kwargs:
-        raise ValueError("it takes positional inputs only")
+        raise ValueError("it accepts only positional inputs")
     analysis = FlopCountAnalysis(model, inputs.args)
     return {
         "params": parameter_count(model)[""],

@@ -1,4 +1,4 @@
-"""An ``nn.Module`` and its inputs → ``Trace``, on one device."""
+"""Traces an ``nn.Module`` with its inputs on one device."""
 
 import platform
 from collections.abc import Callable
@@ -14,24 +14,24 @@ from netscope.runtime.startup import uncollected
 from netscope.schema import LayerFailure, Trace
 from netscope.schema.inputs import ForwardInputs
 from netscope.tracing import torch_compat
-from netscope.tracing.inputs import input_specs, tensors_for
-from netscope.tracing.meta_copy import independent_copy, is_on
-from netscope.tracing.modules import module_entries, traced_modules
+from netscope.tracing.inputs import collect_input_specs, create_inputs
+from netscope.tracing.meta_copy import copy_to_device, is_on
+from netscope.tracing.modules import describe_modules, list_modules
 from netscope.tracing.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceRequest:
-    """What is to be traced.
+    """A request to trace a model.
 
     Attributes:
-        build: gives the module for ``"meta"``, ``"cpu"`` or ``"cuda"``; it need not be on that device yet.
-        inputs: the arguments for the module that ``build`` gave.
-        user_owned: whether the module belongs to the caller, who wants it back as it was.
-        dtype: of its floating parameters and buffers; None for as they are.
-        alter: changes the module that is about to be run, which is never the caller's own.
-        meta_only: whether it has no form with values, as a saved program has none.
-        notes: for its trace to carry.
+        build: returns the module for ``"meta"``, ``"cpu"`` or ``"cuda"``; it need not be on this device.
+        inputs: returns the arguments for the module from ``build``.
+        user_owned: whether the module belongs to the caller and must not be changed.
+        dtype: dtype of its floating-point parameters and buffers; None to leave them unchanged.
+        alter: changes the module before it is run; it never gets the caller's module.
+        meta_only: whether the module exists only without values, like a saved program.
+        notes: notes for its trace.
     """
 
     build: Callable[[str], nn.Module]
@@ -44,11 +44,11 @@ class TraceRequest:
 
 
 class ForwardError(TracingError):
-    """A forward or backward pass raised.
+    """A forward or backward pass raised an exception.
 
     Attributes:
-        failure: where, and what is known of it.
-        partial: what ran before.
+        failure: the module that failed, and the message.
+        partial: the trace up to the failure.
     """
 
     def __init__(self, failure: LayerFailure, partial: Trace) -> None:
@@ -58,96 +58,96 @@ class ForwardError(TracingError):
         self.partial = partial
 
 
-@torch_compat.compiler_left_out()
+@torch_compat.avoid_compiler_import()
 def trace(subject: TraceRequest, *, device: str, mode: str = "eval", notes: tuple[str, ...] = ()) -> Trace:
-    """The trace of one forward pass without gradients, or of one step of training.
+    """Returns the trace of one forward pass without gradients, or of one training step.
 
     Args:
-        subject: what to run.
+        subject: the model and its inputs.
         device: ``"meta"``, ``"cpu"`` or ``"cuda"``.
-        mode: ``"eval"``, or ``"train"`` for a forward and a backward pass in train mode. A lent model that is being
-            trained keeps its modules' flags in ``"train"``.
-        notes: for the trace to carry.
+        mode: ``"eval"``, or ``"train"`` for a forward and a backward pass in train mode. If the user's model is in
+            train mode, ``"train"`` leaves the flag of each of its modules unchanged.
+        notes: notes for the trace.
 
     Raises:
-        ForwardError: the forward or the backward pass raised.
-        UntrainableError: there is nothing to differentiate.
-        DeviceError: there is no such device.
-        BuildError: the factory raised.
-        InputError: the arguments do not fit the parameters of ``forward``.
-        TracingError: the lent model cannot be copied.
+        ForwardError: the forward or backward pass raised an exception.
+        UntrainableError: no output requires a gradient.
+        DeviceError: the device is not available.
+        BuildError: the factory raised an exception.
+        InputError: the arguments do not match the parameters of ``forward``.
+        TracingError: the user's model cannot be copied.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("torch sees no CUDA device here; on meta, the default, no device is needed")
-    could_compile = torch_compat.compiler_is_loaded()
-    # Off meta, what is caught in cycles may be large.
+        raise DeviceError("torch found no CUDA device; use meta (the default) or cpu")
+    could_compile = torch_compat.is_compiler_loaded()
+    # Off meta, garbage in cycles may be large.
     with uncollected() if device == "meta" else nullcontext():
         try:
-            return _trace_of(subject, device, mode, notes)
+            return _trace(subject, device, mode, notes)
         except ForwardError:
-            # What the pass was the first to compile, it compiled in earnest.
-            if could_compile or not torch_compat.compiler_is_loaded():
+            # The pass itself imported the compiler, so compilation could not be disabled before. Now it can.
+            if could_compile or not torch_compat.is_compiler_loaded():
                 raise
-        return _trace_of(subject, device, mode, notes)
+        return _trace(subject, device, mode, notes)
 
 
-def _trace_of(subject: TraceRequest, device: str, mode: str, notes: tuple[str, ...]) -> Trace:
-    # Before anything is built on meta: what torch 2.6 imports for it does not come up there.
-    torch_compat.settle(Recorder)
+def _trace(subject: TraceRequest, device: str, mode: str, notes: tuple[str, ...]) -> Trace:
+    # Before anything is built on meta: torch 2.6 cannot import the modules that this needs under a meta device.
+    torch_compat.prepare_torch(Recorder)
     model = subject.build(device)
     inputs = subject.inputs(model)
     if subject.user_owned or not is_on(model, device):
-        model = independent_copy(model, device)
+        model = copy_to_device(model, device)
     if subject.alter is not None:
         subject.alter(model, device)
     if subject.dtype is not None:
         torch_compat.cast(model, getattr(torch, subject.dtype))
     if mode == "eval" or not (subject.user_owned and model.training):
-        # An exported graph has only the mode that it was exported in, and says so by this error.
+        # An exported graph has only the mode that it was exported in, and raises this error for any other.
         with suppress(NotImplementedError):
             model.eval() if mode == "eval" else model.train()
-    recorder = Recorder(module_entries(model))
-    arguments = tensors_for(model, inputs, device, subject.dtype)
-    specs = input_specs(model, arguments)
+    recorder = Recorder(list_modules(model))
+    arguments = create_inputs(model, inputs, device, subject.dtype)
+    specs = collect_input_specs(model, arguments)
 
-    def recorded() -> Trace:
+    def create_trace() -> Trace:
         return Trace(
-            modules=traced_modules(recorder.places, recorder.tensors),
-            calls=recorder.calls(),
-            ops=recorder.ops(),
-            tensors=recorder.tensors.traced(),
+            modules=describe_modules(recorder.entries, recorder.tensors),
+            calls=recorder.export_calls(),
+            ops=recorder.export_ops(),
+            tensors=recorder.tensors.export(),
             storage_bytes=tuple(recorder.tensors.storages.bytes),
             first_backward_op=recorder.first_backward_op,
-            kept=recorder.kept(),
+            saved_tensors=recorder.export_saved_tensors(),
             inputs=specs,
             device=device,
             mode=mode,
-            notes=(*subject.notes, *notes, *recorder.departures()),
+            notes=(*subject.notes, *notes, *recorder.describe_conversions()),
             versions={"python": platform.python_version(), "torch": str(torch.__version__)},
         )
 
     try:
-        with torch_compat.uncompiled():
+        with torch_compat.disable_compilation():
             run = recorder.run_step if mode == "train" else recorder.run
             run(arguments.args, dict(arguments.kwargs))
     except NetscopeError:
         raise
     except (Exception, SystemExit) as error:
-        raise ForwardError(recorder.failure(error, inputs=specs, device=device), recorded()) from error
-    return recorded()
+        raise ForwardError(recorder.describe_failure(error, inputs=specs, device=device), create_trace()) from error
+    return create_trace()
 
 
-def weight_bytes(model: nn.Module) -> int:
-    """Bytes of the model's distinct parameters and buffers, as far as their shapes are known."""
+def count_weight_bytes(model: nn.Module) -> int:
+    """Returns the bytes of the model's distinct parameters and buffers whose shapes are known."""
     return sum(
         tensor.numel() * tensor.element_size()
         for tensor in (*model.parameters(), *model.buffers())
-        if not torch_compat.is_uninitialised(tensor)
+        if not torch_compat.is_uninitialized(tensor)
     )
 
 
 def check_memory(needed_bytes: int, what: str) -> None:
-    """Refuses before the machine swaps.
+    """Checks that the weights fit in memory, before the machine starts to swap.
 
     Raises:
         DeviceError: less memory is available than ``needed_bytes``.
@@ -155,6 +155,6 @@ def check_memory(needed_bytes: int, what: str) -> None:
     available = available_memory_bytes()
     if available is not None and needed_bytes > available:
         raise DeviceError(
-            f"{what} needs {needed_bytes / 2**30:,.1f} GiB for its weights on the CPU, "
-            f"where {available / 2**30:,.1f} GiB are available; only meta needs none"
+            f"{what} needs {needed_bytes / 2**30:,.1f} GiB for its weights on the CPU, but only "
+            f"{available / 2**30:,.1f} GiB are available; on meta, weights take no memory"
         )

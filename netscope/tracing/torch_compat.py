@@ -1,6 +1,6 @@
-"""Every private or version-bound call into torch, each behind one name.
+"""All calls to torch that are private or depend on its version, each behind one name.
 
-Run with torch 2.6 to 2.15.
+Tested with torch 2.6 to 2.15.
 """
 
 import inspect
@@ -25,8 +25,8 @@ from torch.utils._python_dispatch import (
 from netscope.runtime.startup import OURS
 from netscope.schema import RAGGED
 
-_IMPORTS_WITHOUT_OPS = (2, 14)
-_UNCOMPILED_FORM = "__dynamo_disable"
+_DYNAMO_IMPORTS_WITHOUT_OPS = (2, 14)
+_UNCOMPILED_ATTRIBUTE = "__dynamo_disable"
 
 OpOverload = torch._ops.OpOverload
 HigherOrderOperator = torch._ops.HigherOrderOperator
@@ -38,29 +38,32 @@ CALLING_OPERATORS = frozenset(
         "wrap_with_set_grad_enabled",
     }
 )  # fmt: skip
-"""Higher-order operators that only call functions, whose ops are counted. All others are ops like any other."""
+"""Higher-order operators that only call functions, whose ops are counted. All others are counted like ordinary ops."""
 
 
-_DEPENDING = frozenset(
+_VALUE_TAGS = frozenset(
     {torch.Tag.nondeterministic_seeded, torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 )
-"""Marks ops whose results depend on values, or on random numbers."""
+"""Tags of ops whose results depend on values or random numbers."""
 
 
-class StorageNumbers:
+class StorageTable:
     """Numbers storages in the order in which they are first seen.
 
-    torch knows a storage by its address, and an address is used again once its storage is gone. A weak reference keeps
-    the address taken without keeping the memory, so it is held for every storage that got a number.
+    torch identifies a storage by its address, which is reused once the storage is freed. A weak reference reserves the
+    address without keeping the memory, so the table holds one for every numbered storage.
+
+    Attributes:
+        bytes: the size of each storage, by its number.
     """
 
     def __init__(self) -> None:
         self._numbers: dict[int, int] = {}
-        self._held: list[StorageWeakRef | None] = []
+        self._references: list[StorageWeakRef | None] = []
         self.bytes: list[int] = []
 
-    def number(self, tensor: Tensor) -> int | None:
-        """Of the tensor's storage; None for layouts without one."""
+    def index(self, tensor: Tensor) -> int | None:
+        """Returns the number of the tensor's storage; None for layouts without one."""
         try:
             storage = tensor.untyped_storage()
         except (NotImplementedError, RuntimeError):
@@ -68,58 +71,58 @@ class StorageNumbers:
         address = storage._cdata
         number = self._numbers.get(address)
         if number is None:
-            number = self.new(storage.nbytes(), StorageWeakRef(storage))
+            number = self.add(storage.nbytes(), StorageWeakRef(storage))
             self._numbers[address] = number
         return number
 
-    def grow(self, number: int, tensor: Tensor) -> None:
-        """Notes that a storage is larger than when it got its number: an op resized it."""
+    def update_size(self, number: int, tensor: Tensor) -> None:
+        """Updates the size of a storage, which grows if an op resizes it."""
         self.bytes[number] = max(self.bytes[number], tensor.untyped_storage().nbytes())
 
-    def new(self, nbytes: int, held: StorageWeakRef | None = None) -> int:
-        """A number for a storage that is ``held``, or for something that has none of its own."""
+    def add(self, nbytes: int, reference: StorageWeakRef | None = None) -> int:
+        """Returns a new number for the storage of ``reference``, or for a tensor without a storage."""
         self.bytes.append(nbytes)
-        self._held.append(held)
+        self._references.append(reference)
         return len(self.bytes) - 1
 
 
-def decomposes(op: Any) -> bool:
-    """Whether ``op`` is made of others: under ``inference_mode`` such an op arrives whole instead of in parts."""
+def is_composite(op: Any) -> bool:
+    """Returns whether ``op`` consists of other ops, instead of which it is dispatched itself in ``inference_mode``."""
     if not isinstance(op, OpOverload):
         return False
     try:
         return bool(torch._C._dispatch_has_kernel_for_dispatch_key(op.name(), "CompositeImplicitAutograd"))
-    except RuntimeError:  # an op of Python's own, like aten.sym_size
+    except RuntimeError:  # an op implemented in Python, like aten.sym_size
         return False
 
 
-def wraps_tensors(kind: type) -> bool:
-    """Whether tensors of this class hold others and run their own ops on these: nested and distributed tensors."""
+def is_wrapper_class(kind: type) -> bool:
+    """Returns whether tensors of this class contain tensors and run ops on these: nested and distributed tensors."""
     return hasattr(kind, "__tensor_flatten__") and hasattr(kind, "__tensor_unflatten__")
 
 
-def tensors_inside(tensor: Any) -> Iterator[Tensor]:
-    """The tensors that one of such a class holds, and those that these hold."""
-    for name in tensor.__tensor_flatten__()[0] if wraps_tensors(type(tensor)) else ():
+def get_inner_tensors(tensor: Any) -> Iterator[Tensor]:
+    """Yields the tensors inside an instance of a wrapper class, recursively."""
+    for name in tensor.__tensor_flatten__()[0] if is_wrapper_class(type(tensor)) else ():
         inner = getattr(tensor, name)
         yield inner
-        yield from tensors_inside(inner)
+        yield from get_inner_tensors(inner)
 
 
-def runs_others(op: Any) -> bool:
-    """Whether ``op`` is a higher-order operator (``cond``, ``map``, ``scan``) whose functions run the ops to count."""
+def is_calling_operator(op: Any) -> bool:
+    """Returns whether ``op`` is a higher-order operator (``cond``, ``map``) whose functions run the ops to count."""
     return isinstance(op, HigherOrderOperator) and op.name() in CALLING_OPERATORS
 
 
 def run_op(op: Any, args: Any, kwargs: Any) -> Any:
-    """What ``op`` returns.
+    """Returns the result of ``op``.
 
-    The shape function of grouped matrix products takes only bfloat16 until torch 2.15, although the kernels take more.
+    Until torch 2.15 the meta kernel of grouped matmuls accepts only bfloat16, although the other kernels accept more.
     """
     try:
         return op(*args, **kwargs)
     except RuntimeError:
-        if op_name(op)[0] != "aten._grouped_mm" or not args[0].is_meta:
+        if get_op_name(op)[0] != "aten._grouped_mm" or not args[0].is_meta:
             raise
         narrow = [
             value.bfloat16() if isinstance(value, Tensor) and value.is_floating_point() else value for value in args
@@ -128,7 +131,7 @@ def run_op(op: Any, args: Any, kwargs: Any) -> Any:
 
 
 class UnrunOp:
-    """An op of which only the name and the results are known: it stands for the op in a trace."""
+    """An op that is recorded but not run, because only its name and results are known."""
 
     def __init__(self, name: str, overload: str, results: Any) -> None:
         self.name = name
@@ -136,18 +139,18 @@ class UnrunOp:
         self._results = results
 
     def __call__(self, *_arguments: Any) -> Any:
-        """The results, whatever it is given."""
+        """Returns the results, whatever the arguments are."""
         return self._results
 
 
-def operator_named(name: str, overload: str) -> Any:
-    """The op ``"aten.linear"`` in one of its overloads that returns new tensors; None if this torch has none.
+def find_operator(name: str, overload: str) -> Any:
+    """Returns the overload of an op such as ``"aten.linear"``; None if this torch has none that returns new tensors.
 
-    Of some names there are overloads for TorchScript's lists and numbers, which are no ops of tensors.
+    Some names also have overloads for TorchScript's lists and numbers, which are not tensor ops.
     """
     namespace, _, short = name.partition(".")
     if namespace == "torchvision":
-        import_module(namespace)  # which registers its ops
+        import_module(namespace)  # registers its ops
     found = getattr(getattr(getattr(torch.ops, namespace), short, None), overload, None)
     if not isinstance(found, OpOverload) or overload.endswith(("out", "grad_input")):
         return None
@@ -155,9 +158,9 @@ def operator_named(name: str, overload: str) -> Any:
 
 
 def call_by_names(op: Any, arguments: Sequence[tuple[str, Any]]) -> Any:
-    """What ``op`` returns for arguments under the names of its schema, with those that come first by position.
+    """Returns the result of ``op`` for arguments named as in its schema, the first of them passed by position.
 
-    What it makes of nothing is on meta.
+    An op that creates a tensor creates it on meta.
     """
     given = dict(arguments)
     if any(item.name == "device" for item in op._schema.arguments):
@@ -170,21 +173,21 @@ def call_by_names(op: Any, arguments: Sequence[tuple[str, Any]]) -> Any:
     return op(*args, **given)
 
 
-def defaults_of(name: str, overload: str) -> dict[str, Any]:
-    """The defaults of an op's arguments."""
-    arguments = getattr(getattr(operator_named(name, overload), "_schema", None), "arguments", ())
+def get_argument_defaults(name: str, overload: str) -> dict[str, Any]:
+    """Returns the default values of an op's arguments, by name."""
+    arguments = getattr(getattr(find_operator(name, overload), "_schema", None), "arguments", ())
     known = {item.name: item.default_value for item in arguments if item.default_value is not None}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
 
 
-def empty_on_meta(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """A contiguous tensor on meta, made below any mode, so that no op is seen."""
-    with torch.utils._python_dispatch._disable_current_modes():
+def create_meta_tensor(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Returns a contiguous tensor on meta, created outside of all modes, so that no op is recorded."""
+    with _disable_current_modes():
         return torch.empty(tuple(shape), dtype=dtype, device="meta")
 
 
-def op_name(op: Any) -> tuple[str, str]:
-    """Name and overload of an op: ``("aten.convolution", "default")``."""
+def get_op_name(op: Any) -> tuple[str, str]:
+    """Returns the name and overload of an op: ``("aten.convolution", "default")``."""
     if isinstance(op, OpOverload):
         return str(op._overloadpacket), op._overloadname
     if isinstance(op, UnrunOp):
@@ -192,8 +195,8 @@ def op_name(op: Any) -> tuple[str, str]:
     return f"higher_order.{op.name() if callable(getattr(op, 'name', None)) else op}", "default"
 
 
-def written_arguments(op: Any) -> tuple[int | str, ...]:
-    """The arguments that ``op`` changes in place: positions, and names of those that are keyword-only."""
+def find_written_arguments(op: Any) -> tuple[int | str, ...]:
+    """Returns the arguments that ``op`` changes in place: positions, and the names of keyword-only arguments."""
     if not isinstance(op, OpOverload):
         return ()
     return tuple(
@@ -204,15 +207,15 @@ def written_arguments(op: Any) -> tuple[int | str, ...]:
 
 
 def is_functional(op: Any) -> bool:
-    """Whether ``op`` is one of torch's own that returns new tensors, by its arguments alone, and changes nothing."""
-    return _is_told_by_arguments(op) and all(
+    """Returns whether ``op`` is an op of torch that returns new tensors and changes none, given its arguments alone."""
+    return _has_predictable_result(op) and all(
         item.alias_info is None for item in (*op._schema.arguments, *op._schema.returns)
     )
 
 
 def is_in_place(op: Any) -> bool:
-    """Whether ``op`` is one of torch's own that changes its first argument element by element, and no more."""
-    if not _is_told_by_arguments(op) or torch.Tag.pointwise not in op.tags or not op._schema.arguments:
+    """Returns whether ``op`` is an op of torch whose only effect is an elementwise change of its first argument."""
+    if not _has_predictable_result(op) or torch.Tag.pointwise not in op.tags or not op._schema.arguments:
         return False
     changed = op._schema.arguments[0].alias_info
     others = (*op._schema.arguments[1:], *op._schema.returns)
@@ -220,18 +223,18 @@ def is_in_place(op: Any) -> bool:
     return changed is not None and changed.is_write and aliases == [changed.before_set] and len(op._schema.returns) == 1
 
 
-def _is_told_by_arguments(op: Any) -> bool:
-    """Whether the sizes of what ``op`` returns follow from its arguments' sizes, and it returns tensors."""
-    if not isinstance(op, OpOverload) or op.namespace not in ("aten", "prims") or _DEPENDING.intersection(op.tags):
+def _has_predictable_result(op: Any) -> bool:
+    """Returns whether ``op`` returns tensors whose sizes follow from the sizes of its arguments."""
+    if not isinstance(op, OpOverload) or op.namespace not in ("aten", "prims") or _VALUE_TAGS.intersection(op.tags):
         return False
     returned = [str(item.type) for item in op._schema.returns]
     return bool(returned) and all(kind in ("Tensor", "List[Tensor]") for kind in returned)
 
 
-def packed_tensors(value: Any) -> tuple[Any, ...] | None:
-    """The weight and bias inside a quantised layer's packed parameters; None for any other object.
+def unpack_tensors(value: Any) -> tuple[Any, ...] | None:
+    """Returns the weight and bias inside a quantized layer's packed parameters; None for any other object.
 
-    A recurrent layer's are packed once more: two linear layers' in one.
+    A recurrent layer's object contains the packed parameters of two linear layers.
     """
     if not isinstance(value, torch.ScriptObject):
         return None
@@ -239,27 +242,27 @@ def packed_tensors(value: Any) -> tuple[Any, ...] | None:
     if hasattr(packed, "unpack"):
         return tuple(part for part in packed.unpack() if isinstance(part, Tensor))
     state = packed.__getstate__() if "__getstate__" in packed._method_names() else ()
-    return tuple(inner for part in _flat(state) if (inner := packed_tensors(part)) is not None)
+    return tuple(inner for part in _flatten(state) if (inner := unpack_tensors(part)) is not None)
 
 
-def holds_packed_tensors(module: nn.Module) -> bool:
-    """Whether a module is no layer, but what a quantised layer keeps its packed parameters in."""
+def is_packed_parameters(module: nn.Module) -> bool:
+    """Returns whether a module is not a layer but the container of a quantized layer's packed parameters."""
     if type(module) is nn.ModuleList:
-        return len(module) > 0 and all(map(holds_packed_tensors, module))
+        return len(module) > 0 and all(map(is_packed_parameters, module))
     kind = type(module)
     return kind.__module__.startswith("torch.ao.nn.") and kind.__name__ in ("LinearPackedParams", "PackedParameter")
 
 
-def packed_attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
-    """The packed parameters of a layer, each with what its tensors' names end in: ``"_ih"`` of a cell, ``"_l0"``."""
+def find_packed_parameters(module: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Yields a layer's packed parameters, each with the suffix of its tensors' names, e.g. ``"_ih"`` in a cell."""
     for name, value in vars(module).items():
         if isinstance(value, torch.ScriptObject):
             yield name.partition("_packed_weight")[2], value
     for name, child in module._modules.items():
-        if child is None or not holds_packed_tensors(child):
+        if child is None or not is_packed_parameters(child):
             continue
         if name != "_all_weight_values":
-            yield from packed_attributes(child)
+            yield from find_packed_parameters(child)
             continue
         directions = ("", "_reverse") if module.bidirectional else ("",)
         for position, packed in enumerate(child.children()):
@@ -267,69 +270,69 @@ def packed_attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
             yield f"_l{layer}{directions[direction]}", packed.param
 
 
-def _flat(value: Any) -> Iterator[Any]:
+def _flatten(value: Any) -> Iterator[Any]:
     if isinstance(value, (list, tuple)):
         for item in value:
-            yield from _flat(item)
+            yield from _flatten(item)
     else:
         yield value
 
 
 def cast(model: nn.Module, dtype: torch.dtype) -> None:
-    """Gives the floating parameters and buffers ``dtype``; unlike ``nn.Module.to`` it leaves complex ones alone."""
+    """Casts the floating-point parameters and buffers; unlike ``nn.Module.to`` it does not change complex ones."""
     model._apply(lambda tensor: tensor.to(dtype) if tensor.is_floating_point() else tensor)
 
 
 def is_fake(tensor: Tensor) -> bool:
-    """Whether it stands for a tensor in a graph that torch traced."""
+    """Returns whether the tensor is a fake tensor in a graph that torch traced."""
     fake: Any = sys.modules.get("torch._subclasses.fake_tensor")
     return fake is not None and isinstance(tensor, fake.FakeTensor)
 
 
-def is_uninitialised(tensor: Tensor) -> bool:
-    """Whether a lazy module has not learnt the tensor's shape yet."""
+def is_uninitialized(tensor: Tensor) -> bool:
+    """Returns whether the tensor belongs to a lazy module that does not know its shape yet."""
     return isinstance(tensor, UninitializedTensorMixin)
 
 
-def known_sizes(tensor: Tensor) -> tuple[Any, ...]:
-    """The tensor's sizes; none of a lazy one, and only that of the batch of a nested one of the old layout."""
-    if is_uninitialised(tensor):
+def get_known_sizes(tensor: Tensor) -> tuple[Any, ...]:
+    """Returns the tensor's sizes: none for a lazy tensor, and only the batch size for a strided nested tensor."""
+    if is_uninitialized(tensor):
         return ()
     if tensor.is_nested and tensor.layout == torch.strided:
         return (tensor.size(0), *(RAGGED for _ in range(tensor.dim() - 1)))
     return tuple(tensor.shape)
 
 
-def uninitialised_like(tensor: Tensor, device: torch.device) -> Tensor:
-    """Another tensor of the same lazy kind on ``device``."""
+def uninitialized_like(tensor: Tensor, device: torch.device) -> Tensor:
+    """Returns a lazy tensor of the same class on ``device``."""
     kind: Any = type(tensor)
     lazy: Tensor = kind(requires_grad=tensor.requires_grad, device=device, dtype=tensor.dtype)
     return lazy
 
 
 def move_scripted(module: nn.Module, counterpart: Callable[[Tensor], Tensor]) -> None:
-    """Replaces the tensors of a scripted module, which live in C++ and are out of reach of a deep copy's memo."""
+    """Replaces the tensors of a scripted module, which are in C++, where the memo of a deep copy has no effect."""
     if isinstance(module, torch.jit.ScriptModule):
         tensors: list[tuple[str, Any]] = [*module._parameters.items(), *module._buffers.items()]
-        for name, tensor in tensors:  # none of which is None here
+        for name, tensor in tensors:  # none of them is None
             module._c.setattr(name, counterpart(tensor).requires_grad_(tensor.requires_grad))
 
 
 def is_sharded(module: nn.Module) -> bool:
-    """Whether processes share its weights out among them, and talk to each other whenever it runs."""
+    """Returns whether the module's weights are sharded across processes, which then communicate in each pass."""
     sharding: Any = sys.modules.get("torch.distributed.fsdp")
     kinds = (getattr(sharding, name, ()) for name in ("FSDPModule", "FullyShardedDataParallel"))
     return isinstance(module, tuple(kinds))
 
 
-def leave_group(module: nn.Module) -> None:
-    """Has a module of a group of processes run without the others, who do not know that it runs."""
+def disable_group_sync(module: nn.Module) -> None:
+    """Stops a ``DistributedDataParallel`` module from waiting for the other processes, which do not run this pass."""
     if isinstance(module, nn.parallel.DistributedDataParallel):
         module.require_forward_param_sync = module.require_backward_grad_sync = False
 
 
-def scripted_signature(module: nn.Module) -> inspect.Signature | None:
-    """What a scripted module's ``forward`` takes; None for any other."""
+def get_scripted_signature(module: nn.Module) -> inspect.Signature | None:
+    """Returns the signature of a scripted module's ``forward``; None for other modules."""
     if not isinstance(module, torch.jit.ScriptModule):
         return None
     schema: Any = module._c._get_method("forward").schema
@@ -345,34 +348,34 @@ def scripted_signature(module: nn.Module) -> inspect.Signature | None:
     )
 
 
-def class_before_export(module: nn.Module) -> str | None:
-    """The name of the class that an exported program's module was; None for any other, and where torch keeps none."""
+def get_class_before_export(module: nn.Module) -> str | None:
+    """Returns the original class name of an exported program's module; None for others, or if torch lost it."""
     if type(module).__module__ != "torch.export.unflatten":
         return None
     path = getattr(module, "_ty", None)
     return path.rpartition(".")[2] if isinstance(path, str) else None
 
 
-def _has_ops_of_its_own(tensor: Tensor) -> bool:
-    """Whether the tensor is of a class that handles ops itself, and so need not have strides or a storage."""
+def _has_custom_dispatch(tensor: Tensor) -> bool:
+    """Returns whether the tensor's class handles ops itself, so that it may have neither strides nor a storage."""
     return type(tensor).__torch_dispatch__ is not Tensor.__torch_dispatch__
 
 
-def of_type(tensor: Tensor, like: Tensor) -> Tensor:
-    """``tensor`` as an instance of ``like``'s class, with its ``requires_grad`` if it is a parameter."""
+def as_subclass_like(tensor: Tensor, like: Tensor) -> Tensor:
+    """Returns ``tensor`` as an instance of ``like``'s class, with its ``requires_grad`` if it is a parameter."""
     if isinstance(like, nn.Parameter):
         return Tensor._make_subclass(type(like), tensor, like.requires_grad)
     return tensor if type(like) is Tensor else tensor.as_subclass(type(like))
 
 
-def same_view_on_meta(tensor: Tensor, storages: dict[int, torch.UntypedStorage]) -> Tensor:
-    """``tensor``'s size, stride and offset on the meta device; what shared a storage shares one there.
+def create_meta_view(tensor: Tensor, storages: dict[int, torch.UntypedStorage]) -> Tensor:
+    """Returns a meta tensor with the size, stride and offset of ``tensor``. Shared storages stay shared.
 
     Args:
-        tensor: any.
-        storages: the meta storages made so far, by the address of the one that they stand for.
+        tensor: the original.
+        storages: the meta storages created so far, by the address of the original storage.
     """
-    if tensor.layout != torch.strided or tensor.is_quantized or _has_ops_of_its_own(tensor):
+    if tensor.layout != torch.strided or tensor.is_quantized or _has_custom_dispatch(tensor):
         return torch.empty_like(tensor, device="meta", requires_grad=False)
     source = tensor.untyped_storage()
     storage = storages.get(source._cdata)
@@ -382,86 +385,86 @@ def same_view_on_meta(tensor: Tensor, storages: dict[int, torch.UntypedStorage])
     return view.set_(storage, tensor.storage_offset(), tensor.size(), tensor.stride())
 
 
-def settle(mode: type[TorchDispatchMode]) -> None:
-    """Readies torch for a forward pass under ``mode``.
+def prepare_torch(mode: type[TorchDispatchMode]) -> None:
+    """Prepares torch for a forward pass under ``mode``.
 
-    torch 2.6 runs some seventy ops when ``torch._dynamo`` is first imported, by ``vmap`` or a checkpoint, and a
-    recorder would take them for the model's; so it is imported now. torch 2.14 and 2.15 run none; versions between were
-    not tried. torch 2.6 also wants a rule for each higher-order operator and mode, where later ones ask the mode.
+    torch 2.6 runs some seventy ops when ``vmap`` or a checkpoint first imports ``torch._dynamo``. A recorder would
+    attribute them to the model, so it is imported here. torch 2.14 and 2.15 run none; versions between were not tested.
+    torch 2.6 also needs a rule for each pair of higher-order operator and mode, while later versions ask the mode.
     """
     release = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
-    if release < _IMPORTS_WITHOUT_OPS:
+    if release < _DYNAMO_IMPORTS_WITHOUT_OPS:
         import_module("torch._dynamo")
-    _open_flex_attention(mode)
+    _patch_flex_attention(mode)
     if hasattr(TorchDispatchMode, "supports_higher_order_operators"):
         return
     for op in torch._ops._higher_order_ops.values():
         if mode not in op.python_key_table:
-            op.py_impl(mode)(partial(_hand_over, op))
+            op.py_impl(mode)(partial(_dispatch_to_mode, op))
 
 
-def _hand_over(op: Any, mode: Any, *args: Any, **kwargs: Any) -> Any:
+def _dispatch_to_mode(op: Any, mode: Any, *args: Any, **kwargs: Any) -> Any:
     return mode.__torch_dispatch__(op, (), args, kwargs)
 
 
 def is_active(mode: TorchDispatchMode) -> bool:
-    """Whether ``mode`` sees the ops of this thread."""
-    stack: list[Any] = torch.utils._python_dispatch._get_current_dispatch_mode_stack()
-    return mode in stack
+    """Returns whether ``mode`` is active in this thread."""
+    return mode in _get_current_dispatch_mode_stack()
 
 
-def innermost_mode() -> Any:
-    """The dispatch mode that sees this thread's ops first; None without one."""
+def get_innermost_mode() -> Any:
+    """Returns the innermost dispatch mode of this thread; None if there is none."""
     return torch.utils._python_dispatch._get_current_dispatch_mode()
 
 
-def without_innermost_mode() -> AbstractContextManager[Any]:
-    """A context without that mode, which it yields."""
+def pop_innermost_mode() -> AbstractContextManager[Any]:
+    """Returns a context without the innermost dispatch mode, which it yields."""
     return torch.utils._python_dispatch._pop_mode_temporarily()
 
 
-def next_node_number() -> int:
-    """What the next node of the autograd graph will be numbered."""
+def get_next_node_number() -> int:
+    """Returns the number that the next node of the autograd graph will get."""
     number: int = torch.autograd._get_sequence_nr()  # type: ignore[attr-defined]
     return number
 
 
-def current_node_number() -> int | None:
-    """The number of the node that the backward pass is at; None outside of one."""
+def get_current_node_number() -> int | None:
+    """Returns the number of the node that the backward pass is running; None outside of a backward pass."""
     node = torch._C._current_autograd_node()
     return None if node is None else node._sequence_nr()
 
 
-def as_written(module: nn.Module) -> Callable[..., Any]:
-    """The module's ``forward`` without the fast path of attention and encoder layers, which hides children and ops.
+def get_traceable_forward(module: nn.Module) -> Callable[..., Any]:
+    """Returns the module's ``forward`` without the fast path of attention and encoder layers, which hides ops.
 
-    Of a compiled module that of the one which was compiled. torch 2.6 would look into none of its code ever after.
+    For a compiled module it is the original module's: after a traced call of the compiled one, torch 2.6 would not
+    compile its code any more.
     """
     compiled: Any = getattr(sys.modules.get("torch._dynamo.eval_frame"), "OptimizedModule", ())
     forward = module._orig_mod.__call__ if isinstance(module, compiled) else module.forward
     if not isinstance(module, (nn.MultiheadAttention, nn.TransformerEncoder, nn.TransformerEncoderLayer)):
         return forward
 
-    def unfused_forward(*args: Any, **kwargs: Any) -> Any:
-        with unfused():
+    def forward_without_fast_path(*args: Any, **kwargs: Any) -> Any:
+        with disable_fast_path():
             return forward(*args, **kwargs)
 
-    return update_wrapper(unfused_forward, forward)
+    return update_wrapper(forward_without_fast_path, forward)
 
 
-def unfused() -> AbstractContextManager[Any]:
-    """Keeps this thread off the fast path, which is not taken where a mode may want to see each function.
+def disable_fast_path() -> AbstractContextManager[Any]:
+    """Returns a context in which this thread does not take the fast path of attention and encoder layers.
 
-    A mode costs a tenth of a trace that runs within it.
+    torch does not take it under a function mode. Such a mode slows down a trace that runs under it by a tenth.
     """
     return nullcontext() if torch._C._is_torch_function_mode_enabled() else torch.overrides.BaseTorchFunctionMode()
 
 
-def uncompiled() -> AbstractContextManager[Any]:
-    """Has compiled functions run as they are written in this thread: what a compiler makes of them cannot be seen into.
+def disable_compilation() -> AbstractContextManager[Any]:
+    """Returns a context in which this thread runs compiled functions eagerly, because compiled code cannot be recorded.
 
-    Under a dispatch mode they do so by themselves. But since torch 2.14 those that must be compiled as a whole raise
-    afterwards, unless this thread says that it is traced by torch.
+    Under a dispatch mode torch does so anyway. But since torch 2.14, functions compiled with ``fullgraph=True`` raise
+    an error afterwards unless the thread is marked as traced by torch.
     """
     compiler: Any = sys.modules.get("torch._dynamo.eval_frame")
     run_eagerly = getattr(compiler, "_use_eager_on_nested_compile", nullcontext)
@@ -469,16 +472,16 @@ def uncompiled() -> AbstractContextManager[Any]:
     return context
 
 
-def compiler_is_loaded() -> bool:
-    """Whether anything can have been compiled."""
+def is_compiler_loaded() -> bool:
+    """Returns whether torch's compiler is loaded; without it nothing can have been compiled."""
     return hasattr(sys.modules.get("torch._dynamo"), "disable")
 
 
-def _open_flex_attention(mode: type[TorchDispatchMode]) -> None:
-    """Lets ``flex_attention`` take meta tensors, and compile nothing, in threads where a ``mode`` is active.
+def _patch_flex_attention(mode: type[TorchDispatchMode]) -> None:
+    """Makes ``flex_attention`` accept meta tensors and compile nothing in threads where a ``mode`` is active.
 
-    It compiles its own operator, and refuses meta although the operator takes it. Other threads see no difference, so
-    this is done once and for all.
+    It compiles its operator, and rejects meta tensors although the operator accepts them. Other threads are not
+    affected, so the patch is permanent.
     """
     flex: Any = sys.modules.get("torch.nn.attention.flex_attention")
     check: Any = getattr(flex, "_validate_device", None)
@@ -487,18 +490,18 @@ def _open_flex_attention(mode: type[TorchDispatchMode]) -> None:
     set_up: Any = getattr(flex, "setup_compilation_env", None)
 
     @wraps(check)
-    def check_elsewhere(*tensors: Tensor) -> None:
+    def check_unless_active(*tensors: Tensor) -> None:
         if not _is_any_active(mode):
             check(*tensors)
 
     @contextmanager
-    def set_up_elsewhere() -> Iterator[Any]:
-        with uncompiled() if _is_any_active(mode) else set_up() as backend:
+    def set_up_unless_active() -> Iterator[Any]:
+        with disable_compilation() if _is_any_active(mode) else set_up() as backend:
             yield backend or "eager"
 
-    flex._validate_device = check_elsewhere
+    flex._validate_device = check_unless_active
     if set_up is not None:
-        flex.setup_compilation_env = set_up_elsewhere
+        flex.setup_compilation_env = set_up_unless_active
 
 
 def _is_any_active(mode: type[TorchDispatchMode]) -> bool:
@@ -506,38 +509,39 @@ def _is_any_active(mode: type[TorchDispatchMode]) -> bool:
 
 
 @contextmanager
-def compiler_left_out() -> Iterator[None]:
-    """Calls what torch marks as not to be compiled without importing its compiler for that, which takes over a second.
+def avoid_compiler_import() -> Iterator[None]:
+    """Calls functions that torch excludes from compilation without importing its compiler, which takes over a second.
 
-    ``torch._compile`` asks each such function with ``getattr`` for the form in which it is called, and to make the
-    first one imports ``torch._dynamo``. As long as nobody else has imported that, nothing is being compiled, and the
-    function itself will do. A name in that one module stands in between, and goes as soon as the compiler is there. A
-    torch that asks in another way imports it as ever. In a process of our own alone: other threads would see it.
+    ``torch._compile`` gets the uncompiled form of each such function with ``getattr``, and imports ``torch._dynamo`` to
+    create the first one. Until something else imports that, nothing is compiled, and the function itself is equivalent.
+    So a ``getattr`` is put into the namespace of ``torch._compile``, and removed once the compiler is loaded. A torch
+    that works differently imports the compiler as usual. Other threads would notice the change, so it is made only in
+    processes that netscope started.
     """
     names: dict[str, Any] = vars(sys.modules.get("torch._compile", object))
     if not OURS.is_set() or "torch._dynamo" in sys.modules or "getattr" in names or "_disable_dynamo" not in names:
         yield
         return
 
-    def form_of(function: Any, name: str, *default: Any) -> Any:
-        # While it is being imported it calls such functions as well, and has no form for them yet.
+    def get_form(function: Any, name: str, *default: Any) -> Any:
+        # During its import the compiler also calls such functions, and has no form for them yet.
         if hasattr(sys.modules.get("torch._dynamo"), "disable"):
             names.pop("getattr", None)
-        elif name == _UNCOMPILED_FORM:
+        elif name == _UNCOMPILED_ATTRIBUTE:
             return function
         return getattr(function, name, *default)
 
-    names["getattr"] = form_of
+    names["getattr"] = get_form
     try:
         yield
     finally:
         names.pop("getattr", None)
 
 
-class OwnNumbers(TorchDispatchMode):
-    """Draws random numbers from generators of its own, always the same, wherever an op lets itself be given one.
+class PrivateGenerators(TorchDispatchMode):
+    """A mode that passes private generators with a fixed seed to all ops that accept one.
 
-    The process's generators are everybody's: numbers that we draw from them are missing in another thread's sequence.
+    The process's generators are shared: numbers drawn from them here would be missing in another thread's sequence.
     """
 
     def __init__(self) -> None:
@@ -548,8 +552,8 @@ class OwnNumbers(TorchDispatchMode):
         return self.run(func, args, kwargs or {})
 
     def run(self, op: Any, args: Any, kwargs: Any) -> Any:
-        """What ``op`` returns."""
-        if not _takes_generator(op) or kwargs.get("generator") is not None:
+        """Returns the result of ``op``."""
+        if not _accepts_generator(op) or kwargs.get("generator") is not None:
             return run_op(op, args, kwargs)
         device = next((value.device for value in args if isinstance(value, Tensor)), kwargs.get("device"))
         device = torch.device("cpu" if device is None else device)
@@ -558,52 +562,57 @@ class OwnNumbers(TorchDispatchMode):
         if device not in self._generators:
             self._generators[device] = torch.Generator(device).manual_seed(0)
         generator = self._generators[device]
-        fill = _FILLS.get(op_name(op)[0])
+        fill = _FILLS.get(get_op_name(op)[0])
         if fill is not None:
             return fill(torch.empty_like(*args, **kwargs), generator=generator)
         return op._overloadpacket(*args, **{**kwargs, "generator": generator})
 
 
 _FILLS: dict[str, Callable[..., Tensor]] = {"aten.rand_like": Tensor.uniform_, "aten.randn_like": Tensor.normal_}
-"""What these ops do to an empty tensor. torch 2.6 has no form of them that takes a generator."""
+"""In-place equivalents on an empty tensor. In torch 2.6 these ops have no overload that takes a generator."""
 
 
 @cache
-def _takes_generator(op: Any) -> bool:
-    """Whether ``op``, or another form of it, draws from a generator that it is given."""
+def _accepts_generator(op: Any) -> bool:
+    """Returns whether ``op``, or another overload of it, accepts a generator."""
     if not isinstance(op, OpOverload) or torch.Tag.nondeterministic_seeded not in op.tags:
         return False
     packet = op._overloadpacket
-    forms = (getattr(packet, name) for name in packet.overloads())
-    return op_name(op)[0] in _FILLS or any(
-        argument.name == "generator" for form in forms for argument in form._schema.arguments
+    overloads = (getattr(packet, name) for name in packet.overloads())
+    return get_op_name(op)[0] in _FILLS or any(
+        argument.name == "generator" for overload in overloads for argument in overload._schema.arguments
     )
 
 
 @contextmanager
-def process_state_restored() -> Iterator[None]:
-    """Puts back whatever a constructor or a forward pass may leave changed.
+def preserve_process_state() -> Iterator[None]:
+    """Restores the global state that a constructor or a forward pass may change.
 
-    What is this thread's own (the default device, the grad mode, inference mode, dispatch modes) always. What is the
-    process's (the generators of random numbers of torch, Python and NumPy, the default dtype, the import path) where no
-    other thread may be using it: in a process of our own, and where there is no other. There the generators are seeded
-    within, so that what depends on chance comes out the same; elsewhere all of it is left alone.
+    State of this thread (the default device, grad mode, inference mode, dispatch modes) is always restored. State of
+    the process (random number generators of torch, Python and NumPy, the default dtype, the import path) is restored
+    only if no other thread may be using it: in a process that netscope started, or if there is no other thread. Then
+    the generators are also seeded, so that random results are reproducible. Otherwise the process's state is not
+    touched.
     """
-    device, grad = _default_device(), torch.is_grad_enabled()
-    is_process_ours = OURS.is_set() or threading.active_count() == 1
-    # What an outer trace is looking at is not what we run; and tensors made in inference mode cannot be trained.
+    device, grad = _get_default_device(), torch.is_grad_enabled()
+    may_change_process = OURS.is_set() or threading.active_count() == 1
+    # An outer trace must not record this one, and tensors created in inference mode cannot be trained.
     inference: Any = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
     try:
-        with _disable_current_modes(), inference, _process_put_back() if is_process_ours else nullcontext():
+        with (
+            _disable_current_modes(),
+            inference,
+            _preserve_shared_state() if may_change_process else nullcontext(),
+        ):
             yield
     finally:
         torch.set_grad_enabled(grad)
-        if _default_device() != device:
+        if _get_default_device() != device:
             torch.set_default_device(device)
 
 
 @contextmanager
-def _process_put_back() -> Iterator[None]:
+def _preserve_shared_state() -> Iterator[None]:
     import random
 
     numpy_random = sys.modules.get("numpy.random")
@@ -613,7 +622,7 @@ def _process_put_back() -> Iterator[None]:
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     try:
         with torch.random.fork_rng(devices=list(devices)):
-            # Not torch.manual_seed: while CUDA sleeps, that leaves it a seed for when it wakes.
+            # Not torch.manual_seed: before CUDA is initialized, it would queue a seed for that moment.
             torch.default_generator.manual_seed(0)
             random.seed(0)
             if numpy_random:
@@ -629,7 +638,7 @@ def _process_put_back() -> Iterator[None]:
         sys.path[:] = path
 
 
-def _default_device() -> torch.device | None:
-    """What ``torch.set_default_device`` was last given; None if it never was."""
+def _get_default_device() -> torch.device | None:
+    """Returns the last argument of ``torch.set_default_device``; None if it was never called."""
     context = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
     return context.device if context is not None else None

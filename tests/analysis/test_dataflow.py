@@ -1,4 +1,4 @@
-"""Who reads what whom wrote, and what tells one computation from another."""
+"""The producers of the tensors that modules read, and the fingerprints of computations."""
 
 import torch
 from torch import nn
@@ -27,7 +27,7 @@ def test_a_skip_connection_is_read_by_the_module_that_adds_it():
     assert sources_of(Skips(far=True), (1, 4))[""] == ("c", "a")
 
 
-def test_views_are_seen_through_and_a_dropout_at_rest_passes_on_what_it_reads():
+def test_views_are_ignored_and_a_dropout_in_eval_mode_is_a_producer():
     class Flat(nn.Module):
         def __init__(self):
             super().__init__()
@@ -40,12 +40,12 @@ def test_views_are_seen_through_and_a_dropout_at_rest_passes_on_what_it_reads():
     assert sources_of(Flat(), (2, 4), mode="train")["second"] == ("drop",)
 
 
-def test_what_is_changed_in_place_was_made_by_who_changed_it():
+def test_the_producer_of_a_tensor_changed_in_place_is_the_module_that_changed_it():
     model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(inplace=True), nn.Linear(4, 4))
     assert sources_of(model, (1, 4)) == {"": (), "0": ("<input>",), "1": ("0",), "2": ("1",)}
 
 
-def test_a_fingerprint_tells_the_number_of_heads_that_no_weight_shows():
+def test_a_fingerprint_depends_on_the_number_of_heads():
     class Heads(nn.Module):
         def __init__(self, heads):
             super().__init__()

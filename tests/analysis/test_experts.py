@@ -1,4 +1,4 @@
-"""Active parameters: against published figures, and by arithmetic on experts in one tensor and in modules."""
+"""Active parameters: compared with published values, and computed for experts in one tensor and in modules."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def test_experts_that_are_modules():
     linear, router = D * D + D, D * EXPERTS + EXPERTS
     assert summary.totals.params == linear + router + EXPERTS * linear
     assert summary.totals.active_params == linear + router + CHOSEN * linear
-    # Each token meets as many experts, whichever they are.
+    # The number of experts is the same for each token.
     assert summary.totals.macs == TOKENS * (D * D + D * EXPERTS + CHOSEN * D * D)
 
 
@@ -48,12 +48,12 @@ def test_experts_in_one_tensor(device, mode):
     assert totals.params - totals.active_params == 2 * 3 * (3 * 16 * 32)
 
 
-# In billions, as the papers round them. Ours has both embeddings of DeepSeek's in it; the paper does not say.
+# In billions, rounded as in the papers. Ours includes both embeddings of DeepSeek; the paper does not specify this.
 PUBLISHED = {"hf/mixtral": (46.7, 12.9, 0), "hf/deepseek_v3": (671, 37, 129_280 * 7168)}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_published_figures(name):
+def test_published_values(name):
     pytest.importorskip("transformers", reason="the extra transformers is not installed")
     params, active, left_out = PUBLISHED[name]
     totals = netscope.summarize(name).totals
@@ -62,7 +62,7 @@ def test_published_figures(name):
 
 
 class Selecting(nn.Module):
-    """Pools by index, as CLIP does, and runs two heads that look alike on what it selected."""
+    """Pools by index, as CLIP does, and runs two equal heads on the selected rows."""
 
     def __init__(self):
         super().__init__()
@@ -73,7 +73,7 @@ class Selecting(nn.Module):
         return self.left(pooled) + self.right(pooled), self.other(x)
 
 
-def test_what_is_selected_for_all_is_no_choice_of_experts():
+def test_rows_selected_for_all_modules_are_not_routing():
     assert netscope.summarize(Selecting(), (TOKENS, D)).totals.active_params is None
 
 
@@ -93,7 +93,7 @@ def test_experts_on_sorted_rows():
 
 
 class Edges(nn.Module):
-    """A layer of a graph network: alike layers on rows that the graph selects, not a router."""
+    """A layer of a graph network: equal layers on rows that the graph selects, not a router."""
 
     def __init__(self):
         super().__init__()
@@ -104,7 +104,7 @@ class Edges(nn.Module):
 
 
 class Pruning(nn.Module):
-    """Each layer sees the tokens that the one before it scored highest."""
+    """Each layer gets the tokens with the highest scores of the previous layer."""
 
     def __init__(self):
         super().__init__()
@@ -119,7 +119,7 @@ class Pruning(nn.Module):
 
 
 @pytest.mark.parametrize(("model", "inputs"), [(Edges(), [(TOKENS, D), "2x5:int64"]), (Pruning(), (TOKENS, D))])
-def test_selected_rows_alone_make_no_experts(model, inputs):
+def test_selected_rows_alone_are_not_experts(model, inputs):
     assert netscope.summarize(model, inputs).totals.active_params is None
 
 
@@ -127,7 +127,7 @@ class SharedBesideExperts(nn.Module):
     def __init__(self):
         super().__init__()
         self.routed = Experts()
-        self.routed.experts.append(nn.Linear(D, D))  # like the others, but every token meets it
+        self.routed.experts.append(nn.Linear(D, D))  # like the others, but used by every token
 
     def forward(self, x):
         chosen = self.routed.router(x).topk(CHOSEN, -1).indices
@@ -145,7 +145,7 @@ def test_a_shared_expert_is_always_active():
     assert totals.params - totals.active_params == (EXPERTS - CHOSEN) * linear
 
 
-def test_layers_that_look_alike_are_no_experts():
+def test_equal_layers_are_not_experts():
     assert netscope.summarize("resnet18").totals.active_params is None
     pyramid = nn.ModuleList(nn.Linear(D, D) for _ in range(3))
 

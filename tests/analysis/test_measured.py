@@ -49,10 +49,10 @@ def test_the_rows_of_the_smallest_table_that_an_input_indexes():
 
 def test_integers_that_index_are_random_and_others_are_ones():
     from netscope.schema.inputs import parse_inputs
-    from netscope.tracing import varied_tensors_for
+    from netscope.tracing import create_random_inputs
 
     requested = parse_inputs(["4x8:int64", "4x8:int64", "4x8:int64"])
-    made = [varied_tensors_for(TwoTables(), requested, {"ids": 50, "kinds": 50}, seed) for seed in (1, 1, 2)]
+    made = [create_random_inputs(TwoTables(), requested, {"ids": 50, "kinds": 50}, seed) for seed in (1, 1, 2)]
     ids, kinds, mask = made[0].args
     assert 0 <= int(ids.min()) < int(ids.max()) < 50
     assert not torch.equal(ids, kinds)
@@ -63,10 +63,10 @@ def test_integers_that_index_are_random_and_others_are_ones():
 
 def test_a_callers_own_integers_are_left_alone():
     from netscope.schema.inputs import as_forward_inputs
-    from netscope.tracing import varied_tensors_for
+    from netscope.tracing import create_random_inputs
 
     own = torch.tensor([[3, 3]])
-    made = varied_tensors_for(TwoTables(), as_forward_inputs([own, "1x2:int64", "1x2:int64"]), {"ids": 50}, 0)
+    made = create_random_inputs(TwoTables(), as_forward_inputs([own, "1x2:int64", "1x2:int64"]), {"ids": 50}, 0)
     assert torch.equal(made.args[0], own)
 
 

@@ -100,9 +100,9 @@ class Residual(nn.Module):
 PEAKS = {
     # An input, an output: nothing else is alive at once.
     "a chain": (linears, 2 * ROW),
-    # The first layer's input is the caller's; then the wide one and what it becomes.
+    # The first layer's input is the caller's; then the wide one and its output.
     "a wide layer": (Residual, 5 * ROW),
-    # The second block's input is kept by the block beside its wide and its narrow layer.
+    # The second block's input stays alive during the block, with its wide and its narrow output.
     "a residual block": (lambda: nn.Sequential(nn.Linear(D, D), Residual()), 6 * ROW),
     "in place": (lambda: nn.Sequential(nn.Linear(D, D), nn.ReLU(inplace=True)), ROW),
     "views": (lambda: nn.Sequential(nn.Linear(D, D), nn.Flatten(0), nn.Unflatten(0, (B, D))), ROW),
@@ -144,5 +144,5 @@ def test_a_storage_that_grows_is_as_large_as_it_got():
     assert netscope.summarize(Grows(), (B, D)).peak_memory.activations == 4 * ROW
 
 
-def test_training_has_no_peak_of_inference():
+def test_training_has_no_inference_peak():
     assert netscope.summarize(linears(), (B, D), mode="train").peak_memory is None

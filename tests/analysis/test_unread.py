@@ -1,4 +1,4 @@
-"""Which parameters a pass read, and that every format says so where it was not all of them."""
+"""The parameters that a pass read, and the warning in every format if it did not read all."""
 
 import json
 
@@ -19,7 +19,7 @@ from netscope.schema import CheckRequest, Location, Summary
 
 
 class Eye(nn.Module):
-    """Looks at a picture only if it is given one."""
+    """Uses the vision layers only if there is a picture."""
 
     def __init__(self):
         super().__init__()
@@ -67,7 +67,7 @@ def test_more_modules_than_a_sentence_holds_are_counted():
 
 
 class Reads(nn.Module):
-    """Does with its weight what it is told to, beside a layer that runs."""
+    """Calls ``how`` with its weight and the output of a layer."""
 
     def __init__(self, how):
         super().__init__()
@@ -91,7 +91,7 @@ class Reads(nn.Module):
     ],
 )
 @pytest.mark.parametrize("device", ["meta", "cpu"])
-def test_a_parameter_is_read_through_its_views_and_by_whoever_gets_it(how, device):
+def test_a_parameter_is_read_through_its_views_and_as_an_output(how, device):
     assert unread(Reads(how), (1, 4), device=device) == ()
 
 
@@ -133,7 +133,7 @@ def test_a_lazy_layer_that_never_ran_is_named_without_its_size():
     )
 
 
-def test_auxiliary_heads_are_told_as_such_in_eval_mode_alone():
+def test_auxiliary_heads_are_named_in_eval_mode_only():
     summary = netscope.summarize("torchvision/inception_v3")
     assert summary.left_out == (
         "of what ran in eval mode: 3,326,696 parameters of AuxLogits were not read "
@@ -142,7 +142,7 @@ def test_auxiliary_heads_are_told_as_such_in_eval_mode_alone():
 
 
 @pytest.mark.parametrize("format_name", ["table", "markdown", "html", "json", "csv"])
-def test_every_format_of_a_summary_says_what_was_not_read(blind, format_name):
+def test_every_format_of_a_summary_names_unread_parameters(blind, format_name):
     text = render(blind, format_name)
     if format_name == "json":
         assert json.loads(text)["totals"]["unread_params"] == 43
@@ -161,11 +161,11 @@ def test_a_summary_saved_without_the_figure_does_not_claim_that_all_was_read(bli
     assert "accounted for" not in str(Summary.from_json(json.dumps(saved)))
 
 
-def test_the_page_says_what_was_not_read():
+def test_the_page_names_unread_parameters():
     assert WHAT in report_page(netscope.report(Eye(), inputs={"x": (1, 4)}))
 
 
-def test_a_diff_says_what_either_side_did_not_read(blind):
+def test_a_diff_names_the_unread_parameters_of_both_sides(blind):
     whole = netscope.summarize(Eye(), {"x": (1, 4), "picture": (1, 4)})
     difference = netscope.diff(blind, whole)
     assert f"Eye: {WHAT}" in " ".join(str(difference).split())
@@ -181,7 +181,7 @@ def test_a_diff_without_biases_has_the_unread_ones_left_out(blind):
 
 
 @pytest.mark.parametrize("format_name", ["table", "markdown", "json", "csv", "html"])
-def test_every_format_of_a_comparison_says_what_was_not_read(format_name):
+def test_every_format_of_a_comparison_names_unread_parameters(format_name):
     table = netscope.compare(["torchvision/inception_v3", "alexnet"])
     text = render(table, format_name)
     assert ("3326696" if format_name in ("json", "csv") else "3,326,696 parameters of AuxLogits") in text
@@ -200,7 +200,7 @@ def test_a_flops_rule_that_holds_for_a_part_is_a_warning(blind):
     assert result.remedy == "to accept it: a rule unread_params.max = 43"
 
 
-def test_a_flops_rule_that_fails_says_that_it_is_of_a_part(blind):
+def test_a_failed_flops_rule_names_unread_parameters(blind):
     (result,) = checked(blind, {"flops": {"max": 10}}).results
     assert result.status == "failed"
     assert result.message.endswith(WHAT)
@@ -214,14 +214,14 @@ def test_a_rule_on_unread_parameters_fails_or_accepts_them(blind):
     assert [result.status for result in results] == ["passed", "passed"]
 
 
-def test_a_lock_keeps_what_was_not_read(blind):
+def test_a_lock_contains_unread_parameters(blind):
     entry = lock_model(blind, "Eye")
     assert entry.metrics["unread_params"] == 43
     again = as_summary(entry, blind)
     assert (again.totals.unread_params, again.unread_parameters) == (43, ("mask", "vision"))
 
 
-# Questions without an input
+# Missing inputs
 
 
 class Clip(nn.Module):
@@ -234,7 +234,7 @@ class Clip(nn.Module):
 
 
 @pytest.mark.parametrize("ask", [netscope.summarize, netscope.trace, netscope.explain, netscope.verify])
-def test_a_pass_that_read_no_parameter_was_a_question_without_an_input(ask):
+def test_a_pass_that_read_no_parameter_had_no_input(ask):
     with pytest.raises(
         InputError, match=r"read none of its 20 parameters .* with no input: .*\(image=None, text=None\)"
     ):

@@ -100,7 +100,7 @@ def test_a_peer_that_fails_is_told_so_and_is_no_contradiction():
 
     verification = netscope.verify(KeywordOnly(), {"x": (1, 4)})
     fvcore = next(tool for tool in verification.tools if tool.tool == "fvcore")
-    assert "positional inputs only" in fvcore.failure
+    assert "only positional inputs" in fvcore.failure
     assert verification.contradicted_by == ()
 
 
@@ -144,6 +144,6 @@ def test_a_contradiction_is_a_difference_that_is_left_over(case):
 
 
 def test_a_wrong_count_of_ours_would_be_contradicted(monkeypatch):
-    flops_per_op = use_case.flops_per_op
-    monkeypatch.setattr(use_case, "flops_per_op", lambda trace: [2 * (cost or 0) for cost in flops_per_op(trace)])
+    count_flops = use_case.count_flops
+    monkeypatch.setattr(use_case, "count_flops", lambda trace: [2 * (cost or 0) for cost in count_flops(trace)])
     assert set(netscope.verify("lenet5").contradicted_by) == {"FlopCounterMode", "fvcore", "torchinfo"}

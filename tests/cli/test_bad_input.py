@@ -161,7 +161,7 @@ def test_a_wrong_question_gets_one_sentence(question):
 def test_cuda_without_a_gpu_is_refused():
     code, out, err = ask("summary", "lenet5", "--device", "cuda")
     assert (code, out) == (3, "")
-    assert "torch sees no CUDA device here" in err
+    assert "torch found no CUDA device" in err
 
 
 def test_usage_errors_exit_with_2():

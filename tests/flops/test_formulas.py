@@ -165,7 +165,7 @@ def test_the_gradient_of_attention_recomputes_the_scores():
 
 
 def test_an_op_has_one_formula():
-    with pytest.raises(ValueError, match=r"aten\.mm has a formula already"):
+    with pytest.raises(ValueError, match=r"aten\.mm already has a formula"):
         flop_formula("aten.mm")(lambda: 0)
 
 

@@ -1,10 +1,10 @@
-"""The list of ops that cost nothing: each is a real op, none is counted as well, and what is unknown stays unknown."""
+"""The ops without FLOPs: each is an op of torch, none has a formula, and unknown ops stay uncounted."""
 
 import pytest
 import torch
 
 from netscope.flops import FORMULAS
-from netscope.flops.zero_flop_ops import REASONS, reason_for
+from netscope.flops.zero_flop_ops import REASONS, get_zero_flop_reason
 
 
 @pytest.fixture(scope="module")
@@ -22,21 +22,21 @@ def test_every_listed_op_of_torchvision_and_aten_is_registered(registered_ops):
     assert not added_since_2_6 if newest else len(added_since_2_6) < 20
 
 
-def test_no_op_is_both_counted_and_listed_as_costless():
-    assert not [name for name in FORMULAS if reason_for(name)]
+def test_no_op_has_both_a_formula_and_a_reason_for_zero_flops():
+    assert not [name for name in FORMULAS if get_zero_flop_reason(name)]
 
 
 def test_every_form_of_a_listed_op_is_known():
-    assert reason_for("aten.add") == "elementwise"
-    assert reason_for("aten.add_") == "elementwise"
-    assert reason_for("aten._foreach_add_") == "elementwise"
-    assert reason_for("aten.permute_copy") == "moves, views or selects elements"
-    assert reason_for("aten.max_pool2d_with_indices_backward") == "pools or interpolates"
+    assert get_zero_flop_reason("aten.add") == "elementwise"
+    assert get_zero_flop_reason("aten.add_") == "elementwise"
+    assert get_zero_flop_reason("aten._foreach_add_") == "elementwise"
+    assert get_zero_flop_reason("aten.permute_copy") == "moves, views or selects elements"
+    assert get_zero_flop_reason("aten.max_pool2d_with_indices_backward") == "pools or interpolates"
 
 
 UNKNOWN = ("aten._fft_r2c", "aten.linalg_eig", "aten._linalg_svd", "aten._cdist_forward", "mylib.matmul", "aten.mm_")
 
 
 @pytest.mark.parametrize("op", UNKNOWN)
-def test_what_is_not_listed_is_not_called_costless(op):
-    assert reason_for(op) == ""
+def test_an_op_that_is_not_listed_has_no_reason_for_zero_flops(op):
+    assert get_zero_flop_reason(op) == ""

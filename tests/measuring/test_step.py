@@ -12,7 +12,7 @@ from netscope.measuring.step import grad_mode, prepare
 from netscope.schema import BenchConfig
 from netscope.schema.inputs import ForwardInputs
 from netscope.schema.memory import STATES_PER_PARAMETER
-from netscope.tracing import differentiable_outputs
+from netscope.tracing import find_differentiable_outputs
 
 CPU = torch.device("cpu")
 
@@ -46,7 +46,7 @@ def run_spy(inner, shape, **config):
         return ForwardInputs(args=(torch.randn(shape, generator=torch.Generator().manual_seed(number)),), kwargs={})
 
     def found(result):
-        return differentiable_outputs(result, "Spy")
+        return find_differentiable_outputs(result, "Spy")
 
     subject = BenchModel(name="Spy", build=lambda: spy, create_inputs=batch, find_outputs=found)
     made = BenchConfig(device="cpu", **{"optimizer": "sgd" if config.get("mode") == "train" else None, **config})
@@ -230,7 +230,7 @@ def failing(error):
         name="Fails",
         build=lambda: Fails(2, 2),
         create_inputs=lambda _module, _number, _device: ForwardInputs(args=(torch.ones(1, 2),), kwargs={}),
-        find_outputs=lambda result: differentiable_outputs(result, "Fails"),
+        find_outputs=lambda result: find_differentiable_outputs(result, "Fails"),
     )
 
 

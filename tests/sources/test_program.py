@@ -282,7 +282,7 @@ def test_a_graph_that_contradicts_itself_is_one_sentence(folder, program):
     def from_nowhere(parsed):
         parsed["graph_module"]["graph"]["nodes"][0]["inputs"][0]["arg"] = {"as_tensor": {"name": "nowhere"}}
 
-    with pytest.raises(TracingError, match="the saved program does not say what linear is"):
+    with pytest.raises(TracingError, match="the saved program does not define linear"):
         netscope.summarize(rewritten(program, folder / "empty.pt2", edited(without_nodes)))
     summary = netscope.summarize(rewritten(program, folder / "nowhere.pt2", edited(from_nowhere)))
     assert [item.op for item in summary.uncounted_ops] == ["aten.linear (not run)"]
@@ -297,13 +297,13 @@ def test_fields_that_are_not_known_are_ignored(folder, program):
 
 def test_another_batch_size_needs_an_export_that_is_dynamic_in_it(folder, program):
     assert netscope.summarize(str(program), batch_size=9).totals.macs == 9 * 12
-    with pytest.raises(InputError, match="size 0 of input is 65, and the program was exported for 2 to 64"):
+    with pytest.raises(InputError, match="size 0 of input must be between 2 and 64, as exported, got 65"):
         netscope.summarize(str(program), batch_size=65)
-    with pytest.raises(InputError, match="size 1 of input is 5, and the program was exported for 4 alone"):
+    with pytest.raises(InputError, match="size 1 of input must be 4, the only exported size, got 5"):
         netscope.summarize(str(program), (9, 5))
     computed = rewritten(program, folder / "computed.pt2", with_size_of_its_own)
     assert netscope.summarize(computed).totals.macs == 5 * 12
-    with pytest.raises(InputError, match=r"computes a size from the inputs' .* leave the inputs as they were exported"):
+    with pytest.raises(InputError, match=r"computes a size from the inputs .*; use inputs of the exported sizes"):
         netscope.summarize(computed, batch_size=9)
 
 

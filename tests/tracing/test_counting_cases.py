@@ -1,6 +1,6 @@
-"""The cases that counters get wrong: exact on meta and on the CPU, or a lower bound that names the op.
+"""Cases that other counters get wrong: exact on meta and on the CPU, or a lower bound that names the op.
 
-B = 2, N = 16, D = 64; figures are arithmetic on these.
+B = 2, N = 16, D = 64; expected values are computed from these.
 """
 
 import warnings
@@ -227,7 +227,7 @@ class Ragged(nn.Module):
 
 
 class Packed(nn.Module):
-    """Likewise, for a recurrent layer."""
+    """A batch of 16 and 10 tokens for a recurrent layer."""
 
     def __init__(self):
         super().__init__()
@@ -238,7 +238,7 @@ class Packed(nn.Module):
 
 
 class Conditional(nn.Module):
-    """Takes one of two ways, by a figure known beforehand or by a value."""
+    """Takes one of two branches, depending on a size or on a value."""
 
     def __init__(self, by_value):
         super().__init__()
@@ -326,21 +326,21 @@ CASES = {
 }
 
 
-def quantised(module):
+def quantized(module):
     return torch.ao.quantization.quantize_dynamic(nn.Sequential(module), {type(module)})
 
 
-# What only the CPU can run.
+# Cases that only the CPU can run.
 CASES_WITH_VALUES = {
     "a condition on a value": (lambda: Conditional(by_value=True), LINEAR),
-    "a quantised linear": (lambda: quantised(nn.Linear(D, D)), LINEAR),
-    "a quantised LSTM": (lambda: quantised(nn.LSTM(D, D, batch_first=True)), B * N * 4 * D * (D + D)),
+    "a quantized linear": (lambda: quantized(nn.Linear(D, D)), LINEAR),
+    "a quantized LSTM": (lambda: quantized(nn.LSTM(D, D, batch_first=True)), B * N * 4 * D * (D + D)),
 }
 
 
-@pytest.mark.filterwarnings("ignore")  # torch's own quantisation is deprecated
+@pytest.mark.filterwarnings("ignore")  # torch's quantization is deprecated
 @pytest.mark.parametrize("case", CASES_WITH_VALUES)
-def test_what_needs_values_is_exact_on_the_cpu(case):
+def test_models_that_need_values_are_exact_on_the_cpu(case):
     factory, macs = CASES_WITH_VALUES[case]
     summary = netscope.summarize(factory(), TOKENS)
     assert summary.traced_on == "cpu"
@@ -359,7 +359,7 @@ def test_exact_on_every_device(case, device):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("mode", ["eval", "train"])
 @pytest.mark.parametrize("case", CASES)
@@ -368,14 +368,14 @@ def test_the_gpu_counts_what_meta_counts(case, mode):
     try:
         on_meta = netscope.summarize(factory(), inputs, device="meta", mode=mode)
     except UntrainableError:
-        pytest.skip("there is nothing to train")
+        pytest.skip("the model has no trainable parameters")
     on_gpu = netscope.summarize(factory(), inputs, device="cuda", mode=mode)
     assert not on_gpu.uncounted_ops
     assert on_gpu.totals.macs == macs
     assert [row.output_shapes for row in on_gpu.rows] == [row.output_shapes for row in on_meta.rows]
 
 
-def test_the_figures_are_those_of_the_published_table():
+def test_the_counts_are_equal_to_the_published_table():
     table = {
         "one linear called three times": 393_216,
         "embedding and head tied": 2_048_000,
@@ -390,7 +390,7 @@ def test_the_figures_are_those_of_the_published_table():
     assert {case: CASES[case][2] for case in table} == table
 
 
-def test_a_loop_over_a_value_runs_on_the_cpu_and_says_so():
+def test_a_loop_over_a_value_runs_on_the_cpu_with_a_note():
     summary = netscope.summarize(DataDependentLoop(), TOKENS)
     assert summary.traced_on == "cpu"
     assert summary.totals.macs == 3 * LINEAR
@@ -420,7 +420,7 @@ def test_repeated_calls_are_counted_on_their_row():
     assert rows["fc"].total.flops == 6 * LINEAR
 
 
-def test_a_direct_call_of_forward_is_seen():
+def test_a_direct_call_of_forward_is_recorded():
     rows = {row.path: row for row in netscope.summarize(DirectForward(), TOKENS).rows}
     assert rows["a"].calls == 2
     assert rows["a"].own.flops == 4 * LINEAR

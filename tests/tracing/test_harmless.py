@@ -1,4 +1,4 @@
-"""What was lent comes back as it was, on success and on failure, and nothing global stays changed."""
+"""The user's model and the global state are unchanged after a trace, whether it succeeds or fails."""
 
 import builtins
 import copy
@@ -20,7 +20,7 @@ from torch import nn
 import netscope
 from netscope.errors import NetscopeError
 from netscope.sources import build
-from netscope.tracing import OwnNumbers, process_state_restored
+from netscope.tracing import PrivateGenerators, preserve_process_state
 
 
 class Net(nn.Module):
@@ -87,10 +87,12 @@ def assert_same(before, after):
         if key == "tensors":
             assert all(torch.equal(before[key][name], after[key][name]) for name in before[key])
         elif key == "attributes":
-            assert {name: set(kept) for name, kept in before[key].items()} == {
-                name: set(kept) for name, kept in after[key].items()
+            assert {name: set(fields) for name, fields in before[key].items()} == {
+                name: set(fields) for name, fields in after[key].items()
             }
-            assert all(kept[field] is after[key][name][field] for name, kept in before[key].items() for field in kept)
+            assert all(
+                fields[field] is after[key][name][field] for name, fields in before[key].items() for field in fields
+            )
         else:
             assert before[key] == after[key], key
 
@@ -98,7 +100,7 @@ def assert_same(before, after):
 @pytest.mark.parametrize("mode", ["eval", "train"])
 @pytest.mark.parametrize("device", ["auto", "meta", "cpu"])
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_lent_model_and_the_process_come_back_as_they_were(fails, device, mode, monkeypatch):
+def test_the_users_model_and_the_process_are_unchanged(fails, device, mode, monkeypatch):
     monkeypatch.setattr(threading, "active_count", lambda: 1)  # tests may be run by another thread
     model = Net(fails=fails)
     model.conv.bias.grad = torch.ones(8)
@@ -124,7 +126,7 @@ class WritesIntoItsWeights(nn.Module):
         return self.fc(x)
 
 
-def test_what_a_forward_writes_into_its_parameters_does_not_reach_the_callers():
+def test_writes_into_parameters_do_not_reach_the_callers_model():
     model = WritesIntoItsWeights()
     before = copy.deepcopy(model.state_dict())
     netscope.summarize(model, (1, 4), device="cpu")
@@ -146,7 +148,7 @@ def test_a_frozen_norm_stays_frozen_while_a_training_model_is_traced_in_train_mo
     seen = model.seen
     summary = netscope.summarize(model, (2, 4), mode="train")
     assert summary.mode == "train"
-    assert not seen, "the twin has a list of its own"
+    assert not seen, "the copy has a separate list"
     assert (model.training, model.norm.training) == (True, False)
 
 
@@ -155,7 +157,7 @@ def test_a_model_that_refuses_to_be_copied_is_not_run():
         def __deepcopy__(self, memo):
             raise RuntimeError("never")
 
-    with pytest.raises(NetscopeError, match=r"cannot be copied .*give it the class or a function"):
+    with pytest.raises(NetscopeError, match=r"cannot copy .*pass its class or a factory function"):
         netscope.summarize(Refuses(2, 2), (1, 2))
 
 
@@ -194,7 +196,7 @@ class ClosesOverItself(nn.Module):
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])
-def test_functions_that_close_over_the_model_run_the_twin(device):
+def test_functions_that_close_over_the_model_run_the_copy(device):
     model = ClosesOverItself()
     before = state_of(model)
     summary = netscope.summarize(model, (2, 4), device=device, mode="train")
@@ -205,7 +207,7 @@ def test_functions_that_close_over_the_model_run_the_twin(device):
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])
-def test_what_can_be_copied_beside_what_cannot_is_copied(device):
+def test_objects_next_to_ones_that_cannot_be_copied_are_copied(device):
     class Keeps(nn.Module):
         def __init__(self):
             super().__init__()
@@ -230,7 +232,7 @@ def test_what_can_be_copied_beside_what_cannot_is_copied(device):
 MARKER = object()
 
 
-def test_a_write_in_inference_mode_is_undone_as_well():
+def test_a_write_in_inference_mode_does_not_reach_the_callers_model():
     class Writes(nn.Module):
         def __init__(self):
             super().__init__()
@@ -317,7 +319,7 @@ def test_a_model_deeper_than_python_goes_is_copied():
     assert sys.getrecursionlimit() == limit
 
 
-# Beside other threads, and in processes of others. What waits, waits for an event; the time is for a test that fails.
+# With other threads, and in forked processes. All waiting is for events; the timeout is for failing tests.
 
 HANGS_S = 60
 
@@ -339,7 +341,7 @@ class Meets(nn.Module):
         def run():
             try:
                 self.do[0]()
-            except BaseException as failure:  # noqa: BLE001 - told in the test's own thread
+            except BaseException as failure:  # noqa: BLE001 - raised in the thread of the test
                 failures.append(failure)
 
         thread = threading.Thread(target=run, daemon=True)
@@ -431,8 +433,8 @@ def test_weights_are_the_same_with_and_without_another_thread(monkeypatch):
             self.drawn = torch.randn(3)
 
     def built():
-        with process_state_restored():
-            model = build(Drawn, "it", "cpu", OwnNumbers)
+        with preserve_process_state():
+            model = build(Drawn, "it", "cpu", PrivateGenerators)
         found.append([*model.fc.weight.flatten().tolist(), *model.drawn.tolist()])
 
     found = []
@@ -482,7 +484,7 @@ def test_a_summary_within_a_forward_that_is_traced_counts_once(in_thread, device
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])
-def test_a_step_of_training_is_counted_in_inference_mode(device):
+def test_a_training_step_is_counted_in_inference_mode(device):
     with torch.inference_mode():
         for inputs in ((2, 4), torch.ones(2, 4)):
             summary = netscope.summarize(nn.Linear(4, 4), inputs, device=device, mode="train")
@@ -491,7 +493,7 @@ def test_a_step_of_training_is_counted_in_inference_mode(device):
             assert not torch.is_grad_enabled()
 
 
-def test_the_warnings_of_a_model_reach_its_owner(tmp_path):
+def test_the_warnings_of_a_model_reach_the_user(tmp_path):
     path = tmp_path / "warns.py"
     path.write_text(
         "import warnings\n"
@@ -508,8 +510,8 @@ def python(code):
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=2 * HANGS_S)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_process_forked_beside_a_trace_can_trace():
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_process_forked_during_a_trace_can_trace():
     python("""
 import os, threading
 import netscope, torch
@@ -536,7 +538,7 @@ assert status == 0, status
 
 
 @pytest.mark.slow
-def test_a_forward_that_is_the_first_to_compile_runs_as_it_is_written():
+def test_a_forward_that_is_the_first_to_compile_runs_eagerly():
     python("""
 import netscope, sys, torch
 
@@ -551,7 +553,7 @@ for mode in ("eval", "train"):
 
 
 @pytest.mark.slow
-def test_a_model_of_a_group_of_processes_is_counted_without_the_others_or_refused():
+def test_a_distributed_model_is_counted_without_the_other_processes_or_rejected():
     python("""
 import tempfile
 import netscope, torch, torch.distributed

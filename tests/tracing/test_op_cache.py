@@ -1,4 +1,4 @@
-"""Ops on meta that are made again instead of run again: nothing that a trace holds differs."""
+"""Cached results of ops on meta: a trace is the same as without the cache."""
 
 import gc
 import sys
@@ -65,10 +65,10 @@ class Overlapping(nn.Module):
 
 @pytest.fixture
 def always_run(monkeypatch):
-    """Has every op run, as if none had been met before."""
+    """Returns a function that disables the cache."""
 
     def switch():
-        monkeypatch.setattr(op_cache.RepeatedResults, "made_again", lambda *_: None)
+        monkeypatch.setattr(op_cache.OpCache, "lookup", lambda *_: None)
 
     return switch
 
@@ -152,7 +152,7 @@ def test_an_op_that_fails_fails_each_time():
 
 @pytest.mark.parametrize("was_on", [True, False])
 @pytest.mark.parametrize("fails", [True, False])
-def test_the_search_for_cycles_is_as_it_was(was_on, fails):
+def test_garbage_collection_is_on_or_off_as_before(was_on, fails):
     class Model(nn.Module):
         def forward(self, x):
             if fails:
@@ -195,7 +195,7 @@ class Block(nn.Module):
         return self.layers[1](self.layers[0](x))
 
 
-def test_a_shared_module_is_placed_in_the_block_that_calls_it():
+def test_a_shared_module_is_attributed_to_the_block_that_calls_it():
     trace = netscope.trace(Shared(6), (1, 4))
     called = [trace.modules[call.module].path for call in trace.calls]
     assert called[1:] == [
@@ -232,7 +232,7 @@ def _uncalled(count):
     ],
     ids=["linear", "convolution", "alias", "shared", "uncalled"],
 )
-def test_the_work_grows_as_the_layers_do(build, inputs):
+def test_the_work_is_linear_in_the_number_of_layers(build, inputs):
     def calls(count):
         with torch.device("meta"):
             model = build(count)
@@ -251,18 +251,18 @@ def test_the_work_grows_as_the_layers_do(build, inputs):
 
     calls(20)
     few, some, many = calls(100), calls(200), calls(400)
-    # Twice as many layers more: twice as many calls more.
+    # Twice as many additional layers make twice as many additional calls.
     assert 1.8 < (many - some) / (some - few) < 2.2
 
 
-def test_the_steps_of_finding_a_place_do_not_grow_with_the_places():
+def test_finding_an_entry_takes_constant_time():
     def steps(count):
         model = _alias(count)
         lines = 0
 
         def trace(frame, event, _arg):
             nonlocal lines
-            if frame.f_code.co_name not in ("_place_called", "<listcomp>"):
+            if frame.f_code.co_name not in ("_find_entry", "<listcomp>"):
                 return None
             lines += event == "line"
             return trace

@@ -1,4 +1,4 @@
-"""What a trace holds: places, calls, ops, and the tensors between them."""
+"""The contents of a trace: modules, calls, ops and tensors."""
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ class Residual(nn.Module):
         return x + self.act(self.fc(x))
 
 
-def test_ops_say_what_they_read_and_wrote():
+def test_ops_have_the_tensors_that_they_read_and_wrote():
     trace = netscope.trace(Residual(), (2, 4))
     add = trace.ops[-1]
     assert add.name == "aten.add"
@@ -50,7 +50,7 @@ def test_a_view_shares_the_storage_of_what_it_views():
     assert trace.storage_bytes[given.storage] == 32
 
 
-def test_a_storage_that_is_gone_is_not_confused_with_one_at_its_address():
+def test_a_freed_storage_is_not_confused_with_one_at_its_address():
     class Chain(nn.Module):
         def forward(self, x):
             for _ in range(50):
@@ -70,7 +70,7 @@ def test_each_op_belongs_to_the_innermost_running_module():
     assert where["aten.add"] == ""
 
 
-def test_a_call_knows_its_ops_and_its_caller():
+def test_a_call_has_its_ops_and_its_caller():
     trace = netscope.trace(Residual(), (2, 4))
     root, fc, act = trace.calls
     assert root.ops == (0, len(trace.ops))
@@ -87,7 +87,7 @@ def test_tied_weights_are_one_tensor():
     assert first[1].tensor != second[1].tensor
 
 
-def test_a_module_under_several_names_has_a_place_for_each_and_sequential_runs_them_in_turn():
+def test_a_module_under_several_names_has_an_entry_for_each_and_sequential_runs_them_in_turn():
     act, fc = nn.ReLU(), nn.Linear(4, 4)
     trace = netscope.trace(nn.Sequential(fc, act, fc, act), (1, 4))
     assert [module.same_as for module in trace.modules] == [None, None, None, 1, 2]
@@ -110,7 +110,7 @@ def test_a_shared_block_is_counted_under_the_parent_that_called_it():
     assert rows["1.block.0"].notes == ("same module as 0.block.0",)
 
 
-def test_a_lazy_module_that_never_runs_says_that_its_shape_is_unknown():
+def test_a_lazy_module_that_never_runs_has_an_unknown_shape():
     class Forgets(nn.Module):
         def __init__(self):
             super().__init__()
@@ -182,7 +182,7 @@ def test_a_long_model_is_traced_without_deep_recursion():
     assert summary.totals.params == 18_000
 
 
-def test_work_in_threads_of_the_model_is_seen():
+def test_ops_in_threads_of_the_model_are_recorded():
     class Threads(nn.Module):
         def __init__(self):
             super().__init__()
@@ -197,7 +197,7 @@ def test_work_in_threads_of_the_model_is_seen():
     assert [row.own.flops for row in summary.rows] == [0, 96, 96]
 
 
-def test_a_root_whose_call_is_its_own_is_still_the_root():
+def test_a_root_with_a_custom_call_is_still_the_root():
     class Calls(nn.Module):
         def __init__(self):
             super().__init__()
@@ -210,7 +210,7 @@ def test_a_root_whose_call_is_its_own_is_still_the_root():
     assert [(row.calls, row.own.flops) for row in rows] == [(1, 64), (1, 64)]
 
 
-def test_what_a_hook_of_the_root_runs_belongs_to_the_root():
+def test_ops_in_a_hook_of_the_root_belong_to_the_root():
     model = nn.Sequential(nn.Linear(4, 4))
     model.register_forward_pre_hook(lambda module, inputs: module[0](inputs[0]))
     rows = netscope.summarize(model, (2, 4)).rows

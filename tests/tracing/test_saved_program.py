@@ -1,4 +1,6 @@
-"""A saved program reads like the module that it was exported from."""
+"""A saved program has the same summary as the module that it was exported from."""
+
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -69,7 +71,7 @@ MODELS = {
     "recurrent": (Recurrent, (torch.randn(2, 3, 4), torch.randn(2, 3, 6))),
 }
 
-FIGURES = ("calls", "params", "own_params", "trainable_params", "flops", "own_flops", "output_shapes", "tensors")
+FIELDS = ("calls", "params", "own_params", "trainable_params", "flops", "own_flops", "output_shapes", "tensors")
 
 
 def exported(model, inputs, path, **how):
@@ -80,8 +82,8 @@ def exported(model, inputs, path, **how):
         path.unlink()  # all of them together take some ten gigabytes
 
 
-def assert_same(live, saved, figures=FIGURES, unlike=()):
-    """That both summaries tell the same of each row but those ``unlike``."""
+def assert_same(live, saved, fields=FIELDS, unlike=()):
+    """Asserts that both summaries have the same rows, except for the paths in ``unlike``."""
     assert saved.totals.params == live.totals.params
     assert saved.totals.flops == live.totals.flops
     assert saved.totals.buffers == live.totals.buffers
@@ -90,17 +92,17 @@ def assert_same(live, saved, figures=FIGURES, unlike=()):
     for row in saved.rows:
         if row.path not in unlike:
             was = before[row.path]
-            assert [getattr(row, name) for name in figures] == [getattr(was, name) for name in figures], row.path
+            assert [getattr(row, name) for name in fields] == [getattr(was, name) for name in fields], row.path
 
 
-@pytest.mark.filterwarnings("ignore:The tensor attributes")  # which torch's own recurrent layers have
+@pytest.mark.filterwarnings("ignore:The tensor attributes")  # raised for torch's recurrent layers
 @pytest.mark.parametrize("name", MODELS)
 def test_an_exported_program_reads_like_its_module(tmp_path, name):
     make, inputs = MODELS[name]
     model = make()
     live = netscope.summarize(model, list(inputs))
     saved = exported(model, inputs, tmp_path / "net.pt2")
-    # The class of a module that is not called is unknown, and so is what is returned and read by no one.
+    # The class of a module that is not called is unknown, and so are outputs that nothing reads.
     unlike = {"attention.out_proj", "blocks", "named", "rnn", "attention"}
     if TIES_UNKNOWN in saved.notes:
         unlike |= {"embed", "head"}
@@ -110,20 +112,20 @@ def test_an_exported_program_reads_like_its_module(tmp_path, name):
     assert [item.shape for item in saved.inputs] == [item.shape for item in live.inputs]
 
 
-def test_layers_have_their_hyperparameters_as_far_as_ops_tell(tmp_path):
+def test_layers_have_their_hyperparameters_that_follow_from_ops(tmp_path):
     model = convolutions()
     live = netscope.summarize(model, (2, 3, 16, 16))
     saved = exported(model, (torch.randn(2, 3, 16, 16),), tmp_path / "net.pt2")
     before = {row.path: row.hyperparameters for row in live.rows}
-    told = {row.path: row.hyperparameters for row in saved.rows}
-    assert told["0"] == before["0"]
-    assert told["1"] == before["1"]
-    assert told["3"] == before["3"]
-    for path, values in told.items():
+    inferred = {row.path: row.hyperparameters for row in saved.rows}
+    assert inferred["0"] == before["0"]
+    assert inferred["1"] == before["1"]
+    assert inferred["3"] == before["3"]
+    for path, values in inferred.items():
         assert values.items() <= before[path].items(), path
 
 
-def test_the_peak_and_the_fingerprints_are_those_of_the_module(tmp_path):
+def test_the_peak_and_the_fingerprints_are_equal_to_the_modules(tmp_path):
     model = convolutions()
     live = netscope.summarize(model, (2, 3, 16, 16))
     saved = exported(model, (torch.randn(2, 3, 16, 16),), tmp_path / "net.pt2")
@@ -189,10 +191,15 @@ def test_sizes_that_depend_on_values_make_the_total_a_lower_bound(tmp_path):
     assert any("sizes that depend on values" in note for note in saved.notes)
 
 
-def test_a_module_without_ops_is_not_said_to_be_left_out(tmp_path):
+def test_a_module_without_ops_is_not_reported_as_uncalled(tmp_path):
     model = nn.Sequential(nn.Linear(4, 4), nn.Identity())
     saved = exported(model, (torch.randn(3, 4),), tmp_path / "net.pt2")
     assert UNRECORDED_MODULES in saved.notes
+
+
+def test_a_module_may_be_called_body(tmp_path):
+    model = nn.Sequential(OrderedDict(body=nn.Linear(4, 3)))
+    assert exported(model, (torch.randn(2, 4),), tmp_path / "net.pt2").totals.macs == 24
 
 
 def test_a_factory_may_return_an_exported_module(tmp_path, monkeypatch):
@@ -206,7 +213,7 @@ def test_a_factory_may_return_an_exported_module(tmp_path, monkeypatch):
 
 
 def language_models():
-    transformers = pytest.importorskip("transformers", reason="comes with the extra of that name")
+    transformers = pytest.importorskip("transformers", reason="not installed")
     sizes = {"vocab_size": 100, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     wide = {**sizes, "intermediate_size": 128}
     return {
@@ -221,7 +228,7 @@ def language_models():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # what transformers says of sizes this small
+@pytest.mark.filterwarnings("ignore")  # transformers warns about sizes this small
 @pytest.mark.parametrize("name", ["bert", "gpt2", "llama"])
 def test_language_models_read_like_their_modules(tmp_path, name):
     model = language_models()[name]
@@ -271,7 +278,7 @@ class Scanned(nn.Module):
 def test_a_scan_multiplies_and_carries(tmp_path):
     try:
         saved = exported(Scanned(), (torch.randn(5, 2, 4),), tmp_path / "net.pt2")
-    except Exception as error:  # noqa: BLE001 - as older ones do
+    except Exception as error:  # noqa: BLE001 - older versions raise several types
         pytest.skip(f"this torch does not export a scan: {error}"[:200])
     assert saved.totals.macs == 5 * 2 * 16
     assert saved.rows[0].output_shapes == ((2, 4), (5, 2, 4))

@@ -1,4 +1,4 @@
-"""A whole step of training: what the backward pass really runs, and on which module it lands."""
+"""Training steps: the ops of the backward pass, and the modules that they are attributed to."""
 
 import pytest
 import torch
@@ -63,7 +63,7 @@ def test_a_checkpoint_runs_its_forward_pass_again(step, reentrant, run_again):
     assert summary.totals.backward_flops == (6 + run_again) * PRODUCT
 
 
-def test_functional_products_land_on_the_module_that_ran_them(step):
+def test_functional_matmuls_belong_to_the_module_that_ran_them(step):
     class Attention(nn.Module):
         def __init__(self):
             super().__init__()
@@ -131,13 +131,13 @@ class Argmax(nn.Module):
 
 
 @pytest.mark.parametrize("case", UNTRAINABLE)
-def test_what_cannot_be_trained_says_so(step, case):
+def test_a_model_that_cannot_be_trained_raises_an_error(step, case):
     with pytest.raises(TracingError, match="cannot be trained: none of its outputs depends on a parameter"):
         step(UNTRAINABLE[case]())
 
 
 @pytest.mark.filterwarnings("ignore")  # torch advises to compile
-def test_flex_attention_goes_back_too():
+def test_flex_attention_has_a_backward_pass():
     from torch.nn.attention.flex_attention import flex_attention
 
     class Flex(nn.Module):
@@ -169,19 +169,19 @@ class FailsGoingBack(nn.Module):
         return self.Function.apply(x)
 
 
-def test_a_backward_pass_that_fails_is_called_so(step):
+def test_a_failure_in_the_backward_pass_is_reported_as_such(step):
     with pytest.raises(TracingError, match=r"the backward pass on .* failed in .*no way back"):
         step(nn.Sequential(nn.Linear(D, D), FailsGoingBack()))
 
 
-def test_ops_are_told_apart_by_their_pass(step):
+def test_ops_of_the_two_passes_are_separate(step):
     row = step(linears(2)).rows[2]
     assert sum(op.flops for op in row.ops) == row.own.flops == PRODUCT
     assert sum(op.flops for op in row.backward_ops) == row.own.backward_flops == 2 * PRODUCT
 
 
 class OpenParameters(nn.Module):
-    """Trains a tensor that is no parameter."""
+    """Trains a tensor that is not a parameter."""
 
     def __init__(self):
         super().__init__()
@@ -192,7 +192,7 @@ class OpenParameters(nn.Module):
         return self.fc(x @ self.weight)
 
 
-def test_tensors_that_are_no_parameters_are_trained_as_well(step):
+def test_tensors_that_are_not_parameters_are_trained_too(step):
     model = OpenParameters()
     assert backward_of(step(model)) == {"": PRODUCT, "fc": 2 * PRODUCT}
     assert model.weight.grad is None
@@ -208,7 +208,7 @@ class Mapped(nn.Module):
         return torch.cond(x.shape[0] > 1, lambda x: self.fc(x), lambda x: x.clone(), (x,))  # noqa: PLW0108 - as written
 
 
-def test_a_condition_goes_back(step):
+def test_a_condition_has_a_backward_pass(step):
     assert step(nn.Sequential(nn.Linear(D, D), Mapped())).totals.backward_flops == 3 * PRODUCT
 
 
@@ -240,7 +240,7 @@ def test_torchs_own_counter_agrees(name):
     assert sum(row.own.backward_flops for row in summary.rows) == summary.totals.backward_flops
 
 
-def test_outside_of_training_nothing_goes_back():
+def test_without_training_there_is_no_backward_pass():
     summary = netscope.summarize(linears(), (B, D))
     assert summary.totals.backward_flops == 0
     assert summary.optimizer is None

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import TypeVar
 
 from netscope.analysis.diff.layers import family, told_ops
-from netscope.analysis.unread import unread_names
+from netscope.analysis.unread import list_unread_names
 from netscope.schema import Figures, Ignorable, LayerRow, LayerTensor, Summary
 
 _F = TypeVar("_F", bound=Figures)
@@ -76,7 +76,9 @@ def _without_biases(summary: Summary) -> Summary:
         )
         for row in summary.rows
     )
-    return replace(summary, rows=rows, totals=_less(summary.totals, inside[""]), unread_parameters=unread_names(rows))
+    return replace(
+        summary, rows=rows, totals=_less(summary.totals, inside[""]), unread_parameters=list_unread_names(rows)
+    )
 
 
 _BIAS_FIGURES = ("params", "trainable_params", "unread_params")

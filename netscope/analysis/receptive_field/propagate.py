@@ -7,7 +7,7 @@ from itertools import pairwise
 from netscope.analysis.dataflow import is_view
 from netscope.analysis.receptive_field.fields import Atom, Field, Units, UntrackedError, plain
 from netscope.analysis.receptive_field.rules import Op, units_after
-from netscope.flops import reason_for
+from netscope.flops import get_zero_flop_reason
 from netscope.schema import ReceptiveField, Shape, Trace, TracedOp
 
 CONVOLUTION = "aten.convolution"
@@ -110,7 +110,7 @@ class _Propagator:
                 self._put(tensor, None)
         reads = {tensor: self.units[tensor] for tensor in op.reads if tensor in self.units}
         shapes = [self._trace.tensors[tensor].shape for tensor in op.writes]
-        if not reads or reason_for(op.name) in INDEPENDENT:
+        if not reads or get_zero_flop_reason(op.name) in INDEPENDENT:
             for tensor in op.writes:
                 if tensor in self.units:
                     self._overwrite(tensor, None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from netscope.analysis.receptive_field.contraction import Operand, contracted, elementwise
 from netscope.analysis.receptive_field.fields import BLURRED, Atom, Field, Units, UntrackedError, Window, plain
-from netscope.flops import reason_for
+from netscope.flops import get_zero_flop_reason
 from netscope.schema import Shape, TensorRef, TracedOp, TracedTensor
 
 Rule = Callable[["Op"], Sequence[Units]]
@@ -92,7 +92,7 @@ def units_after(op: Op) -> Sequence[Units | None]:
     rule = _RULES.get(name) or _RULES.get(name.removesuffix("_"))
     if rule is None and "scaled_dot_product" in name and not name.endswith("_backward"):
         rule = _attention
-    if rule is None and reason_for(op.traced.name) == "elementwise":
+    if rule is None and get_zero_flop_reason(op.traced.name) == "elementwise":
         rule = _elementwise
     if rule is None:
         raise UntrackedError

@@ -16,7 +16,7 @@ from netscope.api.resolve_and_trace import (
     trace_request,
 )
 from netscope.errors import InputError, NetscopeError, UntrainableError
-from netscope.flops import flops_per_op
+from netscope.flops import count_flops
 from netscope.schema import BenchConfig, BenchEnvironment, InputSpec, PreflightResult
 from netscope.schema.inputs import parse_inputs
 
@@ -58,7 +58,7 @@ def run_preflight(
 
     sizes = _sizes(config, inputs)
     notes: tuple[str, ...] = ()
-    with tracing.process_state_restored():
+    with tracing.preserve_process_state():
         resolved = resolve(model)
         check_runs(resolved)
         check_has_module(resolved, "bench")
@@ -73,9 +73,9 @@ def run_preflight(
             recorded = None
             notes = (f"FLOPs unknown: could not be traced without weights ({reason_of(error)})",)
             module = request.build("meta")
-            given = tracing.requested_input_specs(module, request.inputs(module))
+            given = tracing.resolve_input_specs(module, request.inputs(module))
     summary = (
-        None if recorded is None else analysis.summarize_trace(recorded, flops_per_op(recorded), resolved.architecture)
+        None if recorded is None else analysis.summarize_trace(recorded, count_flops(recorded), resolved.architecture)
     )
     specs = given if recorded is None else recorded.inputs
     return PreflightResult(
@@ -118,13 +118,13 @@ def create_bench_model(model: Any, preflight: PreflightResult, config: BenchConf
 
     def build() -> Any:
         module = request.build("cpu")
-        return tracing.independent_copy(module, "cpu") if resolved.user_owned else module
+        return tracing.copy_to_device(module, "cpu") if resolved.user_owned else module
 
     return measuring.BenchModel(
         name=preflight.spec,
         build=build,
-        create_inputs=lambda module, number, device: tracing.varied_tensors_for(
+        create_inputs=lambda module, number, device: tracing.create_random_inputs(
             module, request.inputs(module), preflight.embedding_rows, config.seed + number, str(device)
         ),
-        find_outputs=lambda result: tracing.differentiable_outputs(result, preflight.spec),
+        find_outputs=lambda result: tracing.find_differentiable_outputs(result, preflight.spec),
     )

@@ -49,7 +49,7 @@ def run_request(
         report_progress=lambda progress: report_progress(_progress_to_dict(progress)),
         is_stopped=is_stopped,
     )
-    with tracing.process_state_restored():
+    with tracing.preserve_process_state():
         session = measuring.run_session(bench_models, config, options)
     environment = measuring.collect_environment(measuring.select_device(config), {}, request.command)
     return tuple(

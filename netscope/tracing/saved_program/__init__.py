@@ -1,5 +1,5 @@
-"""A saved program → modules that the recorder runs as it runs any others."""
+"""Rebuilds a saved program as modules, which the recorder runs like any others."""
 
-from netscope.tracing.saved_program.modules import ProgramModule, program_inputs, program_module
+from netscope.tracing.saved_program.modules import ProgramModule, build_program_module, get_program_inputs
 
-__all__ = ["ProgramModule", "program_inputs", "program_module"]
+__all__ = ["ProgramModule", "build_program_module", "get_program_inputs"]

@@ -1,8 +1,8 @@
-"""The flat graph of a saved program → the module calls that its ops ran in.
+"""Reconstructs the module calls of a saved program from its flat graph.
 
-An exported graph has lost its modules, but each op still tells which module calls were running: ``key,path,class`` of
-each. The keys of two calls of one module differ. Consecutive ops with the same calls belong together, what they read
-from outside is what the call was given, and what others read of them is what it returned.
+An exported graph has no modules, but each op has a list of the module calls that were running: ``key,path,class`` of
+each. Two calls of one module have different keys. Consecutive ops with the same calls belong together. The tensors that
+they read from outside are the inputs of the call, and the tensors that other ops read from them are its outputs.
 """
 
 import re
@@ -18,47 +18,47 @@ INLINED = frozenset(
         "wrap_activation_checkpoint", "wrap_with_autocast", "wrap_with_set_grad_enabled",
     }
 )  # fmt: skip
-"""Higher-order operators that run their body once."""
+"""Higher-order operators that run their body exactly once."""
 
 HIGHER_ORDER = "torch.ops.higher_order."
 
 _GETATTR = re.compile(r"getattr\(([^()]*), '([^']*)'\)")
 _OWNER = re.compile(r"L\['\w+'\]\.?")
 _ITEM = re.compile(r"\['?([^\]']*)'?\]")
-_LONGEST, _MOST_COMMAS = 10_000, 100
-"""Of such a text, and of the commas in it that are tried."""
+_MAX_LENGTH, _MAX_COMMAS = 10_000, 100
+"""Limits of a list of running calls: its length, and the number of commas that are tried as separators."""
 
-_NO_WORD = re.compile(r"[\W_]+")
+_NON_WORD = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The names of one graph as names of the whole program: a body has names of its own."""
+    """Maps the names in one graph to unique names in the program; each body has separate names."""
 
     graph: Graph
     prefix: str = ""
-    known_as: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
 
     def name(self, local: str) -> str:
-        """The name in the whole program of what the graph calls ``local``."""
-        return self.known_as.get(local) or self.prefix + local
+        """Returns the name in the program for the graph's name ``local``."""
+        return self.aliases.get(local) or self.prefix + local
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An op, and the graph whose names its arguments have."""
+    """An op, and the scope of the names of its arguments."""
 
     node: GraphNode
     scope: Scope
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The tensors among its arguments, by their names in the program."""
+        """The names in the program of the tensors among its arguments."""
         return tuple(self.scope.name(name) for item in self.node.inputs for name in item.arg.names())
 
     @property
     def writes(self) -> tuple[str, ...]:
-        """The tensors that it returns, likewise."""
+        """The names in the program of the tensors that it returns."""
         return tuple(self.scope.name(name) for item in self.node.outputs for name in item.names())
 
 
@@ -67,12 +67,12 @@ class ProgramCall:
     """One call of a module.
 
     Attributes:
-        key: what tells it from other calls of the same module.
-        path: of the module, dotted.
-        type_name: of the module's class, with its package.
-        parts: its own ops and the calls that it makes, in order.
-        inputs: the tensors that it reads and did not make, by their names in the program.
-        outputs: the tensors that it made and others read.
+        key: distinguishes it from other calls of the same module.
+        path: dotted path of the module.
+        type_name: qualified name of the module's class.
+        parts: its ops and the calls that it makes, in order.
+        inputs: names in the program of the tensors that it reads but does not create.
+        outputs: names in the program of the tensors that it creates and later ops read.
     """
 
     key: str
@@ -83,7 +83,7 @@ class ProgramCall:
     outputs: tuple[str, ...] = ()
 
     def steps(self) -> Iterator[Step]:
-        """The ops in it, in order."""
+        """Yields the ops of the call and of the calls in it, in order."""
         for part in self.parts:
             if isinstance(part, Step):
                 yield part
@@ -91,44 +91,44 @@ class ProgramCall:
                 yield from part.steps()
 
     def calls(self) -> "Iterator[ProgramCall]":
-        """The call and those in it."""
+        """Yields the call and the calls in it."""
         yield self
         for part in self.parts:
             if isinstance(part, ProgramCall):
                 yield from part.calls()
 
 
-def steps_of(scope: Scope) -> Iterator[Step]:
-    """The ops of a graph, with those of the bodies that run once in their place."""
+def iter_steps(scope: Scope) -> Iterator[Step]:
+    """Yields the ops of a graph, and the ops of bodies that run once instead of the operators that run them."""
     for number, node in enumerate(scope.graph.nodes):
         operator = node.target.removeprefix(HIGHER_ORDER)
-        body = _body(node, scope, f"{scope.prefix}{number}.") if operator in INLINED else None
+        body = _find_body(node, scope, f"{scope.prefix}{number}.") if operator in INLINED else None
         if body is None:
             yield Step(node, scope)
             continue
-        yield from steps_of(body)
-        results = _names(body.graph.outputs)
-        scope.known_as.update(
-            (name, body.name(result)) for name, result in zip(_names(node.outputs), results, strict=False)
+        yield from iter_steps(body)
+        results = _list_names(body.graph.outputs)
+        scope.aliases.update(
+            (name, body.name(result)) for name, result in zip(_list_names(node.outputs), results, strict=False)
         )
 
 
-def _body(node: GraphNode, scope: Scope, prefix: str) -> Scope | None:
-    """The graph that a higher-order operator runs once, where its arguments are tensors or sizes with names."""
+def _find_body(node: GraphNode, scope: Scope, prefix: str) -> Scope | None:
+    """Returns the graph that a higher-order operator runs once; None unless all its arguments are named."""
     arguments = [item.arg for item in node.inputs]
     graphs = [position for position, item in enumerate(arguments) if item.as_graph is not None]
     if len(graphs) != 1:
         return None
     found = arguments[graphs[0]].as_graph
-    given = _names(arguments[graphs[0] + 1 :])
-    if found is None or len(given) != len(_names(found.graph.inputs)):
+    names = _list_names(arguments[graphs[0] + 1 :])
+    if found is None or len(names) != len(_list_names(found.graph.inputs)):
         return None
-    known_as = {inner: scope.name(outer) for inner, outer in zip(_names(found.graph.inputs), given, strict=True)}
-    return Scope(found.graph, prefix, known_as)
+    aliases = {inner: scope.name(outer) for inner, outer in zip(_list_names(found.graph.inputs), names, strict=True)}
+    return Scope(found.graph, prefix, aliases)
 
 
-def _names(arguments: Sequence[Argument]) -> list[str]:
-    """The tensors and sizes that have names, in order."""
+def _list_names(arguments: Sequence[Argument]) -> list[str]:
+    """Returns the names of the tensors and sizes that have one, in order."""
     found: list[str] = []
     for item in arguments:
         found += item.names()
@@ -136,20 +136,20 @@ def _names(arguments: Sequence[Argument]) -> list[str]:
     return found
 
 
-def calls_of(scope: Scope, paths: Collection[str], weights: Collection[str]) -> ProgramCall:
-    """The root's call, with all others in it.
+def build_calls(scope: Scope, paths: Collection[str], weights: Collection[str]) -> ProgramCall:
+    """Returns the root's call, which contains all others.
 
     Args:
         scope: the graph of the program.
-        paths: of all modules.
-        weights: names of what belongs to modules, and is given to no call.
+        paths: paths of all modules.
+        weights: names of the tensors that belong to modules, which are not inputs of calls.
     """
-    steps = list(steps_of(scope))
+    steps = list(iter_steps(scope))
     root = ProgramCall("", "", "")
     running = [root]
     for step in steps:
         text = step.node.metadata.nn_module_stack
-        entries = _entries(text, paths)
+        entries = _parse_running_calls(text, paths)
         root.type_name = next((type_name for _, path, type_name in entries if not path), root.type_name)
         entries = [entry for entry in entries if entry[1]]
         same = [entry[0] == call.key for entry, call in zip(entries, running[1:], strict=False)]
@@ -169,33 +169,33 @@ def calls_of(scope: Scope, paths: Collection[str], weights: Collection[str]) -> 
     return root
 
 
-def _entries(text: str, paths: Collection[str]) -> list[tuple[str, str, str]]:
-    """Key, path and class of each running call.
+def _parse_running_calls(text: str, paths: Collection[str]) -> list[tuple[str, str, str]]:
+    """Returns key, path and class of each running call.
 
-    Paths are dotted, but for strict exports of older torch: ``getattr(L['self'].layers[0], '1')``. And names of modules
-    may hold commas and semicolons themselves.
+    Paths are dotted, except in strict exports of older torch: ``getattr(L['self'].layers[0], '1')``. Names of modules
+    may contain commas and semicolons.
     """
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_LENGTH:
         return []
     while _GETATTR.search(text):
         text = _GETATTR.sub(r"\1.\2", text)
     fields = [entry.split(",") for entry in text.split(";")] if text else []
     if any(len(entry) != 3 for entry in fields):  # noqa: PLR2004 - key, path, class
-        fields = list(_fields_of_odd_names(text, paths))
-    return [(key, path if path in paths else _dotted(path), type_name) for key, path, type_name in fields]
+        fields = list(_split_ambiguous(text, paths))
+    return [(key, path if path in paths else _to_dotted_path(path), type_name) for key, path, type_name in fields]
 
 
-def _dotted(path: str) -> str:
+def _to_dotted_path(path: str) -> str:
     return _ITEM.sub(r".\1", _OWNER.sub("", path)).lstrip(".")
 
 
-def _fields_of_odd_names(text: str, paths: Collection[str]) -> Iterator[list[str]]:
-    """As above for names that hold separators: a path is one of those known, and its key ends like it."""
+def _split_ambiguous(text: str, paths: Collection[str]) -> Iterator[list[str]]:
+    """Yields key, path and class even if names contain separators: the path is known, and its key ends like it."""
     while text:
-        commas = [position for position, sign in enumerate(text) if sign == ","][:_MOST_COMMAS]
+        commas = [position for position, sign in enumerate(text) if sign == ","][:_MAX_COMMAS]
         for first, last in combinations(commas, 2):
             key, path = text[:first], text[first + 1 : last]
-            if path in paths and _NO_WORD.sub("", key.partition("@")[0]).endswith(_NO_WORD.sub("", path)):
+            if path in paths and _NON_WORD.sub("", key.partition("@")[0]).endswith(_NON_WORD.sub("", path)):
                 break
         else:
             return
@@ -204,24 +204,24 @@ def _fields_of_odd_names(text: str, paths: Collection[str]) -> Iterator[list[str
 
 
 def _connect(call: ProgramCall, first: int, last_read: Mapping[str, int], weights: Collection[str]) -> int:
-    """Finds what a call, and those in it, are given and return.
+    """Finds the inputs and outputs of a call and of the calls in it.
 
     Args:
-        call: whose first op has the number ``first``.
-        first: there.
-        last_read: by tensor, the number of the last op that reads it.
-        weights: as for ``calls_of``.
+        call: the call.
+        first: number of its first op.
+        last_read: number of the last op that reads a tensor, by the tensor's name.
+        weights: see ``build_calls``.
 
     Returns:
-        The number behind its last op.
+        The number after its last op.
     """
-    behind = first
+    end = first
     for part in call.parts:
-        behind = behind + 1 if isinstance(part, Step) else _connect(part, behind, last_read, weights)
+        end = end + 1 if isinstance(part, Step) else _connect(part, end, last_read, weights)
     steps = list(call.steps())
     reads = dict.fromkeys(name for step in steps for name in step.reads)
     writes = dict.fromkeys(name for step in steps for name in step.writes)
     call.inputs = tuple(name for name in reads if name not in writes and name not in weights)
-    read_later = tuple(name for name in writes if last_read.get(name, -1) >= behind)
+    read_later = tuple(name for name in writes if last_read.get(name, -1) >= end)
     call.outputs = read_later or (steps[-1].writes if steps else ())
-    return behind
+    return end

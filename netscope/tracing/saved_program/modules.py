@@ -1,4 +1,4 @@
-"""A saved program as a tree of modules, whose ``forward`` runs the ops that the file has for each call."""
+"""A saved program as a tree of modules, whose ``forward`` runs the ops of each call in the file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import Parameter, Signature
@@ -12,37 +12,37 @@ from netscope.errors import BuildError, InputError, NetscopeError, describe_erro
 from netscope.schema import PlainValue
 from netscope.schema.inputs import ForwardInputs, TensorRequest
 from netscope.schema.program import ProgramTensor, SavedProgram, TensorMeta
-from netscope.tracing.saved_program.calls import ProgramCall, Scope, Step, calls_of
-from netscope.tracing.saved_program.layers import layer_hyperparameters
+from netscope.tracing.saved_program.calls import ProgramCall, Scope, Step, build_calls
+from netscope.tracing.saved_program.layers import infer_hyperparameters
 from netscope.tracing.saved_program.ops import ProgramRun
-from netscope.tracing.saved_program.values import DTYPES, OpenSizes, dtype_of
+from netscope.tracing.saved_program.values import DTYPES, DynamicSizes, get_dtype
 
 UNKNOWN_TYPE = "Module"
-"""Of a module in which no op ran: the file does not name its class."""
+"""Type name of a module in which no op ran: the file does not have its class."""
 
 
 class ProgramModule(nn.Module):
     """A module of a saved program.
 
     Attributes:
-        original_name: the class that it had.
-        exported_hyperparameters: of the layer that it was, as far as its op tells them.
-        body: of the run that it takes part in.
+        original_name: name of its original class.
+        exported_hyperparameters: hyperparameters that follow from its op.
+        program_state: the state that all modules of the program share.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.original_name = UNKNOWN_TYPE
         self.exported_hyperparameters: dict[str, PlainValue] = {}
-        self.body: _ProgramState | None = None
+        self.program_state: _ProgramState | None = None
 
     def forward(self, *_given: Any) -> Any:
-        """Runs the ops of the call that the program is at."""
-        return self.body.run_call() if self.body is not None else None
+        """Runs the ops of the program's current call."""
+        return self.program_state.run_call() if self.program_state is not None else None
 
 
 class _ProgramState:
-    """What the modules of one program have in common: its calls, and the run that is going on."""
+    """The state that the modules of one program share: its calls, and the current run."""
 
     def __init__(
         self,
@@ -58,91 +58,91 @@ class _ProgramState:
         self._modules = modules
         self._weights = weights
         self._running: list[ProgramCall] = []
-        self._run = ProgramRun(program.graph, OpenSizes(program.ranges))
+        self._run = ProgramRun(program.graph, DynamicSizes(program.ranges))
 
-    def start(self, *given: Any) -> Any:
-        """Runs the whole program on these inputs."""
-        sizes = OpenSizes(self._program.ranges)
+    def start(self, *inputs: Any) -> Any:
+        """Runs the program on these inputs."""
+        sizes = DynamicSizes(self._program.ranges)
         self._run = ProgramRun(self._program.graph, sizes)
         self._run.tensors.update(self._weights)
-        for name, value in zip(self._program.inputs, given, strict=True):
+        for name, value in zip(self._program.inputs, inputs, strict=True):
             _check_input(name, value, self._program.graph.tensor_values.get(name), sizes)
             self._run.tensors[name] = value
         self._running = [self._root]
         self.run_call()
         names = [name for item in self._program.graph.outputs for name in item.names()]
-        return tuple(self._run.tensor(name, self._scope) for name in names)
+        return tuple(self._run.get_tensor(name, self._scope) for name in names)
 
     def run_call(self) -> Any:
-        """Runs the ops of the call that is next, and the calls in it."""
+        """Runs the ops of the next call, and the calls in it."""
         call = self._running.pop()
         for part in call.parts:
             if isinstance(part, Step):
-                self._run.step(part)
+                self._run.run_step(part)
             else:
                 self._running.append(part)
-                self._modules[part.path](*self._values(part.inputs))
-        # A cast to the dtype that it has gives a tensor another name in the file and is no result of the call.
-        given = set(map(id, self._values(call.inputs)))
-        results = self._values(call.outputs)
-        made = tuple(result for result in results if id(result) not in given) or results
-        return made[0] if len(made) == 1 else made
+                self._modules[part.path](*self._get_values(part.inputs))
+        # A cast to the same dtype only gives a tensor another name in the file. It is not a result of the call.
+        inputs = set(map(id, self._get_values(call.inputs)))
+        results = self._get_values(call.outputs)
+        created = tuple(result for result in results if id(result) not in inputs) or results
+        return created[0] if len(created) == 1 else created
 
-    def _values(self, names: Sequence[str]) -> tuple[Any, ...]:
+    def _get_values(self, names: Sequence[str]) -> tuple[Any, ...]:
         return tuple(self._run.tensors[name] for name in names if name in self._run.tensors)
 
 
-def program_module(program: SavedProgram) -> nn.Module:
-    """The program's modules on meta.
+def build_program_module(program: SavedProgram) -> nn.Module:
+    """Returns the program's root module, on meta.
 
     Raises:
-        BuildError: the program contradicts itself.
+        BuildError: the file is inconsistent.
     """
     try:
-        return _program_module(program)
+        return _build_program_module(program)
     except NetscopeError:
         raise
-    except Exception as error:  # whatever a file may say that no export does
-        raise BuildError(f"the saved program contradicts itself: {describe_error(error)}") from error
+    except Exception as error:  # a file that no export wrote may cause any exception
+        raise BuildError(f"the saved program is inconsistent: {describe_error(error)}") from error
 
 
-def _program_module(program: SavedProgram) -> nn.Module:
+def _build_program_module(program: SavedProgram) -> nn.Module:
     scope = Scope(program.graph)
-    root = calls_of(scope, frozenset(program.modules), {item.placeholder or "" for item in program.tensors})
+    root = build_calls(scope, frozenset(program.modules), {item.placeholder or "" for item in program.tensors})
     calls = list(root.calls())
-    modules = _tree([*program.modules, *(call.path for call in calls)], program.tensors)
-    tensors = dict(_made(program.tensors))
+    modules = _create_tree([*program.modules, *(call.path for call in calls)], program.tensors)
+    tensors = dict(_create_tensors(program.tensors))
     for item in program.tensors:
         _register(modules, item, tensors[item.name])
     weights = {item.placeholder: tensors[item.name] for item in program.tensors if item.placeholder is not None}
-    body = _ProgramState(program, scope, root, modules, weights)
+    state = _ProgramState(program, scope, root, modules, weights)
     for module in modules.values():
-        module.body = body
+        module.program_state = state
     for call in calls:
         modules[call.path].original_name = call.type_name.rpartition(".")[2] or UNKNOWN_TYPE
-        modules[call.path].exported_hyperparameters = layer_hyperparameters(call, weights)
-    _take_inputs(modules[""], body, program.inputs)
+        modules[call.path].exported_hyperparameters = infer_hyperparameters(call, weights)
+    _set_forward(modules[""], state, program.inputs)
     return modules[""]
 
 
-def program_inputs(program: SavedProgram) -> ForwardInputs:
-    """What the program was exported with."""
-    sizes = OpenSizes({})
+def get_program_inputs(program: SavedProgram) -> ForwardInputs:
+    """Returns the inputs that the program was exported with."""
+    sizes = DynamicSizes({})
     graph = program.graph
-    given: list[Any] = []
+    inputs: list[Any] = []
     for name in program.inputs:
         meta = graph.tensor_values.get(name)
         if meta is not None:
-            shape = tuple(sizes.of(size) for size in meta.sizes)
-            given.append(TensorRequest(shape=shape, dtype=DTYPES.get(meta.dtype)))
+            shape = tuple(sizes.get(size) for size in meta.sizes)
+            inputs.append(TensorRequest(shape=shape, dtype=DTYPES.get(meta.dtype)))
         else:
             known = graph.sym_int_values.get(name) or graph.sym_float_values.get(name) or graph.sym_bool_values[name]
-            given.append(sizes.of(known))
-    return ForwardInputs(args=tuple(given), kwargs={})
+            inputs.append(sizes.get(known))
+    return ForwardInputs(args=tuple(inputs), kwargs={})
 
 
-def _tree(paths: Sequence[str], tensors: Sequence[ProgramTensor]) -> dict[str, ProgramModule]:
-    """A module for each path, and for those above it."""
+def _create_tree(paths: Sequence[str], tensors: Sequence[ProgramTensor]) -> dict[str, ProgramModule]:
+    """Returns a module for each path and for its parents."""
     modules = {"": ProgramModule()}
     owners = [item.name.rpartition(".")[0] for item in tensors if item.kind != "constant"]
     for path in (*paths, *owners):
@@ -154,16 +154,16 @@ def _tree(paths: Sequence[str], tensors: Sequence[ProgramTensor]) -> dict[str, P
     return modules
 
 
-def _made(tensors: Sequence[ProgramTensor]) -> Iterator[tuple[str, Tensor]]:
-    """The tensors by their names. Those of one storage share one, and those that are one are one."""
+def _create_tensors(tensors: Sequence[ProgramTensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yields the tensors with their names. Shared storages stay shared, and equal views are one tensor."""
     known: dict[Any, Tensor] = {}
     storages: dict[str, torch.UntypedStorage] = {}
-    for item in sorted(tensors, key=_bytes, reverse=True):
-        sizes, strides, offset = _layout(item.meta)
+    for item in sorted(tensors, key=_get_storage_bytes, reverse=True):
+        sizes, strides, offset = _get_layout(item.meta)
         key = (item.storage, sizes, strides, offset, item.meta.dtype, item.kind)
         if key not in known:
-            storage = storages.setdefault(item.storage, torch.UntypedStorage(_bytes(item), device="meta"))
-            tensor = torch.empty(0, dtype=dtype_of(item.meta.dtype), device="meta")
+            storage = storages.setdefault(item.storage, torch.UntypedStorage(_get_storage_bytes(item), device="meta"))
+            tensor = torch.empty(0, dtype=get_dtype(item.meta.dtype), device="meta")
             known[key] = tensor.set_(storage, offset, sizes, strides)
             if item.kind == "parameter":
                 trainable = item.meta.requires_grad and (tensor.is_floating_point() or tensor.is_complex())
@@ -171,57 +171,57 @@ def _made(tensors: Sequence[ProgramTensor]) -> Iterator[tuple[str, Tensor]]:
         yield item.name, known[key]
 
 
-def _layout(meta: TensorMeta) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-    """Sizes, strides and offset, which weights have as plain numbers."""
-    sizes = OpenSizes({})
+def _get_layout(meta: TensorMeta) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Returns sizes, strides and offset, which are always plain numbers for weights."""
+    sizes = DynamicSizes({})
     return (
-        tuple(sizes.of(size) for size in meta.sizes),
-        tuple(sizes.of(size) for size in meta.strides),
-        sizes.of(meta.storage_offset),
+        tuple(sizes.get(size) for size in meta.sizes),
+        tuple(sizes.get(size) for size in meta.strides),
+        sizes.get(meta.storage_offset),
     )
 
 
-def _bytes(item: ProgramTensor) -> int:
-    """Of the storage, as far as the tensor reaches into it."""
-    sizes, strides, offset = _layout(item.meta)
+def _get_storage_bytes(item: ProgramTensor) -> int:
+    """Returns the bytes of the storage up to the tensor's last element."""
+    sizes, strides, offset = _get_layout(item.meta)
     reach = sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True)) + 1 if all(sizes) else 0
-    return (offset + reach) * dtype_of(item.meta.dtype).itemsize
+    return (offset + reach) * get_dtype(item.meta.dtype).itemsize
 
 
 def _register(modules: Mapping[str, ProgramModule], item: ProgramTensor, tensor: Tensor) -> None:
     owner, _, name = item.name.rpartition(".")
     if item.kind == "parameter":
-        modules[owner]._parameters[name] = tensor  # type: ignore[assignment]  # made as one
+        modules[owner]._parameters[name] = tensor  # type: ignore[assignment]  # created as a parameter
     elif item.kind == "buffer":
         modules[owner]._buffers[name] = tensor
         if not item.persistent:
             modules[owner]._non_persistent_buffers_set.add(name)
 
 
-def _take_inputs(root: ProgramModule, body: _ProgramState, names: Sequence[str]) -> None:
-    """Gives the root a ``forward`` with the program's own parameters."""
+def _set_forward(root: ProgramModule, state: _ProgramState, names: Sequence[str]) -> None:
+    """Sets the root's ``forward``, with the program's inputs as parameters."""
     if len(set(names)) < len(names) or not all(name.isidentifier() and not iskeyword(name) for name in names):
-        raise BuildError("its inputs have no proper names")
+        raise BuildError("the names of its inputs are not Python identifiers")
 
     def forward(*args: Any, **kwargs: Any) -> Any:
-        return body.start(*signature.bind(*args, **kwargs).args)
+        return state.start(*signature.bind(*args, **kwargs).args)
 
     signature = Signature([Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names])
-    forward.__signature__ = signature  # type: ignore[attr-defined]  # where inspect looks first
+    forward.__signature__ = signature  # type: ignore[attr-defined]  # inspect looks here first
     vars(root)["forward"] = forward
 
 
-def _check_input(name: str, value: Any, meta: TensorMeta | None, sizes: OpenSizes) -> None:
-    """Checks that an input is one that the program was exported for.
+def _check_input(name: str, value: Any, meta: TensorMeta | None, sizes: DynamicSizes) -> None:
+    """Checks that the program was exported for an input.
 
     Raises:
-        InputError: it is not.
+        InputError: the input has another dtype or number of dimensions, or a size outside the exported range.
     """
     if meta is None:
         return
-    dtype = dtype_of(meta.dtype)
+    dtype = get_dtype(meta.dtype)
     if not isinstance(value, Tensor) or value.dtype != dtype or value.dim() != len(meta.sizes):
         got = f"{value.dim()} dimensions of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
-        raise InputError(f"{name} has {got}, and the program was exported for {len(meta.sizes)} of {dtype}")
+        raise InputError(f"{name} must have {len(meta.sizes)} dimensions of {dtype}, as exported, got {got}")
     for axis, size in enumerate(meta.sizes):
-        sizes.give(size, value.shape[axis], f"size {axis} of {name}")
+        sizes.assign(size, value.shape[axis], f"size {axis} of {name}")

@@ -1,4 +1,4 @@
-"""The sizes, dtypes and other plain values of a saved program, as torch takes them."""
+"""Converts the sizes, dtypes and other plain values of a saved program to torch's."""
 
 import math
 import re
@@ -19,96 +19,97 @@ DTYPES: Mapping[int, str] = MappingProxyType(
         34: "uint32", 35: "uint64",
     }
 )  # fmt: skip
-"""By ``ScalarType`` of torch's schema."""
+"""Names of dtypes by the ``ScalarType`` of torch's schema."""
 
 _SYMBOL = r"(?:Symbol\('(\w+)'[^()]*\)|([A-Za-z_]\w*))"
 _MULTIPLE = re.compile(rf"(?:Mul\(Integer\((\d{{1,9}})\), {_SYMBOL}\)|(?:(\d{{1,9}})\*)?{_SYMBOL})")
 
 
-class UnreadableArgumentError(Exception):
-    """An argument is of a kind that netscope does not read."""
+class UnsupportedArgumentError(Exception):
+    """An argument has a kind that netscope does not support."""
 
 
-def dtype_of(number: int) -> torch.dtype:
-    """The dtype that the file calls ``number``.
+def get_dtype(number: int) -> torch.dtype:
+    """Returns the dtype for the file's ``number``.
 
     Raises:
-        BuildError: this torch has none.
+        BuildError: this torch does not have the dtype.
     """
     found = getattr(torch, DTYPES.get(number, ""), None)
     if not isinstance(found, torch.dtype):
-        raise BuildError(f"it has tensors of the dtype {DTYPES.get(number, number)}, which this torch does not have")
+        raise BuildError(f"its tensors have the dtype {DTYPES.get(number, number)}, which this torch lacks")
     return found
 
 
-class OpenSizes:
-    """Sizes that were left open in the export, with what they are in this run."""
+class DynamicSizes:
+    """The dynamic sizes of an export, with their values in this run."""
 
     def __init__(self, ranges: Mapping[str, Range]) -> None:
         self._ranges = ranges
-        self._given: dict[str, int] = {}
+        self._values: dict[str, int] = {}
         self._changed: set[str] = set()
 
-    def give(self, size: Size, value: int, what: str) -> None:
-        """Notes that a size of an input is ``value``.
+    def assign(self, size: Size, value: int, what: str) -> None:
+        """Sets a size of an input to ``value``.
 
         Raises:
-            InputError: the program was exported for another.
+            InputError: the program was not exported for this value.
         """
-        found = _multiple(size.as_expr) if size.as_expr else None
-        was = self.of(size)
+        found = _parse_multiple(size.as_expr) if size.as_expr else None
+        exported = self.get(size)
         if found is None or found[0] != 1:
-            if value != was:
-                raise InputError(f"{what} is {value}, and the program was exported for {was} alone")
+            if value != exported:
+                raise InputError(f"{what} must be {exported}, the only exported size, got {value}")
             return
         symbol = found[1]
         limits = self._ranges.get(symbol)
-        least, most = (limits.min_val or 0, limits.max_val) if limits else (0, None)
-        if self._given.setdefault(symbol, value) != value:
-            raise InputError(f"{what} is {value}, and another that has to be the same is {self._given[symbol]}")
-        if value != was:
-            if value < least or (most is not None and value > most):
-                upper = "or more" if most is None else f"to {most}"
-                raise InputError(f"{what} is {value}, and the program was exported for {least} {upper}")
+        minimum, maximum = (limits.min_val or 0, limits.max_val) if limits else (0, None)
+        if self._values.setdefault(symbol, value) != value:
+            equal = f"{self._values[symbol]}, like the other sizes exported as {symbol}"
+            raise InputError(f"{what} must be {equal}, got {value}")
+        if value != exported:
+            if value < minimum or (maximum is not None and value > maximum):
+                limit = f"at least {minimum}" if maximum is None else f"between {minimum} and {maximum}"
+                raise InputError(f"{what} must be {limit}, as exported, got {value}")
             self._changed.add(symbol)
 
-    def of(self, size: Size | NameOrNumber) -> Any:
-        """What a size is; 0 where that depends on values.
+    def get(self, size: Size | NameOrNumber) -> Any:
+        """Returns the value of a size; 0 if it depends on the values of tensors.
 
         Raises:
-            InputError: it depends otherwise than as a multiple on a size that is not as in the export.
+            InputError: it is computed from a size that was changed, and is not a multiple of it.
         """
         expression = getattr(size, "as_expr", None)
         if expression is None:
             known = size.as_int if size.as_int is not None else size.as_bool
-            return number_of(size.as_float) if known is None else known
-        found = _multiple(expression)
-        if found and found[1] in self._given:
-            return found[0] * self._given[found[1]]
+            return parse_number(size.as_float) if known is None else known
+        found = _parse_multiple(expression)
+        if found and found[1] in self._values:
+            return found[0] * self._values[found[1]]
         if self._changed.intersection(re.findall(r"\w+", expression.expr_str)):
             raise InputError(
-                f"the program computes a size from the inputs' ({expression.expr_str[:60]}), which netscope does not: "
-                f"leave the inputs as they were exported"
+                f"the program computes a size from the inputs ({expression.expr_str[:60]}), which netscope does not "
+                f"support; use inputs of the exported sizes"
             )
         hint = expression.hint
         known = None if hint is None else next((item for item in (hint.as_int, hint.as_bool) if item is not None), None)
         return (hint.as_float if hint and hint.as_float is not None else 0) if known is None else known
 
 
-def _multiple(expression: Expression) -> tuple[int, str] | None:
-    """Factor and symbol of an expression that is no more than that."""
+def _parse_multiple(expression: Expression) -> tuple[int, str] | None:
+    """Returns factor and symbol of a product like ``2*s0``; None for any other expression."""
     found = _MULTIPLE.fullmatch(expression.expr_str[:200])
     if found is None:
         return None
     return int(found[1] or found[4] or 1), next(part for part in (*found.groups()[1:3], *found.groups()[4:]) if part)
 
 
-def number_of(value: float | str | None) -> float:
-    """A number as JSON has it, where infinity is a word.
+def parse_number(value: float | str | None) -> float:
+    """Returns a number from the file's JSON, where infinity and NaN are strings.
 
     Raises:
-        UnreadableArgumentError: it is another word.
+        UnsupportedArgumentError: it is another string.
     """
     if value is None or (isinstance(value, str) and value not in ("Infinity", "-Infinity", "NaN")):
-        raise UnreadableArgumentError
+        raise UnsupportedArgumentError
     return math.nan if value == "NaN" else float(value)

@@ -1,4 +1,4 @@
-"""Work that leaves torch makes a lower bound that names where; a length or a flag that is read does not."""
+"""Computations in NumPy or Python make a total a lower bound; reading a length or a flag does not."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from torch import nn
 import netscope
 
 
-class Leaves(nn.Module):
-    """Computes with NumPy or Python what ``how`` says."""
+class Converts(nn.Module):
+    """Calls ``how``, which computes with NumPy or Python."""
 
     def __init__(self, how):
         super().__init__()
@@ -23,13 +23,13 @@ class Holds(nn.Module):
     def __init__(self, how):
         super().__init__()
         self.fc = nn.Linear(4, 8)
-        self.mixer = Leaves(how)
+        self.mixer = Converts(how)
 
     def forward(self, x):
         return self.mixer(self.fc(x))
 
 
-WAYS = {
+CONVERSIONS = {
     "Tensor.numpy": lambda x: (x.numpy() @ x.numpy().T).sum(),
     "Tensor.__array__": lambda x: np.linalg.norm(np.asarray(x)),
     "Tensor.tolist": lambda x: sum(map(sum, x.tolist())),
@@ -39,14 +39,14 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_tensor_that_leaves_torch_makes_a_lower_bound_of_its_module(way):
-    summary = netscope.summarize(Holds(WAYS[way]), (4, 4))
+@pytest.mark.parametrize("function", CONVERSIONS)
+def test_a_converted_tensor_makes_its_module_a_lower_bound(function):
+    summary = netscope.summarize(Holds(CONVERSIONS[function]), (4, 4))
     rows = {row.path: row for row in summary.rows}
-    assert [op.op for op in summary.uncounted_ops] == [way]
+    assert [op.op for op in summary.uncounted_ops] == [function]
     assert (rows["mixer"].is_lower_bound, rows["fc"].is_lower_bound) == (True, False)
     assert summary.totals.flops == 2 * 4 * 4 * 8
-    assert any(note.startswith("mixer hands ") and way in note for note in summary.notes)
+    assert any(note.startswith("mixer converts ") and function in note for note in summary.notes)
     assert "≥ 256" in str(summary)
 
 
@@ -60,16 +60,16 @@ READINGS = [
 
 
 @pytest.mark.parametrize("how", READINGS)
-def test_lengths_and_flags_that_are_read_are_no_work(how):
+def test_lengths_and_flags_that_are_read_are_not_counted(how):
     assert not netscope.summarize(Holds(how), (4, 4)).uncounted_ops
 
 
-def test_a_step_of_training_sees_it_as_well():
+def test_conversions_in_a_training_step_are_recorded_too():
     summary = netscope.summarize(Holds(lambda x: x.detach().numpy().sum()), (4, 4), mode="train")
     assert [op.op for op in summary.uncounted_ops] == ["Tensor.numpy"]
 
 
-def test_a_rule_on_flops_does_not_hold_where_work_left_torch():
-    report = netscope.check(Holds(WAYS["Tensor.numpy"]), {"flops": {"max": "1G"}}, (4, 4))
+def test_a_rule_on_flops_fails_if_tensors_were_converted():
+    report = netscope.check(Holds(CONVERSIONS["Tensor.numpy"]), {"flops": {"max": "1G"}}, (4, 4))
     assert not report.passed
     assert "no formula for Tensor.numpy" in str(report)
