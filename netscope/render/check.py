@@ -7,7 +7,7 @@ from netscope.render.diff import DiffView, diff_document
 from netscope.render.document import Column, Document, NameCell, Row, Style
 from netscope.schema import CheckReport, ModelCheck, ModelDiff, Rule, RuleResult
 
-WORDS = {"passed": "ok", "warned": "warning", "failed": "FAILED", "error": "ERROR"}
+STATUS_WORDS = {"passed": "ok", "warned": "warning", "failed": "FAILED", "error": "ERROR"}
 _STYLES: dict[str, Style] = {"passed": "plain", "warned": "changed", "failed": "removed", "error": "removed"}
 _SIGNS = {"equal": "=", "max": "≤", "min": "≥", "warn": "≤", "max_increase": "≤"}
 
@@ -22,7 +22,7 @@ def check_document(report: CheckReport, *, exact: bool = False, folding: bool = 
     """
     return Document(
         result=report,
-        heading=() if exact else (verdict(report),),
+        heading=() if exact else (format_verdict(report),),
         columns=(
             Column(key="status", title="", kind="text"),
             Column(key="check", title="Check", kind="name"),
@@ -38,7 +38,7 @@ def check_document(report: CheckReport, *, exact: bool = False, folding: bool = 
     )
 
 
-def verdict(report: CheckReport) -> str:
+def format_verdict(report: CheckReport) -> str:
     """The answer in one sentence."""
     bad = [model.name for model in report.models if not model.passed]
     count = f"{len(report.models)} check{'' if len(report.models) == 1 else 's'}"
@@ -49,7 +49,7 @@ def verdict(report: CheckReport) -> str:
     return f"{len(bad)} of {count} did not pass: {', '.join(bad)}{warnings}"
 
 
-def rule_text(rule: Rule) -> str:
+def format_rule(rule: Rule) -> str:
     """``flops ≤ 2.3G``."""
     if rule.bound == "lock":
         return f"as in {rule.text}"
@@ -57,7 +57,7 @@ def rule_text(rule: Rule) -> str:
     return f"{rule.metric} {_SIGNS[rule.bound]} {more}{rule.text}"
 
 
-def told(result: RuleResult) -> str:
+def describe_failure(result: RuleResult) -> str:
     """What does not hold, and the layers that have most of it."""
     where = f"{result.path}: " if result.path else ""
     heaviest = ", ".join(f"{item.path or 'the root'} {item.figure:,}" for item in result.heaviest)
@@ -68,7 +68,7 @@ def _rows(report: CheckReport, *, exact: bool) -> Iterator[Row]:
     for model in report.models:
         name = NameCell(path=model.name, label=model.name)
         if model.error:
-            yield Row(cells=(WORDS["error"], name, "", "", None, None, str(model.location)), style="removed")
+            yield Row(cells=(STATUS_WORDS["error"], name, "", "", None, None, str(model.location)), style="removed")
         for (rule, status), group in groupby(model.results, lambda result: (result.rule, result.status)):
             results = list(group)
             if exact or status != "passed" or len(results) == 1:
@@ -81,7 +81,7 @@ def _rows(report: CheckReport, *, exact: bool) -> Iterator[Row]:
 def _row(name: NameCell, result: RuleResult, module: str) -> Row:
     rule, where = result.rule, result.rule.location
     cells = (
-        WORDS[result.status], name, module, rule_text(rule), result.actual, result.limit,
+        STATUS_WORDS[result.status], name, module, format_rule(rule), result.actual, result.limit,
         str(where) if where.file else where.key,
     )  # fmt: skip
     return Row(cells=cells, style=_STYLES[result.status])
@@ -95,7 +95,7 @@ def _facts(report: CheckReport) -> Iterator[tuple[str, str]]:
         for result in model.results:
             if result.status != "passed":
                 where = f"{result.rule.location}: " if result.rule.location.file else ""
-                yield model.name, f"{where}{told(result)}"
+                yield model.name, f"{where}{describe_failure(result)}"
                 yield "", result.remedy
         for note in model.notes:
             yield model.name, note

@@ -183,7 +183,7 @@ def _sorted(rows: tuple[ComparedArchitecture, ...], view: CompareView) -> list[C
 
     def value(row: ComparedArchitecture) -> Any:
         if view.sort == NAME:
-            return title_of(row).lower()
+            return format_title(row).lower()
         found = COMPARED_COLUMNS[view.sort].sorted_value(row)
         return found.lower() if isinstance(found, str) else found
 
@@ -193,7 +193,7 @@ def _sorted(rows: tuple[ComparedArchitecture, ...], view: CompareView) -> list[C
     return [*sorted(valued, key=value, reverse=view.reverse == are_words), *others]
 
 
-def title_of(row: ComparedArchitecture) -> str:
+def format_title(row: ComparedArchitecture) -> str:
     """What an architecture is called: as it was resolved, with the source where that was typed, or the file."""
     if row.architecture is None:
         return row.spec
@@ -206,7 +206,7 @@ def title_of(row: ComparedArchitecture) -> str:
 
 
 def _name(row: ComparedArchitecture) -> NameCell:
-    title = title_of(row)
+    title = format_title(row)
     return NameCell(path=title, label=title)
 
 
@@ -256,7 +256,7 @@ def _grouped(told: Iterable[tuple[str, ComparedArchitecture]]) -> Iterator[tuple
     """Each text once, with the names that it holds for."""
     groups: dict[str, list[str]] = {}
     for text, row in told:
-        groups.setdefault(text, []).append(title_of(row))
+        groups.setdefault(text, []).append(format_title(row))
     for text, names in groups.items():
         more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
         yield text, ", ".join(names[:MOST_NAMES]) + more

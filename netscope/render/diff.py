@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from netscope.errors import UsageError
 from netscope.render import numbers
 from netscope.render.diff_sentences import attributes_text, layer_text, sentence, total_text
-from netscope.render.diff_tree import DiffNode, cut, folded, only_changed, own_figures, trees_of, walked
+from netscope.render.diff_tree import (
+    DiffNode,
+    build_trees,
+    fold_tree,
+    get_own_figures,
+    hide_unchanged,
+    limit_depth,
+    walk,
+)
 from netscope.render.document import Column, Document, NameCell, Row, Style
 from netscope.schema import METRICS, LayerChange, Metric, ModelDiff
 
@@ -101,31 +109,31 @@ _COLUMNS = (
 
 
 def _tree_rows(diff: ModelDiff, view: DiffView, *, changed_only: bool) -> Iterator[Row]:
-    trees = [cut(node, view.depth) for node in trees_of(diff)]
+    trees = [limit_depth(node, view.depth) for node in build_trees(diff)]
     if changed_only:
-        trees = [only_changed(node) for node in trees if not node.is_same]
+        trees = [hide_unchanged(node) for node in trees if not node.is_same]
     if not view.expand:
-        trees = [folded(node) for node in trees]
-    for guides, node in walked(trees):
+        trees = [fold_tree(node) for node in trees]
+    for guides, node in walk(trees):
         yield _row(node, guides)
 
 
 def _row(node: DiffNode, guides: str) -> Row:
     change = node.change
     mark = f"×{node.copies}" if node.copies > 1 else ""
-    if node.was and change.kind != "moved":
-        mark = f"{mark} (was {node.was})".strip()
-    figures = [None if node.equal else cell for sides in _values(node).values() for cell in _cells(*sides)]
-    is_bare = not node.children and not node.hidden
+    if node.former_name and change.kind != "moved":
+        mark = f"{mark} (was {node.former_name})".strip()
+    figures = [None if node.equal_count else cell for sides in _values(node).values() for cell in _cells(*sides)]
+    is_bare = not node.children and not node.has_hidden_children
     return Row(
         cells=(
-            kind_mark(node),
+            choose_mark(node),
             NameCell(path=change.row.path, label=node.label, mark=mark, guides=guides),
-            change_text(node),
-            "" if node.equal else output_text(change),
+            describe_change(node),
+            "" if node.equal_count else format_outputs(change),
             *figures,
         ),
-        style=_STYLES.get(change.kind, "faint" if node.is_quiet and is_bare else "plain"),
+        style=_STYLES.get(change.kind, "faint" if node.is_unaffected and is_bare else "plain"),
     )
 
 
@@ -134,31 +142,31 @@ def _cells(before: int, after: int) -> tuple[int | None, int | None, int, tuple[
     return before, after, after - before, (after - before, before)
 
 
-def kind_mark(node: DiffNode) -> str:
+def choose_mark(node: DiffNode) -> str:
     """The mark of its kind; none for what is the same and holds or follows from something that is not."""
-    if node.change.kind == "same" and not node.is_quiet:
+    if node.change.kind == "same" and not node.is_unaffected:
         return ""
     return MARKS[node.change.kind]
 
 
-def change_text(node: DiffNode) -> str:
+def describe_change(node: DiffNode) -> str:
     """What differs, or that nothing does."""
     change = node.change
-    if node.equal:
-        return f"({node.equal} equal)"
+    if node.equal_count:
+        return f"({node.equal_count} equal)"
     if change.kind == "changed":
         return attributes_text(change.attributes)
     if change.kind == "moved":
         differs = f", {attributes_text(change.attributes)}" if change.attributes else ""
-        return f"from {node.was or 'another place'}{differs}"
+        return f"from {node.former_name or 'another place'}{differs}"
     if change.kind in ("added", "removed"):
-        return layer_text(change) + (", what it held stayed" if node.is_dissolved else "")
+        return layer_text(change) + (", what it held stayed" if node.has_remaining_descendants else "")
     if node.children or not node.is_same:
         return ""
-    return "(equal)" if node.is_quiet else "(same layers)" if node.hidden else ""
+    return "(equal)" if node.is_unaffected else "(same layers)" if node.has_hidden_children else ""
 
 
-def output_text(change: LayerChange) -> str:
+def format_outputs(change: LayerChange) -> str:
     """``1×96×55×55 → 1×64×55×55``; one shape where it is the same."""
     shapes = [numbers.shapes(side.output_shapes) for side in (change.before, change.after) if side]
     return " → ".join(dict.fromkeys(filter(None, shapes)))
@@ -174,12 +182,12 @@ def _flat_rows(diff: ModelDiff, view: DiffView) -> Iterator[Row]:
             return float(max(map(_METRICS[view.sort].value, node.figures)))
         return max(abs(after - before) / most[key] for key, (before, after) in _values(node).items())
 
-    nodes = [node for _, node in walked([cut(tree, view.depth) for tree in trees_of(diff)])]
+    nodes = [node for _, node in walk([limit_depth(tree, view.depth) for tree in build_trees(diff)])]
     kept = [
         flat
         for node, flat in zip(nodes, map(_flat, nodes), strict=True)
         if (node.change.kind != "same" and not _only_holds(node))
-        or (node.hidden and not node.is_same)
+        or (node.has_hidden_children and not node.is_same)
         or (not view.only_changed and any(before != after for before, after in _values(flat).values()))
     ]
     for node in sorted(kept, key=lambda node: (-rank(node), node.label)):
@@ -194,20 +202,20 @@ def _values(node: DiffNode) -> dict[str, tuple[int, int]]:
 
 def _only_holds(node: DiffNode) -> bool:
     """Whether it came, went or moved without anything that is not listed for what is below it."""
-    has_figures = any(metric.value(side) for side in own_figures(node.change) for metric in _METRICS.values())
+    has_figures = any(metric.value(side) for side in get_own_figures(node.change) for metric in _METRICS.values())
     return bool(node.children) and not has_figures and node.change.kind != "changed"
 
 
 def _flat(node: DiffNode) -> DiffNode:
     """A node by itself, under its whole path."""
     change = node.change
-    was = (change.before.path or change.before.type_name) if change.before and node.was else ""
+    former_name = (change.before.path or change.before.type_name) if change.before and node.former_name else ""
     return replace(
         node,
         label=change.row.path or change.row.type_name,
-        was=was,
+        former_name=former_name,
         children=[],
-        figures=node.figures if node.hidden else own_figures(change),
+        figures=node.figures if node.has_hidden_children else get_own_figures(change),
     )
 
 

@@ -9,7 +9,7 @@ from netscope.errors import UsageError, did_you_mean
 from netscope.render import numbers
 from netscope.render.document import INEXACT, AtLeast, Column, Document, Kind, NameCell, Row, Style, TypeCell
 from netscope.render.hyperparameters import notable_hyperparameters
-from netscope.render.tree import TreeNode, cut, fold, tree_of
+from netscope.render.tree import TreeNode, build_tree, fold_runs, limit_depth
 from netscope.schema import (
     METRICS,
     NEVER_RAN,
@@ -197,9 +197,9 @@ def check_view(view: View) -> None:
 
 
 def _tree_rows(summary: Summary, view: View, *, exact: bool) -> Iterator[tuple[NameCell, TreeNode]]:
-    root = cut(tree_of(summary.rows), view.depth)
+    root = limit_depth(build_tree(summary.rows), view.depth)
     if not (view.expand or exact):
-        root = fold(root, lambda row: appearance(row, summary))
+        root = fold_runs(root, lambda row: folding_key(row, summary))
     yield from _walk(root, lead="", guides="")
 
 
@@ -239,7 +239,7 @@ def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, TreeN
         yield NameCell(path=row.path, label=node.label, mark=_mark(node)), node
 
 
-def appearance(row: LayerRow, summary: Summary) -> object:
+def folding_key(row: LayerRow, summary: Summary) -> object:
     """Everything that any column may show of the row, and its notes with the numbers in their paths left out."""
     keys = (key for key in (*EXACT_OF_A_STEP, "macs", "memory") if key != "input")
     shown = tuple(COLUMNS[key].value(row, summary) for key in keys)
@@ -256,7 +256,7 @@ def _is_container(node: TreeNode) -> bool:
 def _style(node: TreeNode) -> Style:
     if node.row.own.params or node.row.own.flops:
         return "strong"
-    return "plain" if node.children or node.hidden else "faint"
+    return "plain" if node.children or node.has_hidden_children else "faint"
 
 
 def _op_row(op: OpCount, below: NameCell, keys: tuple[str, ...], summary: Summary, *, backward: bool = False) -> Row:
@@ -360,10 +360,10 @@ def _memory(summary: Summary) -> str:
 
 def _accounted(summary: Summary) -> str:
     convention = summary.flop_convention.partition("; ")[2]
-    return f"{convention}; {coverage(summary)}"
+    return f"{convention}; {describe_coverage(summary)}"
 
 
-def coverage(summary: Summary) -> str:
+def describe_coverage(summary: Summary) -> str:
     """Whether the FLOPs are of all that was to be run, and of what not."""
     bound = f"a lower bound: there is no formula for {numbers.calls(summary.uncounted_ops)}"
     told = "; ".join(filter(None, (bound if summary.is_lower_bound else "", summary.left_out)))

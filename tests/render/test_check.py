@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from netscope import analysis
 from netscope.render import Canvas, render
-from netscope.render.check import verdict
+from netscope.render.check import format_verdict
 from netscope.schema import (
     FLOP_CONVENTION,
     CheckReport,
@@ -107,9 +107,9 @@ def test_the_worst_answer_is_the_exit_code(report):
 
 def test_the_verdict_counts(report):
     _, crashed, fine = report.models
-    assert verdict(report_of(fine)) == "1 check passed"
-    assert verdict(report) == f"2 of 3 checks did not pass: net, {crashed.name}, with 1 warning"
-    assert verdict(report_of(check("net", result("warned")))) == "1 check passed, with 1 warning"
+    assert format_verdict(report_of(fine)) == "1 check passed"
+    assert format_verdict(report) == f"2 of 3 checks did not pass: net, {crashed.name}, with 1 warning"
+    assert format_verdict(report_of(check("net", result("warned")))) == "1 check passed, with 1 warning"
 
 
 def test_junit_counts_what_it_holds(report):

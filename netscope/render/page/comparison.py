@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from netscope.render.compare import COMPARED_COLUMNS, CompareView, comparison_document, title_of
+from netscope.render.compare import COMPARED_COLUMNS, CompareView, comparison_document, format_title
 from netscope.render.document import RIGHT, Column, Document, printable
 from netscope.render.page.assembly import assembled
 from netscope.render.page.header import remark_list, text
@@ -49,7 +49,7 @@ def _columns(document: Document, shown: Sequence[int]) -> list[dict[str, Any]]:
 
 def _rows(document: Document, shown: Sequence[int], table: ComparisonTable) -> list[dict[str, Any]]:
     """Each row's cells as they are read, what they are sorted by, and why there is nothing in them."""
-    compared = {title_of(row): row for row in table.rows}
+    compared = {format_title(row): row for row in table.rows}
     found = []
     for row in document.rows:
         of = compared[row.cells[0].path]
@@ -77,7 +77,7 @@ def _key(column: Column, cell: Any, row: ComparedArchitecture) -> Any:
 
 def _point(row: ComparedArchitecture) -> dict[str, Any]:
     return {
-        "name": printable(title_of(row)),
+        "name": printable(format_title(row)),
         "idea": printable(row.idea),
         "year": row.year,
         "params": exact(COMPARED_COLUMNS["params"].sorted_value(row)),

@@ -7,7 +7,7 @@ from html import escape
 from netscope.render import numbers
 from netscope.render.diff_sentences import sentence
 from netscope.render.document import printable
-from netscope.render.summary import View, coverage, summary_document
+from netscope.render.summary import View, describe_coverage, summary_document
 from netscope.schema import NOT_TRACED, ArchitectureReport, DiffReport, ModelDiff, Summary
 
 
@@ -124,7 +124,7 @@ def _figures_of_the_run(summary: Summary) -> Iterator[Figure]:
     totals = summary.totals
     bound = "≥ " if summary.is_lower_bound else ""
     for label, value, note in (
-        ("FLOPs", totals.flops, coverage(summary)),
+        ("FLOPs", totals.flops, describe_coverage(summary)),
         ("MACs", totals.macs, "multiply–adds, half of the FLOPs"),
         ("backward FLOPs", totals.backward_flops, "of one backward pass"),
     ):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netscope.render import numbers
-from netscope.render.diff import change_text
-from netscope.render.diff_tree import DiffNode, folded, own_figures, trees_of, walked
+from netscope.render.diff import describe_change
+from netscope.render.diff_tree import DiffNode, build_trees, fold_tree, get_own_figures, walk
 from netscope.render.pictures.drawing import (
     CHANGE_COLORS,
     INK,
@@ -65,7 +65,7 @@ class _Told:
 
 def changes_panel(diff: ModelDiff) -> Iterator[Panel]:
     """What came, went, changed or moved, and whose figures follow from that; repetitions are one line."""
-    found = [told for tree in trees_of(diff) for _, node in walked([folded(tree)]) if (told := _told(node))]
+    found = [told for tree in build_trees(diff) for _, node in walk([fold_tree(tree)]) if (told := _told(node))]
     if not found:
         return
     heaviest = {id(told) for told in sorted(found, key=lambda told: -_weight(told, diff))[:MOST]}
@@ -88,9 +88,9 @@ def changes_panel(diff: ModelDiff) -> Iterator[Panel]:
 
 def _told(node: DiffNode) -> _Told | None:
     """A node with its own figures, or if nothing is shown below it with all that is there."""
-    if node.equal:
+    if node.equal_count:
         return None
-    (before, after), copies = (own_figures(node.change), node.copies) if node.children else (node.figures, 1)
+    (before, after), copies = (get_own_figures(node.change), node.copies) if node.children else (node.figures, 1)
     delta = after - before
     told = _Told(node=node, params=copies * delta.params, flops=copies * delta.flops)
     is_change = node.change.kind != "same" and not (node.children and node.change.kind != "changed")
@@ -117,7 +117,7 @@ def _draw_change(axes: "Axes", node: DiffNode, top: float) -> None:
     mark = f" ×{node.copies}" if node.copies > 1 else ""
     name = shortened(f"{above}.{node.label}{mark}".lstrip("."), _NAME, _SIZE)
     axes.text(0.17, middle, name, fontsize=_SIZE, color=INK, va="center")
-    told = change_text(node) or "follows from the others"
+    told = describe_change(node) or "follows from the others"
     axes.text(0.25 + _NAME, middle, shortened(told, _WHAT - 0.3, _SIZE), fontsize=_SIZE, color=SOFT, va="center")
 
 
