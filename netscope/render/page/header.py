@@ -7,7 +7,8 @@ from html import escape
 from netscope.render import numbers
 from netscope.render.diff_sentences import sentence
 from netscope.render.document import printable
-from netscope.render.summary import View, describe_coverage, summary_document
+from netscope.render.summary import View, summary_document
+from netscope.render.summary_footer import describe_coverage
 from netscope.schema import NOT_TRACED, ArchitectureReport, DiffReport, ModelDiff, Summary
 
 
