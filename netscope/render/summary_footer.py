@@ -10,26 +10,25 @@ from netscope.schema import NEVER_RAN, NOT_TRACED, OUTPUTS_DIFFER, Summary
 
 def format_footer(summary: Summary, shown: list[TreeNode]) -> Iterator[tuple[str, str]]:
     """Yields label and text of each line below the table, given the displayed nodes."""
-    yield from _facts_of_parameters(summary)
+    yield from _format_parameters(summary)
     if summary.traced_on == NOT_TRACED:
-        yield "FLOPs", "unknown: weights alone do not say what is done with them"
+        yield "FLOPs", "unknown: a weights file does not define a forward pass"
     else:
-        yield from _facts_of_the_run(summary)
+        yield from _format_cost(summary)
     if any(node.copies > 1 for node in shown):
-        yield "Folded", "a … b ×n sums n identical siblings, what is below it is one of them; --expand opens them"
+        row = "The row is their sum; the rows below it show one of them."
+        yield "Folded", f"a … b ×n: n identical siblings. {row} Use --expand to list all."
     if any(node.row.calls > 1 for node in shown):
-        differ = any(OUTPUTS_DIFFER in node.row.notes for node in shown)
-        yield (
-            "Repeated",
-            "name ×n ran n times" + ("; where its output shapes differ the first is shown" if differ else ""),
-        )
-    for note, paths in _grouped_notes(summary):
+        varies = any(OUTPUTS_DIFFER in node.row.notes for node in shown)
+        shapes = "; if output shapes vary, the first is shown" if varies else ""
+        yield "Repeated", f"name ×n: one module called n times{shapes}"
+    for note, paths in _group_notes(summary):
         yield "Note", f"{paths}: {note}"
     for note in summary.notes:
         yield "Note", note
 
 
-def _facts_of_parameters(summary: Summary) -> Iterator[tuple[str, str]]:
+def _format_parameters(summary: Summary) -> Iterator[tuple[str, str]]:
     totals = summary.totals
     if not totals.params or summary.traced_on == NOT_TRACED:
         trainable = ""
@@ -42,57 +41,53 @@ def _facts_of_parameters(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "Parameters", "   ".join((numbers.count(totals.params), " · ".join(filter(None, (trainable, weight)))))
     if totals.active_params is not None:
         share = numbers.share(totals.active_params, totals.params)
-        yield "Active", f"{numbers.count(totals.active_params)}   {share} of the parameters: what one token meets"
+        yield "Active", f"{numbers.count(totals.active_params)}   {share} of all parameters are active per token"
     if totals.buffers:
         yield "Buffers", f"{numbers.count(totals.buffers)}   {numbers.size(totals.buffer_bytes)}"
 
 
-def _facts_of_the_run(summary: Summary) -> Iterator[tuple[str, str]]:
+def _format_cost(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Yields the lines about a pass that ran: FLOPs, those of a training step, and memory."""
     totals = summary.totals
     bound = "≥ " if summary.is_lower_bound else ""
-    yield (
-        "FLOPs",
-        f"{bound}{numbers.count(totals.flops)} = 2 × {numbers.count(totals.macs)} MACs   {_accounted(summary)}",
-    )
+    flops = f"{bound}{numbers.count(totals.flops)} = 2 × {numbers.count(totals.macs)} MACs"
+    counted_ops = summary.flop_convention.partition("; ")[2]
+    yield "FLOPs", f"{flops}   counts {counted_ops}; {describe_coverage(summary)}"
     if summary.optimizer:
         passes = f"forward {numbers.count(totals.flops)}, backward {numbers.count(totals.backward_flops)}"
         yield "Step", f"{bound}{numbers.count(totals.step_flops)} FLOPs: {passes}"
-    yield "Memory", _memory(summary)
+    yield "Memory", _format_memory(summary)
 
 
-def _memory(summary: Summary) -> str:
+def _format_memory(summary: Summary) -> str:
     use, peak = summary.totals, summary.peak_memory
     if peak is not None:
-        where = f", most in {peak.path}" if peak.path else ""
-        return f"{numbers.size(peak.bytes)} at the peak, {numbers.size(peak.activations)} of it activations{where}"
+        where = f"; peak reached in {peak.path}" if peak.path else ""
+        return f"{numbers.size(peak.bytes)} peak, including {numbers.size(peak.activations)} of activations{where}"
     parts = {
         "weights": use.param_bytes,
         "buffers": use.buffer_bytes,
         "gradients": use.gradient_bytes,
         f"{summary.optimizer} state": use.optimizer_bytes,
-        "activations kept for backward": use.activation_bytes,
+        "activations saved for backward": use.activation_bytes,
     }
     listed = ", ".join(f"{numbers.size(value)} {name}" for name, value in parts.items() if value)
     return f"{numbers.size(use.memory_bytes)}: {listed}"
 
 
-def _accounted(summary: Summary) -> str:
-    convention = summary.flop_convention.partition("; ")[2]
-    return f"{convention}; {describe_coverage(summary)}"
-
-
 def describe_coverage(summary: Summary) -> str:
-    """Whether the FLOPs are of all that was to be run, and of what not."""
-    bound = f"a lower bound: there is no formula for {numbers.calls(summary.uncounted_ops)}"
-    told = "; ".join(filter(None, (bound if summary.is_lower_bound else "", summary.left_out)))
-    # Of a summary that an older netscope saved it is not known what was read.
-    return told or ("every op has a formula" if summary.totals.unread_params is None else "every op accounted for")
+    """Returns whether the FLOPs cover every op and every parameter, otherwise which ones they leave out."""
+    bound = f"lower bound (≥): no formula for {numbers.calls(summary.uncounted_ops)}" if summary.is_lower_bound else ""
+    if left_out := "; ".join(filter(None, (bound, summary.left_out))):
+        return left_out
+    # A summary saved by an older netscope does not record which parameters were read.
+    return "every op has a formula" if summary.totals.unread_params is None else "every op accounted for"
 
 
-def _grouped_notes(summary: Summary) -> Iterator[tuple[str, str]]:
-    """Each note once, with the paths that it holds for, numbers in which are told as ``*`` where there are several.
+def _group_notes(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Yields each note once, with the path of its module, or with a pattern of paths and their number.
 
-    What is below a module that never ran goes without saying.
+    Paths are grouped if they differ in numbers only. Modules below one that never ran are left out.
     """
     idle = {row.path for row in summary.rows if NEVER_RAN in row.notes}
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
@@ -110,5 +105,5 @@ def _grouped_notes(summary: Summary) -> Iterator[tuple[str, str]]:
 
 
 def mask_numbers(text: str) -> str:
-    """``layers.3.attn`` as ``layers.*.attn``."""
+    """Returns the text with each number in a path replaced: ``layers.*.attn`` for ``layers.3.attn``."""
     return re.sub(r"(?<![^\W_])\d+(?![^\W_])", "*", text)

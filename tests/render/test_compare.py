@@ -177,9 +177,9 @@ def test_json_holds_all_whatever_is_shown(table):
 @pytest.mark.parametrize(
     ("view", "message"),
     [
-        ({"columns": ("parms",)}, "no column 'parms'; did you mean params"),
-        ({"columns": ("",)}, "--columns names none"),
-        ({"sort": "yeer"}, "no order 'yeer'; did you mean year"),
+        ({"columns": ("parms",)}, "unknown column 'parms'; did you mean params"),
+        ({"columns": ("",)}, "--columns is empty"),
+        ({"sort": "yeer"}, "unknown sort order 'yeer'; did you mean year"),
     ],
 )
 def test_an_unknown_column_is_named_with_the_closest(table, view, message):

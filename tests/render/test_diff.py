@@ -283,7 +283,7 @@ def test_a_lower_bound_is_said_to_be_one(before):
     uncounted = (OpCount(op="aten._fft_r2c", calls=1, flops=None),)
     result = analysis.diff_summaries(before, network(*before.rows[1:-1], dense("classes", 9, 6), uncounted=uncounted))
     assert "+18 FLOPs counted (+4.17%)" in sentence(result)
-    assert "lower bounds: there is no formula for some op" in render(result)
+    assert "lower bounds: no formula for some op" in render(result)
 
 
 # One row's words
@@ -328,8 +328,8 @@ def test_colour_is_only_added(diff):
 
 
 WRONG = {
-    "order": (DiffView(sort="size"), "no order 'size'; the orders are order, delta, params, flops"),
-    "depth": (DiffView(depth=-1), "the depth must be 0 or more, not -1"),
+    "order": (DiffView(sort="size"), "unknown sort order 'size'; sort orders: order, delta, params, flops"),
+    "depth": (DiffView(depth=-1), "--depth must be 0 or more, got -1"),
 }
 
 
@@ -345,5 +345,5 @@ def test_a_container_that_was_dissolved_took_nothing_with_it():
     nested = summary_of([layer("", "Net", 0), body, linear("body.fc", 2), linear("head", 1)])
     flat = summary_of([layer("", "Net", 0), linear("fc", 1), linear("head", 1)])
     (row,) = [line for line in render(analysis.diff_summaries(nested, flat)).splitlines() if line.startswith("-")]
-    assert "Sequential, what it held stayed" in row
+    assert "Sequential, contents remain" in row
     assert not re.search(r"\b20\b", row)

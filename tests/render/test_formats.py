@@ -217,12 +217,12 @@ def test_shares_of_the_top_level_add_up(toy):
 
 WRONG = {
     "format": ({"format_name": "yaml"}, "no format 'yaml'; the formats are table, json, csv, markdown, html"),
-    "column": ({"view": View(columns=("parms",))}, "no column 'parms'; did you mean params"),
+    "column": ({"view": View(columns=("parms",))}, "unknown column 'parms'; did you mean params"),
     "order": (
         {"view": View(sort="size")},
-        "no order 'size'; the orders are order, params, trainable",
+        "unknown sort order 'size'; sort orders: order, params, trainable",
     ),
-    "depth": ({"view": View(depth=-1)}, "the depth must be 0 or more, not -1"),
+    "depth": ({"view": View(depth=-1)}, "--depth must be 0 or more, got -1"),
 }
 
 
