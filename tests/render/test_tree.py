@@ -1,4 +1,4 @@
-"""Folding: only what reads the same is folded, and the figures stay the sum."""
+"""Folding: only identical siblings are folded, and their values are summed."""
 
 from netscope.render.tree import build_tree, fold_runs, limit_depth
 
@@ -13,7 +13,7 @@ def labels(node):
     return [(child.label, child.copies) for child in node.children]
 
 
-def test_two_identical_siblings_stay_open():
+def test_two_identical_siblings_are_not_folded():
     rows = [layer("", "Net", 0), linear("0", 1), linear("1", 1)]
     assert labels(fold_runs(build_tree(rows), folding_key)) == [("0", 1), ("1", 1)]
 
@@ -25,7 +25,7 @@ def test_three_are_folded_and_summed():
     assert (folded.children[0].row.total.params, folded.children[0].row.total.flops) == (60, 96)
 
 
-def test_names_that_say_something_stay_open():
+def test_siblings_with_meaningful_names_are_not_folded():
     rows = [layer("", "Attention", 0), *(linear(name, 1) for name in ("q_proj", "k_proj", "v_proj", "fc1", "head2"))]
     assert [label for label, _ in labels(fold_runs(build_tree(rows), folding_key))] == [
         "q_proj",
@@ -41,7 +41,7 @@ def test_a_sibling_that_differs_ends_the_run():
     assert labels(fold_runs(build_tree(rows), folding_key)) == [("0 … 2", 3), ("3", 1), ("4 … 6", 3)]
 
 
-def test_siblings_that_differ_further_down_stay_open():
+def test_siblings_that_differ_below_are_not_folded():
     rows = [layer("", "Net", 0)]
     for number in range(3):
         rows += [layer(str(number), "Block", 1), linear(f"{number}.fc", 2, params=20 + number)]
@@ -58,7 +58,7 @@ def test_runs_are_folded_on_every_level():
     assert labels(folded.children[0]) == [("0 … 2", 3)]
 
 
-def test_what_lies_deeper_than_asked_for_is_cut_off():
+def test_nodes_below_the_maximum_depth_are_hidden():
     rows = [layer("", "Net", 0), layer("a", "Block", 1), linear("a.fc", 2)]
     shallow = limit_depth(build_tree(rows), 1)
     assert labels(shallow) == [("a", 1)]
