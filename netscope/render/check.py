@@ -1,28 +1,29 @@
-"""``CheckReport`` → ``Document``: every rule with its exact figure, and what does not hold in words."""
+"""The document of a ``CheckReport``: every rule with its exact value, and every failure in words."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 
 from netscope.render.diff import DiffView, diff_document
 from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, Style, document_of
 from netscope.schema import CheckReport, ModelCheck, ModelDiff, Rule, RuleResult
 
-WORDS = {"passed": "ok", "warned": "warning", "failed": "FAILED", "error": "ERROR"}
+STATUS_WORDS = {"passed": "ok", "warned": "warning", "failed": "FAILED", "error": "ERROR"}
 _STYLES: dict[str, Style] = {"passed": "plain", "warned": "changed", "failed": "removed", "error": "removed"}
 _SIGNS = {"equal": "=", "max": "≤", "min": "≥", "warn": "≤", "max_increase": "≤"}
 
 
 def check_document(report: CheckReport, *, exact: bool = False, folding: bool = False) -> Document:
-    """The document of ``report``.
+    """Returns the document of a report.
 
     Args:
-        report: what is shown.
+        report: the report.
         exact: whether the format is read by programs.
-        folding: whether the format folds: what is the same in a diff goes into its folded part.
+        folding: whether the format can fold: the full table of each diff goes into its folded part.
     """
     return Document(
         result=report,
-        heading=() if exact else (verdict(report),),
+        heading=() if exact else (format_verdict(report),),
         columns=(
             Column(key="status", title="", kind="text"),
             Column(key="check", title="Check", kind="name"),
@@ -32,9 +33,9 @@ def check_document(report: CheckReport, *, exact: bool = False, folding: bool = 
             Column(key="limit", title="Limit", kind="figure"),
             Column(key="where", title="Where", kind="text", rank=1),
         ),
-        rows=tuple(_rows(report, exact=exact)),
-        facts=tuple(_facts(report)),
-        attached=() if exact else tuple(_diffs(report, folding=folding)),
+        rows=tuple(_make_rows(report, exact=exact)),
+        facts=tuple(_format_footer(report)),
+        attached=() if exact else tuple(_make_diffs(report, folding=folding)),
     )
 
 
@@ -43,8 +44,8 @@ def _(report: CheckReport, request: DocumentRequest) -> Document:
     return check_document(report, exact=request.exact, folding=request.folding)
 
 
-def verdict(report: CheckReport) -> str:
-    """The answer in one sentence."""
+def format_verdict(report: CheckReport) -> str:
+    """Returns the outcome of a report in one sentence."""
     bad = [model.name for model in report.models if not model.passed]
     count = f"{len(report.models)} check{'' if len(report.models) == 1 else 's'}"
     warned = sum(1 for result in report.results if result.status == "warned")
@@ -54,45 +55,46 @@ def verdict(report: CheckReport) -> str:
     return f"{len(bad)} of {count} did not pass: {', '.join(bad)}{warnings}"
 
 
-def rule_text(rule: Rule) -> str:
-    """``flops ≤ 2.3G``."""
+def format_rule(rule: Rule) -> str:
+    """Returns a rule as ``"flops ≤ 2.3G"``, or ``"as in netscope.lock"``."""
     if rule.bound == "lock":
         return f"as in {rule.text}"
     more = {"max_increase": "lock + ", "warn": "(warn) "}.get(rule.bound, "")
     return f"{rule.metric} {_SIGNS[rule.bound]} {more}{rule.text}"
 
 
-def told(result: RuleResult) -> str:
-    """What does not hold, and the layers that have most of it."""
+def describe_failure(result: RuleResult) -> str:
+    """Returns the message of a failed rule and the layers with the largest values."""
     where = f"{result.path}: " if result.path else ""
     heaviest = ", ".join(f"{item.path or 'the root'} {item.figure:,}" for item in result.heaviest)
-    return f"{where}{result.message}" + (f"; most in {heaviest}" if heaviest else "")
+    return f"{where}{result.message}" + (f"; largest: {heaviest}" if heaviest else "")
 
 
-def _rows(report: CheckReport, *, exact: bool) -> Iterator[Row]:
+def _make_rows(report: CheckReport, *, exact: bool) -> Iterator[Row]:
+    """Yields one row per result; for people, the results of a rule that passed for several modules are one row."""
     for model in report.models:
         name = NameCell(path=model.name, label=model.name)
         if model.error:
-            yield Row(cells=(WORDS["error"], name, "", "", None, None, str(model.location)), style="removed")
+            yield Row(cells=(STATUS_WORDS["error"], name, "", "", None, None, str(model.location)), style="removed")
         for (rule, status), group in groupby(model.results, lambda result: (result.rule, result.status)):
             results = list(group)
             if exact or status != "passed" or len(results) == 1:
-                yield from (_row(name, result, result.path) for result in results)
+                yield from (_make_row(name, result, result.path) for result in results)
             else:
                 tightest = max(results, key=lambda result: result.actual if isinstance(result.actual, int) else 0)
-                yield _row(name, tightest, f"{rule.pattern} ({len(results)} modules)")
+                yield _make_row(name, tightest, f"{rule.pattern} ({len(results)} modules)")
 
 
-def _row(name: NameCell, result: RuleResult, module: str) -> Row:
+def _make_row(name: NameCell, result: RuleResult, module: str) -> Row:
     rule, where = result.rule, result.rule.location
     cells = (
-        WORDS[result.status], name, module, rule_text(rule), result.actual, result.limit,
+        STATUS_WORDS[result.status], name, module, format_rule(rule), result.actual, result.limit,
         str(where) if where.file else where.key,
     )  # fmt: skip
     return Row(cells=cells, style=_STYLES[result.status])
 
 
-def _facts(report: CheckReport) -> Iterator[tuple[str, str]]:
+def _format_footer(report: CheckReport) -> Iterator[tuple[str, str]]:
     for model in report.models:
         if model.error:
             where = f"{model.location}: " if model.location.file else ""
@@ -100,7 +102,7 @@ def _facts(report: CheckReport) -> Iterator[tuple[str, str]]:
         for result in model.results:
             if result.status != "passed":
                 where = f"{result.rule.location}: " if result.rule.location.file else ""
-                yield model.name, f"{where}{told(result)}"
+                yield model.name, f"{where}{describe_failure(result)}"
                 yield "", result.remedy
         for note in model.notes:
             yield model.name, note
@@ -108,23 +110,16 @@ def _facts(report: CheckReport) -> Iterator[tuple[str, str]]:
             yield model.name, "written to netscope.lock"
 
 
-def _diffs(report: CheckReport, *, folding: bool) -> Iterator[Document]:
+def _make_diffs(report: CheckReport, *, folding: bool) -> Iterator[Document]:
     for model in report.models:
         if model.against_lock is not None:
-            yield _titled(model, model.against_lock, "the lock file", folding=folding)
+            yield _make_diff(model, model.against_lock, "the lock file", folding=folding)
         if model.against_base is not None:
-            yield _titled(model, model.against_base, report.base, folding=folding)
+            yield _make_diff(model, model.against_base, report.base, folding=folding)
 
 
-def _titled(model: ModelCheck, diff: ModelDiff, since: str, *, folding: bool) -> Document:
-    """A diff under the name of its check, without what is the same."""
+def _make_diff(model: ModelCheck, diff: ModelDiff, since: str, *, folding: bool) -> Document:
+    """Returns the document of a diff, titled with the name of its check, in which unchanged layers are hidden."""
     document = diff_document(diff, DiffView(only_changed=not folding), folding=folding)
     heading = f"{model.name}, since {since}: {document.heading[0].partition(': ')[2]}"
-    return Document(
-        result=diff,
-        heading=(heading,),
-        columns=document.columns if document.rows else (),
-        rows=document.rows,
-        facts=document.facts,
-        folded=document.folded,
-    )
+    return replace(document, heading=(heading,))

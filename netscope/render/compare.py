@@ -1,4 +1,4 @@
-"""``ComparisonTable`` → ``Document``: which columns there are, and in which order the rows stand."""
+"""The document of a ``ComparisonTable``: its columns and the order of its rows."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from netscope.errors import UsageError, did_you_mean
 from netscope.render.document import AtLeast, Column, Document, DocumentRequest, Kind, NameCell, Row, document_of
 from netscope.schema import METRICS, NOT_TRACED, ComparedArchitecture, ComparisonTable, Metric
 
-LONGEST_REASON = 60
-"""Of a failure, in its row; the whole stands below the table."""
+MAX_REASON_LENGTH = 60
+"""Maximum length of the reason in the row of a failure; the footer has the full text."""
 
-MOST_NAMES = 3
-"""That are told of those that a note holds for."""
+MAX_NAMES = 3
+"""Maximum number of architectures that a line of the footer names."""
 
 NAME = "architecture"
 GIVEN_ORDER = "order"
@@ -21,14 +21,14 @@ GIVEN_ORDER = "order"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareView:
-    """How a comparison is shown.
+    """The columns of a comparison and the order of its rows.
 
     Attributes:
-        columns: keys of ``COMPARED_COLUMNS``; None for the usual ones of the format.
-        sort: such a key, ``"architecture"``, or ``"order"`` for the order in which they were asked for. Figures stand
-            largest first, words from A to Z, and what has none of it last.
-        reverse: whether the order is turned round; what has none of it stays last.
-        macs: multiply–adds instead of FLOPs.
+        columns: keys of ``COMPARED_COLUMNS``; None for the default columns of the format.
+        sort: a key of ``COMPARED_COLUMNS``, ``"architecture"``, or ``"order"`` for the requested order. Numbers are
+            sorted from the largest, words from A to Z; rows without a value are last.
+        reverse: whether the order is reversed; rows without a value are still last.
+        macs: whether MACs are shown instead of FLOPs.
     """
 
     shows: ClassVar[type] = ComparisonTable
@@ -40,14 +40,14 @@ class CompareView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ComparedColumn:
-    """A column: how its raw value is had from a row.
+    """A column of a comparison.
 
     Attributes:
-        title: what stands above it.
-        kind: how it is shown.
-        value: of a row.
-        rank: which go first where there is no room.
-        sorted_by: what rows are sorted by, if it is not the value.
+        title: heading of the column.
+        kind: how its values are written.
+        value: function that gets the raw value of a row.
+        rank: order in which columns are dropped to fit the width, the highest first; 0 is never dropped.
+        sorted_by: function that gets the value to sort by, if it differs from ``value``.
     """
 
     title: str
@@ -57,11 +57,13 @@ class _ComparedColumn:
     sorted_by: Callable[[ComparedArchitecture], Any] | None = None
 
     def sorted_value(self, row: ComparedArchitecture) -> Any:
-        """Returns the plain value that rows are sorted by."""
+        """Returns the plain value that a row is sorted by."""
         return (self.sorted_by or self.value)(row)
 
 
-def _column_of(metric: Metric) -> _ComparedColumn:
+def _make_column(metric: Metric) -> _ComparedColumn:
+    """Returns the column of a metric, in which a lower bound is marked."""
+
     def value(row: ComparedArchitecture) -> Any:
         if row.totals is None or (metric.counts_ops and row.traced_on == NOT_TRACED):
             return None
@@ -95,58 +97,67 @@ COMPARED_COLUMNS: dict[str, _ComparedColumn] = {
         title="Activations", kind="text", value=lambda row: ", ".join(row.activations), rank=3
     ),
     "pooling": _ComparedColumn(title="Pooling", kind="text", value=lambda row: ", ".join(row.pooling), rank=5),
-    **{metric.key: _column_of(metric) for metric in METRICS.values() if metric.is_of_inference},
+    **{metric.key: _make_column(metric) for metric in METRICS.values() if metric.is_of_inference},
     "lower-bound": _ComparedColumn(title="Lower bound", kind="raw", value=lambda row: row.is_lower_bound),
     "peak": _ComparedColumn(title="Peak act.", kind="bytes", value=lambda row: row.peak_activation_bytes, rank=7),
     "top1": _ComparedColumn(title="Top-1", kind="percent", value=lambda row: row.top1, rank=1),
     "top1-of": _ComparedColumn(title="Top-1 of", kind="text", value=lambda row: row.top1_of),
 }
-"""Every column that ``--columns`` and ``--sort`` can name; the architecture's own name always stands first."""
+"""All columns for ``--columns`` and ``--sort``, by key, besides the architecture's name, which is always first."""
 
-USUAL = ("year", "idea", "input", "layers", "activations", "pooling", "params", "flops", "weights", "peak", "top1")
+DEFAULT_COLUMNS = (
+    "year",
+    "idea",
+    "input",
+    "layers",
+    "activations",
+    "pooling",
+    "params",
+    "flops",
+    "weights",
+    "peak",
+    "top1",
+)
 _EXACT_METRICS = tuple(metric.key for metric in METRICS.values() if metric.in_csv and metric.is_of_inference)
-EXACT = ("source", "year", "paper", "idea", "input", "layers", "activations", "pooling", *_EXACT_METRICS,
+CSV_COLUMNS = ("source", "year", "paper", "idea", "input", "layers", "activations", "pooling", *_EXACT_METRICS,
          "lower-bound", "weights", "peak", "top1", "top1-of")  # fmt: skip
-"""What CSV gives."""
+"""The default columns of CSV."""
 
-OPTIONAL = ("year", "idea", "top1", "activations", "pooling")
-"""Left out of the usual ones where no row has any."""
+OPTIONAL_COLUMNS = ("year", "idea", "top1", "activations", "pooling")
+"""Default columns that are left out if no row has a value."""
 
 
 def check_compare_view(view: CompareView) -> None:
-    """Checks that a comparison can be shown that way.
+    """Checks the view of a comparison.
 
     Raises:
-        UsageError: unknown column or order.
+        UsageError: unknown column or sort order.
     """
     known = ", ".join(COMPARED_COLUMNS)
     if view.columns is not None and not any(view.columns):
-        raise UsageError(f"--columns names none; the columns are {known}")
+        raise UsageError(f"--columns is empty; columns: {known}")
     for key in view.columns or ():
         if key not in COMPARED_COLUMNS:
-            raise UsageError(
-                f"there is no column {key!r}{did_you_mean(key, COMPARED_COLUMNS)}; the columns are {known}"
-            )
+            raise UsageError(f"unknown column {key!r}{did_you_mean(key, COMPARED_COLUMNS)}; columns: {known}")
     orders = (GIVEN_ORDER, NAME, *COMPARED_COLUMNS)
     if view.sort not in orders:
-        raise UsageError(
-            f"there is no order {view.sort!r}{did_you_mean(view.sort, orders)}; the orders are {', '.join(orders)}"
-        )
+        suggestion = did_you_mean(view.sort, orders)
+        raise UsageError(f"unknown sort order {view.sort!r}{suggestion}; sort orders: {', '.join(orders)}")
 
 
 def comparison_document(table: ComparisonTable, view: CompareView, *, exact: bool = False) -> Document:
-    """The document of ``table``.
+    """Returns the document of a comparison.
 
     Args:
-        table: what is shown.
-        view: which columns, in which order.
-        exact: whether the format is read by programs: every column, and the whole of each error.
+        table: the comparison.
+        view: its columns and the order of its rows.
+        exact: whether the format is read by programs: the default is every column, and errors are not shortened.
 
     Raises:
-        UsageError: the view names an unknown column or order.
+        UsageError: the view names an unknown column or sort order.
     """
     check_compare_view(view)
-    keys = view.columns or (EXACT if exact else _usual(table))
+    keys = view.columns or (CSV_COLUMNS if exact else _choose_columns(table))
     if view.macs:
         keys = tuple("macs" if key == "flops" else key for key in keys)
     columns = [
@@ -157,23 +168,25 @@ def comparison_document(table: ComparisonTable, view: CompareView, *, exact: boo
     if shows_errors:
         columns.append(Column(key="error", title="Error" if exact else "", kind="text", wraps=True))
     rows = []
-    for row in _sorted(table.rows, view):
+    for row in _sort(table.rows, view):
         cells = [None if row.error else COMPARED_COLUMNS[key].value(row) for key in keys]
         if shows_errors:
-            cells.append(row.error if exact else _shortened(_reason(row)))
-        rows.append(Row(cells=(_name(row), *cells), style="removed" if row.error else "plain"))
+            cells.append(row.error if exact else _shorten(_get_reason(row)))
+        rows.append(Row(cells=(_make_name(row), *cells), style="removed" if row.error else "plain"))
     return Document(
         result=table,
-        heading=(_heading(table),),
+        heading=(_format_heading(table),),
         columns=(Column(key=NAME, title="Architecture", kind="name"), *columns),
         rows=tuple(rows),
-        facts=tuple(_facts(table, keys)),
+        facts=tuple(_format_footer(table, keys)),
     )
 
 
-def _usual(table: ComparisonTable) -> tuple[str, ...]:
+def _choose_columns(table: ComparisonTable) -> tuple[str, ...]:
     return tuple(
-        key for key in USUAL if key not in OPTIONAL or any(COMPARED_COLUMNS[key].value(row) for row in table.rows)
+        key
+        for key in DEFAULT_COLUMNS
+        if key not in OPTIONAL_COLUMNS or any(COMPARED_COLUMNS[key].value(row) for row in table.rows)
     )
 
 
@@ -182,14 +195,14 @@ def _(table: ComparisonTable, request: DocumentRequest) -> Document:
     return comparison_document(table, request.view or CompareView(), exact=request.exact)
 
 
-def _sorted(rows: tuple[ComparedArchitecture, ...], view: CompareView) -> list[ComparedArchitecture]:
-    """Stable: what is equal stays in the order in which it was asked for."""
+def _sort(rows: tuple[ComparedArchitecture, ...], view: CompareView) -> list[ComparedArchitecture]:
+    """Returns the rows in the order of the view; rows with equal values stay in the requested order."""
     if view.sort == GIVEN_ORDER:
         return list(reversed(rows)) if view.reverse else list(rows)
 
     def value(row: ComparedArchitecture) -> Any:
         if view.sort == NAME:
-            return title_of(row).lower()
+            return format_title(row).lower()
         found = COMPARED_COLUMNS[view.sort].sorted_value(row)
         return found.lower() if isinstance(found, str) else found
 
@@ -199,8 +212,8 @@ def _sorted(rows: tuple[ComparedArchitecture, ...], view: CompareView) -> list[C
     return [*sorted(valued, key=value, reverse=view.reverse == are_words), *others]
 
 
-def title_of(row: ComparedArchitecture) -> str:
-    """What an architecture is called: as it was resolved, with the source where that was typed, or the file."""
+def format_title(row: ComparedArchitecture) -> str:
+    """Returns the resolved name of an architecture, with the source or file if the user gave one."""
     if row.architecture is None:
         return row.spec
     title = row.architecture.title
@@ -211,58 +224,55 @@ def title_of(row: ComparedArchitecture) -> str:
     return f"{prefix}/{title}" if is_named_by_source and row.architecture.source not in ("python", "file") else title
 
 
-def _name(row: ComparedArchitecture) -> NameCell:
-    title = title_of(row)
+def _make_name(row: ComparedArchitecture) -> NameCell:
+    title = format_title(row)
     return NameCell(path=title, label=title)
 
 
-def _heading(table: ComparisonTable) -> str:
+def _format_heading(table: ComparisonTable) -> str:
     count = len(table.rows)
     failed = sum(1 for row in table.rows if row.error)
     failures = f", of which {failed} failed" if failed else ""
     return f"{count} architecture{'' if count == 1 else 's'}{failures}"
 
 
-def _reason(row: ComparedArchitecture) -> str:
-    """Why it failed, without the name, which stands before it already."""
+def _get_reason(row: ComparedArchitecture) -> str:
+    """Returns why an architecture failed, without its name, which the row and the footer show anyway."""
     return row.error.removeprefix(f"{row.spec}: ")
 
 
-def _shortened(reason: str) -> str:
-    """Its first clause, and no more of it than fits into a row."""
+def _shorten(reason: str) -> str:
+    """Returns the first clause of a reason, cut to the length that fits into a row."""
     clause = reason.partition("; ")[0]
-    return clause if len(clause) <= LONGEST_REASON else f"{clause[:LONGEST_REASON]}…"
+    return clause if len(clause) <= MAX_REASON_LENGTH else f"{clause[:MAX_REASON_LENGTH]}…"
 
 
-def _facts(table: ComparisonTable, keys: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _format_footer(table: ComparisonTable, keys: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     rows = [row for row in table.rows if not row.error]
     if rows and ("flops" in keys or "macs" in keys):
-        bound = (
-            "; ≥ where there is no formula for an op"
-            if any(row.is_lower_bound and row.traced_on != NOT_TRACED for row in rows)
-            else ""
-        )
+        has_bounds = any(row.is_lower_bound and row.traced_on != NOT_TRACED for row in rows)
+        bound = "; ≥: lower bound (no formula for some op)" if has_bounds else ""
         yield "FLOPs" if "flops" in keys else "MACs", f"{table.flop_convention}{bound}"
-    for left_out, names in _grouped((row.left_out, row) for row in rows if row.left_out):
+    for left_out, names in _group((row.left_out, row) for row in rows if row.left_out):
         yield "Unread", f"{names}: {left_out}"
     if "top1" in keys and any(row.top1_of for row in rows):
         weights = ", ".join(dict.fromkeys(row.top1_of for row in rows if row.top1_of))
-        yield "Top-1", f"on ImageNet-1K, as torchvision publishes it for its default weights: {weights}"
-    for reason, names in _grouped(
-        (_reason(row), row) for row in table.rows if _shortened(_reason(row)) != _reason(row)
+        yield "Top-1", f"on ImageNet-1K, published by torchvision for its default weights: {weights}"
+    for reason, names in _group(
+        (_get_reason(row), row) for row in table.rows if _shorten(_get_reason(row)) != _get_reason(row)
     ):
         yield "Failed", f"{names}: {reason}"
-    for note, names in _grouped((note, row) for row in rows for note in row.notes):
+    for note, names in _group((note, row) for row in rows for note in row.notes):
         yield "Note", f"{names}: {note}"
     for note in table.notes:
         yield "Note", note
 
 
-def _grouped(told: Iterable[tuple[str, ComparedArchitecture]]) -> Iterator[tuple[str, str]]:
-    """Each text once, with the names that it holds for."""
+def _group(texts: Iterable[tuple[str, ComparedArchitecture]]) -> Iterator[tuple[str, str]]:
+    """Yields each text once, with the names of its architectures."""
     groups: dict[str, list[str]] = {}
-    for text, row in told:
-        groups.setdefault(text, []).append(title_of(row))
+    for text, row in texts:
+        groups.setdefault(text, []).append(format_title(row))
     for text, names in groups.items():
-        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-        yield text, ", ".join(names[:MOST_NAMES]) + more
+        more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+        yield text, ", ".join(names[:MAX_NAMES]) + more

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from xml.etree import ElementTree as ET
 
-from netscope.render.check import rule_text, told, verdict
+from netscope.render.check import describe_failure, format_rule, format_verdict
 from netscope.render.document import printable
 from netscope.schema import CheckReport, Location, ModelCheck, RuleResult
 
@@ -40,19 +40,19 @@ def render_junit(report: CheckReport) -> str:
 
 
 def _junit_case(suite: ET.Element, model: ModelCheck, result: RuleResult, counts: dict[str, int]) -> None:
-    name = " ".join(filter(None, (result.path, rule_text(result.rule))))
+    name = " ".join(filter(None, (result.path, format_rule(result.rule))))
     case = ET.SubElement(suite, "testcase", classname=printable(model.name), name=printable(name))
     location = result.rule.location
     if location.file:
         case.set("file", printable(location.file))
         case.set("line", str(location.line or 1))
-    text = printable(f"{told(result)}; {result.remedy}")
+    text = printable(f"{describe_failure(result)}; {result.remedy}")
     if result.status == "failed":
         counts["failures"] += 1
-        ET.SubElement(case, "failure", message=printable(told(result)), type=result.rule.bound).text = text
+        ET.SubElement(case, "failure", message=printable(describe_failure(result)), type=result.rule.bound).text = text
     elif result.status == "error":
         counts["errors"] += 1
-        ET.SubElement(case, "error", message=printable(told(result))).text = text
+        ET.SubElement(case, "error", message=printable(describe_failure(result))).text = text
     elif result.status == "warned":
         ET.SubElement(case, "system-out").text = text
 
@@ -64,7 +64,7 @@ def render_github(report: CheckReport) -> str:
     more = [message for _, message in found[MOST_ANNOTATIONS:]]
     if more:
         lines.append(f"::notice title=netscope::and {len(more)} more, which the log below names")
-    lines += [without_commands(printable(line)) for line in (*more, verdict(report))]
+    lines += [without_commands(printable(line)) for line in (*more, format_verdict(report))]
     return "\n".join(lines) + "\n"
 
 
@@ -84,8 +84,8 @@ def _annotations(report: CheckReport) -> Iterator[tuple[str, str]]:
         for result in model.results:
             if result.status != "passed":
                 level = "warning" if result.status == "warned" else "error"
-                title = f"{model.name}: {rule_text(result.rule)}"
-                yield _annotation(level, result.rule.location, title), f"{told(result)}; {result.remedy}"
+                title = f"{model.name}: {format_rule(result.rule)}"
+                yield _annotation(level, result.rule.location, title), f"{describe_failure(result)}; {result.remedy}"
 
 
 def _annotation(level: str, location: Location, title: str) -> str:
@@ -110,8 +110,8 @@ def render_gitlab(report: CheckReport) -> str:
         for result in model.results:
             if result.status != "passed":
                 severity = "minor" if result.status == "warned" else "major"
-                name = f"{model.name} {result.path} {rule_text(result.rule)}"
-                text = f"{model.name}: {told(result)}; {result.remedy}"
+                name = f"{model.name} {result.path} {format_rule(result.rule)}"
+                text = f"{model.name}: {describe_failure(result)}; {result.remedy}"
                 issues.append(_issue(result.rule.location, name, result.rule.metric, text, severity))
     return json.dumps(issues, indent=1, ensure_ascii=False) + "\n"
 

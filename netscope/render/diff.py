@@ -1,4 +1,4 @@
-"""``ModelDiff`` → ``Document``."""
+"""The document of a ``ModelDiff``: the tree of changes, or a flat list."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -7,7 +7,15 @@ from typing import ClassVar
 from netscope.errors import UsageError
 from netscope.render import numbers
 from netscope.render.diff_sentences import attributes_text, layer_text, sentence, total_text
-from netscope.render.diff_tree import DiffNode, cut, folded, only_changed, own_figures, trees_of, walked
+from netscope.render.diff_tree import (
+    DiffNode,
+    build_trees,
+    fold_tree,
+    get_own_figures,
+    hide_unchanged,
+    limit_depth,
+    walk,
+)
 from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, Style, document_of
 from netscope.schema import METRICS, LayerChange, Metric, ModelDiff
 
@@ -23,14 +31,14 @@ _STYLES: dict[str, Style] = {"changed": "changed", "added": "added", "removed": 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffView:
-    """Which part of a diff is shown.
+    """The part of a diff that is shown, and in which form.
 
     Attributes:
-        only_changed: leaves out what is the same, also where its figures follow from a change elsewhere.
-        sort: ``"order"`` for the tree; otherwise a flat list of what differs, by its own figures: by the largest
-            share of either total that it changes (``"delta"``), or by its larger ``"params"`` or ``"flops"``.
-        depth: of the tree, None for all of it.
-        expand: whether what is equal, repeated or whole is left open.
+        only_changed: whether unchanged layers are hidden, also those whose costs follow from a change elsewhere.
+        sort: ``"order"`` for the tree; otherwise a flat list of what differs, sorted by own values: by the largest
+            share of either total that changed (``"delta"``), or by the larger side's ``"params"`` or ``"flops"``.
+        depth: maximum number of levels below the root; None for all.
+        expand: whether nothing is folded: neither unchanged, nor repeated, nor entirely added, removed or moved parts.
     """
 
     shows: ClassVar[type] = ModelDiff
@@ -41,49 +49,51 @@ class DiffView:
 
 
 def check_diff_view(view: DiffView) -> None:
-    """Checks that a diff can be shown that way.
+    """Checks the view of a diff.
 
     Raises:
-        UsageError: unknown order, or a negative depth.
+        UsageError: unknown sort order, or a negative depth.
     """
     if view.sort not in DIFF_SORTS:
-        raise UsageError(f"there is no order {view.sort!r}; the orders are {', '.join(DIFF_SORTS)}")
+        raise UsageError(f"unknown sort order {view.sort!r}; sort orders: {', '.join(DIFF_SORTS)}")
     if view.depth is not None and view.depth < 0:
-        raise UsageError(f"the depth must be 0 or more, not {view.depth}")
+        raise UsageError(f"--depth must be 0 or more, got {view.depth}")
 
 
 def diff_document(diff: ModelDiff, view: DiffView, *, exact: bool = False, folding: bool = False) -> Document:
-    """The document of ``diff``.
+    """Returns the document of a diff.
 
     Args:
-        diff: what is shown.
-        view: which part of it.
-        exact: whether the format is read by programs: one row for each module, exact figures.
-        folding: whether the format folds: what is the same goes into the folded part.
+        diff: the diff.
+        view: the part of it that is shown.
+        exact: whether the format is read by programs: one row per module, exact values.
+        folding: whether the format can fold: unchanged layers are in the folded part only.
 
     Raises:
-        UsageError: the view names an unknown order, or a negative depth.
+        UsageError: the view names an unknown sort order, or a negative depth.
     """
     check_diff_view(view)
     if exact:
-        return _exact_document(diff, view)
+        return _make_exact_document(diff, view)
     flat = view.sort != "order"
-    rows = tuple(_flat_rows(diff, view) if flat else _tree_rows(diff, view, changed_only=folding or view.only_changed))
+    rows = tuple(
+        _make_flat_rows(diff, view) if flat else _make_tree_rows(diff, view, changed_only=folding or view.only_changed)
+    )
     everything = None
     if folding and not flat and not view.only_changed and any(change.kind == "same" for change in diff.changes):
         everything = Document(
             result=diff,
             heading=("All modules",),
             columns=_COLUMNS,
-            rows=tuple(_tree_rows(diff, view, changed_only=False)),
+            rows=tuple(_make_tree_rows(diff, view, changed_only=False)),
             facts=(),
         )
     return Document(
         result=diff,
-        heading=tuple(_heading(diff)),
+        heading=tuple(_format_heading(diff)),
         columns=_COLUMNS if rows else (),
         rows=rows,
-        facts=tuple(_facts(diff)),
+        facts=tuple(_format_footer(diff)),
         folded=everything,
     )
 
@@ -93,7 +103,7 @@ def _(diff: ModelDiff, request: DocumentRequest) -> Document:
     return diff_document(diff, request.view or DiffView(), exact=request.exact, folding=request.folding)
 
 
-def _columns_of(metric: Metric) -> Iterator[Column]:
+def _make_columns(metric: Metric) -> Iterator[Column]:
     key, within, rank = metric.key, metric.lowercase_heading, 2 if metric.counts_ops else 3
     yield Column(key=f"{key}-before", title=metric.heading, kind=metric.unit, rank=rank)
     yield Column(key=f"{key}-after", title=f"→ {within}", kind=metric.unit, rank=rank)
@@ -106,118 +116,123 @@ _COLUMNS = (
     Column(key="layer", title="Layer", kind="name"),
     Column(key="change", title="What changed", kind="text"),
     Column(key="output", title="Output", kind="text", rank=4),
-    *(column for metric in _METRICS.values() for column in _columns_of(metric)),
+    *(column for metric in _METRICS.values() for column in _make_columns(metric)),
 )
 
 
-def _tree_rows(diff: ModelDiff, view: DiffView, *, changed_only: bool) -> Iterator[Row]:
-    trees = [cut(node, view.depth) for node in trees_of(diff)]
+def _make_tree_rows(diff: ModelDiff, view: DiffView, *, changed_only: bool) -> Iterator[Row]:
+    trees = [limit_depth(node, view.depth) for node in build_trees(diff)]
     if changed_only:
-        trees = [only_changed(node) for node in trees if not node.is_same]
+        trees = [hide_unchanged(node) for node in trees if not node.is_same]
     if not view.expand:
-        trees = [folded(node) for node in trees]
-    for guides, node in walked(trees):
-        yield _row(node, guides)
+        trees = [fold_tree(node) for node in trees]
+    for guides, node in walk(trees):
+        yield _make_row(node, guides)
 
 
-def _row(node: DiffNode, guides: str) -> Row:
+def _make_row(node: DiffNode, guides: str) -> Row:
     change = node.change
     mark = f"×{node.copies}" if node.copies > 1 else ""
-    if node.was and change.kind != "moved":
-        mark = f"{mark} (was {node.was})".strip()
-    figures = [None if node.equal else cell for sides in _values(node).values() for cell in _cells(*sides)]
-    is_bare = not node.children and not node.hidden
+    if node.former_name and change.kind != "moved":
+        mark = f"{mark} (was {node.former_name})".strip()
+    figures = [
+        None if node.equal_count else cell for sides in _get_values(node).values() for cell in _make_cells(*sides)
+    ]
+    is_bare = not node.children and not node.has_hidden_children
     return Row(
         cells=(
-            kind_mark(node),
+            choose_mark(node),
             NameCell(path=change.row.path, label=node.label, mark=mark, guides=guides),
-            change_text(node),
-            "" if node.equal else output_text(change),
+            describe_change(node),
+            "" if node.equal_count else format_outputs(change),
             *figures,
         ),
-        style=_STYLES.get(change.kind, "faint" if node.is_quiet and is_bare else "plain"),
+        style=_STYLES.get(change.kind, "faint" if node.is_unaffected and is_bare else "plain"),
     )
 
 
-def _cells(before: int, after: int) -> tuple[int | None, int | None, int, tuple[int, int]]:
-    """Before and after, the difference, and what it is a share of."""
+def _make_cells(before: int, after: int) -> tuple[int | None, int | None, int, tuple[int, int]]:
+    """Returns the values before and after, the difference, and the difference with its base for the percentage."""
     return before, after, after - before, (after - before, before)
 
 
-def kind_mark(node: DiffNode) -> str:
-    """The mark of its kind; none for what is the same and holds or follows from something that is not."""
-    if node.change.kind == "same" and not node.is_quiet:
+def choose_mark(node: DiffNode) -> str:
+    """Returns the mark of a change's kind; empty if it is unchanged, but something below it or its cost is not."""
+    if node.change.kind == "same" and not node.is_unaffected:
         return ""
     return MARKS[node.change.kind]
 
 
-def change_text(node: DiffNode) -> str:
-    """What differs, or that nothing does."""
+def describe_change(node: DiffNode) -> str:
+    """Returns the difference in words; for an unchanged leaf or a folded part, that it is equal."""
     change = node.change
-    if node.equal:
-        return f"({node.equal} equal)"
+    if node.equal_count:
+        return f"({node.equal_count} equal)"
     if change.kind == "changed":
         return attributes_text(change.attributes)
     if change.kind == "moved":
         differs = f", {attributes_text(change.attributes)}" if change.attributes else ""
-        return f"from {node.was or 'another place'}{differs}"
+        return f"from {node.former_name or 'another place'}{differs}"
     if change.kind in ("added", "removed"):
-        return layer_text(change) + (", what it held stayed" if node.is_dissolved else "")
+        return layer_text(change) + (", contents remain" if node.has_remaining_descendants else "")
     if node.children or not node.is_same:
         return ""
-    return "(equal)" if node.is_quiet else "(same layers)" if node.hidden else ""
+    return "(equal)" if node.is_unaffected else "(same layers)" if node.has_hidden_children else ""
 
 
-def output_text(change: LayerChange) -> str:
-    """``1×96×55×55 → 1×64×55×55``; one shape where it is the same."""
+def format_outputs(change: LayerChange) -> str:
+    """Returns the output shapes as ``"1×96×55×55 → 1×64×55×55"``; one shape if they are equal."""
     shapes = [numbers.shapes(side.output_shapes) for side in (change.before, change.after) if side]
     return " → ".join(dict.fromkeys(filter(None, shapes)))
 
 
-def _flat_rows(diff: ModelDiff, view: DiffView) -> Iterator[Row]:
-    """What differs, without a tree, by its own figures and those of what is cut off below it, so that they add up."""
-    totals = (diff.before.totals, diff.after.totals)
-    most = {key: max(map(metric.value, totals)) or 1 for key, metric in _METRICS.items()}
+def _make_flat_rows(diff: ModelDiff, view: DiffView) -> Iterator[Row]:
+    """Yields a flat list of what differs, sorted.
 
-    def rank(node: DiffNode) -> float:
+    The values are own values; at the maximum depth they include everything below, so that the list adds up.
+    """
+    totals = (diff.before.totals, diff.after.totals)
+    largest = {key: max(map(metric.value, totals)) or 1 for key, metric in _METRICS.items()}
+
+    def get_sort_key(node: DiffNode) -> float:
         if view.sort != "delta":
             return float(max(map(_METRICS[view.sort].value, node.figures)))
-        return max(abs(after - before) / most[key] for key, (before, after) in _values(node).items())
+        return max(abs(after - before) / largest[key] for key, (before, after) in _get_values(node).items())
 
-    nodes = [node for _, node in walked([cut(tree, view.depth) for tree in trees_of(diff)])]
-    kept = [
+    nodes = [node for _, node in walk([limit_depth(tree, view.depth) for tree in build_trees(diff)])]
+    shown = [
         flat
-        for node, flat in zip(nodes, map(_flat, nodes), strict=True)
-        if (node.change.kind != "same" and not _only_holds(node))
-        or (node.hidden and not node.is_same)
-        or (not view.only_changed and any(before != after for before, after in _values(flat).values()))
+        for node, flat in zip(nodes, map(_flatten, nodes), strict=True)
+        if (node.change.kind != "same" and not _is_bare_container(node))
+        or (node.has_hidden_children and not node.is_same)
+        or (not view.only_changed and any(before != after for before, after in _get_values(flat).values()))
     ]
-    for node in sorted(kept, key=lambda node: (-rank(node), node.label)):
-        yield _row(node, "")
+    for node in sorted(shown, key=lambda node: (-get_sort_key(node), node.label)):
+        yield _make_row(node, "")
 
 
-def _values(node: DiffNode) -> dict[str, tuple[int, int]]:
-    """Each metric of a diff's table, before and after."""
+def _get_values(node: DiffNode) -> dict[str, tuple[int, int]]:
+    """Returns each metric of the table before and after, by key."""
     before, after = node.figures
     return {key: (metric.value(before), metric.value(after)) for key, metric in _METRICS.items()}
 
 
-def _only_holds(node: DiffNode) -> bool:
-    """Whether it came, went or moved without anything that is not listed for what is below it."""
-    has_figures = any(metric.value(side) for side in own_figures(node.change) for metric in _METRICS.values())
+def _is_bare_container(node: DiffNode) -> bool:
+    """Returns whether a node has children and no values besides theirs, and did not change itself."""
+    has_figures = any(metric.value(side) for side in get_own_figures(node.change) for metric in _METRICS.values())
     return bool(node.children) and not has_figures and node.change.kind != "changed"
 
 
-def _flat(node: DiffNode) -> DiffNode:
-    """A node by itself, under its whole path."""
+def _flatten(node: DiffNode) -> DiffNode:
+    """Returns a node without children, labeled with its full path."""
     change = node.change
-    was = (change.before.path or change.before.type_name) if change.before and node.was else ""
+    former_name = (change.before.path or change.before.type_name) if change.before and node.former_name else ""
     return replace(
         node,
         label=change.row.path or change.row.type_name,
-        was=was,
+        former_name=former_name,
         children=[],
-        figures=node.figures if node.hidden else own_figures(change),
+        figures=node.figures if node.has_hidden_children else get_own_figures(change),
     )
 
 
@@ -235,17 +250,19 @@ _EXACT_COLUMNS = (
 )
 
 
-def _exact_document(diff: ModelDiff, view: DiffView) -> Document:
-    """One row for each module, in the order of the diff."""
+def _make_exact_document(diff: ModelDiff, view: DiffView) -> Document:
+    """Returns a document with one row per module, in the order of the diff."""
     changes = [
         change
         for change in diff.changes
         if (change.kind != "same" or not view.only_changed) and (view.depth is None or change.row.depth <= view.depth)
     ]
-    return Document(result=diff, heading=(), columns=_EXACT_COLUMNS, rows=tuple(map(_exact_row, changes)), facts=())
+    return Document(
+        result=diff, heading=(), columns=_EXACT_COLUMNS, rows=tuple(map(_make_exact_row, changes)), facts=()
+    )
 
 
-def _exact_row(change: LayerChange) -> Row:
+def _make_exact_row(change: LayerChange) -> Row:
     sides = (change.before, change.after)
     figures: list[int | None] = []
     for metric in _EXACT_METRICS:
@@ -264,16 +281,16 @@ def _exact_row(change: LayerChange) -> Row:
     )
 
 
-def _heading(diff: ModelDiff) -> Iterator[str]:
+def _format_heading(diff: ModelDiff) -> Iterator[str]:
     yield f"{diff.before.architecture.title} → {diff.after.architecture.title}: {sentence(diff)}."
     inputs, others = numbers.inputs(diff.before.inputs), numbers.inputs(diff.after.inputs)
     yield f"input {inputs}" if inputs == others else f"input {inputs} → {others}"
 
 
-def _facts(diff: ModelDiff) -> Iterator[tuple[str, str]]:
+def _format_footer(diff: ModelDiff) -> Iterator[tuple[str, str]]:
     before, after = diff.before.totals, diff.after.totals
     yield "Parameters", total_text(before.params, after.params)
-    bound = "   lower bounds: there is no formula for some op" if diff.is_lower_bound else ""
+    bound = "   lower bounds: no formula for some op" if diff.is_lower_bound else ""
     yield "FLOPs", total_text(before.flops, after.flops) + bound
     for side in (diff.before, diff.after):
         if side.left_out:

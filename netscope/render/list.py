@@ -4,7 +4,7 @@ from netscope.render.document import Column, Document, DocumentRequest, NameCell
 from netscope.schema import Listing
 
 
-def _heading(listing: Listing) -> str:
+def _format_heading(listing: Listing) -> str:
     count = len(listing.architectures)
     return f"{count or 'no'} {'architecture matches' if count == 1 else 'architectures match'} {listing.pattern}"
 
@@ -14,7 +14,7 @@ def listing_document(listing: Listing, _request: DocumentRequest) -> Document:
     """Returns a document with one row per architecture."""
     return Document(
         result=listing,
-        heading=(_heading(listing),),
+        heading=(_format_heading(listing),),
         columns=(
             Column(key="name", title="Architecture", kind="name"),
             Column(key="source", title="Source", kind="text"),

@@ -1,4 +1,4 @@
-"""``Summary`` → ``Document``: which rows and columns there are, and what stands around them."""
+"""The document of a ``Summary``: its rows and columns."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -21,31 +21,23 @@ from netscope.render.document import (
     document_of,
 )
 from netscope.render.hyperparameters import notable_hyperparameters
-from netscope.render.tree import TreeNode, cut, fold, tree_of
-from netscope.schema import (
-    METRICS,
-    NEVER_RAN,
-    NOT_TRACED,
-    OUTPUTS_DIFFER,
-    Figures,
-    LayerRow,
-    Metric,
-    OpCount,
-    Summary,
-)
+from netscope.render.summary_footer import format_footer, mask_numbers
+from netscope.render.tree import TreeNode, build_tree, fold_runs, limit_depth
+from netscope.schema import METRICS, NEVER_RAN, NOT_TRACED, Figures, LayerRow, Metric, OpCount, Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Which part of a summary is shown.
+    """The part of a summary that is shown, and in which form.
 
     Attributes:
-        columns: keys of ``COLUMNS``; None for the usual ones of the format.
-        depth: of the tree, None for all of it.
-        sort: ``"order"`` for the tree in order of execution; otherwise a flat list of the modules by their own figures.
-        expand: whether runs of identical siblings stay open.
-        macs: multiply–adds instead of FLOPs.
-        ops: the ops that each module ran itself, below it.
+        columns: keys of ``COLUMNS``; None for the default columns of the format.
+        depth: maximum number of levels below the root; None for all.
+        sort: ``"order"`` for the tree in order of execution; otherwise a flat list of the modules, sorted by their own
+            values, without their children's.
+        expand: whether runs of identical siblings are listed one by one instead of folded.
+        macs: whether MACs are shown instead of FLOPs.
+        ops: whether the ops that each module ran directly are listed below it.
     """
 
     shows: ClassVar[type] = Summary
@@ -59,30 +51,30 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _SummaryColumn:
-    """A column of the summary: how a row's raw value is had from it."""
+    """A column of a summary: its title, how its values are written, and the function that gets the value of a row."""
 
     title: str
     kind: Kind
     value: Callable[[LayerRow, Summary], Any]
 
 
-_QUANTISED = {"qint8": "int8", "quint8": "uint8", "qint32": "int32", "quint4x2": "uint4", "quint2x4": "uint2"}
+_QUANTIZED_TYPES = {"qint8": "int8", "quint8": "uint8", "qint32": "int32", "quint4x2": "uint4", "quint2x4": "uint2"}
 
 
-def _details(row: LayerRow) -> tuple[str, ...]:
-    """What tells most about a layer, and what its weights are quantised to."""
-    stored = dict.fromkeys(_QUANTISED[tensor.dtype] for tensor in row.tensors if tensor.dtype in _QUANTISED)
+def _list_details(row: LayerRow) -> tuple[str, ...]:
+    """Returns the notable hyperparameters of a layer and the integer types that its weights are quantized to."""
+    stored = dict.fromkeys(_QUANTIZED_TYPES[tensor.dtype] for tensor in row.tensors if tensor.dtype in _QUANTIZED_TYPES)
     return (*notable_hyperparameters(row.type_name, row.hyperparameters), *stored)
 
 
-def _output(row: LayerRow) -> Any:
-    """The output shapes; for a module that ran nothing, in words why there are none."""
+def _get_output(row: LayerRow) -> Any:
+    """Returns the output shapes; for a module without any, the reason in words."""
     if row.calls or not row.notes:
         return row.output_shapes
     return NEVER_RAN if NEVER_RAN in row.notes else "not called"
 
 
-def _columns_of(metric: Metric) -> dict[str, _SummaryColumn]:
+def _make_columns(metric: Metric) -> dict[str, _SummaryColumn]:
     """Returns a metric's columns: its value with and without the children, and its share as a number and as a bar."""
 
     def value(figures: Figures, row: LayerRow) -> Any:
@@ -108,28 +100,28 @@ COLUMNS: dict[str, _SummaryColumn] = {
     "type": _SummaryColumn(
         title="Type",
         kind="type",
-        value=lambda row, _: TypeCell(name=row.type_name, details=_details(row)),
+        value=lambda row, _: TypeCell(name=row.type_name, details=_list_details(row)),
     ),
     "input": _SummaryColumn(title="Input", kind="shape", value=lambda row, _: row.input_shapes),
-    "output": _SummaryColumn(title="Output", kind="shape", value=lambda row, _: _output(row)),
-    **{key: column for metric in METRICS.values() for key, column in _columns_of(metric).items()},
+    "output": _SummaryColumn(title="Output", kind="shape", value=lambda row, _: _get_output(row)),
+    **{key: column for metric in METRICS.values() for key, column in _make_columns(metric).items()},
     "calls": _SummaryColumn(title="Calls", kind="count", value=lambda row, _: row.calls),
 }
-"""Every column that ``--columns`` can name; the layer's own name always stands first."""
+"""All columns for ``--columns``, by key, besides the layer's name, which is always first."""
 
-_OF_KEY = {metric.key: metric for metric in METRICS.values()}
+_METRICS_BY_KEY = {metric.key: metric for metric in METRICS.values()}
 COLUMNS_TEXT = (
-    f"type, input, output, calls, {', '.join(_OF_KEY)}; own-NAME leaves out the children's, "
+    f"type, input, output, calls, {', '.join(_METRICS_BY_KEY)}; own-NAME leaves out the children's, "
     "NAME-share and NAME-bar show the share of the total"
 )
-SORTS = ("order", *_OF_KEY, "name")
+SORTS = ("order", *_METRICS_BY_KEY, "name")
 
-USUAL = ("type", "output", "params", "params-share", "params-bar", "flops", "flops-share", "flops-bar")
-USUAL_OF_A_STEP = ("type", "output", "params", "flops", "backward-flops", "step-share", "activations")
-USUAL_OF_WEIGHTS = ("params", "params-share", "params-bar", "weights")
-EXACT_OF_WEIGHTS = ("params", "own-params", "weights")
+DEFAULT_COLUMNS = ("type", "output", "params", "params-share", "params-bar", "flops", "flops-share", "flops-bar")
+DEFAULT_STEP_COLUMNS = ("type", "output", "params", "flops", "backward-flops", "step-share", "activations")
+DEFAULT_WEIGHTS_COLUMNS = ("params", "params-share", "params-bar", "weights")
+CSV_WEIGHTS_COLUMNS = ("params", "own-params", "weights")
 _PLAIN = ("type", "input", "output", "calls")
-EXACT, EXACT_OF_A_STEP = (
+CSV_COLUMNS, CSV_STEP_COLUMNS = (
     (
         *_PLAIN,
         *(
@@ -141,29 +133,30 @@ EXACT, EXACT_OF_A_STEP = (
     )
     for is_step in (False, True)
 )
-"""What CSV gives: exact figures, no shares."""
+"""The default columns of CSV: exact values, no shares."""
 
 
 def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Document:
-    """The document of ``summary``.
+    """Returns the document of a summary.
 
     Args:
-        summary: what is shown.
-        view: which part of it.
-        exact: whether the format is read by programs: nothing is folded then, and the usual columns are ``EXACT``.
+        summary: the summary.
+        view: the part of it that is shown.
+        exact: whether the format is read by programs: nothing is folded, and the default columns are ``CSV_COLUMNS``.
 
     Raises:
-        UsageError: the view names an unknown column or order, or a negative depth.
+        UsageError: the view names an unknown column or sort order, a negative depth, or, for an exact format, a column
+            of shares.
     """
     check_view(view)
-    keys = view.columns or _usual_columns(summary, exact=exact)
+    keys = view.columns or _choose_columns(summary, exact=exact)
     inexact = [key for key in keys if exact and COLUMNS[key].kind in INEXACT]
     if inexact:
-        raise UsageError(f"csv and json carry exact figures, so there is no column {inexact[0]!r} in them")
+        raise UsageError(f"column {inexact[0]!r} is not available in csv and json, which contain exact values only")
     if view.macs:
         keys = tuple(key.replace("flops", "macs") for key in keys)
     columns = tuple(Column(key=key, title=COLUMNS[key].title, kind=COLUMNS[key].kind) for key in keys)
-    nodes = _sorted_rows(summary, view) if view.sort != "order" else _tree_rows(summary, view, exact=exact)
+    nodes = _sort_modules(summary, view) if view.sort != "order" else _walk_tree(summary, view, exact=exact)
     rows: list[Row] = []
     shown: list[TreeNode] = []
     for name, node in nodes:
@@ -171,16 +164,16 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
         cells = tuple(COLUMNS[key].value(node.row, summary) for key in keys)
         if not exact and _is_container(node):
             cells = tuple(None if isinstance(cell, TypeCell) else cell for cell in cells)
-        rows.append(Row(cells=(name, *cells), style=_style(node)))
+        rows.append(Row(cells=(name, *cells), style=_choose_style(node)))
         if view.ops:
-            rows += (_op_row(op, name, keys, summary) for op in node.row.ops)
-            rows += (_op_row(op, name, keys, summary, backward=True) for op in node.row.backward_ops)
+            rows += (_make_op_row(op, name, keys, summary) for op in node.row.ops)
+            rows += (_make_op_row(op, name, keys, summary, backward=True) for op in node.row.backward_ops)
     return Document(
         result=summary,
-        heading=_heading(summary),
+        heading=_format_heading(summary),
         columns=(Column(key="layer", title="Layer", kind="name"), *columns),
         rows=tuple(rows),
-        facts=tuple(_facts(summary, shown)),
+        facts=tuple(format_footer(summary, shown)),
     )
 
 
@@ -189,226 +182,128 @@ def _(summary: Summary, request: DocumentRequest) -> Document:
     return summary_document(summary, request.view or View(), exact=request.exact)
 
 
-def _usual_columns(summary: Summary, *, exact: bool) -> tuple[str, ...]:
+def _choose_columns(summary: Summary, *, exact: bool) -> tuple[str, ...]:
     if summary.traced_on == NOT_TRACED:
-        return EXACT_OF_WEIGHTS if exact else USUAL_OF_WEIGHTS
+        return CSV_WEIGHTS_COLUMNS if exact else DEFAULT_WEIGHTS_COLUMNS
     if summary.optimizer:
-        return EXACT_OF_A_STEP if exact else USUAL_OF_A_STEP
-    return EXACT if exact else USUAL
+        return CSV_STEP_COLUMNS if exact else DEFAULT_STEP_COLUMNS
+    return CSV_COLUMNS if exact else DEFAULT_COLUMNS
 
 
 def check_view(view: View) -> None:
-    """Checks that a summary can be shown that way.
+    """Checks the view of a summary.
 
     Raises:
-        UsageError: unknown column or order, or a negative depth.
+        UsageError: unknown column or sort order, or a negative depth.
     """
     if view.columns is not None and not any(view.columns):
-        raise UsageError(f"--columns names none; the columns are {COLUMNS_TEXT}")
+        raise UsageError(f"--columns is empty; columns: {COLUMNS_TEXT}")
     for key in view.columns or ():
         if key not in COLUMNS:
-            raise UsageError(f"there is no column {key!r}{did_you_mean(key, COLUMNS)}; the columns are {COLUMNS_TEXT}")
+            raise UsageError(f"unknown column {key!r}{did_you_mean(key, COLUMNS)}; columns: {COLUMNS_TEXT}")
     if view.sort not in SORTS:
-        raise UsageError(f"there is no order {view.sort!r}; the orders are {', '.join(SORTS)}")
+        raise UsageError(f"unknown sort order {view.sort!r}; sort orders: {', '.join(SORTS)}")
     if view.depth is not None and view.depth < 0:
-        raise UsageError(f"the depth must be 0 or more, not {view.depth}")
+        raise UsageError(f"--depth must be 0 or more, got {view.depth}")
 
 
-def _tree_rows(summary: Summary, view: View, *, exact: bool) -> Iterator[tuple[NameCell, TreeNode]]:
-    root = cut(tree_of(summary.rows), view.depth)
+def _walk_tree(summary: Summary, view: View, *, exact: bool) -> Iterator[tuple[NameCell, TreeNode]]:
+    """Yields the modules of the tree with their names, folded and down to the requested depth."""
+    root = limit_depth(build_tree(summary.rows), view.depth)
     if not (view.expand or exact):
-        root = fold(root, lambda row: appearance(row, summary))
+        root = fold_runs(root, lambda row: folding_key(row, summary))
     yield from _walk(root, lead="", guides="")
 
 
 def _walk(node: TreeNode, *, lead: str, guides: str) -> Iterator[tuple[NameCell, TreeNode]]:
-    """The node and what is below it, with the lines that lead to each."""
-    above = node.row.path.rpartition(".")[0]
-    path = node.row.path if node.copies == 1 else f"{above}.{node.label}".lstrip(".")
-    yield NameCell(path=path, label=node.label, mark=_mark(node), guides=lead), node
+    """Yields the node and all nodes below it, each with its name and the tree lines that lead to it."""
+    parent = node.row.path.rpartition(".")[0]
+    path = node.row.path if node.copies == 1 else f"{parent}.{node.label}".lstrip(".")
+    yield NameCell(path=path, label=node.label, mark=_format_multiplier(node), guides=lead), node
     for child in node.children:
         last = child is node.children[-1]
         yield from _walk(child, lead=guides + ("└─ " if last else "├─ "), guides=guides + ("   " if last else "│  "))
 
 
-def _mark(node: TreeNode) -> str:
-    """``×35`` for 35 identical siblings, or for one module that ran 35 times."""
+def _format_multiplier(node: TreeNode) -> str:
+    """Returns ``"×35"`` for 35 identical siblings, or for one module that was called 35 times; empty for one call."""
     times = node.copies * node.row.calls
     return f"×{times}" if times > 1 else ""
 
 
-def _sorted_rows(summary: Summary, view: View) -> Iterator[tuple[NameCell, TreeNode]]:
-    """The modules that do something themselves, by what they do themselves; so the figures add up.
+def _sort_modules(summary: Summary, view: View) -> Iterator[tuple[NameCell, TreeNode]]:
+    """Yields the modules that have costs outside their children, sorted by these costs, which add up to the total.
 
-    Those at the depth where the tree is cut do what all below them does.
+    A module at the maximum depth includes everything below it.
     """
     rows = [
         row if row.depth == view.depth else replace(row, total=row.own)
         for row in summary.rows
         if view.depth is None or row.depth <= view.depth
     ]
-    kept = [row for row in rows if any(metric.value(row.total) for metric in METRICS.values())] or rows[:1]
+    costly = [row for row in rows if any(metric.value(row.total) for metric in METRICS.values())] or rows[:1]
 
-    def rank(row: LayerRow) -> Any:
-        return row.path if view.sort == "name" else -(_OF_KEY[view.sort].value(row.total) or 0)
+    def get_sort_key(row: LayerRow) -> Any:
+        return row.path if view.sort == "name" else -(_METRICS_BY_KEY[view.sort].value(row.total) or 0)
 
-    for row in sorted(kept, key=rank):
+    for row in sorted(costly, key=get_sort_key):
         node = TreeNode(row=row, label=row.path or row.type_name)
-        yield NameCell(path=row.path, label=node.label, mark=_mark(node)), node
+        yield NameCell(path=row.path, label=node.label, mark=_format_multiplier(node)), node
 
 
-def appearance(row: LayerRow, summary: Summary) -> object:
-    """Everything that any column may show of the row, and its notes with the numbers in their paths left out."""
-    keys = (key for key in (*EXACT_OF_A_STEP, "macs", "memory") if key != "input")
+def folding_key(row: LayerRow, summary: Summary) -> object:
+    """Returns the visible content of a row: what columns can show of it, and its notes without numbers.
+
+    Siblings of equal keys can be folded.
+    """
+    keys = (key for key in (*CSV_STEP_COLUMNS, "macs", "memory") if key != "input")
     shown = tuple(COLUMNS[key].value(row, summary) for key in keys)
-    # Of the inputs the first alone: a cache that layers hand on grows from one to the next.
-    return (*shown, row.input_shapes[:1], row.ops, tuple(_generalised(note) for note in row.notes))
+    # Only the first input shape counts: a cache that is passed from layer to layer grows on the way.
+    return (*shown, row.input_shapes[:1], row.ops, tuple(mask_numbers(note) for note in row.notes))
 
 
 def _is_container(node: TreeNode) -> bool:
-    """Whether its type says no more than the tree does already."""
+    """Returns whether the type adds nothing to the tree: the root, whose name is its type, and plain containers."""
     is_root = not node.row.path and node.label == node.row.type_name
     return is_root or (bool(node.children) and node.row.type_name in ("Sequential", "ModuleList", "ModuleDict"))
 
 
-def _style(node: TreeNode) -> Style:
+def _choose_style(node: TreeNode) -> Style:
+    """Returns ``"strong"`` for a module with parameters or FLOPs outside its children, ``"faint"`` for another leaf."""
     if node.row.own.params or node.row.own.flops:
         return "strong"
-    return "plain" if node.children or node.hidden else "faint"
+    return "plain" if node.children or node.has_hidden_children else "faint"
 
 
-def _op_row(op: OpCount, below: NameCell, keys: tuple[str, ...], summary: Summary, *, backward: bool = False) -> Row:
-    """An op below the module that ran it: only its name, calls and FLOPs are known."""
+def _make_op_row(
+    op: OpCount, module: NameCell, keys: tuple[str, ...], summary: Summary, *, backward: bool = False
+) -> Row:
+    """Returns the row of an op below the module that ran it; it has only a name, calls and FLOPs."""
     known: dict[str, Any] = {
         "type": TypeCell(name="op", details=("uncounted",) if op.flops is None else ()),
         "calls": op.calls,
     }
     figures = Figures(**{"backward_flops" if backward else "flops": op.flops or 0})
-    for key, metric in _OF_KEY.items():
+    for key, metric in _METRICS_BY_KEY.items():
         if metric.counts_ops and backward <= metric.needs_training:
             value = metric.value(figures)
             known[f"{key}-share"] = (value, metric.value(summary.totals))
             known[key] = value if op.flops is not None and (value or not metric.needs_training or backward) else None
-    guides = re.sub("─", " ", below.guides.replace("├", "│").replace("└", " ")) or "   "
+    guides = re.sub("─", " ", module.guides.replace("├", "│").replace("└", " ")) or "   "
     mark = f"×{op.calls}" if op.calls > 1 else ""
-    name = NameCell(path=f"{below.path}:{op.op}", label=op.op, mark=mark, guides=f"{guides}∙ ")
+    name = NameCell(path=f"{module.path}:{op.op}", label=op.op, mark=mark, guides=f"{guides}∙ ")
     return Row(cells=(name, *(known.get(key) for key in keys)), style="faint")
 
 
-def _heading(summary: Summary) -> tuple[str, ...]:
+def _format_heading(summary: Summary) -> tuple[str, ...]:
     architecture = summary.architecture
     title = [architecture.title, architecture.source]
-    typed = architecture.spec.partition("@")[0].rpartition("/")[2]
-    resolved = "" if architecture.name.endswith(typed) else f"  ({typed} → {architecture.name})"
+    requested = architecture.spec.partition("@")[0].rpartition("/")[2]
+    resolved = "" if architecture.name.endswith(requested) else f"  ({requested} → {architecture.name})"
     return (
         "  ·  ".join(title) + resolved,
         *filter(None, (architecture.description,)),
-        "weights alone"
+        "weights file"
         if summary.traced_on == NOT_TRACED
         else f"input {numbers.inputs(summary.inputs)}  ·  traced on {summary.traced_on}  ·  {summary.mode} mode",
     )
-
-
-def _facts(summary: Summary, shown: list[TreeNode]) -> Iterator[tuple[str, str]]:
-    yield from _facts_of_parameters(summary)
-    if summary.traced_on == NOT_TRACED:
-        yield "FLOPs", "unknown: weights alone do not say what is done with them"
-    else:
-        yield from _facts_of_the_run(summary)
-    if any(node.copies > 1 for node in shown):
-        yield "Folded", "a … b ×n sums n identical siblings, what is below it is one of them; --expand opens them"
-    if any(node.row.calls > 1 for node in shown):
-        differ = any(OUTPUTS_DIFFER in node.row.notes for node in shown)
-        yield (
-            "Repeated",
-            "name ×n ran n times" + ("; where its output shapes differ the first is shown" if differ else ""),
-        )
-    for note, paths in _grouped_notes(summary):
-        yield "Note", f"{paths}: {note}"
-    for note in summary.notes:
-        yield "Note", note
-
-
-def _facts_of_parameters(summary: Summary) -> Iterator[tuple[str, str]]:
-    totals = summary.totals
-    if not totals.params or summary.traced_on == NOT_TRACED:
-        trainable = ""
-    elif not totals.frozen_params:
-        trainable = "all trainable"
-    else:
-        trainable = f"{numbers.count(totals.trainable_params)} trainable, {numbers.count(totals.frozen_params)} frozen"
-    dtypes = f" in {', '.join(totals.param_dtypes)}" if totals.param_dtypes else ""
-    weight = f"{numbers.size(totals.param_bytes)}{dtypes}"
-    yield "Parameters", "   ".join((numbers.count(totals.params), " · ".join(filter(None, (trainable, weight)))))
-    if totals.active_params is not None:
-        share = numbers.share(totals.active_params, totals.params)
-        yield "Active", f"{numbers.count(totals.active_params)}   {share} of the parameters: what one token meets"
-    if totals.buffers:
-        yield "Buffers", f"{numbers.count(totals.buffers)}   {numbers.size(totals.buffer_bytes)}"
-
-
-def _facts_of_the_run(summary: Summary) -> Iterator[tuple[str, str]]:
-    totals = summary.totals
-    bound = "≥ " if summary.is_lower_bound else ""
-    yield (
-        "FLOPs",
-        f"{bound}{numbers.count(totals.flops)} = 2 × {numbers.count(totals.macs)} MACs   {_accounted(summary)}",
-    )
-    if summary.optimizer:
-        passes = f"forward {numbers.count(totals.flops)}, backward {numbers.count(totals.backward_flops)}"
-        yield "Step", f"{bound}{numbers.count(totals.step_flops)} FLOPs: {passes}"
-    yield "Memory", _memory(summary)
-
-
-def _memory(summary: Summary) -> str:
-    use, peak = summary.totals, summary.peak_memory
-    if peak is not None:
-        where = f", most in {peak.path}" if peak.path else ""
-        return f"{numbers.size(peak.bytes)} at the peak, {numbers.size(peak.activations)} of it activations{where}"
-    parts = {
-        "weights": use.param_bytes,
-        "buffers": use.buffer_bytes,
-        "gradients": use.gradient_bytes,
-        f"{summary.optimizer} state": use.optimizer_bytes,
-        "activations kept for backward": use.activation_bytes,
-    }
-    listed = ", ".join(f"{numbers.size(value)} {name}" for name, value in parts.items() if value)
-    return f"{numbers.size(use.memory_bytes)}: {listed}"
-
-
-def _accounted(summary: Summary) -> str:
-    convention = summary.flop_convention.partition("; ")[2]
-    return f"{convention}; {coverage(summary)}"
-
-
-def coverage(summary: Summary) -> str:
-    """Whether the FLOPs are of all that was to be run, and of what not."""
-    bound = f"a lower bound: there is no formula for {numbers.calls(summary.uncounted_ops)}"
-    told = "; ".join(filter(None, (bound if summary.is_lower_bound else "", summary.left_out)))
-    # Of a summary that an older netscope saved it is not known what was read.
-    return told or ("every op has a formula" if summary.totals.unread_params is None else "every op accounted for")
-
-
-def _grouped_notes(summary: Summary) -> Iterator[tuple[str, str]]:
-    """Each note once, with the paths that it holds for, numbers in which are told as ``*`` where there are several.
-
-    What is below a module that never ran goes without saying.
-    """
-    idle = {row.path for row in summary.rows if NEVER_RAN in row.notes}
-    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for row in summary.rows:
-        for note in row.notes:
-            if note == OUTPUTS_DIFFER or (note == NEVER_RAN and row.path.rpartition(".")[0] in idle):
-                continue
-            key = (_generalised(note), _generalised(row.path))
-            groups.setdefault(key, []).append((note, row.path or row.type_name))
-    for (note, path), members in groups.items():
-        if len(members) == 1:
-            yield members[0]
-        else:
-            yield note, f"{path} ({len(members)} modules)"
-
-
-def _generalised(text: str) -> str:
-    """``layers.3.attn`` as ``layers.*.attn``."""
-    return re.sub(r"(?<![^\W_])\d+(?![^\W_])", "*", text)

@@ -15,7 +15,7 @@ from netscope.schema.tensors import InputSpec, PlainValue, Shape
 if TYPE_CHECKING:
     import pandas as pd
 
-FLOP_CONVENTION = "1 MAC = 2 FLOPs; convolutions, matrix products, attention and recurrent layers"
+FLOP_CONVENTION = "1 MAC = 2 FLOPs; convolutions, matmuls, attention and RNNs"
 """What our FLOPs hold; biases, norms, activations and pooling are not in them."""
 
 COUNTING_VERSION = 2

@@ -87,7 +87,7 @@ PASSING = [
 
 SENTENCES = {
     "test_too_many_by_the_marker": "61,706 parameters, which is 60,706 more than 1,000",
-    "test_too_many_by_the_fixture": "23 parameters, which is 1 more than 22; most in 0 15, 1 8",
+    "test_too_many_by_the_fixture": "23 parameters, which is 1 more than 22; largest: 0 15, 1 8",
     "test_too_many_by_the_markers_rules": "23 parameters, which is 1 more than 22",
     "test_too_many_in_a_layer": "1: 8 parameters, which is 1 more than 7",
     "test_that_checks_nothing": "this test is marked netscope but checked nothing: name a model in the marker",

@@ -1,4 +1,4 @@
-"""Hand-made summaries, so that rendering is tested without torch and without any model."""
+"""Hand-made summaries, to test rendering without torch and without any model."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from netscope.schema import (
 
 
 def layer(path, type_name, depth, **figures):
-    """A row with nothing in it but what is given."""
+    """Returns a row in which everything is zero or empty, except for the given values."""
     nothing = {
         "hyperparameters": {},
         "calls": 1,
@@ -38,7 +38,7 @@ def layer(path, type_name, depth, **figures):
 
 
 def with_figures(row, **figures):
-    """The row with figures of its own, ``own_params``, and with everything below it, ``params``."""
+    """Returns the row with the given values: ``own_params`` without its children, ``params`` with everything below."""
     given = [name for name in ("params", "own_params") if name in figures]
     sizes = {name.replace("params", "param_bytes"): 4 * figures[name] for name in given}
     figures = sizes | figures
@@ -79,7 +79,7 @@ def summary_of(rows, *, name="toy", uncounted=(), notes=(), unread=(), **totals)
 
 @pytest.fixture
 def toy():
-    """A tree with a run of four blocks, a module that ran twice, one that never ran, a lower bound, and odd names."""
+    """Returns a tree with four equal blocks, a module called twice, one never called, a lower bound, and odd names."""
     rows = [layer("", "Toy", 0, params=140, trainable_params=120, unread_params=20, flops=192, is_lower_bound=True)]
     for number in range(4):
         rows += [

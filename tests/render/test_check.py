@@ -1,4 +1,4 @@
-"""A check's report for people, and for the services that run it."""
+"""The report of a check as a table and as the formats of CI services."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from netscope import analysis
 from netscope.render import Canvas, render
-from netscope.render.check import verdict
+from netscope.render.check import format_verdict
 from netscope.schema import (
     FLOP_CONVENTION,
     CheckReport,
@@ -30,16 +30,16 @@ def rule(metric="params", bound="max", text="4M", line=8, pattern=None, limit=4_
 
 
 def result(status="passed", path="", actual=3_999_999, limit=4_000_000, **rules):
-    told = status != "passed"
+    is_bad = status != "passed"
     return RuleResult(
         rule=rule(**rules),
         path=path,
         actual=actual,
         limit=limit,
         status=status,
-        message=f"{actual} is not what it should be" if told else "",
-        heaviest=(Contribution(path="fc", figure=12),) if told else (),
-        remedy="to accept it: do so" if told else "",
+        message=f"{actual} is not what it should be" if is_bad else "",
+        heaviest=(Contribution(path="fc", figure=12),) if is_bad else (),
+        remedy="to accept it: do so" if is_bad else "",
     )
 
 
@@ -95,7 +95,7 @@ def test_no_rounding_hides_an_excess_of_one(report):
         assert "26000000" in text
 
 
-def test_the_worst_answer_is_the_exit_code(report):
+def test_the_exit_code_is_the_worst_of_all_results(report):
     net, crashed, fine = report.models
     failed = replace(net, results=net.results[:4])
     assert report.exit_code == 2
@@ -105,14 +105,14 @@ def test_the_worst_answer_is_the_exit_code(report):
     assert report_of(fine).passed
 
 
-def test_the_verdict_counts(report):
+def test_the_verdict_counts_failures_and_warnings(report):
     _, crashed, fine = report.models
-    assert verdict(report_of(fine)) == "1 check passed"
-    assert verdict(report) == f"2 of 3 checks did not pass: net, {crashed.name}, with 1 warning"
-    assert verdict(report_of(check("net", result("warned")))) == "1 check passed, with 1 warning"
+    assert format_verdict(report_of(fine)) == "1 check passed"
+    assert format_verdict(report) == f"2 of 3 checks did not pass: net, {crashed.name}, with 1 warning"
+    assert format_verdict(report_of(check("net", result("warned")))) == "1 check passed, with 1 warning"
 
 
-def test_junit_counts_what_it_holds(report):
+def test_junit_counts_its_test_cases(report):
     root = ET.fromstring(render(report, "junit"))  # noqa: S314 - our own
     cases = list(root.iter("testcase"))
     assert int(root.get("tests")) == len(cases) == 8
@@ -131,7 +131,7 @@ def test_github_shows_ten_annotations_and_counts_the_rest():
     assert sum("layer.13" in line for line in lines) == 1
 
 
-def test_what_follows_the_annotations_is_no_command():
+def test_lines_after_the_annotations_are_not_workflow_commands():
     names = ["::error::x", " ::error::x", "a ##[error]x"]
     many = report_of(*(check(name, error=f"e{name}::{name}") for name in 5 * names))
     lines = render(many, "github").splitlines()
@@ -150,15 +150,17 @@ def test_an_annotation_cannot_be_broken_out_of():
 
 
 @pytest.mark.parametrize("format_name", ["table", "csv", "markdown", "html", "junit", "github", "gitlab"])
-def test_what_is_not_seen_is_an_escape_in_every_format(format_name):
-    unseen = "\udc80\u202e\u2066\ufeff\x1b"
-    location = Location(file=f"f{unseen}", line=1, key="")
-    failed = result("failed", path=f"p{unseen}")
-    failed = replace(failed, message=f"m{unseen}", rule=replace(failed.rule, location=location, text=f"t{unseen}"))
-    crashed = replace(check(f"n{unseen}", error=f"e{unseen}", exit_code=3), location=location)
-    text = render(report_of(check(f"n{unseen}", failed), crashed), format_name)
+def test_invisible_characters_are_escaped_in_every_format(format_name):
+    invisible = "\udc80\u202e\u2066\ufeff\x1b"
+    location = Location(file=f"f{invisible}", line=1, key="")
+    failed = result("failed", path=f"p{invisible}")
+    failed = replace(
+        failed, message=f"m{invisible}", rule=replace(failed.rule, location=location, text=f"t{invisible}")
+    )
+    crashed = replace(check(f"n{invisible}", error=f"e{invisible}", exit_code=3), location=location)
+    text = render(report_of(check(f"n{invisible}", failed), crashed), format_name)
     text.encode()
-    assert not set(unseen) & set(text)
+    assert not set(invisible) & set(text)
     assert re.search(r"n\\+udc80\\+u202e\\+u2066\\+ufeff\\+x1b", text)
 
 
@@ -170,7 +172,7 @@ LIVE = (
 
 
 @pytest.mark.parametrize("name", LIVE)
-def test_no_name_comes_alive_in_markdown(name):
+def test_names_are_not_markup_in_markdown(name):
     failed = replace(result("failed", path=f"x {name}"), message=f"m {name}", remedy=f"r {name}")
     crashed = check(f"n {name}", error=f"e {name}: it is", exit_code=3)
     tokens = MarkdownIt().enable("table").parse(render(report_of(check(f"n {name}", failed), crashed), "markdown"))
@@ -183,15 +185,15 @@ def test_no_name_comes_alive_in_markdown(name):
     assert sum(token.type == "td_open" for token in tokens) == 14
 
 
-def test_gitlabs_fingerprints_stay_while_figures_change(report):
+def test_gitlab_fingerprints_do_not_depend_on_the_numbers(report):
     def fingerprints(subject):
         return [issue["fingerprint"] for issue in json.loads(render(subject, "gitlab"))]
 
     net = report.models[0]
-    later = replace(net, results=tuple(replace(item, message="another figure") for item in net.results))
+    later = replace(net, results=tuple(replace(item, message="another number") for item in net.results))
     assert fingerprints(report_of(net)) == fingerprints(report_of(later))
     assert len(set(fingerprints(report))) == len(fingerprints(report)) == 4
 
 
-def test_gitlab_gets_an_empty_list_where_all_holds():
+def test_gitlab_gets_an_empty_list_if_all_rules_pass():
     assert json.loads(render(report_of(check("net", result())), "gitlab")) == []

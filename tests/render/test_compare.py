@@ -1,4 +1,4 @@
-"""Many architectures, a row each: what is shown where there is little room, and in which order."""
+"""A comparison of many architectures: its columns at each width, and the order of its rows."""
 
 import json
 
@@ -61,7 +61,7 @@ ODD = row(
 )
 UNKNOWN = ComparedArchitecture(
     spec="nosuchthing",
-    error="there is no architecture 'nosuchthing'; netscope list shows what there is",
+    error="unknown architecture 'nosuchthing'; run `netscope list` to see all names",
     exit_code=2,
 )
 CRASHED = ComparedArchitecture(spec="my.py:Net\x1b[31m", error="its process was killed by SIGSEGV", exit_code=3)
@@ -112,11 +112,11 @@ def order(table, **view):
     ],
     ids=str,
 )
-def test_figures_stand_largest_first_words_from_a_to_z_and_what_has_none_last(table, view, names):
+def test_numbers_are_sorted_from_the_largest_words_from_a_to_z_and_missing_values_last(table, view, names):
     assert order(table, **view) == names
 
 
-def test_columns_are_chosen_and_macs_take_the_place_of_flops(table):
+def test_columns_can_be_chosen_and_macs_replace_flops(table):
     text = render(table, "csv", view=CompareView(columns=("paper", "flops"), macs=True))
     assert text.splitlines()[:2] == ["architecture,paper,macs,error", "lenet5,LeCun et al. 1998,416520,"]
     shown = render(table, view=CompareView(columns=("flops",), macs=True))
@@ -125,7 +125,7 @@ def test_columns_are_chosen_and_macs_take_the_place_of_flops(table):
     assert "833.040 K" not in shown
 
 
-def test_the_convention_and_what_the_accuracy_is_of_are_named(table):
+def test_the_footer_names_the_flop_convention_and_the_weights_of_the_accuracy(table):
     text = render(table)
     assert "1 MAC = 2 FLOPs" in text
     assert "80.86%" in text
@@ -135,18 +135,18 @@ def test_the_convention_and_what_the_accuracy_is_of_are_named(table):
     assert "IMAGENET1K_V2" not in without
 
 
-def test_a_lower_bound_is_one(table):
+def test_a_lower_bound_is_marked(table):
     assert "≥ 0" in render(table)
     assert "no formula" in render(table)
 
 
-def test_what_no_row_has_is_left_out():
+def test_a_column_without_values_is_left_out():
     text = render(ComparisonTable(rows=(ODD,)))
     assert not {"Year", "Idea", "Top-1"} & set(text.split())
     assert "failed" not in text
 
 
-def test_a_note_that_holds_for_many_is_told_once():
+def test_a_note_on_many_architectures_is_shown_once():
     many = tuple(row(f"net{number}", totals=totals(number, 0, 0), notes=("traced on the CPU",)) for number in range(6))
     text = render(ComparisonTable(rows=many))
     assert text.count("traced on the CPU") == 1
@@ -164,30 +164,30 @@ def test_a_note_that_holds_for_many_is_told_once():
         (row("a/b.pt", architecture("a/b.pt", "file", "a/b.pt")), "a/b.pt"),
     ],
 )
-def test_an_architecture_is_called_what_it_was_resolved_to(given, title):
+def test_an_architecture_has_its_resolved_name(given, title):
     assert order(ComparisonTable(rows=(given,)), columns=("params",)) == [title]
 
 
-def test_json_holds_all_whatever_is_shown(table):
-    whole = json.loads(render(table, "json", view=CompareView(columns=("year",), sort="params")))
-    assert [item["spec"] for item in whole["rows"]] == [item.spec for item in table.rows]
+def test_json_contains_the_entire_result_with_every_view(table):
+    result = json.loads(render(table, "json", view=CompareView(columns=("year",), sort="params")))
+    assert [item["spec"] for item in result["rows"]] == [item.spec for item in table.rows]
     assert ComparisonTable.from_json(table.to_json()) == table
 
 
 @pytest.mark.parametrize(
     ("view", "message"),
     [
-        ({"columns": ("parms",)}, "no column 'parms'; did you mean params"),
-        ({"columns": ("",)}, "--columns names none"),
-        ({"sort": "yeer"}, "no order 'yeer'; did you mean year"),
+        ({"columns": ("parms",)}, "unknown column 'parms'; did you mean params"),
+        ({"columns": ("",)}, "--columns is empty"),
+        ({"sort": "yeer"}, "unknown sort order 'yeer'; did you mean year"),
     ],
 )
-def test_an_unknown_column_is_named_with_the_closest(table, view, message):
+def test_an_unknown_column_is_refused_with_a_suggestion(table, view, message):
     with pytest.raises(errors.UsageError, match=message):
         render(table, view=CompareView(**view))
 
 
-def test_the_largest_exit_code_is_the_tables(table):
+def test_the_exit_code_is_the_largest_of_all_rows(table):
     assert table.exit_code == 3
     assert ComparisonTable(rows=(LENET, UNKNOWN)).exit_code == 2
     assert ComparisonTable(rows=(LENET,)).exit_code == 0

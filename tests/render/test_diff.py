@@ -1,4 +1,4 @@
-"""Two architectures side by side: golden files for each format and view, and what must hold whatever they look like."""
+"""Diffs of two architectures: golden files for each format and view, and properties of every format."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ HOSTILE = "<script>alert(1)</script>|`x`[bold red]\x1b[31m"
 
 
 def dense(path, inputs, outputs, **figures):
-    """A fully connected layer: an input more for the bias, two FLOPs for each product."""
+    """Returns a fully connected layer with bias; each product is two FLOPs."""
     params, flops = (inputs + 1) * outputs, 2 * inputs * outputs
     own = {
         "hyperparameters": {"in_features": inputs, "out_features": outputs, "bias": True},
@@ -40,7 +40,7 @@ def plain(path, type_name, **figures):
 
 
 def network(*rows, **options):
-    """A summary of these rows below a root, each with the sums of what is below it."""
+    """Returns a summary of these rows below a root, each with the sums of everything below it."""
 
     def sums(row):
         inside = [other for other in rows if other.path == row.path or other.path.startswith(f"{row.path}.")]
@@ -139,20 +139,20 @@ def test_names_are_neither_markup_nor_control_characters(before, format_name):
             assert "[bold red]" in text
 
 
-def test_a_former_name_is_no_markup_in_markdown(before, after):
+def test_a_former_name_is_not_markup_in_markdown(before, after):
     rows = [replace(row, path=HOSTILE) if row.path == "top" else row for row in before.rows[1:]]
     text = render(analysis.diff_summaries(network(*rows), after), "markdown")
     assert "<script" not in text.replace(r"\<", "")
 
 
-def test_markdown_tables_keep_their_columns_whatever_the_names(before):
+def test_markdown_tables_keep_their_columns_with_any_name(before):
     rows = [replace(row, path=HOSTILE) if row.path == "drop" else row for row in before.rows[1:]]
     lines = render(analysis.diff_summaries(before, network(*rows)), "markdown").splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
 
 
-def test_markdown_folds_what_is_the_same(diff):
+def test_markdown_folds_unchanged_layers(diff):
     shown, folded = render(diff, "markdown").split("<details>")
     assert "`stem`" not in shown
     assert "`stem`" in folded
@@ -160,7 +160,7 @@ def test_markdown_folds_what_is_the_same(diff):
     assert "<details>" not in render(diff, "markdown", view=DiffView(only_changed=True))
 
 
-def test_json_is_the_whole_diff_whatever_is_shown(diff):
+def test_json_contains_the_entire_diff_with_every_view(diff):
     text = render(diff, "json", view=DiffView(depth=0, only_changed=True))
     assert ModelDiff.from_json(text) == diff
     assert json.loads(text)["kind"] == "ModelDiff"
@@ -192,25 +192,25 @@ def test_a_sorted_list_begins_with_the_largest(diff):
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_subtotals_add_up_where_a_module_came_around_layers_that_stayed(before):
+def test_subtotals_add_up_if_a_module_was_added_around_unchanged_layers(before):
     wrapped = network(
         *before.rows[1:-2], plain("new", "Wrapper"), dense("new.top", 7, 9), dense("new.more", 9, 9), before.rows[-1]
     )
     result = analysis.diff_summaries(before, wrapped)
     document = diff_document(result, DiffView(expand=True))
-    told = dict(zip((row.cells[1].path for row in document.rows), deltas(document), strict=True))
-    assert told["new.top"] == (0, 0)
-    assert told["new"] == told["new.more"] == (90, 162)
+    shown = dict(zip((row.cells[1].path for row in document.rows), deltas(document), strict=True))
+    assert shown["new.top"] == (0, 0)
+    assert shown["new"] == shown["new.more"] == (90, 162)
 
 
-def test_a_change_deep_inside_what_was_added_is_not_folded_away(before):
+def test_a_change_deep_inside_an_added_module_is_shown(before):
     rows = [*before.rows[1:-2], plain("new", "Wrapper"), plain("new.in", "Inner"), dense("new.in.top", 7, 8)]
     text = render(analysis.diff_summaries(before, network(*rows, before.rows[-1])))
     assert "out 9 → 8" in text
 
 
 @pytest.mark.parametrize("depth", [0, 1])
-def test_what_is_cut_off_is_not_called_equal(before, depth):
+def test_a_node_with_hidden_changes_is_not_called_equal(before, depth):
     rows = [
         replace(row, hyperparameters=row.hyperparameters | {"dilation": 2}) if row.path == "body.0.fc" else row
         for row in before.rows[1:]
@@ -220,7 +220,7 @@ def test_what_is_cut_off_is_not_called_equal(before, depth):
     assert cells["body" if depth else "Net"] == ("", "")
 
 
-def test_of_what_only_follows_from_a_change_elsewhere_the_figures_are_told_but_no_layers(before):
+def test_layers_that_only_follow_from_a_change_elsewhere_are_folded_with_their_totals(before):
     doubled = [
         replace(with_figures(row, own_flops=2 * row.own.flops), output_shapes=((2, *row.output_shapes[0][1:]),))
         for row in before.rows[1:]
@@ -283,7 +283,7 @@ def test_a_lower_bound_is_said_to_be_one(before):
     uncounted = (OpCount(op="aten._fft_r2c", calls=1, flops=None),)
     result = analysis.diff_summaries(before, network(*before.rows[1:-1], dense("classes", 9, 6), uncounted=uncounted))
     assert "+18 FLOPs counted (+4.17%)" in sentence(result)
-    assert "lower bounds: there is no formula for some op" in render(result)
+    assert "lower bounds: no formula for some op" in render(result)
 
 
 # One row's words
@@ -319,31 +319,31 @@ def test_no_line_is_wider_than_the_terminal(diff, width):
     assert max(cell_len(line) for line in render(diff, canvas=Canvas(width=width)).splitlines()) <= width
 
 
-def test_colour_is_only_added(diff):
-    coloured = render(diff, canvas=Canvas(width=100, color=True))
-    assert "\x1b[32m" in coloured
-    assert "\x1b[31m" in coloured
-    plain_text = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines()]
+def test_color_changes_nothing_else(diff):
+    colored = render(diff, canvas=Canvas(width=100, color=True))
+    assert "\x1b[32m" in colored
+    assert "\x1b[31m" in colored
+    plain_text = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", colored).splitlines()]
     assert plain_text == render(diff, canvas=Canvas(width=100)).splitlines()
 
 
 WRONG = {
-    "order": (DiffView(sort="size"), "no order 'size'; the orders are order, delta, params, flops"),
-    "depth": (DiffView(depth=-1), "the depth must be 0 or more, not -1"),
+    "order": (DiffView(sort="size"), "unknown sort order 'size'; sort orders: order, delta, params, flops"),
+    "depth": (DiffView(depth=-1), "--depth must be 0 or more, got -1"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_cannot_be_shown_is_refused(diff, case):
+def test_an_invalid_view_is_refused(diff, case):
     view, message = WRONG[case]
     with pytest.raises(UsageError, match=message):
         render(diff, view=view)
 
 
-def test_a_container_that_was_dissolved_took_nothing_with_it():
+def test_a_removed_container_counts_nothing_for_its_remaining_layers():
     body = layer("body", "Sequential", 1, params=20, flops=32)
     nested = summary_of([layer("", "Net", 0), body, linear("body.fc", 2), linear("head", 1)])
     flat = summary_of([layer("", "Net", 0), linear("fc", 1), linear("head", 1)])
     (row,) = [line for line in render(analysis.diff_summaries(nested, flat)).splitlines() if line.startswith("-")]
-    assert "Sequential, what it held stayed" in row
+    assert "Sequential, contents remain" in row
     assert not re.search(r"\b20\b", row)

@@ -1,4 +1,4 @@
-"""Golden files for each format, and what must hold whatever they look like."""
+"""Golden files for each format, and properties of every format."""
 
 import csv
 import io
@@ -50,7 +50,7 @@ FORWARD = ("params", "trainable_params", "unread_params", "flops")
 
 @pytest.fixture
 def step(toy):
-    """The toy, trained with Adam: each figure another one, so that none can stand for another."""
+    """The toy, trained with Adam; all values differ, so that a mix-up of columns is noticed."""
 
     def trained(item, own):
         sizes = {
@@ -67,7 +67,7 @@ def step(toy):
     return replace(toy, rows=(root, *rows), totals=totals, mode="train", optimizer="adam", peak_memory=None)
 
 
-def test_a_sorted_list_of_a_step_adds_up_as_well(step):
+def test_a_sorted_list_of_a_step_adds_up_to_the_total(step):
     columns = ("params", "backward-flops", "activations")
     rows = summary_document(step, View(sort="params", columns=columns)).rows
     sums = [
@@ -78,7 +78,7 @@ def test_a_sorted_list_of_a_step_adds_up_as_well(step):
 
 
 @pytest.mark.parametrize("format_name", ["table", "csv"])
-def test_a_step_of_training(golden, step, format_name):
+def test_a_training_step(golden, step, format_name):
     golden(f"step.{SUFFIX[format_name]}", render(step, format_name))
 
 
@@ -108,7 +108,7 @@ def test_bars_go_before_shares_and_shares_before_hyperparameters(toy):
     assert {(False, True, True), (False, False, True), (False, False, False)} <= set(seen)
 
 
-def test_a_pipe_gets_no_colour_and_no_truncation(toy):
+def test_piped_output_has_no_color_and_no_truncation(toy):
     text = render(toy)
     assert "\x1b" not in text
     assert "…" not in text.replace("block_0 … 3", "").replace("a … b", "")
@@ -120,14 +120,14 @@ def test_a_notebook_changes_nothing_in_the_text(toy, monkeypatch):
     assert render(toy) == expected
 
 
-def test_colour_is_only_added(toy):
-    coloured = render(toy, canvas=Canvas(width=100, color=True))
-    assert "\x1b[" in coloured
-    plain = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines()]
+def test_color_changes_nothing_else(toy):
+    colored = render(toy, canvas=Canvas(width=100, color=True))
+    assert "\x1b[" in colored
+    plain = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", colored).splitlines()]
     assert plain == render(toy, canvas=Canvas(width=100)).splitlines()
 
 
-def test_figures_align_on_the_right(toy):
+def test_numbers_are_right_aligned(toy):
     lines = render(toy, canvas=Canvas(width=100)).splitlines()
     header = next(line for line in lines if line.startswith("Layer"))
     end = header.index("Params") + len("Params")
@@ -135,7 +135,7 @@ def test_figures_align_on_the_right(toy):
     assert all(line[end - 1] in "0123456789·" for line in table if "层" not in line)
 
 
-def test_json_is_the_whole_result_whatever_is_shown(toy):
+def test_json_contains_the_entire_result_with_every_view(toy):
     assert json.loads(render(toy, "json", view=View(depth=0)))["totals"]["params"] == 140
 
 
@@ -148,7 +148,7 @@ def test_csv_has_every_module_and_exact_integers(toy):
     assert "[bold red]na|me`[/]" in {row["layer"] for row in rows}
 
 
-def test_markdown_tables_keep_their_columns_whatever_the_names(toy):
+def test_markdown_tables_keep_their_columns_with_any_name(toy):
     table = [line for line in render(toy, "markdown").splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
 
@@ -161,7 +161,7 @@ def test_a_sorted_list_adds_up_to_the_total(toy):
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2])
-def test_a_sorted_list_of_a_cut_tree_adds_up_as_well(toy, depth):
+def test_a_sorted_list_with_a_depth_adds_up_to_the_total(toy, depth):
     rows = summary_document(toy, View(sort="params", depth=depth, columns=("params", "flops"))).rows
     flops = sum(cell.value if isinstance(cell, AtLeast) else cell for cell in (row.cells[2] for row in rows))
     assert sum(row.cells[1] for row in rows) == toy.totals.params
@@ -169,7 +169,7 @@ def test_a_sorted_list_of_a_cut_tree_adds_up_as_well(toy, depth):
 
 
 def named(toy, path):
-    """The toy with another name for its first module."""
+    """Returns the toy with its first module renamed."""
     return replace(toy, rows=(toy.rows[0], replace(toy.rows[1], path=path), *toy.rows[2:]))
 
 
@@ -180,29 +180,29 @@ def test_control_characters_in_names_are_shown_as_escapes(toy, format_name):
     assert not any(ord(character) < 32 and character != "\n" for character in text)
 
 
-UNSEEN = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\ufeff\u200b\u2060\U000e0041"
+INVISIBLE = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\ufeff\u200b\u2060\U000e0041"
 
 
 @pytest.mark.parametrize("format_name", ["table", "csv", "markdown", "html"])
-def test_what_is_not_seen_or_turns_the_text_around_is_shown_as_an_escape(toy, format_name):
-    text = render(named(toy, f"a{UNSEEN}b"), format_name)
-    assert "a" + UNSEEN.encode("unicode_escape").decode() + "b" in text
-    assert not set(UNSEEN) & set(text)
+def test_invisible_and_bidirectional_characters_are_escaped(toy, format_name):
+    text = render(named(toy, f"a{INVISIBLE}b"), format_name)
+    assert "a" + INVISIBLE.encode("unicode_escape").decode() + "b" in text
+    assert not set(INVISIBLE) & set(text)
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "＝", "＋", "－", "＠"])
-def test_a_spreadsheet_computes_nothing_that_stands_in_csv(toy, start):
+def test_csv_cells_are_not_formulas_in_a_spreadsheet(toy, start):
     rows = list(csv.reader(io.StringIO(render(named(toy, f"{start}cmd|' /C calc'!A0"), "csv"))))
     assert rows[2][0] == f"'{start}cmd|' /C calc'!A0"
 
 
-def test_a_negative_figure_stays_one_in_csv(toy):
+def test_a_negative_number_is_unchanged_in_csv(toy):
     rows = (with_figures(toy.rows[0], own_flops=-5), *toy.rows[1:])
     assert next(csv.DictReader(io.StringIO(render(replace(toy, rows=rows), "csv"))))["own-flops"] == "-5"
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])
-def test_running_text_is_wrapped_between_words(listing, width):
+def test_text_is_wrapped_between_words(listing, width):
     description = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
     long = replace(listing, architectures=(replace(listing.architectures[0], description=description),))
     text = render(long, canvas=Canvas(width=width))
@@ -217,17 +217,17 @@ def test_shares_of_the_top_level_add_up(toy):
 
 WRONG = {
     "format": ({"format_name": "yaml"}, "unknown format 'yaml'; available formats: table, json, csv, markdown, html"),
-    "column": ({"view": View(columns=("parms",))}, "no column 'parms'; did you mean params"),
+    "column": ({"view": View(columns=("parms",))}, "unknown column 'parms'; did you mean params"),
     "order": (
         {"view": View(sort="size")},
-        "no order 'size'; the orders are order, params, trainable",
+        "unknown sort order 'size'; sort orders: order, params, trainable",
     ),
-    "depth": ({"view": View(depth=-1)}, "the depth must be 0 or more, not -1"),
+    "depth": ({"view": View(depth=-1)}, "--depth must be 0 or more, got -1"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_cannot_be_shown_is_refused(toy, case):
+def test_an_invalid_view_is_refused(toy, case):
     options, message = WRONG[case]
     with pytest.raises(UsageError, match=message):
         render(toy, **options)
@@ -260,7 +260,7 @@ def test_a_result_is_shown_without_the_renderers_of_others(no_torch):
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
-def test_no_line_in_colour_is_wider_than_the_terminal(toy, width):
+def test_no_colored_line_is_wider_than_the_terminal(toy, width):
     text = render(toy, canvas=Canvas(width=width, color=True))
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert plain != text

@@ -1,11 +1,11 @@
-"""Folding: only what reads the same is folded, and the figures stay the sum."""
+"""Folding: only identical siblings are folded, and their values are summed."""
 
-from netscope.render.tree import cut, fold, tree_of
+from netscope.render.tree import build_tree, fold_runs, limit_depth
 
 from .conftest import layer, linear
 
 
-def appearance(row):
+def folding_key(row):
     return (row.type_name, row.total.params, row.total.flops, row.output_shapes)
 
 
@@ -13,21 +13,21 @@ def labels(node):
     return [(child.label, child.copies) for child in node.children]
 
 
-def test_two_identical_siblings_stay_open():
+def test_two_identical_siblings_are_not_folded():
     rows = [layer("", "Net", 0), linear("0", 1), linear("1", 1)]
-    assert labels(fold(tree_of(rows), appearance)) == [("0", 1), ("1", 1)]
+    assert labels(fold_runs(build_tree(rows), folding_key)) == [("0", 1), ("1", 1)]
 
 
 def test_three_are_folded_and_summed():
     rows = [layer("", "Net", 0), *(linear(str(number), 1) for number in range(3))]
-    folded = fold(tree_of(rows), appearance)
+    folded = fold_runs(build_tree(rows), folding_key)
     assert labels(folded) == [("0 … 2", 3)]
     assert (folded.children[0].row.total.params, folded.children[0].row.total.flops) == (60, 96)
 
 
-def test_names_that_say_something_stay_open():
+def test_siblings_with_meaningful_names_are_not_folded():
     rows = [layer("", "Attention", 0), *(linear(name, 1) for name in ("q_proj", "k_proj", "v_proj", "fc1", "head2"))]
-    assert [label for label, _ in labels(fold(tree_of(rows), appearance))] == [
+    assert [label for label, _ in labels(fold_runs(build_tree(rows), folding_key))] == [
         "q_proj",
         "k_proj",
         "v_proj",
@@ -38,14 +38,14 @@ def test_names_that_say_something_stay_open():
 
 def test_a_sibling_that_differs_ends_the_run():
     rows = [layer("", "Net", 0), *(linear(str(number), 1, params=20 + (number == 3)) for number in range(7))]
-    assert labels(fold(tree_of(rows), appearance)) == [("0 … 2", 3), ("3", 1), ("4 … 6", 3)]
+    assert labels(fold_runs(build_tree(rows), folding_key)) == [("0 … 2", 3), ("3", 1), ("4 … 6", 3)]
 
 
-def test_siblings_that_differ_further_down_stay_open():
+def test_siblings_that_differ_below_are_not_folded():
     rows = [layer("", "Net", 0)]
     for number in range(3):
         rows += [layer(str(number), "Block", 1), linear(f"{number}.fc", 2, params=20 + number)]
-    assert labels(fold(tree_of(rows), appearance)) == [("0", 1), ("1", 1), ("2", 1)]
+    assert labels(fold_runs(build_tree(rows), folding_key)) == [("0", 1), ("1", 1), ("2", 1)]
 
 
 def test_runs_are_folded_on_every_level():
@@ -53,13 +53,13 @@ def test_runs_are_folded_on_every_level():
     for block in range(4):
         rows.append(layer(f"b{block}", "Block", 1))
         rows += [linear(f"b{block}.{number}", 2) for number in range(3)]
-    folded = fold(tree_of(rows), appearance)
+    folded = fold_runs(build_tree(rows), folding_key)
     assert labels(folded) == [("b0 … 3", 4)]
     assert labels(folded.children[0]) == [("0 … 2", 3)]
 
 
-def test_what_lies_deeper_than_asked_for_is_cut_off():
+def test_nodes_below_the_maximum_depth_are_hidden():
     rows = [layer("", "Net", 0), layer("a", "Block", 1), linear("a.fc", 2)]
-    shallow = cut(tree_of(rows), 1)
+    shallow = limit_depth(build_tree(rows), 1)
     assert labels(shallow) == [("a", 1)]
-    assert shallow.children[0].hidden
+    assert shallow.children[0].has_hidden_children

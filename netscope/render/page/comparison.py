@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from netscope.render.compare import COMPARED_COLUMNS, CompareView, comparison_document, title_of
+from netscope.render.compare import COMPARED_COLUMNS, CompareView, comparison_document, format_title
 from netscope.render.document import RIGHT, Column, Document, printable
 from netscope.render.page.assembly import assemble
 from netscope.render.page.payload import exact
@@ -47,7 +47,7 @@ def _columns(document: Document, shown: Sequence[int]) -> list[dict[str, Any]]:
 
 def _rows(document: Document, shown: Sequence[int], table: ComparisonTable) -> list[dict[str, Any]]:
     """Returns, of each row, the texts of its cells, its sort keys, and the reason if it failed."""
-    compared = {title_of(row): row for row in table.rows}
+    compared = {format_title(row): row for row in table.rows}
     found = []
     for row in document.rows:
         compared_row = compared[row.cells[0].path]
@@ -75,7 +75,7 @@ def _key(column: Column, cell: Any, row: ComparedArchitecture) -> Any:
 
 def _point(row: ComparedArchitecture) -> dict[str, Any]:
     return {
-        "name": printable(title_of(row)),
+        "name": printable(format_title(row)),
         "idea": printable(row.idea),
         "year": row.year,
         "params": exact(COMPARED_COLUMNS["params"].sorted_value(row)),

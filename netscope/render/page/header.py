@@ -6,7 +6,8 @@ from typing import Any
 
 from netscope.render import numbers
 from netscope.render.diff_sentences import sentence
-from netscope.render.summary import View, coverage, summary_document
+from netscope.render.summary import View, summary_document
+from netscope.render.summary_footer import describe_coverage
 from netscope.schema import NOT_TRACED, ArchitectureReport, DiffReport, ModelDiff, Summary
 
 
@@ -67,7 +68,7 @@ def _totals(summary: Summary) -> Iterator[PageTotal]:
         yield _count("active parameters", totals.active_params, f"{share} of all parameters are active per token")
     if summary.traced_on != NOT_TRACED:
         bound = "≥ " if summary.is_lower_bound else ""
-        yield _count("FLOPs", totals.flops, coverage(summary), bound)
+        yield _count("FLOPs", totals.flops, describe_coverage(summary), bound)
         if totals.macs:
             yield _count("MACs", totals.macs, "half of the FLOPs", bound)
         if totals.backward_flops:

@@ -6,14 +6,14 @@ from typing import Any
 
 from netscope.render import numbers
 from netscope.render.channels import have_channels_first
-from netscope.render.diff import SIGNS, change_text, kind_mark, output_text
-from netscope.render.diff_tree import DiffNode, own_figures, trees_of
+from netscope.render.diff import SIGNS, choose_mark, describe_change, format_outputs
+from netscope.render.diff_tree import DiffNode, build_trees, get_own_figures
 from netscope.render.document import Column, printable
 from netscope.render.families import Family, family_of_op, family_of_row
 from netscope.render.hyperparameters import notable_hyperparameters
-from netscope.render.summary import COLUMNS, appearance
+from netscope.render.summary import COLUMNS, folding_key
 from netscope.render.terminal import cell_text
-from netscope.render.tree import TreeNode, fold, tree_of
+from netscope.render.tree import TreeNode, build_tree, fold_runs
 from netscope.schema import (
     METRICS,
     ArchitectureReport,
@@ -188,7 +188,7 @@ def _has_times(summary: Summary) -> bool:
 
 def _runs(summary: Summary) -> Iterator[tuple[int, int, str]]:
     """Yields the runs of identical siblings: position of the first row, number of siblings, and label."""
-    tree = tree_of(summary.rows)
+    tree = build_tree(summary.rows)
     position_of = {id(row): position for position, row in enumerate(summary.rows)}
 
     def runs(folded: TreeNode, node: TreeNode) -> Iterator[tuple[int, int, str]]:
@@ -201,11 +201,11 @@ def _runs(summary: Summary) -> Iterator[tuple[int, int, str]]:
             for member in members:
                 yield from runs(child, member)
 
-    yield from runs(fold(tree, lambda row: appearance(row, summary)), tree)
+    yield from runs(fold_runs(tree, lambda row: folding_key(row, summary)), tree)
 
 
 def _diff(report: DiffReport, texts: Texts) -> dict[str, Any]:
-    nodes = list(_with_depths(trees_of(report.diff)))
+    nodes = list(_with_depths(build_trees(report.diff)))
     before = {row.path: position for position, row in enumerate(report.before.summary.rows)}
     after = {row.path: position for position, row in enumerate(report.after.summary.rows)}
     changes = [node.change for _, node in nodes]
@@ -213,21 +213,21 @@ def _diff(report: DiffReport, texts: Texts) -> dict[str, Any]:
         "depth": [depth for depth, _ in nodes],
         "label": [texts.position(node.label) for _, node in nodes],
         "kind": [KINDS.index(change.kind) for change in changes],
-        "mark": [texts.position(SIGNS[node.change.kind] if kind_mark(node) else "") for _, node in nodes],
-        "was": [texts.position("" if node.change.kind == "moved" else node.was) for _, node in nodes],
-        "change": [texts.position(change_text(node)) for _, node in nodes],
-        "output": [texts.position(output_text(change)) for change in changes],
+        "mark": [texts.position(SIGNS[node.change.kind] if choose_mark(node) else "") for _, node in nodes],
+        "was": [texts.position("" if node.change.kind == "moved" else node.former_name) for _, node in nodes],
+        "change": [texts.position(describe_change(node)) for _, node in nodes],
+        "output": [texts.position(format_outputs(change)) for change in changes],
         "before": [before.get(change.before.path, -1) if change.before else -1 for change in changes],
         "after": [after.get(change.after.path, -1) if change.after else -1 for change in changes],
         "same": [int(node.is_same) for _, node in nodes],
-        "quiet": [int(node.is_quiet) for _, node in nodes],
-        "whole": [int(node.is_whole) for _, node in nodes],
+        "quiet": [int(node.is_unaffected) for _, node in nodes],
+        "whole": [int(node.is_subtree_change) for _, node in nodes],
     }
     for metric in METRICS.values():
         for position, side in enumerate(("before", "after")):
             if metric.in_diff:
                 rows[f"{metric.key}_{side}"] = [exact(metric.value(node.figures[position])) for _, node in nodes]
-                own = (own_figures(change)[position] for change in changes)
+                own = (get_own_figures(change)[position] for change in changes)
                 rows[f"own_{metric.key}_{side}"] = [exact(metric.value(figures)) for figures in own]
     return {"rows": rows, "removed": _removed(report.diff)}
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from netscope.render import numbers
 from netscope.render.colors import COLORS
-from netscope.render.diff import change_text
-from netscope.render.diff_tree import DiffNode, folded, own_figures, trees_of, walked
+from netscope.render.diff import describe_change
+from netscope.render.diff_tree import DiffNode, build_trees, fold_tree, get_own_figures, walk
 from netscope.render.pictures.drawing import (
     EDGE,
     INK,
@@ -66,7 +66,7 @@ class _ChangeLine:
 
 def changes_panel(diff: ModelDiff) -> Iterator[Panel]:
     """Yields the panel of all changes and the modules that they affect; repeated changes are one line."""
-    found = [line for tree in trees_of(diff) for _, node in walked([folded(tree)]) if (line := _line(node))]
+    found = [line for tree in build_trees(diff) for _, node in walk([fold_tree(tree)]) if (line := _line(node))]
     if not found:
         return
     heaviest = {id(line) for line in sorted(found, key=lambda line: -_weight(line, diff))[:MOST]}
@@ -89,9 +89,9 @@ def changes_panel(diff: ModelDiff) -> Iterator[Panel]:
 
 def _line(node: DiffNode) -> _ChangeLine | None:
     """Returns the line of a node: with its own differences if its children are shown, otherwise with all below it."""
-    if node.equal:
+    if node.equal_count:
         return None
-    (before, after), copies = (own_figures(node.change), node.copies) if node.children else (node.figures, 1)
+    (before, after), copies = (get_own_figures(node.change), node.copies) if node.children else (node.figures, 1)
     delta = after - before
     line = _ChangeLine(node=node, params=copies * delta.params, flops=copies * delta.flops)
     is_change = node.change.kind != "same" and not (node.children and node.change.kind != "changed")
@@ -118,7 +118,7 @@ def _draw_change(axes: "Axes", node: DiffNode, top: float) -> None:
     mark = f" ×{node.copies}" if node.copies > 1 else ""
     name = shortened(f"{above}.{node.label}{mark}".lstrip("."), _NAME, _SIZE)
     axes.text(0.17, middle, name, fontsize=_SIZE, color=INK, va="center")
-    text = change_text(node) or "follows from other changes"
+    text = describe_change(node) or "follows from other changes"
     axes.text(0.25 + _NAME, middle, shortened(text, _WHAT - 0.3, _SIZE), fontsize=_SIZE, color=SOFT, va="center")
 
 
