@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from netscope.analysis.shapes import spatial_arithmetic
+from netscope.analysis.shapes import SpatialArithmetic
 from netscope.schema import RAGGED, InputSpec, LayerFailure, PlainValue, Shape, Trace, TracedModule
 
 SAME_DTYPES = frozenset(
@@ -35,7 +35,7 @@ def diagnose(failure: LayerFailure) -> str | None:
     return f"{_layer(failure)} {reason}, from input {_inputs_text(failure.inputs)}" if reason else None
 
 
-def mixed_dtypes(trace: Trace) -> str | None:
+def diagnose_mixed_dtypes(trace: Trace) -> str | None:
     """One sentence about the first product of tensors of two dtypes; None if there is none.
 
     Meta does not compute, so it does not mind; every device that computes refuses.
@@ -103,7 +103,7 @@ def _too_small(failure: LayerFailure, shape: Shape) -> str | None:
     if spatial is None or "kernel_size" not in failure.hyperparameters or len(shape) <= spatial:
         return None
     for axis, size in zip("DHW"[-spatial:], shape[-spatial:], strict=True):
-        arithmetic = spatial_arithmetic(failure.hyperparameters, size, "DHW"[-spatial:].index(axis))
+        arithmetic = SpatialArithmetic.of(failure.hyperparameters, size, "DHW"[-spatial:].index(axis))
         if arithmetic is not None and arithmetic.output < 1:
             return f"is left with nothing of {_text(shape)}: {arithmetic.text}"
     return None

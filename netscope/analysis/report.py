@@ -16,7 +16,7 @@ VIEWS = frozenset(
 """Ops that only show the same elements otherwise: between two modules they are no step of their own."""
 
 
-def chain_of(summary: Summary) -> tuple[ChainStage, ...]:
+def build_chain(summary: Summary) -> tuple[ChainStage, ...]:
     """The shapes on the way from input to output, each with the successive modules that give it.
 
     A module is taken apart if its children run one after the other; one that branches or skips is one step.
@@ -94,7 +94,7 @@ def _is_in(path: str, above: str) -> bool:
     return path == above or path.startswith(f"{above}.")
 
 
-def dataflow_of(trace: Trace, flops: Sequence[int | None]) -> tuple[DataflowNode, ...]:
+def build_dataflow(trace: Trace, flops: Sequence[int | None]) -> tuple[DataflowNode, ...]:
     """The ops of the forward pass that depend on its inputs, with who reads whom; views are seen through.
 
     Args:

@@ -33,6 +33,46 @@ class SpatialArithmetic:
     dilation: int
     rounds_up: bool
 
+    @classmethod
+    def of(cls, hyperparameters: Mapping[str, PlainValue], size: int, axis: int) -> "SpatialArithmetic | None":
+        """Returns the arithmetic along one axis of a convolution or pooling; None if its rule does not apply.
+
+        The rule is the one in ``torch.nn``'s documentation of convolutions and poolings,
+        floor((W + P_left + P_right − D·(K − 1) − 1) / S) + 1. It does not apply to a transposed convolution.
+
+        Args:
+            hyperparameters: the layer's ``kernel_size``, ``stride``, ``padding``, ``dilation`` and ``ceil_mode``.
+            size: input size along the axis.
+            axis: index of the spatial axis, for settings that differ between the axes.
+        """
+        if "output_padding" in hyperparameters:
+            return None
+        kernel = value_on_axis(hyperparameters.get("kernel_size"), axis)
+        dilation = value_on_axis(hyperparameters.get("dilation", 1), axis)
+        if kernel is None or dilation is None:
+            return None
+        stride = value_on_axis(hyperparameters.get("stride"), axis) or kernel
+        if min(kernel, dilation, stride) < 1:
+            return None
+        named = hyperparameters.get("padding", 0)
+        total = dilation * (kernel - 1)
+        if named in ("same", "valid"):
+            left, right = (total // 2, total - total // 2) if named == "same" else (0, 0)
+        else:
+            padding = value_on_axis(named, axis)
+            if padding is None:
+                return None
+            left = right = padding
+        return cls(
+            size=size,
+            kernel=kernel,
+            stride=stride,
+            left=left,
+            right=right,
+            dilation=dilation,
+            rounds_up=bool(hyperparameters.get("ceil_mode")),
+        )
+
     @property
     def span(self) -> int:
         """Positions from the first tap of the kernel to the last."""
@@ -72,7 +112,9 @@ class SpatialArithmetic:
         paddings = f" + {self.left} + {self.right}" if self.left or self.right else ""
         exact = self.quotient + 1
         rounded = "" if exact == self.output else f" → {self.output}"
-        return f"({self.size} − {span}{paddings})/{self.stride} + 1 = {decimal(exact)}{rounded}".replace("-", "−")
+        return f"({self.size} − {span}{paddings})/{self.stride} + 1 = {format_decimal(exact)}{rounded}".replace(
+            "-", "−"
+        )
 
     @property
     def unseen(self) -> int:
@@ -97,52 +139,12 @@ class SpatialArithmetic:
         return same[0], same[-1]
 
 
-def decimal(value: Fraction) -> str:
+def format_decimal(value: Fraction) -> str:
     """With up to two decimals."""
     return f"{round(float(value), 2):,.10g}"
 
 
-def spatial_arithmetic(hyperparameters: Mapping[str, PlainValue], size: int, axis: int) -> SpatialArithmetic | None:
-    """floor((W + P_left + P_right − D·(K − 1) − 1) / S) + 1, the rule of ``torch.nn``'s convolutions and poolings.
-
-    Args:
-        hyperparameters: the layer's ``kernel_size``, ``stride``, ``padding``, ``dilation`` and ``ceil_mode``.
-        size: of the axis before the layer.
-        axis: which of the spatial axes, for settings that differ between them.
-
-    Returns:
-        None where the rule does not hold, as for a transposed convolution.
-    """
-    if "output_padding" in hyperparameters:
-        return None
-    kernel = along(hyperparameters.get("kernel_size"), axis)
-    dilation = along(hyperparameters.get("dilation", 1), axis)
-    if kernel is None or dilation is None:
-        return None
-    stride = along(hyperparameters.get("stride"), axis) or kernel
-    if min(kernel, dilation, stride) < 1:
-        return None
-    named = hyperparameters.get("padding", 0)
-    total = dilation * (kernel - 1)
-    if named in ("same", "valid"):
-        left, right = (total // 2, total - total // 2) if named == "same" else (0, 0)
-    else:
-        padding = along(named, axis)
-        if padding is None:
-            return None
-        left = right = padding
-    return SpatialArithmetic(
-        size=size,
-        kernel=kernel,
-        stride=stride,
-        left=left,
-        right=right,
-        dilation=dilation,
-        rounds_up=bool(hyperparameters.get("ceil_mode")),
-    )
-
-
-def along(value: PlainValue, axis: int) -> int | None:
+def value_on_axis(value: PlainValue, axis: int) -> int | None:
     """The setting for one axis: an integer holds for all of them."""
     if isinstance(value, tuple):
         value = value[axis] if axis < len(value) else value[-1] if value else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from netscope.analysis.dataflow import computations, reads_from
 from netscope.analysis.experts import active_params
 from netscope.analysis.memory import kept_activations, peak_of_inference
-from netscope.analysis.receptive_field import receptive_fields
+from netscope.analysis.receptive_field import compute_receptive_fields
 from netscope.analysis.unread import unread_names, unread_tensors
 from netscope.runtime.startup import uncollected
 from netscope.schema import (
@@ -85,7 +85,7 @@ def _summarise(trace: Trace, flops: Sequence[int | None], architecture: Architec
     for position in reversed(order):
         _add_up(nodes, position)
     uncalled = tuple(nodes[position].module.path for position in order if not nodes[position].ran)
-    sources, fingerprints, fields = reads_from(trace), computations(trace), receptive_fields(trace)
+    sources, fingerprints, fields = reads_from(trace), computations(trace), compute_receptive_fields(trace)
     uncounted = Counter(op.name for op, cost in zip(trace.ops, flops, strict=True) if cost is None)
     rows = tuple(
         _row(nodes[position], trace, sources[position], fingerprints[position], fields[position]) for position in order

@@ -60,7 +60,7 @@ def explain(
         UnknownNameError: there is no such module.
         NetscopeError: one of its kinds; those of ``summarize``.
     """
-    changes = changes_of(what_if)
+    changes = parse_changes(what_if)
     if isinstance(model, Summary) or is_saved(model):
         if changes:
             raise UsageError("a saved summary cannot be run with changes: name the architecture")
@@ -102,7 +102,7 @@ class Change:
     text: str
 
 
-def changes_of(what_if: "Sequence[str] | Mapping[str, Any]") -> tuple[Change, ...]:
+def parse_changes(what_if: "Sequence[str] | Mapping[str, Any]") -> tuple[Change, ...]:
     """What is to be changed.
 
     Raises:
@@ -202,7 +202,7 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
     summary = analysis.summarize_trace(recorded, flops_per_op(recorded), resolved.architecture)
     if mismatch is not None:
         row = next(row for row in summary.rows if row.path == mismatch.path)
-        mismatch = replace(mismatch, remedy=analysis.remedy(row))
+        mismatch = replace(mismatch, remedy=analysis.find_remedy(row))
     return _Run(summary=summary, mismatch=mismatch)
 
 
@@ -231,7 +231,7 @@ def _explained(
         )
     shapes = {row.path: row.output_shapes for row in before.rows} if before is not None else {}
     shown = [row for row in summary.rows if layer is None or row.path == layer or row.path.startswith(f"{layer}.")]
-    chain = analysis.chain_of(summary)
+    chain = analysis.build_chain(summary)
     return Explanation(
         architecture=summary.architecture,
         inputs=summary.inputs,
@@ -239,13 +239,13 @@ def _explained(
         layers=tuple(
             LayerExplanation(
                 row=row,
-                derivations=analysis.derivations(row, rows),
+                derivations=analysis.explain_layer(row, rows),
                 output_before=None if (was := shapes.get(row.path)) == row.output_shapes else was,
             )
             for row in shown
         ),
         chain=chain,
-        flattened=analysis.flattened_size(summary),
+        flattened=analysis.derive_flattened_size(summary),
         totals=summary.totals,
         changes=tuple(change.text for change in changes),
         totals_before=before.totals if before is not None else None,

@@ -6,7 +6,7 @@ from typing import Any
 
 from netscope.errors import UsageError
 from netscope.render import numbers
-from netscope.render.diff_sentences import attributes_text, layer_text, sentence, total_text
+from netscope.render.diff_sentences import describe_attributes, describe_diff, describe_layer, format_total_change
 from netscope.render.diff_tree import DiffNode, cut, folded, only_changed, own_figures, trees_of, walked
 from netscope.render.document import Column, Document, NameCell, Row, Style
 from netscope.schema import LayerChange, ModelDiff
@@ -146,12 +146,12 @@ def change_text(node: DiffNode) -> str:
     if node.equal:
         return f"({node.equal} equal)"
     if change.kind == "changed":
-        return attributes_text(change.attributes)
+        return describe_attributes(change.attributes)
     if change.kind == "moved":
-        differs = f", {attributes_text(change.attributes)}" if change.attributes else ""
+        differs = f", {describe_attributes(change.attributes)}" if change.attributes else ""
         return f"from {node.was or 'another place'}{differs}"
     if change.kind in ("added", "removed"):
-        return layer_text(change) + (", what it held stayed" if node.is_dissolved else "")
+        return describe_layer(change) + (", what it held stayed" if node.is_dissolved else "")
     if node.children or not node.is_same:
         return ""
     return "(equal)" if node.is_quiet else "(same layers)" if node.hidden else ""
@@ -243,7 +243,7 @@ def _exact_row(change: LayerChange) -> Row:
             change.kind,
             *(side.path if side else None for side in sides),
             *(side.type_name if side else None for side in sides),
-            attributes_text(change.attributes),
+            describe_attributes(change.attributes),
             *(side.output_shapes if side else () for side in sides),
             *figures,
         )
@@ -251,16 +251,16 @@ def _exact_row(change: LayerChange) -> Row:
 
 
 def _heading(diff: ModelDiff) -> Iterator[str]:
-    yield f"{diff.before.architecture.title} → {diff.after.architecture.title}: {sentence(diff)}."
+    yield f"{diff.before.architecture.title} → {diff.after.architecture.title}: {describe_diff(diff)}."
     inputs, others = numbers.inputs(diff.before.inputs), numbers.inputs(diff.after.inputs)
     yield f"input {inputs}" if inputs == others else f"input {inputs} → {others}"
 
 
 def _facts(diff: ModelDiff) -> Iterator[tuple[str, str]]:
     before, after = diff.before.totals, diff.after.totals
-    yield "Parameters", total_text(before.params, after.params)
+    yield "Parameters", format_total_change(before.params, after.params)
     bound = "   lower bounds: there is no formula for some op" if diff.is_lower_bound else ""
-    yield "FLOPs", total_text(before.flops, after.flops) + bound
+    yield "FLOPs", format_total_change(before.flops, after.flops) + bound
     for side in (diff.before, diff.after):
         if side.left_out:
             yield "Unread", f"{side.architecture.title}: {side.left_out}"

@@ -27,7 +27,7 @@ _FOLLOWING = ("in_channels", "in_features", "num_features", "normalized_shape", 
 _UNITS = {"out_channels": "filters", "out_features": "units", "num_heads": "heads"}
 
 
-def attributes_text(attributes: Iterable[AttributeChange]) -> str:
+def describe_attributes(attributes: Iterable[AttributeChange]) -> str:
     """``out 96 → 64, kernel 11×11 → 3×3``."""
     attributes = tuple(attributes)
     if any(item.name == "type" for item in attributes):
@@ -72,13 +72,13 @@ def _value(value: PlainValue) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def layer_text(change: LayerChange) -> str:
+def describe_layer(change: LayerChange) -> str:
     """What a module is: its type with its telling hyperparameters."""
     row = change.row
     return " ".join((row.type_name, ", ".join(notable_hyperparameters(row.type_name, row.hyperparameters)))).strip()
 
 
-def sentence(diff: ModelDiff) -> str:
+def describe_diff(diff: ModelDiff) -> str:
     """The answer in one sentence."""
     if diff.is_same:
         return "the same, layer by layer" + (f", but for {' and '.join(diff.ignored)}" if diff.ignored else "")
@@ -182,7 +182,7 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}" + ("s" if count != 1 and has_plural else "")
 
 
-def total_text(before: int, after: int) -> str:
+def format_total_change(before: int, after: int) -> str:
     """``62,378,344 → 61,100,840   −1,277,504   −2.05%``."""
     if before == after:
         return f"{numbers.count(after)}, as before"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from netscope.render.diff_sentences import layer_text
+from netscope.render.diff_sentences import describe_layer
 from netscope.render.tree import SHORTEST_RUN
 from netscope.schema import LayerChange, ModelDiff
 
@@ -192,7 +192,7 @@ def appearance(node: DiffNode) -> tuple[object, ...]:
         (side.type_name, side.output_shapes, side.params, side.flops) if side else None
         for side in (change.before, change.after)
     ]
-    described = "" if change.before and change.after else layer_text(change)
+    described = "" if change.before and change.after else describe_layer(change)
     label = "#" if node.label.strip("0123456789") == "" else node.label.rstrip("0123456789")
     told = tuple((item.name, item.before, item.after) for item in change.attributes if item.name != "reads_from")
     children = tuple(map(_as_child, node.children))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from netscope.analysis.explain import derivations
+from netscope.analysis.explain import explain_layer
 from netscope.render import Canvas, render
 from netscope.schema import (
     Architecture,
@@ -82,7 +82,7 @@ def explanation():
         architecture=Architecture(spec="net", source="python", name="net", options={}, description=""),
         inputs=(InputSpec(name="x", shape=(1, 3, 224, 224), dtype="float32"),),
         path=None,
-        layers=tuple(LayerExplanation(row=row, derivations=derivations(row, by_path)) for row in summary.rows),
+        layers=tuple(LayerExplanation(row=row, derivations=explain_layer(row, by_path)) for row in summary.rows),
         chain=(
             ChainStage(paths=("<x>",), types=("input",), shape=(1, 3, 224, 224)),
             ChainStage(paths=("features.0",), types=("Conv2d",), shape=(1, 96, 55, 55)),

@@ -42,10 +42,10 @@ class _Anchor:
     weight: int
 
 
-def aligned(before: LayerTree, after: LayerTree) -> Alignment:
+def align_trees(before: LayerTree, after: LayerTree) -> Alignment:
     """The alignment of two architectures. Whichever is called before, it is the same."""
     if _order(after) < _order(before):
-        turned = aligned(after, before)
+        turned = align_trees(after, before)
         return Alignment(
             partners={j: i for i, j in turned.partners.items()}, moved={turned.partners[i] for i in turned.moved}
         )
@@ -95,13 +95,13 @@ def _cost(costs: Costs, alignment: Alignment) -> int:
     """What it takes to tell the alignment: replacing and leaving out as in ``align``, and little for a move."""
     before, after = costs.before, costs.after
     taken = set(alignment.partners.values())
-    lost = [p not in alignment.partners for p in before.units]
-    found = [p not in taken for p in after.units]
-    moved = [p in alignment.moved for p in before.units]
+    lost = [p not in alignment.partners for p in before.layers]
+    found = [p not in taken for p in after.layers]
+    moved = [p in alignment.moved for p in before.layers]
     beginnings = OPENING * (_runs(lost) + _runs(found)) + MOVING * _runs(moved)
-    left_out = sum(before.weights[p] for p, gone in zip(before.units, lost, strict=True) if gone)
-    left_out += sum(after.weights[p] for p, new in zip(after.units, found, strict=True) if new)
-    paired = sum(costs.pairing(p, alignment.partners[p]) for p in before.units if p in alignment.partners)
+    left_out = sum(before.weights[p] for p, gone in zip(before.layers, lost, strict=True) if gone)
+    left_out += sum(after.weights[p] for p, new in zip(after.layers, found, strict=True) if new)
+    paired = sum(costs.pairing(p, alignment.partners[p]) for p in before.layers if p in alignment.partners)
     return beginnings + left_out * COST + paired
 
 
@@ -142,9 +142,9 @@ def _unique_layers(before: LayerTree, after: LayerTree, anchors: Sequence[_Ancho
     taken_after = {p for anchor in anchors for p in range(anchor.after, anchor.after + anchor.rows)}
     pairs = _unique_pairs(
         before.signatures,
-        [p for p in before.units if p not in taken_before],
+        [p for p in before.layers if p not in taken_before],
         after.signatures,
-        [p for p in after.units if p not in taken_after],
+        [p for p in after.layers if p not in taken_after],
     )
     return [_Anchor(before=i, after=j, rows=1, weight=before.weights[i]) for i, j in pairs]
 
@@ -189,8 +189,8 @@ def _between(
 ) -> list[tuple[list[int], list[int]]]:
     """The layers between the links of the chain that have no partner yet."""
     paired = set(alignment.partners.values())
-    lefts = _cut([p for p in before.units if p not in alignment.partners], [anchor.before for anchor in chain])
-    rights = _cut([p for p in after.units if p not in paired], [anchor.after for anchor in chain])
+    lefts = _cut([p for p in before.layers if p not in alignment.partners], [anchor.before for anchor in chain])
+    rights = _cut([p for p in after.layers if p not in paired], [anchor.after for anchor in chain])
     return list(zip(lefts, rights, strict=True))
 
 
@@ -203,8 +203,8 @@ def _cut(positions: list[int], at: Sequence[int]) -> list[list[int]]:
 def _find_moved(before: LayerTree, after: LayerTree, alignment: Alignment) -> None:
     """Pairs what is equal and was left out on both sides: subtrees, and layers of which one is left on either."""
     taken = set(alignment.partners.values())
-    lost = {p for p in before.units if p not in alignment.partners}
-    found = {p for p in after.units if p not in taken}
+    lost = {p for p in before.layers if p not in alignment.partners}
+    found = {p for p in after.layers if p not in taken}
 
     def pair(i: int, j: int, rows: int) -> None:
         _pair(alignment, _Anchor(before=i, after=j, rows=rows, weight=0), moved=True)
@@ -219,15 +219,15 @@ def _find_moved(before: LayerTree, after: LayerTree, alignment: Alignment) -> No
         pair(i, j, 1)
 
 
-def _whole(tree: LayerTree, units: set[int]) -> list[int]:
-    """The modules all of whose layers are among ``units``, those that hold most first."""
-    holders = [p for p, children in enumerate(tree.children) if children and _is_whole(tree, p, units)]
+def _whole(tree: LayerTree, layers: set[int]) -> list[int]:
+    """The modules all of whose layers are among ``layers``, those that hold most first."""
+    holders = [p for p, children in enumerate(tree.children) if children and _is_whole(tree, p, layers)]
     return sorted(holders, key=lambda p: (p - tree.ends[p], p))
 
 
-def _is_whole(tree: LayerTree, position: int, units: set[int]) -> bool:
-    at, end = bisect_left(tree.units, position), bisect_left(tree.units, tree.ends[position])
-    return at < end and all(tree.units[k] in units for k in range(at, end))
+def _is_whole(tree: LayerTree, position: int, layers: set[int]) -> bool:
+    at, end = bisect_left(tree.layers, position), bisect_left(tree.layers, tree.ends[position])
+    return at < end and all(tree.layers[k] in layers for k in range(at, end))
 
 
 def _equal_in_turn(before: LayerTree, lost: list[int], after: LayerTree, found: list[int]) -> list[Pair]:
@@ -242,10 +242,10 @@ def _pair_containers(before: LayerTree, after: LayerTree, alignment: Alignment) 
     """Pairs the modules that only hold others, those that share most of what they hold first."""
     taken = set(alignment.partners.values())
     shared: Counter[Pair] = Counter()
-    for i in before.units:
+    for i in before.layers:
         j = alignment.partners.get(i)
         if j is not None:
-            shared.update((up, across) for up in before.above(i) for across in after.above(j))
+            shared.update((up, across) for up in before.ancestors(i) for across in after.ancestors(j))
     sizes_before, sizes_after = _sizes(before), _sizes(after)
 
     def closeness(pair: Pair) -> tuple[float, bool, bool, int, int]:
@@ -270,10 +270,10 @@ def _pair_containers(before: LayerTree, after: LayerTree, alignment: Alignment) 
 
 def _sizes(tree: LayerTree) -> list[int]:
     """How many layers each row holds."""
-    return [bisect_left(tree.units, end) - bisect_left(tree.units, start) for start, end in enumerate(tree.ends)]
+    return [bisect_left(tree.layers, end) - bisect_left(tree.layers, start) for start, end in enumerate(tree.ends)]
 
 
 def _fits(before: LayerTree, after: LayerTree, i: int, j: int, alignment: Alignment) -> bool:
     """Whether the nearest paired module above either side is paired with one above the other."""
-    above = next((up for up in before.above(i) if up in alignment.partners), None)
-    return above is None or alignment.partners[above] in set(after.above(j))
+    above = next((up for up in before.ancestors(i) if up in alignment.partners), None)
+    return above is None or alignment.partners[above] in set(after.ancestors(j))

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from netscope.analysis.diff.layers import LayerTree, told_hyperparameters, told_ops
+from netscope.analysis.diff.layers import LayerTree, count_ops, select_hyperparameters
 from netscope.schema import AttributeChange, InputSpec, LayerRow, LayerTensor, Summary
 
 
-def in_common(before: Summary, after: Summary) -> tuple[Summary, Summary]:
+def drop_incomparable(before: Summary, after: Summary) -> tuple[Summary, Summary]:
     """Both summaries with what only one of them tells left out, so that they can be compared.
 
     Ops are comparable between equal versions of torch on the same kind of device only.
@@ -27,7 +27,7 @@ def _both_tell(sides: Sequence[Summary], field: str) -> bool:
     return all(any(getattr(row, field) for row in side.rows) for side in sides)
 
 
-def not_compared(before: Summary, after: Summary) -> Iterator[str]:
+def list_uncompared(before: Summary, after: Summary) -> Iterator[str]:
     """What could not be compared, and why; nothing that neither side has, such as ops where nothing ran."""
     torch, other = before.versions.get("torch"), after.versions.get("torch")
     if torch != other:
@@ -102,16 +102,16 @@ def _sources(row: LayerRow, rows: Mapping[str, LayerRow], named: Mapping[str, in
     return direct, around
 
 
-def differences(before: LayerRow, after: LayerRow, *, is_leaf: bool, wiring: Wiring) -> tuple[AttributeChange, ...]:
+def diff_layers(before: LayerRow, after: LayerRow, *, is_leaf: bool, wiring: Wiring) -> tuple[AttributeChange, ...]:
     """What differs in what two paired rows are themselves; not what follows from changes elsewhere.
 
     A module that only holds others is the sum of these: its class and hyperparameters describe them, and count
     only where it also does something else itself.
     """
     own = [*_of_tensors(before, after, wiring), *_of_ops(before, after)]
-    described = list(descriptions(before, after))
+    described = list(diff_descriptions(before, after))
     found = [*described, *(own if not described else _unexplained(own))] if is_leaf or own else []
-    if before.calls != after.calls and (is_leaf or told_ops(before.ops) or told_ops(after.ops)):
+    if before.calls != after.calls and (is_leaf or count_ops(before.ops) or count_ops(after.ops)):
         found.append(AttributeChange(name="calls", before=before.calls, after=after.calls))
     if wiring.differs(before, after):
         found = [change for change in found if change.name != "computation"]
@@ -119,11 +119,11 @@ def differences(before: LayerRow, after: LayerRow, *, is_leaf: bool, wiring: Wir
     return tuple(found)
 
 
-def descriptions(before: LayerRow, after: LayerRow) -> Iterator[AttributeChange]:
+def diff_descriptions(before: LayerRow, after: LayerRow) -> Iterator[AttributeChange]:
     """What differs in class and hyperparameters."""
     if before.type_name != after.type_name:
         yield AttributeChange(name="type", before=before.type_name, after=after.type_name)
-    values, others = dict(told_hyperparameters(before)), dict(told_hyperparameters(after))
+    values, others = dict(select_hyperparameters(before)), dict(select_hyperparameters(after))
     order = [name for name in (*before.hyperparameters, *after.hyperparameters) if name in values or name in others]
     for name in dict.fromkeys(order):
         if values.get(name) != others.get(name):
@@ -157,7 +157,7 @@ def _of_tensor(
 def _of_ops(before: LayerRow, after: LayerRow) -> Iterator[AttributeChange]:
     if not before.calls or before.calls != after.calls:
         return
-    ops, others = dict(told_ops(before.ops)), dict(told_ops(after.ops))
+    ops, others = dict(count_ops(before.ops)), dict(count_ops(after.ops))
     if ops != others:
         yield AttributeChange(
             name="ops",

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import accumulate
 
-from netscope.analysis.diff.layers import family, told_ops
+from netscope.analysis.diff.layers import count_ops, find_family
 from netscope.analysis.unread import unread_names
 from netscope.schema import Ignorable, LayerRow, LayerTensor, Summary
 
@@ -29,7 +29,7 @@ def _without_dropout(summary: Summary) -> Summary:
     dropped = {
         row.path: row.reads_from
         for row in summary.rows
-        if family(row) == "dropout" and row.path not in holders and row.path and _does_nothing(row, summary.mode)
+        if find_family(row) == "dropout" and row.path not in holders and row.path and _does_nothing(row, summary.mode)
     }
 
     def sources(paths: Iterable[str]) -> Iterable[str]:
@@ -51,7 +51,9 @@ def _without_dropout(summary: Summary) -> Summary:
 def _does_nothing(row: LayerRow, mode: str) -> bool:
     """Whether it has no weights, and computes nothing outside of training, whatever it is called."""
     return (
-        not row.tensors and row.input_shapes[:1] == row.output_shapes[:1] and (mode == "train" or not told_ops(row.ops))
+        not row.tensors
+        and row.input_shapes[:1] == row.output_shapes[:1]
+        and (mode == "train" or not count_ops(row.ops))
     )
 
 

@@ -10,7 +10,7 @@ from netscope.schema import InputSpec, LayerRow, LayerTensor, OpCount, PlainValu
 LIGHTEST = 10
 """What a layer without parameters weighs; one with n parameters weighs 10 log₁₀ n more."""
 
-NOT_TOLD_APART = frozenset({"inplace", "layer_idx"})
+COSMETIC = frozenset({"inplace", "layer_idx"})
 """Hyperparameters that change no result, or only say which of its siblings a layer is."""
 
 _ARRANGING = frozenset(
@@ -65,7 +65,7 @@ class LayerTree:
     subtrees: list[bytes] = field(default_factory=list)
     families: list[str] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
-    units: list[int] = field(default_factory=list)
+    layers: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, summary: Summary) -> "LayerTree":
@@ -77,10 +77,10 @@ class LayerTree:
         for position, row in enumerate(self.rows):
             is_leaf = not self.children[position]
             self.signatures.append(_signature(row, is_leaf=is_leaf))
-            self.families.append(family(row))
-            self.weights.append(weight(row))
+            self.families.append(find_family(row))
+            self.weights.append(compute_weight(row))
             if is_leaf or row.tensors or row.own_params or row.own_flops:
-                self.units.append(position)
+                self.layers.append(position)
         self.subtrees = list(self._hashed())
 
     def _grow(self) -> None:
@@ -110,7 +110,7 @@ class LayerTree:
                 digest.update(f"|{self.rows[position].depth - self.rows[start].depth}|{inside}".encode())
             yield digest.digest()
 
-    def above(self, position: int) -> Iterator[int]:
+    def ancestors(self, position: int) -> Iterator[int]:
         """The rows above a row, its parent first."""
         parent = self.parents[position]
         while parent is not None:
@@ -120,10 +120,10 @@ class LayerTree:
 
 def _signature(row: LayerRow, *, is_leaf: bool) -> Hashable:
     """What a row is by itself. A module that only holds others is known by what it does itself, not by its class."""
-    own = (tuple(_tensor_signature(tensor) for tensor in row.tensors), row.own_params, told_ops(row.ops))
+    own = (tuple(_tensor_signature(tensor) for tensor in row.tensors), row.own_params, count_ops(row.ops))
     if not is_leaf and not row.tensors:
         return own
-    return (row.type_name, told_hyperparameters(row), *own)
+    return (row.type_name, select_hyperparameters(row), *own)
 
 
 def _tensor_signature(tensor: LayerTensor) -> Hashable:
@@ -137,12 +137,12 @@ def _tensor_signature(tensor: LayerTensor) -> Hashable:
     )
 
 
-def told_hyperparameters(row: LayerRow) -> tuple[tuple[str, PlainValue], ...]:
+def select_hyperparameters(row: LayerRow) -> tuple[tuple[str, PlainValue], ...]:
     """Those that say what a layer is, in order of their names."""
-    return tuple(sorted((name, value) for name, value in row.hyperparameters.items() if name not in NOT_TOLD_APART))
+    return tuple(sorted((name, value) for name, value in row.hyperparameters.items() if name not in COSMETIC))
 
 
-def told_ops(ops: Sequence[OpCount]) -> tuple[tuple[str, int], ...]:
+def count_ops(ops: Sequence[OpCount]) -> tuple[tuple[str, int], ...]:
     """What is computed, in order of the ops' names: in place or not, and without what only arranges elements."""
     counts: dict[str, int] = {}
     for op in ops:
@@ -152,7 +152,7 @@ def told_ops(ops: Sequence[OpCount]) -> tuple[tuple[str, int], ...]:
     return tuple(sorted(counts.items()))
 
 
-def family(row: LayerRow) -> str:
+def find_family(row: LayerRow) -> str:
     """The kind of layer, which another of the same kind may replace; its class's name for one of a kind."""
     name = row.type_name.lower()
     for keys, found in _FAMILIES:
@@ -165,17 +165,17 @@ def family(row: LayerRow) -> str:
     if "pool" in name:
         return "pooling"
     is_elementwise = not row.tensors and row.calls and row.input_shapes[:1] == row.output_shapes != ()
-    if is_elementwise and told_ops(row.ops):
+    if is_elementwise and count_ops(row.ops):
         return "activation"
     return row.type_name
 
 
-def weight(row: LayerRow) -> int:
+def compute_weight(row: LayerRow) -> int:
     """What leaving it out costs: more, the more parameters or else multiply–adds it has of its own."""
     return LIGHTEST + int(10 * max(log10(1 + row.own_params), log10(1 + row.own_flops) - 3, 0))
 
 
-def dissimilarity(before: LayerRow, after: LayerRow) -> int:
+def measure_dissimilarity(before: LayerRow, after: LayerRow) -> int:
     """How little two layers of one family are alike, from 20 to 80 per cent."""
     if before.hyperparameters.keys() == after.hyperparameters.keys() and before.hyperparameters:
         pairs = list(zip(before.hyperparameters.values(), after.hyperparameters.values(), strict=True))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from netscope.analysis.diff.layers import LIGHTEST, LayerTree, dissimilarity
+from netscope.analysis.diff.layers import LIGHTEST, LayerTree, measure_dissimilarity
 
 Pair = tuple[int, int]
 
@@ -96,7 +96,7 @@ class Costs:
         if self.before.families[i] != self.after.families[j]:
             return IMPOSSIBLE
         weights = self.before.weights[i] + self.after.weights[j]
-        return COST * (weights * dissimilarity(self.before.rows[i], self.after.rows[j]) // 100)
+        return COST * (weights * measure_dissimilarity(self.before.rows[i], self.after.rows[j]) // 100)
 
 
 def _numbered(before: Iterable[object], after: Iterable[object]) -> tuple[list[int], list[int]]:
@@ -167,8 +167,8 @@ def _edges(tree: LayerTree, rows: list[int]) -> list[int]:
     """
     edges = [2 * RANK]
     for last, row in pairwise(rows):
-        above = {row, *tree.above(row)}
-        shared = next((p for p in (last, *tree.above(last)) if p in above), 0)
+        above = {row, *tree.ancestors(row)}
+        shared = next((p for p in (last, *tree.ancestors(last)) if p in above), 0)
         is_light = tree.weights[row] <= LIGHTEST
         edges.append(RANK * (2 * 3 ** min(tree.rows[shared].depth, DEEPEST) + is_light))
     return [*edges, 2 * RANK]

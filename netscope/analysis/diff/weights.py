@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from math import prod
 
-from netscope.analysis.diff.alignment import aligned
+from netscope.analysis.diff.alignment import align_trees
 from netscope.analysis.diff.layers import LayerTree
 from netscope.errors import UsageError
 from netscope.schema import LayerRow, LayerTensor, Summary, UnmappedTensor, WeightsMap
 
 
-def weights_map(before: Summary, after: Summary) -> WeightsMap:
+def map_weights(before: Summary, after: Summary) -> WeightsMap:
     """The map from the state dict of ``before`` into that of ``after``.
 
     Tensors of paired layers go together by name and shape, and where their names differ, by shape and order.
@@ -23,7 +23,7 @@ def weights_map(before: Summary, after: Summary) -> WeightsMap:
                 f"the saved summary of {summary.architecture.spec} does not tell its tensors: save it again"
             )
     trees = LayerTree.of(before), LayerTree.of(after)
-    partners = aligned(*trees).partners
+    partners = align_trees(*trees).partners
     tensors: dict[str, str] = {}
     for i, j in partners.items():
         tensors |= dict(_pairs(before.rows[i], after.rows[j]))

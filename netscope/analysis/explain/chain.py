@@ -2,14 +2,14 @@
 
 from math import prod
 
-from netscope.analysis.explain.formatting import by, product_text
+from netscope.analysis.explain.formatting import format_product, join_sizes
 from netscope.schema import Derivation, Summary, without_batch
 
 MOST_STEPS = 20
 """Modules between the maps and the layer that only pass them on: a flattening, a dropout."""
 
 
-def flattened_size(summary: Summary) -> Derivation | None:
+def derive_flattened_size(summary: Summary) -> Derivation | None:
     """How many features the first fully connected layer is given, and from which feature maps; None without such."""
     rows = {row.path: row for row in summary.rows}
     linear = next((row for row in summary.rows if "in_features" in row.hyperparameters and row.calls), None)
@@ -27,7 +27,7 @@ def flattened_size(summary: Summary) -> Derivation | None:
             return Derivation(
                 quantity="first fully connected layer",
                 rule="C·H·W",
-                arithmetic=f"{by(maps)} of {source.path} flattened: {product_text(maps)} features for "
+                arithmetic=f"{join_sizes(maps)} of {source.path} flattened: {format_product(maps)} features for "
                 f"{linear.path} ({linear.type_name})",
                 value=features,
             )

@@ -2,11 +2,11 @@
 
 from math import prod
 
-from netscope.analysis.explain.formatting import product_text
+from netscope.analysis.explain.formatting import format_product
 from netscope.schema import Derivation, LayerRow
 
 
-def statements(row: LayerRow) -> tuple[Derivation, ...]:
+def describe_behavior(row: LayerRow) -> tuple[Derivation, ...]:
     """In words with the figures put in; none for a layer of which there is nothing to say."""
     if not row.output_shapes:
         return ()
@@ -35,7 +35,7 @@ def _batch_norm(row: LayerRow) -> Found:
     tracked = any(item.is_buffer and item.name == "running_mean" for item in row.tensors)
     running = "when training, the running ones when evaluating" if tracked else "of the batch, also when evaluating"
     per = "channel" if len(shape) > 2 else "feature"  # noqa: PLR2004 - (N, C, …)
-    return _norm_rule(row), f"one mean and variance for each {per}, over {product_text(places)} values {running}"
+    return _norm_rule(row), f"one mean and variance for each {per}, over {format_product(places)} values {running}"
 
 
 def _layer_norm(row: LayerRow) -> Found:
@@ -46,7 +46,7 @@ def _layer_norm(row: LayerRow) -> Found:
     if not sizes or shape[len(shape) - len(sizes) :] != sizes or row.type_name not in ("LayerNorm", "RMSNorm"):
         return None
     places = prod(shape[: len(shape) - len(sizes)])
-    over = f"over {product_text(shape[len(shape) - len(sizes) :])} values"
+    over = f"over {format_product(shape[len(shape) - len(sizes) :])} values"
     if row.type_name == "RMSNorm":
         return "y = x / √(mean of x² + ε) · γ", f"one mean square for each of {places:,} places, {over}"
     return _norm_rule(row), f"one mean and variance for each of {places:,} places, {over}"
@@ -57,7 +57,7 @@ def _group_norm(row: LayerRow) -> Found:
     if not (isinstance(groups, int) and isinstance(channels, int)) or not row.input_shapes:
         return None
     each = (channels // groups, *row.input_shapes[0][2:])
-    return _norm_rule(row), f"one mean and variance for each of {groups} groups, over {product_text(each)} values"
+    return _norm_rule(row), f"one mean and variance for each of {groups} groups, over {format_product(each)} values"
 
 
 def _attention(row: LayerRow) -> Found:

@@ -2,14 +2,14 @@
 
 from math import prod
 
-from netscope.analysis.explain.formatting import times
+from netscope.analysis.explain.formatting import join_factors
 from netscope.analysis.explain.parameters import GATES, has_bias, kernel_of
 from netscope.schema import Derivation, LayerRow, without_batch
 
 Found = tuple[str, str, int] | None
 
 
-def macs_derivation(row: LayerRow) -> Derivation | None:
+def derive_macs(row: LayerRow) -> Derivation | None:
     """That of its own; None if it does none, or an op has no formula."""
     if not row.own_flops or any(op.flops is None for op in row.ops):
         return None
@@ -44,7 +44,7 @@ def _convolution(row: LayerRow) -> Found:
     each = (*kernel_of(row), (after if is_transposed else before) // parts)
     symbols = "each input × K·K·C_out" if is_transposed else "each output × K·K·C_in"
     rule = symbols + ("/groups" if parts > 1 else "")
-    return rule, f"{times(without_batch(places))} × {times(each)}", prod(places) * prod(each)
+    return rule, f"{join_factors(without_batch(places))} × {join_factors(each)}", prod(places) * prod(each)
 
 
 def _linear(row: LayerRow) -> Found:
@@ -52,9 +52,9 @@ def _linear(row: LayerRow) -> Found:
     if not (isinstance(before, int) and isinstance(after, int)):
         return None
     places = row.output_shapes[0][:-1]
-    figures = times((before, after))
+    figures = join_factors((before, after))
     if prod(places) > 1:
-        figures = f"{times(without_batch(places))} × {figures}"
+        figures = f"{join_factors(without_batch(places))} × {figures}"
     return "each place × in·out" if prod(places) > 1 else "in·out", figures, prod(places) * before * after
 
 

@@ -2,14 +2,14 @@
 
 from math import prod
 
-from netscope.analysis.explain.formatting import by, times
+from netscope.analysis.explain.formatting import join_factors, join_sizes
 from netscope.schema import Derivation, LayerRow
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 """Products of one kind that a recurrent layer does at each step, by how its class's name begins."""
 
 
-def params_derivation(row: LayerRow) -> Derivation | None:
+def derive_params(row: LayerRow) -> Derivation | None:
     """That of its own parameters; None if it has none."""
     if not row.own_params:
         return None
@@ -54,7 +54,7 @@ def _convolution(row: LayerRow) -> Found:
     if not isinstance(groups, int) or groups < 1:
         return None
     before, after = channels
-    weights = times((*kernel_of(row), before // groups))
+    weights = join_factors((*kernel_of(row), before // groups))
     each = prod(kernel_of(row)) * before // groups
     symbols = "K·K·C_in" + ("/groups" if groups > 1 else "")
     if has_bias(row):
@@ -77,7 +77,7 @@ def _norm(row: LayerRow) -> Found:
     is_norm = {"num_features", "num_channels", "normalized_shape"} & row.hyperparameters.keys()
     if weight is None or weight.shape is None or not is_norm:
         return None
-    scaled = times(weight.shape)
+    scaled = join_factors(weight.shape)
     if has_bias(row):
         return "a scale γ and a shift β for each", f"2·{scaled}", 2 * prod(weight.shape)
     return "a scale γ for each", scaled, prod(weight.shape)
@@ -85,7 +85,7 @@ def _norm(row: LayerRow) -> Found:
 
 def _embedding(row: LayerRow) -> Found:
     sizes = _integers(row, "num_embeddings", "embedding_dim")
-    return None if sizes is None else ("a vector for each of its ids", times(sizes), prod(sizes))
+    return None if sizes is None else ("a vector for each of its ids", join_factors(sizes), prod(sizes))
 
 
 def _attention(row: LayerRow) -> Found:
@@ -122,7 +122,7 @@ def _recurrent(row: LayerRow) -> Found:
 def _listed(row: LayerRow) -> Derivation:
     """Each tensor by itself."""
     parts = [
-        f"{item.name} {by(item.shape)}"
+        f"{item.name} {join_sizes(item.shape)}"
         for item in row.tensors
         if not item.is_buffer and item.shared_with is None and item.shape is not None
     ]

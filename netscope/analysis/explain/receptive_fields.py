@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from netscope.analysis.shapes import along
+from netscope.analysis.shapes import value_on_axis
 from netscope.schema import Derivation, LayerRow, ReceptiveField
 
 RULE = "r = r_before + D·(K − 1)·j_before, j = j_before·S"
 
 
-def field_derivation(row: LayerRow, rows: Mapping[str, LayerRow]) -> Derivation | None:
+def derive_receptive_field(row: LayerRow, rows: Mapping[str, LayerRow]) -> Derivation | None:
     """That of its receptive field; None if it is not known."""
     fields = row.receptive_field
     if not fields:
@@ -58,7 +58,7 @@ def _by(values: object) -> str:
 
 def _step(row: LayerRow, rows: Mapping[str, LayerRow]) -> str | None:
     """How it grew by this layer, where it reads one other's output and slides a window over it."""
-    kernel = along(row.hyperparameters.get("kernel_size"), 0)
+    kernel = value_on_axis(row.hyperparameters.get("kernel_size"), 0)
     if kernel is None or len(row.reads_from) != 1 or row.calls != 1:
         return None
     (source,) = row.reads_from
@@ -66,8 +66,8 @@ def _step(row: LayerRow, rows: Mapping[str, LayerRow]) -> str | None:
     size, stride = (before[0].size, before[0].stride) if before else (1, 1.0)
     if (not before and not source.startswith("<")) or not stride:
         return None
-    dilation = along(row.hyperparameters.get("dilation", 1), 0) or 1
-    own = along(row.hyperparameters.get("stride"), 0) or kernel
+    dilation = value_on_axis(row.hyperparameters.get("dilation", 1), 0) or 1
+    own = value_on_axis(row.hyperparameters.get("stride"), 0) or kernel
     field = row.receptive_field[0]
     if size + dilation * (kernel - 1) * stride != field.size or (field.stride and stride * own != field.stride):
         return None

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import ceil, floor, prod
 
-from netscope.analysis.explain.formatting import by, product_text
-from netscope.analysis.shapes import RULE, TRANSPOSED_RULE, SpatialArithmetic, along, decimal, spatial_arithmetic
+from netscope.analysis.explain.formatting import format_product, join_sizes
+from netscope.analysis.shapes import RULE, TRANSPOSED_RULE, SpatialArithmetic, format_decimal, value_on_axis
 from netscope.schema import Derivation, LayerRow, Shape
 
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -20,7 +20,7 @@ _LINES = {
 """What lies along an axis, one and several."""
 
 
-def size_derivations(row: LayerRow) -> tuple[Derivation, ...]:
+def derive_sizes(row: LayerRow) -> tuple[Derivation, ...]:
     """One for each spatial axis, or one for the shape; none where no rule gives what came out."""
     if not row.input_shapes or not row.output_shapes:
         return ()
@@ -30,7 +30,7 @@ def size_derivations(row: LayerRow) -> tuple[Derivation, ...]:
         if found:
             return tuple(found)
     if given == made:
-        text = f"the same as it was given: {by(made)}"
+        text = f"the same as it was given: {join_sizes(made)}"
         return (Derivation(quantity="size", rule="", arithmetic=text, value=None, short="same size"),)
     return ()
 
@@ -82,7 +82,7 @@ def _windows(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
         return []
 
     def derive(size: int, axis: int) -> tuple[int, Derivation] | None:
-        arithmetic = spatial_arithmetic(row.hyperparameters, size, axis)
+        arithmetic = SpatialArithmetic.of(row.hyperparameters, size, axis)
         if arithmetic is None:
             return None
         return arithmetic.output, Derivation(
@@ -128,7 +128,7 @@ def _thrown_away(arithmetic: SpatialArithmetic) -> str:
         what = f"{'{they are}' if unseen == 1 else 'they are'} never seen"
     else:
         what = f"{lost} of them {'is' if lost == 1 else 'are'} no padding, and never seen"
-    return f"the floor throws away {decimal(arithmetic.quotient % 1)} of a step: {last} in no window; {what}"
+    return f"the floor throws away {format_decimal(arithmetic.quotient % 1)} of a step: {last} in no window; {what}"
 
 
 def _counted(number: int, *, verb: bool = True) -> str:
@@ -151,7 +151,8 @@ def _transposed(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
 
     def derive(size: int, axis: int) -> tuple[int, Derivation] | None:
         settings = [
-            along(values.get(key), axis) for key in ("kernel_size", "stride", "padding", "dilation", "output_padding")
+            value_on_axis(values.get(key), axis)
+            for key in ("kernel_size", "stride", "padding", "dilation", "output_padding")
         ]
         if any(setting is None for setting in settings):
             return None
@@ -216,7 +217,7 @@ def _linear(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
     if not (isinstance(features, int) and isinstance(units, int)) or given[-1:] != (features,) or made[-1:] != (units,):
         return []
     text = f"{units} units, each with a weight for all {features:,} features"
-    each = f" at each of {product_text(given[:-1])} places" if prod(given[:-1]) > 1 else ""
+    each = f" at each of {format_product(given[:-1])} places" if prod(given[:-1]) > 1 else ""
     return [Derivation(quantity="size", rule="", arithmetic=text + each, value=units, short=f"{features} → {units}")]
 
 
@@ -224,7 +225,7 @@ def _embedding(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
     width = row.hyperparameters.get("embedding_dim")
     if "num_embeddings" not in row.hyperparameters or made != (*given, width):
         return []
-    text = f"a vector of {width} for each of {product_text(given)} ids"
+    text = f"a vector of {width} for each of {format_product(given)} ids"
     return [Derivation(quantity="size", rule="", arithmetic=text, value=None, short=f"{width} for each id")]
 
 
@@ -240,6 +241,10 @@ def _flattened(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
         return []
     return [
         Derivation(
-            quantity="size", rule="", arithmetic=product_text(joined), value=prod(joined), short=product_text(joined)
+            quantity="size",
+            rule="",
+            arithmetic=format_product(joined),
+            value=prod(joined),
+            short=format_product(joined),
         )
     ]

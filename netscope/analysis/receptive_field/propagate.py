@@ -22,7 +22,7 @@ INDEPENDENT = ("creates a tensor", "draws random numbers")
 """Ops that take no values from the tensors they read, only shapes."""
 
 
-def receptive_fields(trace: Trace) -> tuple[tuple[ReceptiveField, ...], ...]:
+def compute_receptive_fields(trace: Trace) -> tuple[tuple[ReceptiveField, ...], ...]:
     """For each module, the receptive field of its first call's first output along each spatial axis of the input.
 
     The spatial axes are those that the first convolution slides over. Empty for a module that was not called or does

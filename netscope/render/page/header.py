@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from netscope.render import numbers
-from netscope.render.diff_sentences import sentence
+from netscope.render.diff_sentences import describe_diff
 from netscope.render.document import printable
 from netscope.render.summary import View, coverage, summary_document
 from netscope.schema import NOT_TRACED, ArchitectureReport, DiffReport, ModelDiff, Summary
@@ -176,7 +176,7 @@ def _of_two(report: DiffReport) -> str:
     return "\n".join(
         (
             f'<h1>{before} <span class="arrow">→</span> {after}</h1>',
-            f'<p class="answer">{text(_capitalised(sentence(diff)))}.</p>',
+            f'<p class="answer">{text(_capitalised(describe_diff(diff)))}.</p>',
             f'<p class="lead">{text("  ·  ".join(filter(None, (" → ".join(inputs), " → ".join(where)))))}</p>',
             figure_list(_differences(diff), "of-two"),
             remark_list(notes),
