@@ -304,8 +304,8 @@ def test_a_window_slides_by_slices_as_it_does_tap_by_tap(size, kernel, stride, p
     high = tuple(value + 2 for value in low)
     field = Field(low, high, low, high, Fraction(2))
     window = Window(kernel, stride, padding, dilation)
-    expected = field.windows([window.taps(place) for place in range(count)], Fraction(2 * stride))
-    assert field.slid(count, window) == expected
+    expected = field.apply_windows([window.taps(place) for place in range(count)], Fraction(2 * stride))
+    assert field.slide(count, window) == expected
 
 
 SIZES = st.integers(1, 4)
