@@ -283,7 +283,7 @@ def test_the_field_of_resnet_50_is_the_published_one():
     # blocks stride in their first convolution; torchvision's stride in their second one, which gives 427.
     rows = {row.path: row for row in netscope.summarize("resnet50").rows}
     (height, width) = rows["layer4"].receptive_field
-    assert (height.size, height.stride, height.start, height.centre) == (427, 32, -213, 0)
+    assert (height.size, height.stride, height.start, height.center) == (427, 32, -213, 0)
     assert height == width
 
 

@@ -92,7 +92,7 @@ QUESTIONS = {
     "not a report": (("lenet5", "--compare", "my.py"), 2, "this is not a saved netscope result"),
     "unknown name": (("resnt50",), 2, "did you mean resnet50"),
     "dtype that the device lacks": (("lenet5", "--dtype", "tf32", "--device", "cpu"), 3, "the CPU has fp32, bf16"),
-    "wrong input": (("lenet5", "-i", "1x3x28x28"), 2, "expects 1 input channel and got 3"),
+    "wrong input": (("lenet5", "-i", "1x3x28x28"), 2, "expects 1 input channel, got 3"),
     "cannot be trained": (("my.py:Frozen", "-i", "2x8", "--mode", "train"), 3, "none of its outputs depends on"),
     "fails": (("my.py:Breaks", "-i", "2x8"), 3, "a step of my.py:Breaks failed: ValueError: not today"),
 }

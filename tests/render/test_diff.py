@@ -244,20 +244,20 @@ def test_of_the_same_the_sentence_says_so(before):
     assert describe_diff(analysis.diff_summaries(before, before)) == "the same, layer by layer"
     assert (
         describe_diff(analysis.diff_summaries(before, before, ["dropout"]))
-        == "the same, layer by layer, but for dropout"
+        == "the same, layer by layer, ignoring dropout"
     )
 
 
 def test_of_renamed_modules_the_sentence_counts_them(before):
     rows = [replace(row, path=f"was_{row.path}") if "." not in row.path else row for row in before.rows[-2:]]
     result = analysis.diff_summaries(before, network(*before.rows[1:-2], *rows))
-    assert describe_diff(result) == "the same layers; 2 modules under other names"
+    assert describe_diff(result) == "the same layers; 2 modules renamed"
 
 
 def test_of_other_inputs_alone_the_sentence_says_so(before):
     doubled = other_input(network(*(replace(row, own_flops=2 * row.own_flops) for row in before.rows[1:])))
     assert describe_diff(analysis.diff_summaries(before, doubled)) == (
-        "the same 8 weighted layers on other inputs; as many params; +432 FLOPs (+100.00%)"
+        "the same 8 weighted layers with different inputs; same params; +432 FLOPs (+100.00%)"
     )
 
 
@@ -303,7 +303,7 @@ ATTRIBUTES = {
     "no bias any more": ((("bias", (4,), None),), "bias 4 → none"),
     "a float": ((("p", 0.5, 1 / 3),), "p 0.5 → 0.333333"),
     "ops": ((("ops", ("aten.add",), ("aten.mul ×2",)),), "−add +mul ×2"),
-    "a fingerprint": ((("computation", "a-b", "a-c"),), "its own ops differ in their arguments"),
+    "a fingerprint": ((("computation", "a-b", "a-c"),), "arguments of its own ops differ"),
     "wiring": ((("reads_from", ("c", "b"), ("c", "a")),), "reads from b → a"),
     "wiring from nowhere": ((("reads_from", (), ("", "a")),), "reads from nothing → the root, a"),
     "much wiring": (

@@ -1,7 +1,7 @@
-"""How the figures of each layer come about, in the reader's own numbers.
+"""The arithmetic behind each layer's shapes, counts and receptive field, in the architecture's own numbers.
 
-Each part knows the arithmetic of some layers, by the hyperparameters that they keep. What it derives is held against
-what the pass itself gave; where the two differ, as in a subclass that computes otherwise, nothing is said.
+Each file has the arithmetic of some layers, which it recognizes by their hyperparameters. A derivation is compared with
+the result of the trace and dropped if they differ, as for a subclass that computes something else.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ __all__ = ["derive_flattened_size", "explain_layer", "find_remedy"]
 
 
 def find_remedy(row: LayerRow) -> str:
-    """The hyperparameter with which a layer would take what it was given, ``"fc.in_features=6400"``; empty if none."""
+    """Returns the change that makes a layer accept its input, ``"fc.in_features=6400"``; empty if there is none."""
     shape = row.input_shapes[0] if row.input_shapes else ()
     groups = row.hyperparameters.get("groups", 1)
     for name, axis in (("in_features", -1), ("in_channels", -spatial_rank(row) - 1), ("num_features", 1)):
@@ -31,11 +31,11 @@ def find_remedy(row: LayerRow) -> str:
 
 
 def explain_layer(row: LayerRow, rows: Mapping[str, LayerRow]) -> tuple[Derivation, ...]:
-    """Those of one module.
+    """Returns the derivations of one module's numbers.
 
     Args:
-        row: the module's.
-        rows: all, by path.
+        row: row of the module.
+        rows: all rows, by path.
     """
     found = [*derive_sizes(row), derive_params(row), derive_macs(row), derive_receptive_field(row, rows)]
     return (*(item for item in found if item is not None), *describe_behavior(row))

@@ -1,4 +1,4 @@
-"""Where a layer's parameters come from."""
+"""The derivation of a layer's parameter count."""
 
 from math import prod
 
@@ -6,25 +6,25 @@ from netscope.analysis.explain.formatting import join_factors, join_sizes
 from netscope.schema import Derivation, LayerRow
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
-"""Products of one kind that a recurrent layer does at each step, by how its class's name begins."""
+"""The number of gates of a recurrent layer, by the beginning of its class's name."""
 
 
 def derive_params(row: LayerRow) -> Derivation | None:
-    """That of its own parameters; None if it has none."""
+    """Returns the derivation of a row's own parameter count; None if it has no parameters."""
     if not row.own_params:
         return None
     for rule in (_convolution, _linear, _norm, _embedding, _attention, _recurrent):
         found = rule(row)
         if found is not None and found[2] == row.own_params:
-            symbols, figures, value = found
+            symbols, numbers, value = found
             return Derivation(
                 quantity="parameters",
                 rule=symbols,
-                arithmetic=f"{figures} = {value:,}",
+                arithmetic=f"{numbers} = {value:,}",
                 value=value,
-                short=f"{figures} = {value:,}",
+                short=f"{numbers} = {value:,}",
             )
-    return _listed(row)
+    return _list_tensors(row)
 
 
 Found = tuple[str, str, int] | None
@@ -41,7 +41,7 @@ def has_bias(row: LayerRow) -> bool:
 
 
 def kernel_of(row: LayerRow) -> tuple[int, ...]:
-    """The sizes of its kernel; empty without one."""
+    """Returns the sizes of a layer's kernel; empty if it has none."""
     weight = next((item.shape for item in row.tensors if item.name == "weight"), None)
     return weight[2:] if weight is not None else ()
 
@@ -85,7 +85,7 @@ def _norm(row: LayerRow) -> Found:
 
 def _embedding(row: LayerRow) -> Found:
     sizes = _integers(row, "num_embeddings", "embedding_dim")
-    return None if sizes is None else ("a vector for each of its ids", join_factors(sizes), prod(sizes))
+    return None if sizes is None else ("a vector for each id", join_factors(sizes), prod(sizes))
 
 
 def _attention(row: LayerRow) -> Found:
@@ -95,7 +95,7 @@ def _attention(row: LayerRow) -> Found:
     width = sizes[0]
     bias = f" + {width}" if has_bias(row) else ""
     one = width * width + (width if has_bias(row) else 0)
-    # torch's own layer has the projection of its output as a child, whose weights it uses without calling it.
+    # torch's attention layer has its output projection as a child, whose weights it uses without calling it.
     if row.own_params == one * 3:
         return "Q, K and V: 3·(E·E + E)", f"3·({width}·{width}{bias})", one * 3
     return "Q, K, V and the output: 4·(E·E + E)", f"4·({width}·{width}{bias})", one * 4
@@ -119,8 +119,8 @@ def _recurrent(row: LayerRow) -> Found:
     return symbols, " + ".join(terms), total
 
 
-def _listed(row: LayerRow) -> Derivation:
-    """Each tensor by itself."""
+def _list_tensors(row: LayerRow) -> Derivation:
+    """Returns the shape of each tensor and the sum of their sizes."""
     parts = [
         f"{item.name} {join_sizes(item.shape)}"
         for item in row.tensors

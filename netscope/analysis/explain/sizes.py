@@ -1,4 +1,4 @@
-"""Why a layer's output has the size that it has."""
+"""The derivation of a layer's output size."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from netscope.analysis.shapes import RULE, TRANSPOSED_RULE, SpatialArithmetic, f
 from netscope.schema import Derivation, LayerRow, Shape
 
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
-"""The spatial axes by their number."""
+"""The names of the spatial axes, by how many there are."""
 
 _LINES = {
     "length": ("position", "positions"),
@@ -17,11 +17,11 @@ _LINES = {
     "width": ("column", "columns"),
     "depth": ("slice", "slices"),
 }
-"""What lies along an axis, one and several."""
+"""The unit along an axis, in the singular and plural."""
 
 
 def derive_sizes(row: LayerRow) -> tuple[Derivation, ...]:
-    """One for each spatial axis, or one for the shape; none where no rule gives what came out."""
+    """Returns one derivation per spatial axis, or one of the shape; empty if no rule gives the actual shape."""
     if not row.input_shapes or not row.output_shapes:
         return ()
     given, made = row.input_shapes[0], row.output_shapes[0]
@@ -30,17 +30,17 @@ def derive_sizes(row: LayerRow) -> tuple[Derivation, ...]:
         if found:
             return tuple(found)
     if given == made:
-        text = f"the same as it was given: {join_sizes(made)}"
+        text = f"same as the input: {join_sizes(made)}"
         return (Derivation(quantity="size", rule="", arithmetic=text, value=None, short="same size"),)
     return ()
 
 
 Derive = Callable[[int, int], tuple[int, Derivation] | None]
-"""The size of an axis and its number → the size after the layer, and how it comes about."""
+"""A function from the size and index of an axis to the output size and its derivation."""
 
 
 def _per_axis(row: LayerRow, given: Shape, made: Shape, derive: Derive) -> list[Derivation]:
-    """The derivations along each spatial axis, if each gives what came out; those that are the same are told once."""
+    """Returns the derivations along the spatial axes, joined if equal; empty if one does not give the actual size."""
     rank = spatial_rank(row)
     if not rank or min(len(given), len(made)) < rank + 1:
         return []
@@ -52,12 +52,12 @@ def _per_axis(row: LayerRow, given: Shape, made: Shape, derive: Derive) -> list[
         found.append(derived[1])
     names = AXES[rank]
     if all(item == found[0] for item in found):
-        return [_told(found[0], names)]
-    return [_told(item, (name,)) for item, name in zip(found, names, strict=True)]
+        return [_name_axes(found[0], names)]
+    return [_name_axes(item, (name,)) for item, name in zip(found, names, strict=True)]
 
 
-def _told(derivation: Derivation, axes: Sequence[str]) -> Derivation:
-    """With the axes that it holds for in place of those that it speaks of."""
+def _name_axes(derivation: Derivation, axes: Sequence[str]) -> Derivation:
+    """Returns a derivation for these axes, with their names in place of ``{line}`` and the like in its notes."""
     one, several = (" and ".join(_LINES[axis][number] for axis in axes) for number in (0, 1))
     notes = tuple(
         note.replace("{lines}", several).replace("{line}", one).replace("{are}", "are" if len(axes) > 1 else "is")
@@ -68,7 +68,7 @@ def _told(derivation: Derivation, axes: Sequence[str]) -> Derivation:
 
 
 def spatial_rank(row: LayerRow) -> int:
-    """How many spatial axes a layer slides over, by its class's name or its kernel; 0 for none."""
+    """Returns the number of a layer's spatial axes, by its class's name or its kernel; 0 for none."""
     for rank in AXES:
         if f"{rank}d" in row.type_name.lower():
             return rank
@@ -77,7 +77,7 @@ def spatial_rank(row: LayerRow) -> int:
 
 
 def _windows(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
-    """Of a convolution or pooling; not of what is told its output's size."""
+    """Returns the derivations of a convolution or pooling, unless its output size is a hyperparameter."""
     if {"output_size", "output_ratio"} & row.hyperparameters.keys():
         return []
 
@@ -91,53 +91,53 @@ def _windows(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
             arithmetic=arithmetic.text,
             value=arithmetic.output,
             short=arithmetic.textbook,
-            notes=tuple(_remarks(arithmetic)),
+            notes=tuple(_notes(arithmetic)),
         )
 
     return _per_axis(row, given, made, derive)
 
 
-def _remarks(arithmetic: SpatialArithmetic) -> list[str]:
-    """What the rounding threw away, what gives the same, and how it would come out even; ``{line}`` is a row."""
+def _notes(arithmetic: SpatialArithmetic) -> list[str]:
+    """Returns notes on the rounding, on inputs with the same output, and on padding without rounding."""
     notes = []
     if arithmetic.unseen:
-        notes.append(_thrown_away(arithmetic))
+        notes.append(_describe_rounding(arithmetic))
     if arithmetic.overhang:
-        notes.append(f"the last window reaches {_counted(arithmetic.overhang, verb=False)} beyond the padded input")
+        notes.append(f"the last window extends {_count_lines(arithmetic.overhang)} beyond the padded input")
     skipped = arithmetic.stride - arithmetic.span
     if skipped > 0:
-        notes.append(f"between two windows {_counted(skipped)} skipped")
+        notes.append(f"{_count_lines(skipped, verb=True)} skipped between two windows")
     smallest, largest = arithmetic.same_output
     if smallest != largest:
-        notes.append(f"inputs of {smallest} … {largest} give the same")
+        notes.append(f"inputs of {smallest} … {largest} give the same size")
     even = _even(arithmetic)
     if even is not None:
-        notes.append(f"with padding {even.left} and {even.right} it comes out even: {even.textbook}")
+        notes.append(f"with padding {even.left} and {even.right} nothing is rounded: {even.textbook}")
     return notes
 
 
-def _thrown_away(arithmetic: SpatialArithmetic) -> str:
+def _describe_rounding(arithmetic: SpatialArithmetic) -> str:
     if arithmetic.rounds_up:
-        return f"the last {_counted(arithmetic.unseen)} in no window: one there would begin behind the input"
+        return f"the last {_count_lines(arithmetic.unseen, verb=True)} in no window, as it would begin after the input"
     padded = "the padded input" if arithmetic.left or arithmetic.right else "the input"
     unseen, lost = arithmetic.unseen, arithmetic.unseen_input
     last = f"the last {{line}} of {padded} {{are}}" if unseen == 1 else f"the last {unseen} {{lines}} of {padded} are"
     if not lost:
-        what = f"{'{they are}' if unseen == 1 else 'they are'} padding, so no pixel is lost"
+        effect = f"{'{they are}' if unseen == 1 else 'they are'} padding, so no pixel is lost"
     elif lost == unseen:
-        what = f"{'{they are}' if unseen == 1 else 'they are'} never seen"
+        effect = f"{'{they are}' if unseen == 1 else 'they are'} never seen"
     else:
-        what = f"{lost} of them {'is' if lost == 1 else 'are'} no padding, and never seen"
-    return f"the floor throws away {format_decimal(arithmetic.quotient % 1)} of a step: {last} in no window; {what}"
+        effect = f"{lost} of them {'is' if lost == 1 else 'are'} not padding and never seen"
+    return f"the floor throws away {format_decimal(arithmetic.quotient % 1)} of a step: {last} in no window; {effect}"
 
 
-def _counted(number: int, *, verb: bool = True) -> str:
+def _count_lines(number: int, *, verb: bool = False) -> str:
     lines, are = ("{lines}", "are") if number > 1 else ("{line}", "{are}")
     return f"{number} {lines} {are}" if verb else f"{number} {lines}"
 
 
 def _even(arithmetic: SpatialArithmetic) -> SpatialArithmetic | None:
-    """The same without the padding that is in no window, less of it on the side that comes first."""
+    """Returns the arithmetic without the padding that is in no window, the smaller half first; None if impossible."""
     total = arithmetic.left + arithmetic.right - arithmetic.unseen
     if not arithmetic.unseen or arithmetic.rounds_up or total < 0:
         return None
@@ -169,23 +169,23 @@ def _adaptive(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
         return []
 
     def derive(size: int, axis: int) -> tuple[int, Derivation] | None:
-        wanted = row.hyperparameters["output_size"]
-        asked = wanted[axis] if isinstance(wanted, tuple) else wanted
-        output = size if asked is None else asked
+        sizes = row.hyperparameters["output_size"]
+        requested = sizes[axis] if isinstance(sizes, tuple) else sizes
+        output = size if requested is None else requested
         if not isinstance(output, int) or output < 1:
             return None
         widths = {ceil((index + 1) * size / output) - floor(index * size / output) for index in range(output)}
         window = " or ".join(map(str, sorted(widths)))
         reach = f"from floor(i·{size}/{output}) to ceil((i + 1)·{size}/{output})"
-        text = f"{output} as asked: window i reaches {reach}, over {window}"
-        short = f"{output} as asked" + (f", windows of {window}" if size != output else "")
+        text = f"{output} as requested: window i is {reach}, {window} wide"
+        short = f"{output} as requested" + (f", windows of {window}" if size != output else "")
         return output, Derivation(
             quantity="",
             rule="window i from floor(i·W/N) to ceil((i + 1)·W/N)",
             arithmetic=text,
             value=output,
             short=short,
-            notes=("any size gives the same",),
+            notes=("every input size gives the same size",),
         )
 
     return _per_axis(row, given, made, derive)
@@ -209,15 +209,15 @@ def _scaled(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
         for name, size, output in zip(names, given[2:], made[2:], strict=True)
     ]
     same = all(item.arithmetic == lines[0].arithmetic for item in lines)
-    return [_told(lines[0], names)] if same else lines
+    return [_name_axes(lines[0], names)] if same else lines
 
 
 def _linear(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
     features, units = row.hyperparameters.get("in_features"), row.hyperparameters.get("out_features")
     if not (isinstance(features, int) and isinstance(units, int)) or given[-1:] != (features,) or made[-1:] != (units,):
         return []
-    text = f"{units} units, each with a weight for all {features:,} features"
-    each = f" at each of {format_product(given[:-1])} places" if prod(given[:-1]) > 1 else ""
+    text = f"{units} units, each with a weight for each of {features:,} features"
+    each = f" at each of {format_product(given[:-1])} positions" if prod(given[:-1]) > 1 else ""
     return [Derivation(quantity="size", rule="", arithmetic=text + each, value=units, short=f"{features} → {units}")]
 
 
@@ -239,12 +239,5 @@ def _flattened(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
     joined = given[start : len(given) + end + 1 if end < 0 else end + 1]
     if prod(joined) not in made:
         return []
-    return [
-        Derivation(
-            quantity="size",
-            rule="",
-            arithmetic=format_product(joined),
-            value=prod(joined),
-            short=format_product(joined),
-        )
-    ]
+    text = format_product(joined)
+    return [Derivation(quantity="size", rule="", arithmetic=text, value=prod(joined), short=text)]
