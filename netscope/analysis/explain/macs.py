@@ -3,7 +3,7 @@
 from math import prod
 
 from netscope.analysis.explain.formatting import join_factors
-from netscope.analysis.explain.parameters import GATES, has_bias, kernel_of
+from netscope.analysis.explain.parameters import has_bias, integers, kernel_of, sum_gates
 from netscope.schema import Derivation, LayerRow, without_batch
 
 Found = tuple[str, str, int] | None
@@ -33,24 +33,23 @@ def derive_macs(row: LayerRow) -> Derivation | None:
 
 
 def _convolution(row: LayerRow) -> Found:
-    values = row.hyperparameters
-    channels = values.get("in_channels"), values.get("out_channels")
-    groups = values.get("groups", 1)
-    if not all(isinstance(value, int) for value in (*channels, groups)) or "kernel_size" not in values:
+    channels, groups = integers(row, "in_channels", "out_channels"), row.hyperparameters.get("groups", 1)
+    if channels is None or not isinstance(groups, int) or "kernel_size" not in row.hyperparameters:
         return None
-    before, after, parts = (value if isinstance(value, int) else 1 for value in (*channels, groups))
-    is_transposed = "output_padding" in values
+    before, after = channels
+    is_transposed = "output_padding" in row.hyperparameters
     positions = (row.input_shapes if is_transposed else row.output_shapes)[0]
-    each = (*kernel_of(row), (after if is_transposed else before) // parts)
+    each = (*kernel_of(row), (after if is_transposed else before) // groups)
     symbols = "each input × K·K·C_out" if is_transposed else "each output × K·K·C_in"
-    rule = symbols + ("/groups" if parts > 1 else "")
+    rule = symbols + ("/groups" if groups > 1 else "")
     return rule, f"{join_factors(without_batch(positions))} × {join_factors(each)}", prod(positions) * prod(each)
 
 
 def _linear(row: LayerRow) -> Found:
-    before, after = row.hyperparameters.get("in_features"), row.hyperparameters.get("out_features")
-    if not (isinstance(before, int) and isinstance(after, int)):
+    features = integers(row, "in_features", "out_features")
+    if features is None:
         return None
+    before, after = features
     positions = row.output_shapes[0][:-1]
     numbers = join_factors((before, after))
     if prod(positions) > 1:
@@ -73,20 +72,11 @@ def _attention(row: LayerRow) -> Found:
 
 
 def _recurrent(row: LayerRow) -> Found:
-    values = row.hyperparameters
-    gates = next((count for name, count in GATES.items() if row.type_name.startswith(name)), None)
-    features, hidden, layers = (values.get(name) for name in ("input_size", "hidden_size", "num_layers"))
-    if gates is None or not (isinstance(features, int) and isinstance(hidden, int) and isinstance(layers, int)):
+    found = sum_gates(row, 0)
+    if found is None or not row.input_shapes:
         return None
-    if values.get("proj_size") or not row.input_shapes:
-        return None
+    _, terms, total = found
     steps = prod(row.input_shapes[0][:-1])
-    directions = 2 if values.get("bidirectional") else 1
-    terms, total = [], 0
-    for number in range(layers):
-        before = features if number == 0 else hidden * directions
-        terms.append(f"{gates}·{hidden}·({before} + {hidden})" + (f"·{directions}" if directions > 1 else ""))
-        total += gates * hidden * (before + hidden) * directions
     joined = terms[0] if len(terms) == 1 else f"({' + '.join(terms)})"
     return "each step × gates·hidden·(in + hidden)", f"{steps} × {joined}", steps * total
 

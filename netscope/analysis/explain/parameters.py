@@ -30,7 +30,8 @@ def derive_params(row: LayerRow) -> Derivation | None:
 Found = tuple[str, str, int] | None
 
 
-def _integers(row: LayerRow, *names: str) -> tuple[int, ...] | None:
+def integers(row: LayerRow, *names: str) -> tuple[int, ...] | None:
+    """Returns the values of these hyperparameters; None if one is missing or not an integer."""
     values = tuple(row.hyperparameters.get(name) for name in names)
     return tuple(value for value in values if isinstance(value, int)) if all(type(v) is int for v in values) else None
 
@@ -47,7 +48,7 @@ def kernel_of(row: LayerRow) -> tuple[int, ...]:
 
 
 def _convolution(row: LayerRow) -> Found:
-    channels = _integers(row, "in_channels", "out_channels")
+    channels = integers(row, "in_channels", "out_channels")
     if channels is None or "kernel_size" not in row.hyperparameters:
         return None
     groups = row.hyperparameters.get("groups", 1)
@@ -63,7 +64,7 @@ def _convolution(row: LayerRow) -> Found:
 
 
 def _linear(row: LayerRow) -> Found:
-    features = _integers(row, "in_features", "out_features")
+    features = integers(row, "in_features", "out_features")
     if features is None:
         return None
     before, after = features
@@ -84,12 +85,12 @@ def _norm(row: LayerRow) -> Found:
 
 
 def _embedding(row: LayerRow) -> Found:
-    sizes = _integers(row, "num_embeddings", "embedding_dim")
+    sizes = integers(row, "num_embeddings", "embedding_dim")
     return None if sizes is None else ("a vector for each id", join_factors(sizes), prod(sizes))
 
 
 def _attention(row: LayerRow) -> Found:
-    sizes = _integers(row, "embed_dim", "num_heads")
+    sizes = integers(row, "embed_dim", "num_heads")
     if sizes is None:
         return None
     width = sizes[0]
@@ -101,22 +102,31 @@ def _attention(row: LayerRow) -> Found:
     return "Q, K, V and the output: 4·(E·E + E)", f"4·({width}·{width}{bias})", one * 4
 
 
-def _recurrent(row: LayerRow) -> Found:
-    sizes = _integers(row, "input_size", "hidden_size", "num_layers")
+def sum_gates(row: LayerRow, biases: int) -> tuple[int, list[str], int] | None:
+    """Returns a recurrent layer's gates, its weights as terms, and their sum, with this many biases per unit."""
+    sizes = integers(row, "input_size", "hidden_size", "num_layers")
     gates = next((count for name, count in GATES.items() if row.type_name.startswith(name)), None)
     if sizes is None or gates is None or row.hyperparameters.get("proj_size"):
         return None
     features, hidden, layers = sizes
     directions = 2 if row.hyperparameters.get("bidirectional") else 1
-    biases = 2 if has_bias(row) else 0
     terms, total = [], 0
     for number in range(layers):
         before = features if number == 0 else hidden * directions
         added = f" + {biases}" if biases else ""
         terms.append(f"{gates}·{hidden}·({before} + {hidden}{added})" + (f"·{directions}" if directions > 1 else ""))
         total += gates * hidden * (before + hidden + biases) * directions
-    symbols = f"{gates}·hidden·(in + hidden + {biases}) for each layer" + (" and direction" if directions > 1 else "")
-    return symbols, " + ".join(terms), total
+    return gates, terms, total
+
+
+def _recurrent(row: LayerRow) -> Found:
+    biases = 2 if has_bias(row) else 0
+    found = sum_gates(row, biases)
+    if found is None:
+        return None
+    gates, terms, total = found
+    each = "each layer and direction" if row.hyperparameters.get("bidirectional") else "each layer"
+    return f"{gates}·hidden·(in + hidden + {biases}) for {each}", " + ".join(terms), total
 
 
 def _list_tensors(row: LayerRow) -> Derivation:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import ceil, floor, prod
 
 from netscope.analysis.explain.formatting import format_product, join_sizes
+from netscope.analysis.explain.parameters import integers
 from netscope.analysis.shapes import RULE, TRANSPOSED_RULE, SpatialArithmetic, format_decimal, value_on_axis
 from netscope.schema import Derivation, LayerRow, Shape
 
@@ -24,13 +25,13 @@ def derive_sizes(row: LayerRow) -> tuple[Derivation, ...]:
     """Returns one derivation per spatial axis, or one of the shape; empty if no rule gives the actual shape."""
     if not row.input_shapes or not row.output_shapes:
         return ()
-    given, made = row.input_shapes[0], row.output_shapes[0]
+    before, after = row.input_shapes[0], row.output_shapes[0]
     for rule in (_windows, _transposed, _adaptive, _scaled, _linear, _embedding, _flattened):
-        found = rule(row, given, made)
+        found = rule(row, before, after)
         if found:
             return tuple(found)
-    if given == made:
-        text = f"same as the input: {join_sizes(made)}"
+    if before == after:
+        text = f"same as the input: {join_sizes(after)}"
         return (Derivation(quantity="size", rule="", arithmetic=text, value=None, short="same size"),)
     return ()
 
@@ -39,13 +40,13 @@ Derive = Callable[[int, int], tuple[int, Derivation] | None]
 """A function from the size and index of an axis to the output size and its derivation."""
 
 
-def _per_axis(row: LayerRow, given: Shape, made: Shape, derive: Derive) -> list[Derivation]:
+def _per_axis(row: LayerRow, before: Shape, after: Shape, derive: Derive) -> list[Derivation]:
     """Returns the derivations along the spatial axes, joined if equal; empty if one does not give the actual size."""
     rank = spatial_rank(row)
-    if not rank or min(len(given), len(made)) < rank + 1:
+    if not rank or min(len(before), len(after)) < rank + 1:
         return []
     found = []
-    for axis, (size, expected) in enumerate(zip(given[-rank:], made[-rank:], strict=True)):
+    for axis, (size, expected) in enumerate(zip(before[-rank:], after[-rank:], strict=True)):
         derived = derive(size, axis)
         if derived is None or derived[0] != expected:
             return []
@@ -76,7 +77,7 @@ def spatial_rank(row: LayerRow) -> int:
     return len(kernel) if isinstance(kernel, tuple) and len(kernel) in AXES else 0
 
 
-def _windows(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
+def _windows(row: LayerRow, before: Shape, after: Shape) -> list[Derivation]:
     """Returns the derivations of a convolution or pooling, unless its output size is a hyperparameter."""
     if {"output_size", "output_ratio"} & row.hyperparameters.keys():
         return []
@@ -94,7 +95,7 @@ def _windows(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
             notes=tuple(_notes(arithmetic)),
         )
 
-    return _per_axis(row, given, made, derive)
+    return _per_axis(row, before, after, derive)
 
 
 def _notes(arithmetic: SpatialArithmetic) -> list[str]:
@@ -144,7 +145,7 @@ def _even(arithmetic: SpatialArithmetic) -> SpatialArithmetic | None:
     return replace(arithmetic, left=total // 2, right=total - total // 2)
 
 
-def _transposed(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
+def _transposed(row: LayerRow, before: Shape, after: Shape) -> list[Derivation]:
     values = row.hyperparameters
     if "output_padding" not in values:
         return []
@@ -161,10 +162,10 @@ def _transposed(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
         text = f"({size} − 1)·{stride} − {padding} − {padding} + {dilation}·({kernel} − 1) + {extra} + 1 = {result}"
         return result, Derivation(quantity="", rule=TRANSPOSED_RULE, arithmetic=text, value=result, short=text)
 
-    return _per_axis(row, given, made, derive)
+    return _per_axis(row, before, after, derive)
 
 
-def _adaptive(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
+def _adaptive(row: LayerRow, before: Shape, after: Shape) -> list[Derivation]:
     if "output_size" not in row.hyperparameters or "Adaptive" not in row.type_name:
         return []
 
@@ -188,16 +189,16 @@ def _adaptive(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
             notes=("every input size gives the same size",),
         )
 
-    return _per_axis(row, given, made, derive)
+    return _per_axis(row, before, after, derive)
 
 
-def _scaled(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
+def _scaled(row: LayerRow, before: Shape, after: Shape) -> list[Derivation]:
     factor = row.hyperparameters.get("scale_factor")
-    if not isinstance(factor, (int, float)) or len(given) != len(made) or len(given) not in (3, 4, 5):
+    if not isinstance(factor, (int, float)) or len(before) != len(after) or len(before) not in (3, 4, 5):
         return []
-    if any(floor(size * factor) != output for size, output in zip(given[2:], made[2:], strict=True)):
+    if any(floor(size * factor) != output for size, output in zip(before[2:], after[2:], strict=True)):
         return []
-    names = AXES[len(given) - 2]
+    names = AXES[len(before) - 2]
     lines = [
         Derivation(
             quantity=name,
@@ -206,38 +207,39 @@ def _scaled(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
             value=output,
             short=f"{size}·{factor:g} = {output}",
         )
-        for name, size, output in zip(names, given[2:], made[2:], strict=True)
+        for name, size, output in zip(names, before[2:], after[2:], strict=True)
     ]
     same = all(item.arithmetic == lines[0].arithmetic for item in lines)
     return [_name_axes(lines[0], names)] if same else lines
 
 
-def _linear(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
-    features, units = row.hyperparameters.get("in_features"), row.hyperparameters.get("out_features")
-    if not (isinstance(features, int) and isinstance(units, int)) or given[-1:] != (features,) or made[-1:] != (units,):
+def _linear(row: LayerRow, before: Shape, after: Shape) -> list[Derivation]:
+    sizes = integers(row, "in_features", "out_features")
+    if sizes is None or (*before[-1:], *after[-1:]) != sizes:
         return []
+    features, units = sizes
     text = f"{units} units, each with a weight for each of {features:,} features"
-    each = f" at each of {format_product(given[:-1])} positions" if prod(given[:-1]) > 1 else ""
+    each = f" at each of {format_product(before[:-1])} positions" if prod(before[:-1]) > 1 else ""
     return [Derivation(quantity="size", rule="", arithmetic=text + each, value=units, short=f"{features} → {units}")]
 
 
-def _embedding(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
+def _embedding(row: LayerRow, before: Shape, after: Shape) -> list[Derivation]:
     width = row.hyperparameters.get("embedding_dim")
-    if "num_embeddings" not in row.hyperparameters or made != (*given, width):
+    if "num_embeddings" not in row.hyperparameters or after != (*before, width):
         return []
-    text = f"a vector of {width} for each of {format_product(given)} ids"
+    text = f"a vector of {width} for each of {format_product(before)} ids"
     return [Derivation(quantity="size", rule="", arithmetic=text, value=None, short=f"{width} for each id")]
 
 
-def _flattened(row: LayerRow, given: Shape, made: Shape) -> list[Derivation]:
-    if "start_dim" not in row.hyperparameters or len(made) >= len(given):
+def _flattened(row: LayerRow, before: Shape, after: Shape) -> list[Derivation]:
+    if "start_dim" not in row.hyperparameters or len(after) >= len(before):
         return []
     start = row.hyperparameters["start_dim"]
     end = row.hyperparameters.get("end_dim", -1)
     if not isinstance(start, int) or not isinstance(end, int):
         return []
-    joined = given[start : len(given) + end + 1 if end < 0 else end + 1]
-    if prod(joined) not in made:
+    joined = before[start : len(before) + end + 1 if end < 0 else end + 1]
+    if prod(joined) not in after:
         return []
     text = format_product(joined)
     return [Derivation(quantity="size", rule="", arithmetic=text, value=prod(joined), short=text)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from math import prod
 
 from netscope.analysis.receptive_field.fields import (
@@ -148,16 +147,13 @@ def _contract_axis(operands: Sequence[Operand], axis: int, items: Sequence[Layou
         for label, index, factor in items:
             stride = strides.get((label, index), 0)
             units = [start + stride * number for start in units for number in range(factor.size)]
-        fields.append(field if units == list(range(len(field.low))) else field.select(units, _step(field, units)))
+        step = field.step if len(units) == len(field.low) else None
+        fields.append(field if units == list(range(len(field.low))) else field.select(units, step))
     if len(fields) == 1:
         return fields[0]
     with_positions = {field.step for field, operand in zip(fields, operands, strict=True) if operand.units.items(axis)}
     step = with_positions.pop() if len(with_positions) == 1 else None
     return _unite_fields(fields)._replace(step=step)
-
-
-def _step(field: Field, units: Sequence[int]) -> Fraction | None:
-    return field.step if len(units) == len(field.low) else None
 
 
 def _sharpen_if_covered(result: Units, operands: Sequence[Operand]) -> Units:
