@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from netscope.analysis.check import LockEntry, evaluate_rules
     from netscope.analysis.compare import comparison_row
     from netscope.analysis.datasheets import find_datasheet
-    from netscope.analysis.diagnosis import diagnose, mixed_dtypes
-    from netscope.analysis.diff import diff_summaries, weights_map
-    from netscope.analysis.explain import derivations, flattened_size, remedy
+    from netscope.analysis.diagnosis import diagnose, diagnose_mixed_dtypes
+    from netscope.analysis.diff import diff_summaries, map_weights
+    from netscope.analysis.explain import derive_flattened_size, explain_layer, find_remedy
     from netscope.analysis.layer_times import add_layer_times
     from netscope.analysis.lock import lock_model
-    from netscope.analysis.report import chain_of, dataflow_of
+    from netscope.analysis.report import build_chain, build_dataflow
     from netscope.analysis.summary import summarize_trace, without_forward
     from netscope.analysis.unread import find_unread_tensors
     from netscope.analysis.verify import compare_counts
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 __all__ = [
     "LockEntry",
     "add_layer_times",
-    "chain_of",
+    "build_chain",
+    "build_dataflow",
     "compare_counts",
     "comparison_row",
     "count_bytes_moved",
     "count_embedding_rows",
-    "dataflow_of",
-    "derivations",
+    "derive_flattened_size",
     "diagnose",
+    "diagnose_mixed_dtypes",
     "diff_summaries",
     "evaluate_rules",
+    "explain_layer",
     "find_datasheet",
+    "find_remedy",
     "find_unread_tensors",
-    "flattened_size",
     "lock_model",
-    "mixed_dtypes",
-    "remedy",
+    "map_weights",
     "summarize_trace",
-    "weights_map",
     "without_forward",
 ]
 

@@ -1,24 +1,24 @@
-"""Why a forward pass failed, in the reader's own numbers, where the arithmetic of a layer tells."""
+"""Diagnosis of a failed forward pass by the arithmetic of the layer that failed."""
 
 from collections.abc import Sequence
 
-from netscope.analysis.shapes import spatial_arithmetic
+from netscope.analysis.shapes import SpatialArithmetic
 from netscope.schema import RAGGED, InputSpec, LayerFailure, PlainValue, Shape, Trace, TracedModule
 
 SAME_DTYPES = frozenset(
     {"aten.convolution", "aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.mv", "aten.addmv", "aten.dot"}
 )
-"""Ops whose tensors have to be of one dtype."""
+"""Ops whose tensors must have the same dtype."""
 
 # Convolutions and poolings take (N, C, …) and, without a batch, (C, …).
 _SPATIAL_DIMENSIONS = {"1d": 1, "2d": 2, "3d": 3}
 
 
 def diagnose(failure: LayerFailure) -> str | None:
-    """One sentence that says what the layer expects and what it got; None if no arithmetic explains the failure.
+    """Returns a sentence with the input that the layer expects and got; None if no arithmetic explains the failure.
 
-    Knows the layers of ``torch.nn`` by the hyperparameters that they keep, so subclasses that run their parent's
-    ``forward`` are explained as well.
+    Layers of ``torch.nn`` are recognized by their hyperparameters, so subclasses that run their parent's ``forward``
+    are explained as well.
     """
     if failure.phase == "backward" or not failure.layer_inputs or not failure.is_torch_layer:
         return None
@@ -26,19 +26,19 @@ def diagnose(failure: LayerFailure) -> str | None:
         return None
     shape = failure.layer_inputs[0].shape
     reason = (
-        _wrong_dtype(failure)
-        or _wrong_channels(failure, shape)
-        or _wrong_features(failure, shape)
-        or _too_small(failure, shape)
-        or _one_value_per_channel(failure)
+        _check_dtype(failure)
+        or _check_channels(failure, shape)
+        or _check_features(failure, shape)
+        or _check_size(failure, shape)
+        or _check_batch(failure)
     )
-    return f"{_layer(failure)} {reason}, from input {_inputs_text(failure.inputs)}" if reason else None
+    return f"{reason} (model input {_format_inputs(failure.inputs)})" if reason else None
 
 
-def mixed_dtypes(trace: Trace) -> str | None:
-    """One sentence about the first product of tensors of two dtypes; None if there is none.
+def diagnose_mixed_dtypes(trace: Trace) -> str | None:
+    """Returns a sentence about the first matmul or convolution of two dtypes; None if there is none.
 
-    Meta does not compute, so it does not mind; every device that computes refuses.
+    The meta device computes nothing and accepts it; every other device raises.
     """
     for op in trace.ops:
         if op.name in SAME_DTYPES:
@@ -47,28 +47,29 @@ def mixed_dtypes(trace: Trace) -> str | None:
                 module = trace.modules[trace.calls[op.call].module]
                 inputs = ", ".join(f"{item.name} {item.dtype}" for item in trace.inputs)
                 return (
-                    f"{_layer(module)} multiplies {' with '.join(sorted(dtypes))}, which no device computes; "
+                    f"{_name_layer(module)} multiplies {' by '.join(sorted(dtypes))}, which no device supports; "
                     f"the inputs are {inputs}"
                 )
     return None
 
 
-def _layer(place: LayerFailure | TracedModule) -> str:
-    return f"{place.path} ({place.type_name})" if place.path else place.type_name
+def _name_layer(layer: LayerFailure | TracedModule) -> str:
+    return f"{layer.path} ({layer.type_name})" if layer.path else layer.type_name
 
 
-def _wrong_dtype(failure: LayerFailure) -> str | None:
+def _check_dtype(failure: LayerFailure) -> str | None:
+    layer = _name_layer(failure)
     given = failure.layer_inputs[0].dtype
     if "num_embeddings" in failure.hyperparameters and not given.startswith(("int", "uint")):
-        return f"looks up integer ids and got {given}: give the input a dtype, like 1x128:int64"
+        return f"{layer} needs integer ids, got {given}; give the input a dtype, e.g. 1x128:int64"
     weight = failure.weight_dtype
     about_types = any(word in failure.message.lower() for word in ("dtype", "type", "half", "float", "not implemented"))
     if "num_embeddings" not in failure.hyperparameters and weight is not None and given != weight and about_types:
-        return f"computes in {weight} and got {given}"
+        return f"{layer} computes in {weight}, got {given}"
     return None
 
 
-def _wrong_channels(failure: LayerFailure, shape: Shape) -> str | None:
+def _check_channels(failure: LayerFailure, shape: Shape) -> str | None:
     expected = failure.hyperparameters.get("in_channels", failure.hyperparameters.get("num_features"))
     if not isinstance(expected, int):
         return None
@@ -79,39 +80,43 @@ def _wrong_channels(failure: LayerFailure, shape: Shape) -> str | None:
     if len(shape) > spatial and shape[-spatial - 1] == expected:
         dimensions.append(spatial + 1)
     if "in_channels" in failure.hyperparameters and len(shape) not in dimensions:
-        return f"expects {spatial + 2} dimensions (N, {expected}, {', '.join('DHW'[-spatial:])}) and got {_text(shape)}"
+        sizes = f"(N, {expected}, {', '.join('DHW'[-spatial:])})"
+        return f"{_name_layer(failure)} expects a {spatial + 2}-D input {sizes}, got {_format_shape(shape)}"
     channels = (
         shape[-spatial - 1] if "in_channels" in failure.hyperparameters else shape[1:2][0] if len(shape) > 1 else None
     )
     if channels is not None and channels != expected:
-        return f"expects {expected} input channel{'' if expected == 1 else 's'} and got {channels} ({_text(shape)})"
+        count = f"{expected} input channel{'' if expected == 1 else 's'}"
+        return f"{_name_layer(failure)} expects {count}, got {channels} in {_format_shape(shape)}"
     return None
 
 
-def _wrong_features(failure: LayerFailure, shape: Shape) -> str | None:
+def _check_features(failure: LayerFailure, shape: Shape) -> str | None:
     expected = failure.hyperparameters.get("in_features", failure.hyperparameters.get("input_size"))
     if isinstance(expected, int) and shape and shape[-1] != expected:
-        return f"expects {expected} input features and got {shape[-1]} ({_text(shape)})"
+        return f"{_name_layer(failure)} expects {expected} input features, got {shape[-1]} in {_format_shape(shape)}"
     normalized = failure.hyperparameters.get("normalized_shape")
     if isinstance(normalized, tuple) and shape[-len(normalized) :] != normalized:
-        return f"normalises the last sizes {_text(_sizes(normalized))} and got {_text(shape)}"
+        last = _format_shape(_integers(normalized))
+        return f"{_name_layer(failure)} normalizes the last dimensions {last}, got {_format_shape(shape)}"
     return None
 
 
-def _too_small(failure: LayerFailure, shape: Shape) -> str | None:
+def _check_size(failure: LayerFailure, shape: Shape) -> str | None:
     spatial = _spatial_dimensions(failure.type_name)
     if spatial is None or "kernel_size" not in failure.hyperparameters or len(shape) <= spatial:
         return None
-    for axis, size in zip("DHW"[-spatial:], shape[-spatial:], strict=True):
-        arithmetic = spatial_arithmetic(failure.hyperparameters, size, "DHW"[-spatial:].index(axis))
+    for axis, size in enumerate(shape[-spatial:]):
+        arithmetic = SpatialArithmetic.of(failure.hyperparameters, size, axis)
         if arithmetic is not None and arithmetic.output < 1:
-            return f"is left with nothing of {_text(shape)}: {arithmetic.text}"
+            given = f"{_name_layer(failure)} gets {_format_shape(shape)}"
+            return f"input too small: {given}, output size {arithmetic.text}"
     return None
 
 
-def _one_value_per_channel(failure: LayerFailure) -> str | None:
+def _check_batch(failure: LayerFailure) -> str | None:
     if "more than 1 value per channel" in failure.message:
-        return "normalises over the batch and has one value per channel: training needs a batch of at least 2"
+        return f"{_name_layer(failure)} has one value per channel; training needs a batch of at least 2"
     return None
 
 
@@ -119,13 +124,13 @@ def _spatial_dimensions(type_name: str) -> int | None:
     return next((count for suffix, count in _SPATIAL_DIMENSIONS.items() if suffix in type_name.lower()), None)
 
 
-def _sizes(values: Sequence[PlainValue]) -> Shape:
+def _integers(values: Sequence[PlainValue]) -> Shape:
     return tuple(value for value in values if isinstance(value, int))
 
 
-def _text(shape: Shape) -> str:
+def _format_shape(shape: Shape) -> str:
     return "×".join(map(str, shape)) or "a scalar"
 
 
-def _inputs_text(inputs: tuple[InputSpec, ...]) -> str:
-    return ", ".join(f"{item.name}={_text(item.shape)}" for item in inputs)
+def _format_inputs(inputs: tuple[InputSpec, ...]) -> str:
+    return ", ".join(f"{item.name}={_format_shape(item.shape)}" for item in inputs)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from netscope.analysis.diff.layers import NOT_TOLD_APART
+from netscope.analysis.diff.layers import COSMETIC
 from netscope.analysis.metrics import counts_ops, value_of_summary
 from netscope.analysis.unread import list_unread_names
 from netscope.schema import (
@@ -50,7 +50,7 @@ def _layer(row: LayerRow) -> LockedLayer:
     return LockedLayer(
         path=row.path,
         type=row.type_name,
-        hyperparameters={name: value for name, value in row.hyperparameters.items() if name not in NOT_TOLD_APART},
+        hyperparameters={name: value for name, value in row.hyperparameters.items() if name not in COSMETIC},
         calls=row.calls,
         outputs=row.output_shapes,
         own={name: figure for name in FIELDS if (figure := getattr(row.own, name))},

@@ -1,4 +1,4 @@
-"""What is drawn of an architecture: the chain of its shapes, and its dataflow op by op."""
+"""The chain of an architecture's shapes, and its dataflow op by op."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -13,18 +13,18 @@ VIEWS = frozenset(
         "unsqueeze", "view",
     )
 )  # fmt: skip
-"""Ops that only show the same elements otherwise: between two modules they are no step of their own."""
+"""Ops that only rearrange elements; between two modules they do not count as a step."""
 
 
-def chain_of(summary: Summary) -> tuple[ChainStage, ...]:
-    """The shapes on the way from input to output, each with the successive modules that give it.
+def build_chain(summary: Summary) -> tuple[ChainStage, ...]:
+    """Returns the shapes on the way from input to output, each with the successive modules whose output has it.
 
-    A module is taken apart if its children run one after the other; one that branches or skips is one step.
+    A module whose children run one after the other is replaced by them; a module that branches or skips is one step.
     """
     stages = [ChainStage(paths=(f"<{item.name}>",), types=("input",), shape=item.shape) for item in summary.inputs[:1]]
-    below = _children(summary.rows)
-    reads = _reads_below(summary.rows, below)
-    for row in _steps(0, summary.rows, below, reads):
+    children = _list_children(summary.rows)
+    reads = _collect_reads(summary.rows, children)
+    for row in _steps(0, summary.rows, children, reads):
         shape = row.output_shapes[0]
         last = stages[-1] if stages else None
         if last is not None and last.shape == shape and last.types != ("input",):
@@ -34,19 +34,19 @@ def chain_of(summary: Summary) -> tuple[ChainStage, ...]:
     return tuple(stages)
 
 
-def _children(rows: Sequence[LayerRow]) -> list[list[int]]:
-    below: list[list[int]] = [[] for _ in rows]
-    above: list[int] = []
+def _list_children(rows: Sequence[LayerRow]) -> list[list[int]]:
+    children: list[list[int]] = [[] for _ in rows]
+    ancestors: list[int] = []
     for position, row in enumerate(rows):
-        del above[row.depth :]
-        if above:
-            below[above[-1]].append(position)
-        above.append(position)
-    return below
+        del ancestors[row.depth :]
+        if ancestors:
+            children[ancestors[-1]].append(position)
+        ancestors.append(position)
+    return children
 
 
-def _reads_below(rows: Sequence[LayerRow], below: list[list[int]]) -> list[set[str]]:
-    """For each module, what it and everything below it read of what depends on the inputs."""
+def _collect_reads(rows: Sequence[LayerRow], children: list[list[int]]) -> list[set[str]]:
+    """Returns for each module the sources that depend on the inputs and that it or its descendants read."""
     dependent: set[str] = set()
     size = -1
     while len(dependent) > size:
@@ -56,26 +56,26 @@ def _reads_below(rows: Sequence[LayerRow], below: list[list[int]]) -> list[set[s
         )
     reads = [{source for source in row.reads_from if source.startswith("<") or source in dependent} for row in rows]
     for position in reversed(range(len(rows))):
-        for child in below[position]:
+        for child in children[position]:
             reads[position] |= reads[child]
     return reads
 
 
 def _steps(
-    position: int, rows: Sequence[LayerRow], below: list[list[int]], reads: list[set[str]]
+    position: int, rows: Sequence[LayerRow], children: list[list[int]], reads: list[set[str]]
 ) -> Iterator[LayerRow]:
-    """The module, or else its steps."""
-    # What does not depend on the inputs, such as an embedding of positions, is no step from them.
-    children = [child for child in below[position] if reads[child]]
-    if children and (position == 0 or _is_chain(position, children, rows, reads)):
-        for child in children:
-            yield from _steps(child, rows, below, reads)
+    """Yields the steps of a module: the steps of its children if they run one after the other, otherwise itself."""
+    # Children that do not depend on the inputs, such as position embeddings, are not steps.
+    successors = [child for child in children[position] if reads[child]]
+    if successors and (position == 0 or _is_chain(position, successors, rows, reads)):
+        for child in successors:
+            yield from _steps(child, rows, children, reads)
     elif rows[position].output_shapes:
         yield rows[position]
 
 
 def _is_chain(position: int, children: Sequence[int], rows: Sequence[LayerRow], reads: list[set[str]]) -> bool:
-    """Whether each child reads only what the one before it made, or the module itself, which skips none of them."""
+    """Whether each child reads only the output of the child before or of the module, which skips no child."""
     row = rows[position]
     if row.calls > 1:
         return False
@@ -83,23 +83,23 @@ def _is_chain(position: int, children: Sequence[int], rows: Sequence[LayerRow], 
         near = (rows[before].path, rows[child].path)
         if not all(source == row.path or any(_is_in(source, path) for path in near) for source in reads[child]):
             return False
-    # What the module reads itself comes in before its first child, or else it goes past its children.
+    # An input that the module reads itself must enter before its first child; otherwise it bypasses the children.
     computes = any(op.op not in VIEWS for op in row.ops)
     first_reads_outside = any(not _is_in(source, row.path) for source in reads[children[0]])
     reads_outside = any(not _is_in(source, row.path) for source in row.reads_from)
     return not (computes and first_reads_outside and reads_outside)
 
 
-def _is_in(path: str, above: str) -> bool:
-    return path == above or path.startswith(f"{above}.")
+def _is_in(path: str, ancestor: str) -> bool:
+    return path == ancestor or path.startswith(f"{ancestor}.")
 
 
-def dataflow_of(trace: Trace, flops: Sequence[int | None]) -> tuple[DataflowNode, ...]:
-    """The ops of the forward pass that depend on its inputs, with who reads whom; views are seen through.
+def build_dataflow(trace: Trace, flops: Sequence[int | None]) -> tuple[DataflowNode, ...]:
+    """Returns the ops of the forward pass that depend on its inputs, with the ops that they read from, without views.
 
     Args:
-        trace: of a forward pass.
-        flops: of each of its ops, None for the uncounted.
+        trace: trace of a forward pass.
+        flops: FLOPs of each of its ops, None for uncounted ops.
     """
     nodes: list[DataflowNode] = []
     made_by: dict[int, int] = {}

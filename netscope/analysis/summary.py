@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from netscope.analysis.dataflow import find_producers, fingerprint_modules
 from netscope.analysis.experts import count_active_params
 from netscope.analysis.memory import find_inference_peak, sum_saved_activations
-from netscope.analysis.receptive_field import receptive_fields
+from netscope.analysis.receptive_field import compute_receptive_fields
 from netscope.analysis.unread import find_unread_tensors, list_unread_names
 from netscope.runtime.startup import uncollected
 from netscope.schema import (
@@ -81,7 +81,7 @@ def _summarise(trace: Trace, flops: Sequence[int | None], architecture: Architec
     for position in reversed(order):
         _add_up(nodes, position)
     uncalled = tuple(nodes[position].module.path for position in order if not nodes[position].ran)
-    sources, fingerprints, fields = find_producers(trace), fingerprint_modules(trace), receptive_fields(trace)
+    sources, fingerprints, fields = find_producers(trace), fingerprint_modules(trace), compute_receptive_fields(trace)
     uncounted = Counter(op.name for op, cost in zip(trace.ops, flops, strict=True) if cost is None)
     rows = tuple(
         _row(nodes[position], trace, sources[position], fingerprints[position], fields[position]) for position in order

@@ -1,4 +1,4 @@
-"""Why a peer's count differs from ours: each difference split into causes that are checked against the peer's rule."""
+"""The causes of differences between other tools' counts and ours, each verified against the tool's own rule."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from math import prod
 
 from netscope.schema import Cause, ModuleCall, Summary, ToolCount, ToolTally, Trace
 
-# fvcore counts these as well, several per element.
+# Operators that fvcore counts the products of. It counts others, such as norms, too: several FLOPs per element.
 _FVCORE_PRODUCTS = ("conv", "linear", "addmm", "mm", "matmul", "bmm", "baddbmm", "einsum")
 
-# What fvcore passes over and we count.
-_PRODUCTS_PASSED_OVER = (
+# Operators with products that fvcore skips and we count.
+_SKIPPED_BY_FVCORE = (
     "scaled_dot_product_attention", "_native_multi_head_attention", "_transformer_encoder_layer_fwd",
     "lstm", "gru", "rnn_tanh", "rnn_relu", "mv", "dot", "addmv", "addbmm", "addr", "bilinear", "_trilinear",
     "deform_conv2d", "_grouped_mm",
@@ -18,13 +18,13 @@ _PRODUCTS_PASSED_OVER = (
 
 
 def compare_counts(tally: ToolTally, summary: Summary, trace: Trace, flops: Sequence[int | None]) -> ToolCount:
-    """The peer's totals, and the causes of their differences from ours.
+    """Returns the totals of another tool, and the causes of their differences from ours.
 
     Args:
-        tally: what the peer counted.
-        summary: our figures.
-        trace: what they were counted from.
-        flops: of each op of ``trace``.
+        tally: counts of the tool.
+        summary: our counts.
+        trace: trace that our counts are from.
+        flops: FLOPs of each op of ``trace``.
     """
     causes: list[Cause] = []
     if tally.failure is None:
@@ -48,7 +48,7 @@ def compare_counts(tally: ToolTally, summary: Summary, trace: Trace, flops: Sequ
 
 
 def _parameter_causes(tally: ToolTally, trace: Trace, summary: Summary) -> list[Cause]:
-    """Tied weights that the peer counts under each of their names."""
+    """Returns the cause for tied weights that the tool counts once per name."""
     if tally.params is None:
         return []
     under_every_name = sum(
@@ -57,11 +57,11 @@ def _parameter_causes(tally: ToolTally, trace: Trace, summary: Summary) -> list[
     tied = under_every_name - summary.totals.params
     if not tied or tally.params - summary.totals.params != tied:
         return []
-    return [Cause(quantity="params", difference=tied, reason="counts tied weights once for each of their names")]
+    return [Cause(quantity="params", difference=tied, reason="counts tied weights once per name")]
 
 
 def _flop_counter_causes(tally: ToolTally, trace: Trace, flops: Sequence[int | None]) -> list[Cause]:
-    """Ops that torch has no formula for."""
+    """Returns a cause for each op that torch has no formula for."""
     ours: dict[str, int] = defaultdict(int)
     for op, cost in zip(trace.ops, flops, strict=True):
         ours[op.name] += (cost or 0) // 2
@@ -73,32 +73,32 @@ def _flop_counter_causes(tally: ToolTally, trace: Trace, flops: Sequence[int | N
 
 
 def _fvcore_causes(tally: ToolTally, summary: Summary) -> list[Cause]:
-    """Norms, poolings and interpolations that fvcore adds, and products that it says it cannot count."""
+    """Returns the causes for norms, poolings and interpolations that fvcore adds, and for products that it skips."""
     causes = [
-        Cause(quantity="macs", difference=macs, reason=f"adds its own figure for {operator}, which is no product")
+        Cause(quantity="macs", difference=macs, reason=f"adds its own count for {operator}, which has no MACs")
         for operator, macs in tally.macs.items()
         if operator not in _FVCORE_PRODUCTS and macs
     ]
     products = sum(macs for operator, macs in tally.macs.items() if operator in _FVCORE_PRODUCTS)
     missing = summary.totals.macs - products
-    skipped = [name for name in tally.skipped if name.rpartition("::")[2] in _PRODUCTS_PASSED_OVER]
+    skipped = [name for name in tally.skipped if name.rpartition("::")[2] in _SKIPPED_BY_FVCORE]
     if missing > 0 and skipped:
-        causes.append(Cause(quantity="macs", difference=-missing, reason=f"cannot count {', '.join(skipped)}"))
+        causes.append(Cause(quantity="macs", difference=-missing, reason=f"does not count {', '.join(skipped)}"))
     return causes
 
 
 def _torchinfo_causes(tally: ToolTally, summary: Summary, trace: Trace) -> list[Cause]:
-    """Torchinfo multiplies each parameter with some of the output's sizes, whatever the layer does with it.
+    """Returns the causes for torchinfo, which multiplies each parameter by output sizes, whatever the layer computes.
 
-    A layer's difference is explained only if torchinfo's figure is the one that this rule gives, and ours is the one
-    that arithmetic on the layer's weight gives.
+    A layer's difference is explained only if torchinfo's count equals its rule and ours equals the arithmetic on the
+    layer's weight.
     """
     positions = {module.path: position for position, module in enumerate(trace.modules)}
     differences: dict[str, int] = defaultdict(int)
     for row in summary.rows:
         theirs = tally.macs.get(row.path)
         if theirs is None:
-            differences["sees no products outside leaf layers, such as functional attention"] -= row.own.macs
+            differences["counts only leaf layers, not functional ops such as attention"] -= row.own.macs
         elif theirs != row.own.macs and theirs == _torchinfo_rule(positions[row.path], trace):
             reason = _torchinfo_reason(positions[row.path], trace, row.own.macs, theirs)
             if reason:
@@ -111,12 +111,12 @@ def _torchinfo_causes(tally: ToolTally, summary: Summary, trace: Trace) -> list[
 
 
 def _torchinfo_rule(position: int, trace: Trace, part: str = "") -> int:
-    """What torchinfo 1.8 makes of a leaf layer: its parameters times the batch, or the positions of a convolution.
+    """Returns torchinfo 1.8's count of a leaf layer: its parameters times the batch size, or a convolution's positions.
 
     Args:
-        position: of the layer in the trace.
-        trace: where its calls are.
-        part: only of the parameters whose names hold it.
+        position: position of the layer's module in the trace.
+        trace: trace with the layer's calls.
+        part: text that the names of the counted parameters contain.
     """
     module = trace.modules[position]
     total = 0
@@ -136,20 +136,20 @@ def _torchinfo_rule(position: int, trace: Trace, part: str = "") -> int:
 
 
 def _torchinfo_reason(position: int, trace: Trace, ours: int, theirs: int) -> str:
-    """Why the two differ; empty if ours is not what arithmetic on a known layer's weight gives."""
+    """Returns the reason of a layer's difference; empty if ours does not equal the arithmetic on the layer's weight."""
     module = trace.modules[position]
     if theirs - ours == _torchinfo_rule(position, trace, "bias"):
         return "counts biases"
     weight = next((item for item in module.parameters if item.name == "weight" and item.tensor is not None), None)
     if weight is None or not module.hyperparameters.keys() & {"in_channels", "in_features"}:
-        return "goes by a layer's parameters, not by what it runs, as for norms, embeddings and layers of one's own"
+        return "counts the parameters of norms, embeddings and custom layers, not their ops"
     calls = _calls_of(position, trace)
     if module.hyperparameters.get("transposed") or "Transpose" in module.type_name:
         inputs = [trace.tensors[call.inputs[0]].shape for call in calls]
         if ours == weight.elements * sum(prod(shape[:1] + shape[2:]) for shape in inputs):
-            return "multiplies a transposed convolution's weights with its output's positions instead of its input's"
+            return "multiplies a transposed convolution's weights by output positions instead of input positions"
     elif ours == weight.elements * sum(prod(trace.tensors[call.outputs[0]].shape[:-1]) for call in calls):
-        return "multiplies a linear layer's weights and biases with the batch alone, whatever other sizes there are"
+        return "multiplies a linear layer's weights and biases by the batch size alone, ignoring other dimensions"
     return ""
 
 

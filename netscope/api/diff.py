@@ -69,7 +69,7 @@ def weights_map(
     """
     from netscope import analysis
 
-    return analysis.weights_map(*summaries_of(before, after, inputs, **options))
+    return analysis.map_weights(*summaries_of(before, after, inputs, **options))
 
 
 def summaries_of(

@@ -1,4 +1,4 @@
-"""``explain``: how the figures of an architecture, or of one of its modules, come about."""
+"""``explain``: the arithmetic behind the numbers of an architecture, or of one of its modules."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,60 +40,60 @@ def explain(
     seq_len: int | None = None,
     device: str = "auto",
 ) -> Explanation:
-    """How each shape, count and receptive field comes about, in the architecture's own numbers.
+    """Returns the arithmetic behind each shape, count and receptive field, in the architecture's own numbers.
 
     Args:
-        model: a module, which comes back as it was; an architecture's name; a summary, or the file of a saved one.
-        layer: the path of a module; None for the whole.
-        inputs: as for ``summarize``.
-        what_if: what to change before: ``"input=1x3x227x227"``, ``"features.0.padding=0"``; or a dict of such names and
-            values. The module is built anew, and everything is run again.
-        batch_size: as for ``summarize``.
-        seq_len: likewise.
-        device: likewise.
+        model: a module, which is left unchanged; the name of an architecture; a summary, or the file of a saved one.
+        layer: path of a module; None for the entire architecture.
+        inputs: inputs, as for ``summarize``.
+        what_if: changes to trace with, ``"input=1x3x227x227"``, ``"features.0.padding=0"``; or a dict of such names and
+            values. The changed module is built again, and the model is traced again.
+        batch_size: batch size, as for ``summarize``.
+        seq_len: sequence length, as for ``summarize``.
+        device: device, as for ``summarize``.
 
     Returns:
-        The explanation; ``print`` shows it. An input, or a change, that does not fit a layer is answered as well:
-        ``mismatch`` says why, and the layers before it are explained.
+        The explanation; ``print`` shows it. If a layer cannot take its input, with or without changes, ``mismatch``
+        has the reason, and the layers before it are explained.
 
     Raises:
         UnknownNameError: there is no such module.
-        NetscopeError: one of its kinds; those of ``summarize``.
+        NetscopeError: any error of ``summarize``.
     """
-    changes = changes_of(what_if)
+    changes = parse_changes(what_if)
     if isinstance(model, Summary) or is_saved(model):
         if changes:
-            raise UsageError("a saved summary cannot be run with changes: name the architecture")
+            raise UsageError("a saved summary cannot be run with changes; pass the architecture instead")
         options = {"batch_size": batch_size, "seq_len": seq_len, "device": device}
-        return _explained(_Run(summary=summary_of(model, inputs, options)), layer)
+        return _explain_run(_Run(summary=summary_of(model, inputs, options)), layer)
     sizes = sizes_of(inputs, batch_size, seq_len)
     if not changes and isinstance(model, str):
-        return _explained(_cached_run(model, sizes, device), layer)
+        return _explain_run(_run_cached(model, sizes, device), layer)
     resolved = resolve(model)
     check_runs(resolved)
     run = _run(resolved, sizes, device, ())
     if not changes:
-        return _explained(run, layer)
+        return _explain_run(run, layer)
     changed_inputs = next((change.value for change in changes if change.name == "input"), None)
     if changed_inputs is not None:
         sizes = sizes_of(changed_inputs, batch_size, None)
     after = _run(resolved, sizes, run.summary.traced_on, changes)
-    return _explained(after, layer, before=run.summary if run.mismatch is None else None, changes=changes)
+    return _explain_run(after, layer, before=run.summary if run.mismatch is None else None, changes=changes)
 
 
 SHAPE_ERRORS = ("RuntimeError", "ValueError", "IndexError", "AssertionError")
-"""What torch and models raise where shapes do not fit each other."""
+"""The exceptions that torch and models raise for mismatched shapes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One thing that is changed before the pass.
+class WhatIfChange:
+    """A change of a hyperparameter or of the inputs.
 
     Attributes:
-        path: of a module; empty for the inputs.
-        name: of its hyperparameter, or ``"input"``.
-        value: its new value.
-        text: as typed.
+        path: path of the module; empty for the inputs.
+        name: name of its hyperparameter, or ``"input"``.
+        value: new value.
+        text: the change as the user typed it.
     """
 
     path: str
@@ -102,23 +102,23 @@ class Change:
     text: str
 
 
-def changes_of(what_if: "Sequence[str] | Mapping[str, Any]") -> tuple[Change, ...]:
-    """What is to be changed.
+def parse_changes(what_if: "Sequence[str] | Mapping[str, Any]") -> tuple[WhatIfChange, ...]:
+    """Returns the changes in ``what_if``.
 
     Raises:
-        UsageError: one is malformed.
-        InputError: an input is.
+        UsageError: a change is malformed.
+        InputError: an input is malformed.
     """
     if isinstance(what_if, str):
         what_if = [what_if]
     if not isinstance(what_if, Mapping | Sequence) or not all(isinstance(key, str) for key in what_if):
-        raise UsageError(f"what_if is a list of texts like 'features.0.padding=0', or a dict, not {what_if!r}")
+        raise UsageError(f"what_if must be a list of strings like 'features.0.padding=0', or a dict, not {what_if!r}")
     if isinstance(what_if, Mapping):
-        given = [(_checked(key, key), value, f"{key}={_brief(value)}") for key, value in what_if.items()]
+        given = [(_check_key(key, key), value, f"{key}={_format_value(value)}") for key, value in what_if.items()]
     else:
-        given = [(*_parsed(text), text) for text in what_if]
+        given = [(*_parse_change(text), text) for text in what_if]
     changes = [
-        Change(path=key.rpartition(".")[0], name=key.rpartition(".")[2], value=value, text=text)
+        WhatIfChange(path=key.rpartition(".")[0], name=key.rpartition(".")[2], value=value, text=text)
         for key, value, text in given
         if key != "input"
     ]
@@ -126,41 +126,41 @@ def changes_of(what_if: "Sequence[str] | Mapping[str, Any]") -> tuple[Change, ..
     if inputs:
         is_text = all(isinstance(value, str) for value, _ in inputs)
         value = parse_inputs([value for value, _ in inputs]) if is_text else inputs[0][0]
-        changes.append(Change(path="", name="input", value=value, text=", ".join(text for _, text in inputs)))
+        changes.append(WhatIfChange(path="", name="input", value=value, text=", ".join(text for _, text in inputs)))
     return tuple(changes)
 
 
-def _parsed(text: str) -> tuple[str, Any]:
+def _parse_change(text: str) -> tuple[str, Any]:
     key, _, value = text.partition("=")
-    key = _checked(key.strip() if value.strip() else "", text)
+    key = _check_key(key.strip() if value.strip() else "", text)
     return key, value.strip() if key == "input" else sources.parse_value(value.strip(), text)
 
 
-def _checked(key: str, text: str) -> str:
-    """What is changed, if it is something that can be."""
+def _check_key(key: str, text: str) -> str:
+    """Returns ``key`` if it is ``input`` or a module's path and a hyperparameter; raises ``UsageError`` otherwise."""
     if key != "input" and not all(key.rpartition(".")):
         raise UsageError(
-            f"--what-if {text!r} changes nothing: write input=1x3x227x227, or a module's path with the hyperparameter, "
-            f"like features.0.padding=0"
+            f"invalid --what-if {text!r}; expected input=SHAPE or MODULE.HYPERPARAMETER=VALUE, "
+            f"e.g. input=1x3x227x227 or features.0.padding=0"
         )
     return key
 
 
-def _brief(value: Any) -> str:
-    """A value, or of a tensor its shape."""
+def _format_value(value: Any) -> str:
+    """Returns a value as text; for a tensor, its shape."""
     return "×".join(map(str, value.shape)) if hasattr(value, "shape") else str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
-    """What came out: of all of it, or of what ran before a layer did not fit."""
+    """The summary of all layers, or of the layers that ran before a mismatch."""
 
     summary: Summary
     mismatch: ShapeMismatch | None = None
 
 
-def _cached_run(model: str, sizes: Sizes, device: str) -> _Run:
-    """Returns what came out, by the summary that was made before if there is one."""
+def _run_cached(model: str, sizes: Sizes, device: str) -> _Run:
+    """Returns the run of an architecture without changes, from the cached summary if there is one."""
     options = {"batch_size": sizes.batch_size, "seq_len": sizes.seq_len, "device": device}
     query = Query(kind="summary", spec=model, inputs=sizes.inputs, options=options)
     found = lookup(query, SummaryAnswer)
@@ -175,23 +175,23 @@ def _cached_run(model: str, sizes: Sizes, device: str) -> _Run:
     return run
 
 
-def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: Sequence[Change]) -> _Run:
+def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: Sequence[WhatIfChange]) -> _Run:
     from netscope import __version__, tracing
     from netscope.flops import count_flops
 
-    asked = {"--what-if": any(change.path for change in changes), f"--device {device}": device in ("cpu", "cuda")}
-    check_has_module(resolved, *(option for option, is_asked in asked.items() if is_asked))
-    subject = replace(trace_request(resolved, sizes), alter=_alteration(changes))
+    requested = {"--what-if": any(change.path for change in changes), f"--device {device}": device in ("cpu", "cuda")}
+    check_has_module(resolved, *(option for option, is_requested in requested.items() if is_requested))
+    request = replace(trace_request(resolved, sizes), alter=_replace_arguments(changes))
     mismatch = None
     with tracing.preserve_process_state():
         try:
-            recorded = trace_where_possible(subject, device, "eval", resolved.architecture.spec)
-            check_parameters_read(recorded, subject, resolved.architecture.spec)
+            recorded = trace_where_possible(request, device, "eval", resolved.architecture.spec)
+            check_parameters_read(recorded, request, resolved.architecture.spec)
         except (InputError, tracing.ForwardError) as error:
             failure = error.__cause__ if isinstance(error, InputError) else error
             if not isinstance(failure, tracing.ForwardError):
                 raise
-            # What fails as it is, on its own inputs, or otherwise than over a shape, is broken.
+            # A model that fails unchanged on its own inputs, or not over a shape, is broken.
             is_about_shapes = failure.failure.message.startswith(SHAPE_ERRORS)
             if failure is error and not (is_about_shapes and (changes or not sizes.are_usual)):
                 raise
@@ -202,11 +202,12 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
     summary = analysis.summarize_trace(recorded, count_flops(recorded), resolved.architecture)
     if mismatch is not None:
         row = next(row for row in summary.rows if row.path == mismatch.path)
-        mismatch = replace(mismatch, remedy=analysis.remedy(row))
+        mismatch = replace(mismatch, remedy=analysis.find_remedy(row))
     return _Run(summary=summary, mismatch=mismatch)
 
 
-def _alteration(changes: Sequence[Change]) -> "Callable[[nn.Module, str], None] | None":
+def _replace_arguments(changes: Sequence[WhatIfChange]) -> "Callable[[nn.Module, str], None] | None":
+    """Returns a function that makes the changes to a model's layers; None if there are none."""
     from netscope import tracing
 
     layers = [change for change in changes if change.path]
@@ -220,8 +221,8 @@ def _alteration(changes: Sequence[Change]) -> "Callable[[nn.Module, str], None] 
     return alter
 
 
-def _explained(
-    run: _Run, layer: str | None, *, before: Summary | None = None, changes: Sequence[Change] = ()
+def _explain_run(
+    run: _Run, layer: str | None, *, before: Summary | None = None, changes: Sequence[WhatIfChange] = ()
 ) -> Explanation:
     summary = run.summary
     rows = {row.path: row for row in summary.rows}
@@ -231,7 +232,7 @@ def _explained(
         )
     shapes = {row.path: row.output_shapes for row in before.rows} if before is not None else {}
     shown = [row for row in summary.rows if layer is None or row.path == layer or row.path.startswith(f"{layer}.")]
-    chain = analysis.chain_of(summary)
+    chain = analysis.build_chain(summary)
     return Explanation(
         architecture=summary.architecture,
         inputs=summary.inputs,
@@ -239,13 +240,13 @@ def _explained(
         layers=tuple(
             LayerExplanation(
                 row=row,
-                derivations=analysis.derivations(row, rows),
+                derivations=analysis.explain_layer(row, rows),
                 output_before=None if (was := shapes.get(row.path)) == row.output_shapes else was,
             )
             for row in shown
         ),
         chain=chain,
-        flattened=analysis.flattened_size(summary),
+        flattened=analysis.derive_flattened_size(summary),
         totals=summary.totals,
         changes=tuple(change.text for change in changes),
         totals_before=before.totals if before is not None else None,

@@ -45,7 +45,7 @@ def report(
 def report_of(summary: Summary, results: Sequence[BenchResult] = ()) -> ArchitectureReport:
     """That of a summary by itself, which has no dataflow."""
     return ArchitectureReport(
-        summary=summary, chain=analysis.chain_of(summary), dataflow=(), bench=_results_of(summary, results)
+        summary=summary, chain=analysis.build_chain(summary), dataflow=(), bench=_results_of(summary, results)
     )
 
 
@@ -65,7 +65,7 @@ def _report_of(
         summary = analysis.summarize_trace(recorded, flops, resolved.architecture)
         if not resolved.runs:
             return report_of(analysis.without_forward(summary))
-        return replace(report_of(summary), dataflow=analysis.dataflow_of(recorded, flops))
+        return replace(report_of(summary), dataflow=analysis.build_dataflow(recorded, flops))
 
     if isinstance(subject, str):
         query = Query(kind="report", spec=subject, inputs=sizes.inputs, options=options)

@@ -248,7 +248,7 @@ def trace_explained(subject: "TraceRequest", device: str, mode: str, notes: tupl
         if explanation:
             raise InputError(explanation) from error
         raise
-    mixture = analysis.mixed_dtypes(recorded)
+    mixture = analysis.diagnose_mixed_dtypes(recorded)
     if mixture:
         raise InputError(mixture)
     return recorded

@@ -1,4 +1,4 @@
-"""``verify``: our counts beside others'."""
+"""``verify``: our counts compared with other tools and published values."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 def verify(
     model: "nn.Module | str", inputs: Any = None, *, batch_size: int | None = None, seq_len: int | None = None
 ) -> Verification:
-    """Our counts beside torchinfo's, fvcore's and ``FlopCounterMode``'s on the same model, and the published ones.
+    """Returns our counts compared with torchinfo, fvcore, ``FlopCounterMode`` and published values.
 
-    Arguments and errors are those of ``summarize``. A peer that fails is told so; its failure is not ours.
+    Arguments and errors are the same as for ``summarize``. A tool that fails is reported as such and raises nothing.
     """
     from netscope import tracing
 
@@ -34,10 +34,10 @@ def verify(
     with tracing.preserve_process_state():
         resolved = resolve(model)
         check_runs(resolved)
-        subject = trace_request(resolved, sizes)
-        recorded = trace_where_possible(subject, "auto", "eval", resolved.architecture.spec)
-        check_parameters_read(recorded, subject, resolved.architecture.spec)
-        tallies = tracing.run_reference_counters(subject, recorded.device)
+        request = trace_request(resolved, sizes)
+        recorded = trace_where_possible(request, "auto", "eval", resolved.architecture.spec)
+        check_parameters_read(recorded, request, resolved.architecture.spec)
+        tallies = tracing.run_reference_counters(request, recorded.device)
     flops = count_flops(recorded)
     summary = analysis.summarize_trace(recorded, flops, resolved.architecture)
     tools = [analysis.compare_counts(tally, summary, recorded, flops) for tally in tallies]
@@ -54,7 +54,7 @@ def verify(
 
 
 def _closest_published(entries: "Sequence[PublishedFigures]", summary: Summary) -> ToolCount:
-    """The published figures of the weights that the architecture fits best: a model may have several variants."""
+    """Returns the published values of the weights that are closest to our counts, since a model may have variants."""
     totals = summary.totals
     best = min(entries, key=lambda item: (abs(item.params - totals.params), abs((item.macs or 0) - totals.macs)))
     causes: tuple[Cause, ...] = ()

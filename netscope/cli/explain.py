@@ -22,7 +22,7 @@ from netscope.render import check_format
 def explain(
     architecture: ArchitectureArgument,
     layer: Annotated[
-        str | None, typer.Argument(metavar="[LAYER]", help="A module's path, like features.0; by default all.")
+        str | None, typer.Argument(metavar="[LAYER]", help="Path of a module, e.g. features.0. Default: all.")
     ] = None,
     what_if: Annotated[
         list[str] | None,
@@ -30,7 +30,8 @@ def explain(
             "--what-if",
             "-w",
             metavar="CHANGE",
-            help="input=SHAPE, or MODULE.HYPERPARAMETER=VALUE like features.0.padding=0; again for each further one.",
+            help="Change the input or a hyperparameter: input=SHAPE or MODULE.HYPERPARAMETER=VALUE, e.g. "
+            "features.0.padding=0. Repeat for multiple changes.",
         ),
     ] = None,
     inputs: InputOption = None,
@@ -42,17 +43,18 @@ def explain(
     no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """The arithmetic behind each shape, count and receptive field.
+    """Show the arithmetic behind shapes, counts and receptive fields.
 
-    Exits with 1 if a change no longer fits, and with 2 if the input does not; the answer says which layer and why.
+    Exit code: 1 if a layer cannot take its input after a change, 2 if it cannot without changes; the output names the
+    layer and the reason.
     """
     format_name = check_output(output, format_name)
     check_format(format_name)
     with answering(f"tracing {architecture}", no_cache=no_cache):
-        from netscope.api.explain import explain as explained
+        from netscope.api.explain import explain as explain_architecture
         from netscope.schema.inputs import parse_inputs
 
-        result = explained(
+        result = explain_architecture(
             architecture,
             layer,
             parse_inputs(inputs) if inputs else None,

@@ -24,17 +24,18 @@ def verify(
     output: OutputOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """Our counts beside torchinfo's, fvcore's, torch's and the published ones, each difference with its cause.
+    """Compare our counts with other tools and published values.
 
-    Exits with 1 if one of them contradicts ours and no cause is known.
+    The tools are torchinfo, fvcore and torch's FlopCounterMode. Each difference is shown with its cause. Exit code: 1
+    if a difference has no known cause.
     """
     format_name = check_output(output, format_name)
     check_format(format_name)
-    with working(f"counting {architecture} in four ways"):
-        from netscope.api.verify import verify as verify_counts
+    with working(f"counting {architecture} with each tool"):
+        from netscope.api.verify import verify as verify_architecture
         from netscope.schema.inputs import parse_inputs
 
-        result = verify_counts(
+        result = verify_architecture(
             architecture, parse_inputs(inputs) if inputs else None, batch_size=batch_size, seq_len=seq_len
         )
     write_result(result, format_name, output)

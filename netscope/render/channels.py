@@ -1,4 +1,4 @@
-"""Which shapes of a chain have their channels first, for what draws them to scale."""
+"""The shapes of a chain that have their channels first, for drawings to scale."""
 
 import re
 from itertools import pairwise
@@ -6,13 +6,13 @@ from itertools import pairwise
 from netscope.schema import ArchitectureReport
 
 _CHANNELS_FIRST = re.compile("(Conv|ConvTranspose|BatchNorm|InstanceNorm|Pool)1d")
-"""Types that take C×L, where other layers take L×D."""
+"""The types whose input is C×L; other layers take L×D."""
 
 
 def have_channels_first(report: ArchitectureReport) -> list[bool]:
-    """For each stage of the chain, whether two sizes behind the batch are C×L and not L×D.
+    """Returns for each stage of the chain whether two sizes after the batch are C×L and not L×D.
 
-    An input is read as the layer that takes it reads it.
+    An input has the layout of the layer that takes it.
     """
     taken = {row.path: row.input_shapes for row in report.summary.rows}
     first = [any(map(_CHANNELS_FIRST.search, stage.types)) for stage in report.chain]

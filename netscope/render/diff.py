@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from netscope.errors import UsageError
 from netscope.render import numbers
-from netscope.render.diff_sentences import attributes_text, layer_text, sentence, total_text
+from netscope.render.diff_sentences import describe_attributes, describe_diff, describe_layer, format_total_change
 from netscope.render.diff_tree import (
     DiffNode,
     build_trees,
@@ -169,12 +169,12 @@ def describe_change(node: DiffNode) -> str:
     if node.equal_count:
         return f"({node.equal_count} equal)"
     if change.kind == "changed":
-        return attributes_text(change.attributes)
+        return describe_attributes(change.attributes)
     if change.kind == "moved":
-        differs = f", {attributes_text(change.attributes)}" if change.attributes else ""
+        differs = f", {describe_attributes(change.attributes)}" if change.attributes else ""
         return f"from {node.former_name or 'another place'}{differs}"
     if change.kind in ("added", "removed"):
-        return layer_text(change) + (", contents remain" if node.has_remaining_descendants else "")
+        return describe_layer(change) + (", contents remain" if node.has_remaining_descendants else "")
     if node.children or not node.is_same:
         return ""
     return "(equal)" if node.is_unaffected else "(same layers)" if node.has_hidden_children else ""
@@ -274,7 +274,7 @@ def _make_exact_row(change: LayerChange) -> Row:
             change.kind,
             *(side.path if side else None for side in sides),
             *(side.type_name if side else None for side in sides),
-            attributes_text(change.attributes),
+            describe_attributes(change.attributes),
             *(side.output_shapes if side else () for side in sides),
             *figures,
         )
@@ -282,16 +282,16 @@ def _make_exact_row(change: LayerChange) -> Row:
 
 
 def _format_heading(diff: ModelDiff) -> Iterator[str]:
-    yield f"{diff.before.architecture.title} → {diff.after.architecture.title}: {sentence(diff)}."
+    yield f"{diff.before.architecture.title} → {diff.after.architecture.title}: {describe_diff(diff)}."
     inputs, others = numbers.inputs(diff.before.inputs), numbers.inputs(diff.after.inputs)
     yield f"input {inputs}" if inputs == others else f"input {inputs} → {others}"
 
 
 def _format_footer(diff: ModelDiff) -> Iterator[tuple[str, str]]:
     before, after = diff.before.totals, diff.after.totals
-    yield "Parameters", total_text(before.params, after.params)
+    yield "Parameters", format_total_change(before.params, after.params)
     bound = "   lower bounds: no formula for some op" if diff.is_lower_bound else ""
-    yield "FLOPs", total_text(before.flops, after.flops) + bound
+    yield "FLOPs", format_total_change(before.flops, after.flops) + bound
     for side in (diff.before, diff.after):
         if side.left_out:
             yield "Unread", f"{side.architecture.title}: {side.left_out}"

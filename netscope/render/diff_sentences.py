@@ -1,4 +1,4 @@
-"""What differs, in words: one layer's attributes, and the one sentence about the whole."""
+"""Differences in words: the changed attributes of a layer, and a sentence about the entire diff."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,8 +6,8 @@ from netscope.render import numbers
 from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.schema import AttributeChange, ChangeKind, LayerChange, ModelDiff, PlainValue
 
-MOST_TOLD = 3
-"""Of changed layers and added groups, how many the sentence names."""
+MAX_NAMED = 3
+"""The most changed layers, groups and sources that are named."""
 
 _SHORT = {
     "in_channels": "in",
@@ -22,16 +22,16 @@ _SHORT = {
     "normalized_shape": "shape",
 }
 _FOLLOWING = ("in_channels", "in_features", "num_features", "normalized_shape", "reads_from", "computation")
-"""What mostly follows from a change further up, and so is not what a reader is told first."""
+"""Attributes that mostly follow from a change in an earlier layer, so others are named first."""
 
 _UNITS = {"out_channels": "filters", "out_features": "units", "num_heads": "heads"}
 
 
-def attributes_text(attributes: Iterable[AttributeChange]) -> str:
-    """``out 96 → 64, kernel 11×11 → 3×3``."""
+def describe_attributes(attributes: Iterable[AttributeChange]) -> str:
+    """Returns changed attributes as ``out 96 → 64, kernel 11×11 → 3×3``."""
     attributes = tuple(attributes)
     if any(item.name == "type" for item in attributes):
-        # What only one of two classes has says no more than their names.
+        # A hyperparameter that only one of two classes has adds nothing to their names.
         attributes = tuple(item for item in attributes if item.before is not None and item.after is not None)
     return ", ".join(map(_attribute_text, attributes))
 
@@ -41,7 +41,7 @@ def _attribute_text(attribute: AttributeChange) -> str:
     if name == "type":
         return f"{before} → {after}"
     if name == "computation":
-        return "its own ops differ in their arguments"
+        return "arguments of its own ops differ"
     if name == "ops":
         return " ".join((*(f"−{op}" for op in _items(before)), *(f"+{op}" for op in _items(after))))
     if name == "reads_from":
@@ -54,14 +54,11 @@ def _items(value: PlainValue) -> tuple[str, ...]:
 
 
 def _sources(paths: PlainValue, others: PlainValue) -> str:
-    """What is read on this side only; all of it, where the names do not tell the sides apart."""
-    mine = _items(paths)
-    there = set(_items(others))
-    told = [path or "the root" for path in mine if path not in there] or [path or "the root" for path in mine]
-    return (
-        ", ".join(told[:MOST_TOLD]) + (f" and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else "")
-        or "nothing"
-    )
+    """Returns the sources on this side only; all of them if both sides have the same names."""
+    mine, theirs = _items(paths), set(_items(others))
+    names = [path or "the root" for path in mine if path not in theirs] or [path or "the root" for path in mine]
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more or "nothing"
 
 
 def _value(value: PlainValue) -> str:
@@ -72,81 +69,81 @@ def _value(value: PlainValue) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def layer_text(change: LayerChange) -> str:
-    """What a module is: its type with its telling hyperparameters."""
+def describe_layer(change: LayerChange) -> str:
+    """Returns a module's type with its notable hyperparameters."""
     row = change.row
     return " ".join((row.type_name, ", ".join(notable_hyperparameters(row.type_name, row.hyperparameters)))).strip()
 
 
-def sentence(diff: ModelDiff) -> str:
-    """The answer in one sentence."""
+def describe_diff(diff: ModelDiff) -> str:
+    """Returns a sentence about the entire diff."""
     if diff.is_same:
-        return "the same, layer by layer" + (f", but for {' and '.join(diff.ignored)}" if diff.ignored else "")
+        return "the same, layer by layer" + (f", ignoring {' and '.join(diff.ignored)}" if diff.ignored else "")
     changed = [change for change in diff.changes if change.kind != "same"]
     if not changed and not any(change.is_affected for change in diff.changes):
-        return f"the same layers; {_counted(len(diff.renamed), 'module')} under other names"
-    return "; ".join((*_layers(diff), *_figures(diff), *_foremost(diff)))
+        return f"the same layers; {_pluralize(len(diff.renamed), 'module')} renamed"
+    return "; ".join((*_describe_layers(diff), *_describe_totals(diff), *_name_changes(diff)))
 
 
-def _layers(diff: ModelDiff) -> Iterator[str]:
-    """How many layers with weights there are, and what became of the modules."""
-    done = _kinds(diff)
+def _describe_layers(diff: ModelDiff) -> Iterator[str]:
+    """Yields the number of layers with weights, and the numbers of changed, added, removed and moved layers."""
+    counts = _count_by_kind(diff)
     weighted, others = diff.before.weighted_layers, diff.after.weighted_layers
     came_or_went = any(change.row.own.params and change.row.own.flops for change in diff.of_kind("added", "removed"))
     if weighted == others:
-        text = f"{'' if came_or_went else 'the same '}{_counted(weighted, 'weighted layer')}"
+        text = f"{'' if came_or_went else 'the same '}{_pluralize(weighted, 'weighted layer')}"
     else:
-        text = f"{weighted} → {_counted(others, 'weighted layer')}"
-    if not done and diff.before.inputs != diff.after.inputs:
-        text += " on other inputs"
+        text = f"{weighted} → {_pluralize(others, 'weighted layer')}"
+    if not counts and diff.before.inputs != diff.after.inputs:
+        text += " with different inputs"
     yield text
-    if done:
-        yield ", ".join(done)
+    if counts:
+        yield ", ".join(counts)
     elif diff.renamed:
-        yield f"{_counted(len(diff.renamed), 'module')} under other names"
+        yield f"{_pluralize(len(diff.renamed), 'module')} renamed"
 
 
-def _kinds(diff: ModelDiff) -> list[str]:
-    """``40 layers changed``, ``2 added``: only what holds nothing else that came or went counts."""
-    done: list[str] = []
+def _count_by_kind(diff: ModelDiff) -> list[str]:
+    """Returns ``40 layers changed``, ``2 added``, …; containers of added, removed or moved modules do not count."""
+    counts: list[str] = []
     for kind in ("changed", "added", "removed", "moved"):
         paths = {change.row.path for change in diff.of_kind(kind)}
-        holders = {path.rpartition(".")[0] for path in paths if path} if kind != "changed" else set()
-        count = len(paths - holders)
+        containers = {path.rpartition(".")[0] for path in paths if path} if kind != "changed" else set()
+        count = len(paths - containers)
         if count:
-            done.append(f"{_counted(count, 'layer')} {kind}" if not done else f"{count} {kind}")
-    return done
+            counts.append(f"{_pluralize(count, 'layer')} {kind}" if not counts else f"{count} {kind}")
+    return counts
 
 
-def _figures(diff: ModelDiff) -> Iterator[str]:
-    """The change of the totals."""
+def _describe_totals(diff: ModelDiff) -> Iterator[str]:
+    """Yields the changes of the totals."""
     before, after, delta = diff.before.totals, diff.after.totals, diff.delta
-    yield _change(delta.params, before.params, "params")
+    yield _format_change(delta.params, before.params, "params")
     bound = " counted" if diff.is_lower_bound else ""
     if before.flops or after.flops:
-        yield _change(delta.flops, before.flops, f"FLOPs{bound}")
+        yield _format_change(delta.flops, before.flops, f"FLOPs{bound}")
 
 
-def _change(delta: int, whole: int, what: str) -> str:
+def _format_change(delta: int, before: int, unit: str) -> str:
     if not delta:
-        return f"as many {what}"
-    percent = numbers.change(delta, whole)
-    return f"{numbers.signed(delta)} {what}" + (f" ({percent})" if percent else "")
+        return f"same {unit}"
+    percent = numbers.change(delta, before)
+    return f"{numbers.signed(delta)} {unit}" + (f" ({percent})" if percent else "")
 
 
-def _foremost(diff: ModelDiff) -> Iterator[str]:
-    """The first layers that changed in what does not merely follow, and what came or went in one piece.
+def _name_changes(diff: ModelDiff) -> Iterator[str]:
+    """Yields the first layers with a change that does not follow from another, and the first added and removed groups.
 
-    What makes no difference to the figures, such as a rate of dropout, comes after what does.
+    Changes without an effect on the totals, such as a dropout rate, are named last.
     """
     found = [*_changed_layers(diff), *_groups(diff, "added"), *_groups(diff, "removed")]
-    told = [text for text, _ in sorted(found, key=lambda pair: not pair[1])]
-    if told:
-        yield ", ".join(told[:MOST_TOLD]) + (", …" if len(told) > MOST_TOLD else "")
+    names = [text for text, _ in sorted(found, key=lambda pair: not pair[1])]
+    if names:
+        yield ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")
 
 
 def _changed_layers(diff: ModelDiff) -> Iterator[tuple[str, bool]]:
-    """``features.0 and 2 more: 96 → 64 filters``, each with whether it makes a difference to the figures."""
+    """Yields ``features.0 and 2 more: 96 → 64 filters``, each with whether it has an effect on the totals."""
     alike: dict[str, list[LayerChange]] = {}
     for change in diff.of_kind("changed"):
         causes = [item for item in change.attributes if item.name not in _FOLLOWING]
@@ -161,30 +158,31 @@ def _changed_layers(diff: ModelDiff) -> Iterator[tuple[str, bool]]:
 
 
 def _groups(diff: ModelDiff, kind: ChangeKind) -> Iterator[tuple[str, bool]]:
-    """``17 Bottlenecks added to layer3``, each with whether it makes a difference to the figures."""
+    """Yields ``17 Bottlenecks added to layer3``, each with whether it has an effect on the totals."""
     changes = diff.of_kind(kind)
     inside = {change.row.path for change in changes}
     groups: dict[tuple[str, str], list[LayerChange]] = {}
     for change in changes:
-        if not change.row.path or _above(change) not in inside:
-            groups.setdefault((_above(change), change.row.type_name), []).append(change)
-    word = "added to" if kind == "added" else "removed from"
-    for (where, what), members in groups.items():
-        yield f"{_counted(len(members), what)} {word} {where or 'the root'}", any(member.delta for member in members)
+        if not change.row.path or _parent(change) not in inside:
+            groups.setdefault((_parent(change), change.row.type_name), []).append(change)
+    verb = "added to" if kind == "added" else "removed from"
+    for (parent, type_name), members in groups.items():
+        text = f"{_pluralize(len(members), type_name)} {verb} {parent or 'the root'}"
+        yield text, any(member.delta for member in members)
 
 
-def _above(change: LayerChange) -> str:
+def _parent(change: LayerChange) -> str:
     return change.row.path.rpartition(".")[0]
 
 
-def _counted(count: int, what: str) -> str:
-    has_plural = not what.endswith("s") and not any(character.isdigit() for character in what[-2:])
-    return f"{count} {what}" + ("s" if count != 1 and has_plural else "")
+def _pluralize(count: int, noun: str) -> str:
+    has_plural = not noun.endswith("s") and not any(character.isdigit() for character in noun[-2:])
+    return f"{count} {noun}" + ("s" if count != 1 and has_plural else "")
 
 
-def total_text(before: int, after: int) -> str:
-    """``62,378,344 → 61,100,840   −1,277,504   −2.05%``."""
+def format_total_change(before: int, after: int) -> str:
+    """Returns a total's change as ``62,378,344 → 61,100,840   −1,277,504   −2.05%``."""
     if before == after:
-        return f"{numbers.count(after)}, as before"
+        return f"{numbers.count(after)}, unchanged"
     change = " ".join(filter(None, (numbers.signed(after - before), numbers.change(after - before, before))))
     return f"{numbers.count(before)} → {numbers.count(after)}   {change}"

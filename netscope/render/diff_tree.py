@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from netscope.render.diff_sentences import layer_text
+from netscope.render.diff_sentences import describe_layer
 from netscope.render.tree import MIN_RUN_LENGTH
 from netscope.schema import Figures, LayerChange, ModelDiff
 
@@ -205,11 +205,11 @@ def _folding_key(node: DiffNode) -> tuple[object, ...]:
         (side.type_name, side.output_shapes, side.total.params, side.total.flops) if side else None
         for side in (change.before, change.after)
     ]
-    described = "" if change.before and change.after else layer_text(change)
+    describe_error = "" if change.before and change.after else describe_layer(change)
     label = "#" if node.label.strip("0123456789") == "" else node.label.rstrip("0123456789")
     attributes = tuple((item.name, item.before, item.after) for item in change.attributes if item.name != "reads_from")
     children = tuple((child.label, *_folding_key(child)) for child in node.children)
-    return (change.kind, node.is_same, label, bool(node.former_name), *sides, described, attributes, children)
+    return (change.kind, node.is_same, label, bool(node.former_name), *sides, describe_error, attributes, children)
 
 
 def _merge_alike(nodes: Sequence[DiffNode]) -> DiffNode:

@@ -1,10 +1,10 @@
-"""``Explanation`` → ``Document``: a table of all layers, or one layer's arithmetic line by line."""
+"""The document of an ``Explanation``: a table of all layers, or one layer's arithmetic line by line."""
 
 from collections.abc import Iterator
 from math import prod
 
 from netscope.render import numbers
-from netscope.render.document import Column, Document, DocumentRequest, Row, Style, TypeCell, document_of
+from netscope.render.document import Column, Document, Row, Style, TypeCell
 from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.schema import Explanation, LayerExplanation, LayerRow, drop_batch_dimension
 
@@ -14,10 +14,10 @@ _TABLE = (
     Column(key="layer", title="Layer", kind="text"),
     Column(key="type", title="Type", kind="type"),
     Column(key="output", title="Output", kind="text"),
-    Column(key="size", title="How its size comes about", kind="text"),
-    Column(key="parameters", title="Its parameters", kind="text", rank=3),
-    Column(key="macs", title="Its MACs", kind="text", rank=5),
-    Column(key="field", title="Sees", kind="text", rank=4),
+    Column(key="size", title="Output size", kind="text"),
+    Column(key="parameters", title="Parameters", kind="text", rank=3),
+    Column(key="macs", title="MACs", kind="text", rank=5),
+    Column(key="field", title="Receptive field", kind="text", rank=4),
 )
 
 _LINES = (
@@ -33,11 +33,11 @@ _EXACT = (
 
 
 def explanation_document(explanation: Explanation, *, exact: bool = False) -> Document:
-    """The document of ``explanation``.
+    """Returns the document of an explanation.
 
     Args:
-        explanation: what is shown.
-        exact: whether the format is read by programs: one row for each derivation.
+        explanation: explanation to show.
+        exact: whether the format is for programs, with one row per derivation.
     """
     if exact:
         rows = tuple(_exact_rows(explanation))
@@ -45,24 +45,19 @@ def explanation_document(explanation: Explanation, *, exact: bool = False) -> Do
     if explanation.path is not None:
         return _layer_document(explanation)
     rows = (*_input_rows(explanation), *_layer_rows(explanation.layers, explanation))
-    return _tabled(explanation, tuple(_heading(explanation)), rows, tuple(_facts(explanation)))
+    return _layer_table(explanation, tuple(_heading(explanation)), rows, tuple(_facts(explanation)))
 
 
-@document_of.register
-def _(explanation: Explanation, request: DocumentRequest) -> Document:
-    return explanation_document(explanation, exact=request.exact)
-
-
-def _tabled(
+def _layer_table(
     explanation: Explanation, heading: tuple[str, ...], rows: tuple[Row, ...], facts: tuple[tuple[str, str], ...]
 ) -> Document:
-    """The table of layers, without the columns in which nothing stands."""
-    kept = [position for position in range(len(_TABLE)) if any(row.cells[position] for row in rows)]
+    """Returns the table of layers, without empty columns."""
+    shown = [position for position in range(len(_TABLE)) if any(row.cells[position] for row in rows)]
     return Document(
         result=explanation,
         heading=heading,
-        columns=tuple(_TABLE[position] for position in kept),
-        rows=tuple(Row(cells=tuple(row.cells[position] for position in kept), style=row.style) for row in rows),
+        columns=tuple(_TABLE[position] for position in shown),
+        rows=tuple(Row(cells=tuple(row.cells[position] for position in shown), style=row.style) for row in rows),
         facts=facts,
     )
 
@@ -83,10 +78,10 @@ def _input_rows(explanation: Explanation) -> Iterator[Row]:
 
 
 def _layer_rows(layers: tuple[LayerExplanation, ...], explanation: Explanation) -> Iterator[Row]:
-    holders = {layer.row.path.rpartition(".")[0] for layer in layers if layer.row.path}
+    containers = {layer.row.path.rpartition(".")[0] for layer in layers if layer.row.path}
     for layer in layers:
         row = layer.row
-        is_leaf = row.path not in holders
+        is_leaf = row.path not in containers
         if row.calls and (is_leaf or row.own.params or row.own.flops):
             yield Row(
                 cells=(
@@ -111,15 +106,15 @@ def _style(layer: LayerExplanation, explanation: Explanation) -> Style:
 
 
 def _output(layer: LayerExplanation) -> str:
-    made = numbers.shapes(layer.row.output_shapes)
+    output = numbers.shapes(layer.row.output_shapes)
     if layer.output_before:
-        return f"{numbers.shapes(layer.output_before)} → {made or 'nothing'}"
-    return made
+        return f"{numbers.shapes(layer.output_before)} → {output or 'nothing'}"
+    return output
 
 
 def _sizes(layer: LayerExplanation, explanation: Explanation) -> str:
     if explanation.mismatch is not None and layer.row.path == explanation.mismatch.path:
-        return "does not fit"
+        return "shape mismatch"
     found = [item.short for item in layer.derivations if item.quantity.partition(" ")[0] in SIZES]
     return "; ".join(dict.fromkeys(filter(None, found)))
 
@@ -131,9 +126,9 @@ def _short(layer: LayerExplanation, quantity: str) -> str:
 
 def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     if explanation.mismatch is not None:
-        yield "Does not fit", explanation.mismatch.reason
+        yield "Mismatch", explanation.mismatch.reason
         if explanation.mismatch.remedy:
-            yield "Would fit", explanation.mismatch.remedy
+            yield "Fix", explanation.mismatch.remedy
         yield "Chain", f"{_chain(explanation)} → ?"
         return
     yield "Chain", _chain(explanation)
@@ -155,20 +150,20 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
 
 
 def _chain(explanation: Explanation) -> str:
-    """As textbooks draw it: without the batch."""
+    """Returns the shapes from input to output, without the batch, as textbooks draw them."""
     return " → ".join(numbers.shape(drop_batch_dimension(stage.shape)) for stage in explanation.chain)
 
 
 def _weighted(explanation: Explanation) -> str:
-    """As papers count layers: those that multiply by parameters of their own."""
+    """Returns the number of layers as papers count them: those that multiply by own parameters."""
     kinds: dict[str, int] = {}
     for layer in explanation.layers:
         row = layer.row
         if row.own.flops and any(not item.is_buffer for item in row.tensors):
             kinds[_kind(row)] = kinds.get(_kind(row), 0) + 1
     total = sum(kinds.values())
-    listed = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    return f"{total} layer{'s' if total > 1 else ''}: {listed}" if total else "no layer"
+    parts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    return f"{total} layer{'s' if total > 1 else ''}: {parts}" if total else "no layers"
 
 
 def _kind(row: LayerRow) -> str:
@@ -188,7 +183,7 @@ def _layer_document(explanation: Explanation) -> Document:
     details = ", ".join(notable_hyperparameters(row.type_name, row.hyperparameters))
     name = f"{row.path or explanation.architecture.title}  ·  {row.type_name} {details}".rstrip()
     shown = tuple(_layer_rows(tuple(below), explanation))
-    attached = _tabled(explanation, ("Its modules",), shown, ())
+    attached = _layer_table(explanation, ("Submodules",), shown, ())
     return Document(
         result=explanation,
         heading=(name, *_heading(explanation)),
@@ -202,12 +197,14 @@ def _layer_document(explanation: Explanation) -> Document:
 def _lines(layer: LayerExplanation, explanation: Explanation) -> Iterator[Row]:
     row = layer.row
     if not row.calls:
-        yield _line("shapes", "it was not reached" if explanation.mismatch else "it never ran")
+        yield _line("shapes", "not reached" if explanation.mismatch else "never called")
     else:
         given = ", ".join(map(numbers.shape, row.input_shapes)) or "nothing"
-        yield _line("shapes", f"{given} → {_made(layer)}" + (f", first of {row.calls} calls" if row.calls > 1 else ""))
+        yield _line(
+            "shapes", f"{given} → {_outputs(layer)}" + (f", first of {row.calls} calls" if row.calls > 1 else "")
+        )
     if explanation.mismatch is not None and explanation.mismatch.path == row.path:
-        yield _line("", f"does not fit: {explanation.mismatch.reason}")
+        yield _line("mismatch", explanation.mismatch.reason)
     for derivation in layer.derivations:
         quantity = derivation.quantity
         for text in (derivation.rule, derivation.arithmetic):
@@ -222,15 +219,15 @@ def _lines(layer: LayerExplanation, explanation: Explanation) -> Iterator[Row]:
     if row.receptive_field or not row.calls:
         return
     if explanation.has_fields:
-        reason = "an op on the way to it mixes positions in a way that is not followed, or no input that is reaches it"
-        yield _line("receptive field", f"not known: {reason}")
+        reason = "an op before it mixes positions in a way that is not followed, or no followed input reaches it"
+        yield _line("receptive field", f"unknown: {reason}")
 
 
-def _made(layer: LayerExplanation) -> str:
-    made = ", ".join(map(numbers.shape, layer.row.output_shapes)) or "nothing"
+def _outputs(layer: LayerExplanation) -> str:
+    outputs = ", ".join(map(numbers.shape, layer.row.output_shapes)) or "nothing"
     if layer.output_before:
-        return f"{made} (before: {', '.join(map(numbers.shape, layer.output_before))})"
-    return made
+        return f"{outputs} (before: {', '.join(map(numbers.shape, layer.output_before))})"
+    return outputs
 
 
 def _line(quantity: str, text: str) -> Row:
@@ -240,7 +237,7 @@ def _line(quantity: str, text: str) -> Row:
 def _layer_facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     mismatch = explanation.mismatch
     if mismatch is not None and mismatch.path != explanation.path:
-        yield "Does not fit", mismatch.reason
+        yield "Mismatch", mismatch.reason
     row = explanation.layers[0].row
     if row.total.params and explanation.totals.params:
         yield (

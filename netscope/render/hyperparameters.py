@@ -1,6 +1,6 @@
-"""The few hyperparameters that tell a layer's reader what it does: ``3→96``, ``11×11``, ``s4``, ``p2``.
+"""The notable hyperparameters of a layer in short notation: ``3→96``, ``11×11``, ``s4``, ``p2``.
 
-Layers are known by the hyperparameters that they keep, not by their class, so subclasses read like their parents.
+Layers are recognized by their hyperparameters, not their class, so subclasses are written like their parents.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,24 +9,24 @@ from netscope.schema import PlainValue
 
 Values = Mapping[str, PlainValue]
 
-LONGEST_WORD = 16
-MOST_GENERIC = 3
+MAX_WORD_LENGTH = 16
+MAX_GENERIC = 3
 
 NUMBERING = ("_idx", "_index", "_id")
-"""How a hyperparameter's name ends that says which of its siblings a layer is, as the path does."""
+"""Endings of hyperparameters that number a layer among its siblings, as its path does."""
 
 
 def notable_hyperparameters(type_name: str, values: Values) -> tuple[str, ...]:
-    """The telling hyperparameters, the most telling first; nothing that has its usual value."""
-    values = {**values, **_per_axis(type_name, values)}
+    """Returns the notable hyperparameters, the most important first, without those that have their default value."""
+    values = {**values, **_repeat_per_axis(type_name, values)}
     for keys, describe in _DESCRIPTIONS:
         if keys <= values.keys():
             return tuple(part for part in describe(values) if part)
-    return tuple(_generic(values))[:MOST_GENERIC]
+    return tuple(_generic(values))[:MAX_GENERIC]
 
 
-def _per_axis(type_name: str, values: Values) -> Values:
-    """A pooling may keep one integer for all of its axes; how many these are is in its name only."""
+def _repeat_per_axis(type_name: str, values: Values) -> Values:
+    """Returns a pooling's sizes per axis: it may have one integer for all axes, whose number only its name tells."""
     axes = next((axes for axes in (1, 2, 3) if type_name.endswith(f"{axes}d")), 1)
     return {
         key: (value,) * axes
@@ -38,7 +38,7 @@ def _per_axis(type_name: str, values: Values) -> Values:
 def _convolution(values: Values) -> tuple[str, ...]:
     return (
         f"{values['in_channels']}→{values['out_channels']}",
-        _by(values["kernel_size"]),
+        _join_sizes(values["kernel_size"]),
         _unless("s", values.get("stride"), 1),
         _unless("p", values.get("padding"), 0),
         _unless("d", values.get("dilation"), 1),
@@ -57,7 +57,7 @@ def _groups(values: Values) -> str:
 def _pooling(values: Values) -> tuple[str, ...]:
     stride = values.get("stride")
     return (
-        _by(values["kernel_size"]),
+        _join_sizes(values["kernel_size"]),
         _unless("s", values["kernel_size"] if stride is None else stride, 1),
         _unless("p", values.get("padding"), 0),
         _unless("d", values.get("dilation"), 1),
@@ -94,7 +94,7 @@ def _group_norm(values: Values) -> tuple[str, ...]:
 
 def _upsample(values: Values) -> tuple[str, ...]:
     factor = values.get("scale_factor")
-    target = f"×{factor:g}" if isinstance(factor, (int, float)) else _by(values.get("size"))
+    target = f"×{factor:g}" if isinstance(factor, (int, float)) else _join_sizes(values.get("size"))
     return (target, str(values["mode"]))
 
 
@@ -111,10 +111,10 @@ _DESCRIPTIONS: tuple[tuple[set[str], Callable[[Values], tuple[str, ...]]], ...] 
     ({"num_embeddings", "embedding_dim"}, lambda values: (f"{values['num_embeddings']}×{values['embedding_dim']}",)),
     ({"num_channels", "num_groups"}, _group_norm),
     ({"num_features"}, lambda values: (f"{values['num_features']}",)),
-    ({"normalized_shape"}, lambda values: (_by(values["normalized_shape"]),)),
+    ({"normalized_shape"}, lambda values: (_join_sizes(values["normalized_shape"]),)),
     ({"kernel_size"}, _pooling),
     ({"mode", "scale_factor"}, _upsample),
-    ({"output_size"}, lambda values: (_by(values["output_size"]),)),
+    ({"output_size"}, lambda values: (_join_sizes(values["output_size"]),)),
     (
         {"p", "inplace"},
         lambda values: (f"p={values['p']:g}" if isinstance(values["p"], float) else f"p={values['p']}",),
@@ -125,14 +125,14 @@ _DESCRIPTIONS: tuple[tuple[set[str], Callable[[Values], tuple[str, ...]]], ...] 
 
 
 def _generic(values: Values) -> list[str]:
-    """What an unknown layer keeps: whole numbers above one, tuples of them, and words, under their names."""
+    """Returns an unknown layer's hyperparameters as name=value: integers above one, tuples of integers, and words."""
     shown = []
     for name, value in values.items():
         if isinstance(value, (bool, float)) or value is None or value in (0, 1, "", "none"):
             continue
         if name.endswith(NUMBERING):
             continue
-        if isinstance(value, str) and len(value) > LONGEST_WORD:
+        if isinstance(value, str) and len(value) > MAX_WORD_LENGTH:
             continue
         if isinstance(value, tuple) and not all(isinstance(item, int) for item in value):
             continue
@@ -140,18 +140,18 @@ def _generic(values: Values) -> list[str]:
     return shown
 
 
-def _by(value: PlainValue) -> str:
-    """``(11, 11)`` as ``11×11``; an axis that is left as it is, as ``·``."""
+def _join_sizes(value: PlainValue) -> str:
+    """Returns ``(11, 11)`` as ``11×11``; None, for an axis that keeps its size, as ``·``."""
     if isinstance(value, tuple):
         return "×".join("·" if item is None else str(item) for item in value)
     return str(value)
 
 
-def _unless(mark: str, value: PlainValue, usual: int) -> str:
-    """``s4`` for a stride of four, ``s2×1`` where the axes differ, nothing for the usual value."""
+def _unless(mark: str, value: PlainValue, default: int) -> str:
+    """Returns ``s4`` for a stride of four, ``s2×1`` if the axes differ, and an empty text for the default value."""
     if isinstance(value, str):
         return f"{mark} {value}"
     sizes = set(value) if isinstance(value, tuple) else {value}
-    if sizes <= {usual, None}:
+    if sizes <= {default, None}:
         return ""
-    return f"{mark}{sizes.pop()}" if len(sizes) == 1 else f"{mark}{_by(value)}"
+    return f"{mark}{sizes.pop()}" if len(sizes) == 1 else f"{mark}{_join_sizes(value)}"

@@ -1,15 +1,16 @@
-"""``Verification`` → ``Document``."""
+"""The document of a ``Verification``."""
 
 from collections.abc import Iterator
 
 from netscope.render import numbers
-from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, document_of
+from netscope.render.document import Column, Document, NameCell, Row
 from netscope.schema import ToolCount, Verification
 
+_UNITS = {"params": "params", "macs": "MACs"}
 
-@document_of.register
-def verification_document(verification: Verification, _request: DocumentRequest) -> Document:
-    """Our figures first, then a row for each peer; below, the cause of each difference."""
+
+def verification_document(verification: Verification) -> Document:
+    """Returns the document: our counts, a row for each tool, and below the table the cause of each difference."""
     ours = Row(
         cells=(
             NameCell(path="netscope", label="netscope"),
@@ -18,7 +19,7 @@ def verification_document(verification: Verification, _request: DocumentRequest)
             None,
             verification.macs,
             None,
-            "a lower bound" if verification.is_lower_bound else "",
+            "lower bound" if verification.is_lower_bound else "",
         ),
         style="strong",
     )
@@ -58,27 +59,25 @@ def _row(tool: ToolCount, verification: Verification) -> Row:
 
 def _verdict(tool: ToolCount, verification: Verification) -> str:
     if tool.failure:
-        return "could not count it"
+        return "failed"
     if tool.tool in verification.contradicted_by:
         return "CONTRADICTS"
     if tool.causes:
         return "differs, explained"
     if verification.is_lower_bound:
-        return "agrees on what is counted"
-    return "agrees, as far as it is rounded" if tool.rounded_to > 1 and tool.macs != verification.macs else "agrees"
+        return "agrees on the counted ops"
+    return "agrees when rounded" if tool.rounded_to > 1 and tool.macs != verification.macs else "agrees"
 
 
 def _facts(verification: Verification) -> Iterator[tuple[str, str]]:
     if verification.is_lower_bound:
-        yield "netscope", f"a lower bound: there is no formula for {numbers.calls(verification.uncounted_ops)}"
+        yield "netscope", f"lower bound (≥): no formula for {numbers.calls(verification.uncounted_ops)}"
     for tool in verification.tools:
         if tool.failure:
             yield tool.tool, tool.failure
         for cause in tool.causes:
-            unit = "params" if cause.quantity == "params" else "MACs"
-            yield tool.tool, f"{numbers.signed(cause.difference)} {unit}: {cause.reason}"
+            yield tool.tool, f"{numbers.signed(cause.difference)} {_UNITS[cause.quantity]}: {cause.reason}"
         for quantity, ours in (("params", verification.params), ("macs", verification.macs)):
             left = tool.unexplained(quantity, ours)  # type: ignore[arg-type]  # the two literals
             if left:
-                unit = "params" if quantity == "params" else "MACs"
-                yield tool.tool, f"{numbers.signed(left)} {unit} remain unexplained"
+                yield tool.tool, f"{numbers.signed(left)} {_UNITS[quantity]} unexplained"

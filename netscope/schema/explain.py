@@ -1,4 +1,4 @@
-"""What ``netscope explain`` answers: how each figure comes about."""
+"""The result of ``netscope explain``: the arithmetic behind each number."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from netscope.schema.tensors import InputSpec, Shape
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derivation:
-    """One figure, and how it comes about.
+    """The arithmetic behind one number of a layer.
 
     Attributes:
         quantity: ``"height"``, ``"width"``, ``"size"``, ``"parameters"``, ``"MACs"``, ``"receptive field"``, …
-        rule: in symbols, ``"N = floor((W + …) / S) + 1"``; empty where the arithmetic speaks for itself.
-        arithmetic: the same with the figures put in and the result.
-        value: the result; None where it is no single number.
-        short: in as few signs as a table has room for, as textbooks write it.
-        notes: what follows from it, such as what the floor threw away.
+        rule: formula in symbols, ``"N = floor((W + …) / S) + 1"``; empty if the arithmetic needs none.
+        arithmetic: formula with the numbers inserted, and the result.
+        value: result; None if it is not a single number.
+        short: arithmetic in the shorter form of textbooks, for tables.
+        notes: consequences, such as the positions that rounding leaves out.
     """
 
     quantity: str
@@ -32,12 +32,12 @@ class Derivation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerExplanation:
-    """One module, and how its figures come about.
+    """The arithmetic behind the numbers of one module.
 
     Attributes:
-        row: its figures.
-        derivations: of them; what no known rule gives exactly has none.
-        output_before: what it gave before what was changed; None if nothing was, or it gives the same.
+        row: row of the module in the summary.
+        derivations: derivations of its numbers; numbers that no known rule gives exactly have none.
+        output_before: output shapes without the changes; None without changes, or if they are the same.
     """
 
     row: LayerRow
@@ -45,19 +45,19 @@ class LayerExplanation:
     output_before: tuple[Shape, ...] | None = None
 
     def of(self, quantity: str) -> Derivation | None:
-        """The derivation of that quantity."""
+        """Returns the derivation of a quantity; None if it has none."""
         return next((item for item in self.derivations if item.quantity == quantity), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShapeMismatch:
-    """A layer that does not fit what it is given.
+    """A layer that cannot take its input.
 
     Attributes:
-        path: of the layer.
-        type_name: its class's name.
-        reason: what it expects and what it got, with the arithmetic.
-        remedy: the hyperparameter with which it would fit, ``"fc.in_features=6400"``; empty if there is none.
+        path: path of the layer.
+        type_name: name of its class.
+        reason: input that it expects and got, with the arithmetic.
+        remedy: change that makes it accept the input, ``"fc.in_features=6400"``; empty if there is none.
     """
 
     path: str
@@ -68,20 +68,20 @@ class ShapeMismatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Explanation(Displayed):
-    """How the figures of an architecture, or of one module, come about.
+    """The arithmetic behind the numbers of an architecture, or of one of its modules.
 
     Attributes:
-        architecture: what it is.
-        inputs: what it was run on.
-        path: of the module that was asked about; None for the whole.
-        layers: that module and those below it; for the whole, all; in order of execution, as far as it ran.
-        chain: the shapes on the way from input to output.
-        flattened: how the size of the first fully connected layer comes about; None without one.
-        totals: of all that ran.
-        changes: what was changed, ``"features.0.padding=0"``.
-        totals_before: without the changes; None without any.
-        mismatch: the first layer that does not fit; None if all do.
-        notes: what a reader should know.
+        architecture: architecture that is explained.
+        inputs: inputs that it was traced with.
+        path: path of the requested module; None for the entire architecture.
+        layers: the requested module and its descendants, or all modules, in order of execution, as far as they ran.
+        chain: shapes on the way from input to output.
+        flattened: derivation of the first fully connected layer's input size; None without one.
+        totals: totals of all layers that ran.
+        changes: the changes, e.g. ``"features.0.padding=0"``.
+        totals_before: totals without the changes; None without changes.
+        mismatch: first layer that cannot take its input; None if all can.
+        notes: notes and warnings.
         has_fields: whether any receptive field is known.
     """
 
@@ -100,18 +100,18 @@ class Explanation(Displayed):
 
     @property
     def exit_code(self) -> int:
-        """1 if a change no longer fits, 2 if the input itself does not, else 0."""
+        """1 if a layer cannot take its input with the changes, 2 if it cannot without changes, otherwise 0."""
         return 0 if self.mismatch is None else 1 if self.changes else 2
 
     def to_json(self) -> str:
-        """This explanation as JSON; ``from_json`` reads it back equal."""
+        """Returns this explanation as JSON, which ``from_json`` reads."""
         return to_json(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Explanation":
-        """The explanation that ``to_json`` wrote.
+        """Returns the explanation that ``to_json`` wrote.
 
         Raises:
-            SavedResultError: the text is not one.
+            SavedResultError: the text is not a saved explanation.
         """
         return from_json(cls, text)

@@ -1,4 +1,4 @@
-"""What is known of a pass that raised."""
+"""The failure of a forward or backward pass."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,15 +12,15 @@ class LayerFailure:
 
     Attributes:
         phase: ``"forward"`` or ``"backward"``.
-        path: of the module, ``""`` for the root.
-        type_name: its class's name.
-        is_torch_layer: whether its ``forward`` is one of ``torch.nn``, so that its arithmetic is known.
-        hyperparameters: its own.
-        weight_dtype: of its first own parameter, None if it has none.
-        layer_inputs: what it was called with.
-        inputs: what the root was called with.
-        message: what was raised, its kind first.
-        device: where it ran.
+        path: path of the module, ``""`` for the root.
+        type_name: name of its class.
+        is_torch_layer: whether its ``forward`` is defined in ``torch.nn``, so its arithmetic is known.
+        hyperparameters: hyperparameters of the module.
+        weight_dtype: dtype of its first own parameter, None if it has none.
+        layer_inputs: inputs of the module.
+        inputs: inputs of the root.
+        message: the exception's type and message.
+        device: device that it ran on.
     """
 
     phase: Literal["forward", "backward"]

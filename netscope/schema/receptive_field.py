@@ -1,4 +1,4 @@
-"""What of the input a unit depends on."""
+"""The receptive field of a module's output."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ class ReceptiveField:
     """The input positions that one unit of a module's output depends on, along one spatial axis of the input.
 
     Attributes:
-        size: how many positions it spans, the padding and what lies beyond the edges counted.
-        stride: positions between the fields of neighbouring units, which are all of one size then; None where all units
-            see the same, and where the steps are uneven, as behind an upsampling.
-        start: the first position of the first unit's field; negative where it begins in the padding.
-        unit: which unit ``first`` and ``last`` are of: the middle one.
-        first: the first position within the input that it depends on.
-        last: the last one.
-        same: whether all units see the same.
+        size: number of positions, including padding and positions beyond the edges.
+        stride: distance between the fields of neighboring units, which then have the same size; None if all units have
+            the same field, or the distance varies, as after an upsampling.
+        start: first position of the first unit's field; negative if it begins in the padding.
+        unit: index of the middle unit, which ``first`` and ``last`` are for.
+        first: first position within the input that the middle unit depends on.
+        last: last position within the input that the middle unit depends on.
+        same: whether all units have the same field.
     """
 
     size: int
@@ -27,6 +27,6 @@ class ReceptiveField:
     same: bool = False
 
     @property
-    def centre(self) -> float:
-        """The position in the input that the first unit's field is centred on, where there is a stride."""
+    def center(self) -> float:
+        """The center of the first unit's field, as a position in the input; meaningful if there is a stride."""
         return self.start + (self.size - 1) / 2

@@ -1,4 +1,4 @@
-"""What ``netscope report`` shows of an architecture, or of two beside each other."""
+"""The result of ``netscope report``: an architecture, or two, with chain of shapes and dataflow."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ class ChainStage:
     """Successive modules along the way from input to output whose outputs have one shape.
 
     Attributes:
-        paths: of the modules, in order of execution; a single ``"<x>"`` for the input ``x``.
-        types: their classes' names.
-        shape: of their first outputs.
+        paths: paths of the modules, in order of execution; a single ``"<x>"`` for the input ``x``.
+        types: names of their classes.
+        shape: shape of their first outputs.
     """
 
     paths: tuple[str, ...]
@@ -25,14 +25,14 @@ class ChainStage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataflowNode:
-    """An op that computes something from the inputs, or one of the inputs. Views are seen through.
+    """An op that computes something from the inputs, or one of the inputs; views are skipped.
 
     Attributes:
         op: ``"aten.convolution"``; ``""`` for an input.
-        path: of the module that ran it, ``""`` for the root; for an input its parameter's name.
-        shape: of what it made.
-        flops: None if there is no formula for it.
-        reads: positions of the nodes whose results it reads, each once.
+        path: path of the module that ran it, ``""`` for the root; for an input, the name of its parameter.
+        shape: shape of its result.
+        flops: FLOPs of the op; None if it has no formula.
+        reads: positions of the nodes whose results it reads, without duplicates.
     """
 
     op: str
@@ -44,13 +44,13 @@ class DataflowNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchitectureReport:
-    """One architecture with what is drawn of it.
+    """One architecture with its chain of shapes, dataflow and measurements.
 
     Attributes:
-        summary: its layers.
-        chain: the shapes from input to output.
-        dataflow: its ops in order of execution; empty where only a saved summary was at hand.
-        bench: what was measured of it.
+        summary: summary of the architecture.
+        chain: shapes from input to output.
+        dataflow: ops in order of execution; empty for a saved summary.
+        bench: benchmark results.
     """
 
     summary: Summary
@@ -61,12 +61,12 @@ class ArchitectureReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffReport:
-    """Two architectures, aligned, with what is drawn of each.
+    """The diff of two architectures, with the report of each.
 
     Attributes:
-        diff: the alignment.
-        before: the one side.
-        after: the other.
+        diff: diff of the two.
+        before: report of the first.
+        after: report of the second.
     """
 
     diff: ModelDiff

@@ -1,4 +1,4 @@
-"""What ``netscope verify`` answers: our counts beside everyone else's, each difference with its cause."""
+"""The result of ``netscope verify``: our counts compared with other tools' counts, and the causes of differences."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,15 +13,15 @@ Quantity = Literal["params", "macs"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolTally:
-    """What a peer counted, as it counted it.
+    """The raw counts of another tool.
 
     Attributes:
         tool: ``"torchinfo"``, ``"fvcore"`` or ``"FlopCounterMode"``.
-        version: of its package.
-        params: None if it counts none.
-        macs: multiply–adds by what the peer attributes them to: a layer's path, an operator, or an op.
-        skipped: operators that the peer says it cannot count.
-        failure: why there are no figures, None if there are.
+        version: version of its package.
+        params: number of parameters; None if the tool does not count them.
+        macs: MACs by the path of a layer, the operator or the op that the tool attributes them to.
+        skipped: operators that the tool reports as uncounted.
+        failure: reason why there are no counts; None if there are.
     """
 
     tool: str
@@ -34,12 +34,12 @@ class ToolTally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why a peer's figure differs from ours.
+    """The cause of a difference between another tool's count and ours.
 
     Attributes:
         quantity: ``"params"`` or ``"macs"``.
-        difference: the peer's figure less ours, as far as this cause goes.
-        reason: in words.
+        difference: part of the difference (the tool's count minus ours) that is due to this cause.
+        reason: the cause, as a predicate of the tool.
     """
 
     quantity: Quantity
@@ -49,16 +49,16 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCount:
-    """One peer's figures.
+    """The counts of another tool, or published values.
 
     Attributes:
         tool: ``"torchinfo"``, ``"fvcore"``, ``"FlopCounterMode"`` or ``"published"``.
-        version: of its package, or which weights the published figures belong to.
-        params: None if it gives none.
-        macs: None if it gives none.
-        rounded_to: of ``macs``; 1 if exact, 1,000,000 if published in thousandths of a G.
-        causes: of its differences from ours.
-        failure: why it gives no figures, None if it does.
+        version: version of its package, or the weights that the published values belong to.
+        params: number of parameters; None if unknown.
+        macs: number of MACs; None if unknown.
+        rounded_to: unit that ``macs`` is rounded to; 1 if exact, 1,000,000 if published in thousandths of a G.
+        causes: causes of the differences from our counts.
+        failure: reason why there are no counts; None if there are.
     """
 
     tool: str
@@ -70,7 +70,7 @@ class ToolCount:
     failure: str | None
 
     def unexplained(self, quantity: Quantity, ours: int) -> int | None:
-        """What is left of the difference from ``ours`` once the causes are taken off; None without a figure."""
+        """Returns the difference from ``ours`` that no cause explains; None without a count."""
         theirs = self.params if quantity == "params" else self.macs
         if theirs is None:
             return None
@@ -82,15 +82,15 @@ class ToolCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Verification(Displayed):
-    """Our counts of one architecture beside its peers'.
+    """Our counts of one architecture compared with other tools and published values.
 
     Attributes:
-        architecture: what it is.
-        inputs: what every count was made on.
-        params: ours.
-        macs: ours.
-        uncounted_ops: those that ran and have no formula; with any, ``macs`` is a lower bound.
-        tools: the others, in a fixed order.
+        architecture: architecture that is counted.
+        inputs: inputs that all counts are for.
+        params: our number of parameters.
+        macs: our number of MACs.
+        uncounted_ops: ops that ran and have no formula; with any, ``macs`` is a lower bound.
+        tools: counts of the other tools and published values, in a fixed order.
     """
 
     architecture: Architecture
@@ -107,7 +107,7 @@ class Verification(Displayed):
 
     @property
     def contradicted_by(self) -> tuple[str, ...]:
-        """The peers whose figures differ from ours without a cause."""
+        """The tools whose counts differ from ours without a known cause."""
         return tuple(
             tool.tool
             for tool in self.tools
@@ -115,5 +115,5 @@ class Verification(Displayed):
         )
 
     def to_json(self) -> str:
-        """This verification as JSON."""
+        """Returns this verification as JSON."""
         return to_json(self)

@@ -10,32 +10,32 @@ FAILURES = {
     "channels": (
         "alexnet",
         (1, 1, 224, 224),
-        r"features\.0 \(Conv2d\) expects 3 input channels and got 1 \(1×1×224×224\), from input x=1×1×224×224",
+        r"features\.0 \(Conv2d\) expects 3 input channels, got 1 in 1×1×224×224 \(model input x=1×1×224×224\)",
     ),
-    "dimensions": ("alexnet", (1, 1000), r"features\.0 \(Conv2d\) expects 4 dimensions \(N, 3, H, W\) and got 1×1000"),
+    "dimensions": ("alexnet", (1, 1000), r"features\.0 \(Conv2d\) expects a 4-D input \(N, 3, H, W\), got 1×1000"),
     "too small for a convolution": (
         lambda: nn.Conv2d(3, 4, 7),
         (1, 3, 5, 5),
-        r"Conv2d is left with nothing of 1×3×5×5: floor\(\(5 \+ 2·0 − 1·\(7 − 1\) − 1\) / 1\) \+ 1 = −1",
+        r"input too small: Conv2d gets 1×3×5×5, output size floor\(\(5 \+ 2·0 − 1·\(7 − 1\) − 1\) / 1\) \+ 1 = −1",
     ),
     "too small for a pooling": (
         "alexnet",
         (1, 3, 20, 20),
-        r"features\.5 \(MaxPool2d\) is left with nothing of 1×256×1×1: .* = 0",
+        r"input too small: features\.5 \(MaxPool2d\) gets 1×256×1×1, output size .* = 0 \(model input x=1×3×20×20\)",
     ),
-    "features": (lambda: nn.Linear(8, 4), (1, 7), r"Linear expects 8 input features and got 7 \(1×7\)"),
+    "features": (lambda: nn.Linear(8, 4), (1, 7), r"Linear expects 8 input features, got 7 in 1×7"),
     "flattened features": ("alexnet-d2l", (1, 1, 300, 300), r"classifier\.fc6 \(Linear\) expects 6400 input features"),
-    "steps of a sequence": (lambda: nn.LSTM(8, 4), (5, 1, 7), r"LSTM expects 8 input features and got 7"),
-    "a norm's channels": (lambda: nn.BatchNorm2d(8), (1, 4, 2, 2), r"BatchNorm2d expects 8 input channels and got 4"),
+    "steps of a sequence": (lambda: nn.LSTM(8, 4), (5, 1, 7), r"LSTM expects 8 input features, got 7"),
+    "a norm's channels": (lambda: nn.BatchNorm2d(8), (1, 4, 2, 2), r"BatchNorm2d expects 8 input channels, got 4"),
     "a norm's shape": (
         lambda: nn.LayerNorm((4, 4)),
         (1, 4, 5),
-        r"LayerNorm normalises the last sizes 4×4 and got 1×4×5",
+        r"LayerNorm normalizes the last dimensions 4×4, got 1×4×5",
     ),
     "floats for an embedding": (
         lambda: nn.Embedding(10, 4),
         (1, 3),
-        r"looks up integer ids and got float32: give the input a dtype, like 1x128:int64",
+        r"needs integer ids, got float32; give the input a dtype, e\.g\. 1x128:int64",
     ),
 }
 

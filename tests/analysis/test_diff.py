@@ -251,7 +251,7 @@ def test_what_only_one_side_tells_is_said_not_to_be_compared():
     )
     rows = tuple(replace(row, tensors=()) for row in step.rows)
     notes = netscope.diff(step, replace(step, rows=rows)).notes
-    assert notes == ("only one side tells the layers' tensors: they are not compared",)
+    assert notes == ("only one side has the layers' tensors: they are not compared",)
 
 
 def test_only_what_does_nothing_is_ignored_as_dropout():

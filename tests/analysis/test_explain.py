@@ -61,8 +61,8 @@ def test_the_uneven_first_layer_of_alexnet_is_explained():
         "the floor throws away 0.25 of a step: the last row and column of the padded input are in no window; "
         "they are padding, so no pixel is lost"
     )
-    assert same == "inputs of 223 … 226 give the same"
-    assert even == "with padding 1 and 2 it comes out even: (224 − 11 + 1 + 2)/4 + 1 = 55"
+    assert same == "inputs of 223 … 226 give the same size"
+    assert even == "with padding 1 and 2 nothing is rounded: (224 − 11 + 1 + 2)/4 + 1 = 55"
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_recurrent_and_attention_layers_are_explained(path):
     for quantity, value in (("parameters", item.row.own.params), ("MACs", item.row.own.macs)):
         assert item.of(quantity).rule
         assert evaluated(item.of(quantity).short) == (value, value)
-    assert item.of("what it does") is not None
+    assert item.of("operation") is not None
 
 
 class Doubled(nn.Linear):
@@ -191,7 +191,7 @@ def test_a_change_names_the_layer_that_no_longer_fits_and_what_would():
     explained = netscope.explain("alexnet-unpadded", what_if=["features.0.padding=2"])
     assert explained.exit_code == 1
     assert explained.mismatch.path == "classifier.fc6"
-    assert "expects 6400 input features and got 9216" in explained.mismatch.reason
+    assert "expects 6400 input features, got 9216" in explained.mismatch.reason
     assert explained.mismatch.remedy == "classifier.fc6.in_features=9216"
     mended = netscope.explain("alexnet-unpadded", what_if=["features.0.padding=2", explained.mismatch.remedy])
     assert mended.mismatch is None
@@ -308,7 +308,7 @@ def test_a_picture_without_a_batch_has_its_channels_first():
 def test_a_window_that_is_only_begun_is_not_called_thrown_away():
     made = nn.MaxPool2d(3, 2, ceil_mode=True)
     notes = layer(netscope.explain(nn.Sequential(made), inputs=(1, 2, 8, 8)), "0").of("height and width").notes
-    assert notes[0] == "the last window reaches 1 row and column beyond the padded input"
+    assert notes[0] == "the last window extends 1 row and column beyond the padded input"
     assert not any("floor" in note for note in notes)
 
 
@@ -317,12 +317,12 @@ def test_a_window_that_is_only_begun_is_not_called_thrown_away():
     [
         (nn.RNN(4, 5, nonlinearity="relu"), (3, 2, 4), "h = relu("),
         (nn.BatchNorm2d(3, affine=False), (2, 3, 4, 4), "y = (x − mean) / √(variance + ε)"),
-        (nn.BatchNorm2d(3, track_running_stats=False), (2, 3, 4, 4), "of the batch, also when evaluating"),
+        (nn.BatchNorm2d(3, track_running_stats=False), (2, 3, 4, 4), "of the batch, also in eval mode"),
         (nn.LayerNorm(4, elementwise_affine=False), (2, 3, 4), "over 4 = 4 values"),
     ],
 )
 def test_what_a_layer_does_is_told_by_how_it_was_made(made, shape, said):
-    found = layer(netscope.explain(nn.Sequential(made), inputs=shape), "0").of("what it does")
+    found = layer(netscope.explain(nn.Sequential(made), inputs=shape), "0").of("operation")
     assert said in found.rule + found.arithmetic
     assert "γ" not in found.rule or list(made.parameters())
 
@@ -341,8 +341,8 @@ class ChannelsFirst(nn.LayerNorm):
 )  # fmt: skip
 def test_nothing_is_said_that_does_not_hold(made, shape):
     found = layer(netscope.explain(nn.Sequential(made), inputs=shape), "0")
-    assert found.of("what it does") is None
-    assert not any("floor" in item.arithmetic or "as asked" in item.arithmetic for item in found.derivations)
+    assert found.of("operation") is None
+    assert not any("floor" in item.arithmetic or "as requested" in item.arithmetic for item in found.derivations)
 
 
 def test_the_first_fully_connected_layer_is_explained_by_what_it_reads():
@@ -359,22 +359,19 @@ def test_the_first_fully_connected_layer_is_explained_by_what_it_reads():
 
 @pytest.mark.parametrize("what_if", [5, [3], {3: 4}])
 def test_changes_of_another_type_are_refused(what_if):
-    with pytest.raises(UsageError, match="what_if is a list of texts"):
+    with pytest.raises(UsageError, match="what_if must be a list of strings"):
         netscope.explain("lenet5", what_if=what_if)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("padding=0", "changes nothing: write input=1x3x227x227"),
-        ("0.width", "changes nothing"),
-        ("0.width=", "changes nothing"),
-        ("1.width=2", "unknown module '1'"),
-        ("0.widht=2", r"0 \(Block\) has no argument 'widht'; did you mean width\?"),
-        (
-            "0.width=2",
-            "it does not store its argument hidden; change one of its modules instead",
-        ),
+        ("padding=0", "invalid --what-if .padding=0"),
+        ("0.width", "invalid --what-if"),
+        ("0.width=", "invalid --what-if"),
+        ("1.width=2", "there is no module '1'"),
+        ("0.widht=2", r"0 \(Block\) has no 'widht'; did you mean width\?"),
+        ("0.width=2", r"did not keep its hidden, without which it cannot be built anew; change one of its own modules"),
         ("0.fc.out_features=-1", "cannot be built with out_features=-1"),
         ("0.fc.out_features=(", "neither a Python literal nor a bare word"),
         ("input=1x", "1x"),

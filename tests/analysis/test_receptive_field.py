@@ -186,7 +186,7 @@ CASES = {
     "transposed": (nn.Conv2d(4, 4, 3, stride=2), nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1), nn.Conv2d(4, 4, 3)),
     "nearest": (nn.AvgPool2d(2), nn.Upsample(scale_factor=2), nn.Conv2d(4, 4, 3)),
     "bilinear": (nn.AvgPool2d(2), nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(4, 4, 3)),
-    "aligned": (nn.AvgPool2d(2), nn.Upsample(size=(23, 31), mode="bilinear", align_corners=True)),
+    "align_trees": (nn.AvgPool2d(2), nn.Upsample(size=(23, 31), mode="bilinear", align_corners=True)),
     "squeeze": (lambda x: x * x.mean((2, 3), keepdim=True), nn.Conv2d(4, 4, 3)),
     "over rows": (lambda x: x + x.mean(2, keepdim=True), nn.Conv2d(4, 4, 3)),
     "slices": (lambda x: torch.cat([x[:, :2, 1:-1, ::1], x[:, 2:, 2:, :]], 1), nn.Conv2d(4, 4, 3)),
@@ -283,7 +283,7 @@ def test_the_field_of_resnet_50_is_the_published_one():
     # blocks stride in their first convolution; torchvision's stride in their second one, which gives 427.
     rows = {row.path: row for row in netscope.summarize("resnet50").rows}
     (height, width) = rows["layer4"].receptive_field
-    assert (height.size, height.stride, height.start, height.centre) == (427, 32, -213, 0)
+    assert (height.size, height.stride, height.start, height.center) == (427, 32, -213, 0)
     assert height == width
 
 
@@ -304,8 +304,8 @@ def test_a_window_slides_by_slices_as_it_does_tap_by_tap(size, kernel, stride, p
     high = tuple(value + 2 for value in low)
     field = Field(low, high, low, high, Fraction(2))
     window = Window(kernel, stride, padding, dilation)
-    expected = field.windows([window.taps(place) for place in range(count)], Fraction(2 * stride))
-    assert field.slid(count, window) == expected
+    expected = field.apply_windows([window.taps(place) for place in range(count)], Fraction(2 * stride))
+    assert field.slide(count, window) == expected
 
 
 SIZES = st.integers(1, 4)

@@ -45,15 +45,15 @@ def test_what_torchinfo_misses_in_a_transformer_is_said():
     torchinfo = next(tool for tool in netscope.verify("vit_b_16").tools if tool.tool == "torchinfo")
     assert torchinfo.macs < 0.02 * 17_563_828_224
     reasons = {cause.reason.split(",")[0] for cause in torchinfo.causes}
-    assert "sees no products outside leaf layers" in reasons
+    assert "counts only leaf layers" in reasons
 
 
-def test_tied_weights_that_a_peer_counts_twice_are_a_cause():
+def test_tied_weights_that_a_tool_counts_twice_are_a_cause():
     model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
     model[1].weight = model[0].weight
     torchinfo = next(tool for tool in netscope.verify(model, (1, 4)).tools if tool.tool == "torchinfo")
     assert torchinfo.params == 32
-    assert [cause.reason for cause in torchinfo.causes] == ["counts tied weights once for each of their names"]
+    assert [cause.reason for cause in torchinfo.causes] == ["counts tied weights once per name"]
 
 
 def test_a_bilinear_layer_is_more_than_torchs_counter_knows():
@@ -89,7 +89,7 @@ def test_every_kind_of_layer_is_explained(case):
     assert all(tool.failure is None for tool in verification.tools)
 
 
-def test_a_peer_that_fails_is_told_so_and_is_no_contradiction():
+def test_a_tool_that_fails_is_told_so_and_is_no_contradiction():
     class KeywordOnly(nn.Module):
         def __init__(self):
             super().__init__()
@@ -116,7 +116,7 @@ def verification_with(tool):
     )
 
 
-def peer_count(**figures):
+def tool_count(**figures):
     return ToolCount(
         **{"tool": "p", "version": "1", "params": None, "macs": None, "rounded_to": 1, "causes": (), "failure": None}
         | figures
@@ -140,7 +140,7 @@ CONTRADICTIONS = {
 @pytest.mark.parametrize("case", CONTRADICTIONS)
 def test_a_contradiction_is_a_difference_that_is_left_over(case):
     figures, contradicts = CONTRADICTIONS[case]
-    assert bool(verification_with(peer_count(**figures)).contradicted_by) == contradicts
+    assert bool(verification_with(tool_count(**figures)).contradicted_by) == contradicts
 
 
 def test_a_wrong_count_of_ours_would_be_contradicted(monkeypatch):

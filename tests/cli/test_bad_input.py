@@ -83,17 +83,17 @@ QUESTIONS = {
     "a dtype that the weights do not have": (
         ("summary", "resnet18", "-i", "1x3x224x224:float16"),
         2,
-        "conv1 (Conv2d) multiplies float16 with float32",
+        "conv1 (Conv2d) multiplies float16 by float32",
     ),
     "integers for a convolution": (
         ("summary", "alexnet", "-i", "1x3x224x224:int64", "--device", "cpu"),
         2,
-        "features.0 (Conv2d) computes in float32 and got int64",
+        "features.0 (Conv2d) computes in float32, got int64",
     ),
     "a clip without frames": (
         ("summary", "r3d_18", "-i", "1x3x224x224"),
         2,
-        "expects 5 dimensions (N, 3, D, H, W) and got 1×3×224×224",
+        "expects a 5-D input (N, 3, D, H, W), got 1×3×224×224",
     ),
     "unknown dtype": (("summary", "alexnet", "--input", "1x3:float99"), 2, "unknown dtype 'float99'"),
     "too many inputs": (("summary", "alexnet", "-i", "1x3x8x8", "-i", "1"), 2, "was given 2 inputs"),

@@ -27,7 +27,7 @@ def test_exit_codes(arguments, code):
 def test_a_change_that_no_longer_fits_says_where_and_why(capsys):
     run(["explain", "lenet5", "--what-if", "features.0.padding=0"])
     out = capsys.readouterr().out
-    assert "classifier.1 (Linear) expects 400 input features and got 256" in out
+    assert "classifier.1 (Linear) expects 400 input features, got 256" in out
     assert "classifier.1.in_features=256" in out
 
 

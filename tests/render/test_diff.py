@@ -13,7 +13,7 @@ from netscope import analysis
 from netscope.errors import UsageError
 from netscope.render import Canvas, DiffView, render
 from netscope.render.diff import diff_document
-from netscope.render.diff_sentences import attributes_text, sentence
+from netscope.render.diff_sentences import describe_attributes, describe_diff
 from netscope.schema import AttributeChange, InputSpec, ModelDiff, OpCount
 
 from .conftest import layer, linear, summary_of, with_figures
@@ -240,49 +240,54 @@ def other_input(summary):
 
 
 def test_of_the_same_the_sentence_says_so(before):
-    assert sentence(analysis.diff_summaries(before, before)) == "the same, layer by layer"
-    assert sentence(analysis.diff_summaries(before, before, ["dropout"])) == "the same, layer by layer, but for dropout"
+    assert describe_diff(analysis.diff_summaries(before, before)) == "the same, layer by layer"
+    assert (
+        describe_diff(analysis.diff_summaries(before, before, ["dropout"]))
+        == "the same, layer by layer, ignoring dropout"
+    )
 
 
 def test_of_renamed_modules_the_sentence_counts_them(before):
     rows = [replace(row, path=f"was_{row.path}") if "." not in row.path else row for row in before.rows[-2:]]
     result = analysis.diff_summaries(before, network(*before.rows[1:-2], *rows))
-    assert sentence(result) == "the same layers; 2 modules under other names"
+    assert describe_diff(result) == "the same layers; 2 modules renamed"
 
 
 def test_of_other_inputs_alone_the_sentence_says_so(before):
     doubled = other_input(network(*(with_figures(row, own_flops=2 * row.own.flops) for row in before.rows[1:])))
-    assert sentence(analysis.diff_summaries(before, doubled)) == (
+    assert describe_diff(analysis.diff_summaries(before, doubled)) == (
         "the same 8 weighted layers on other inputs; as many params; +432 FLOPs (+100.00%)"
     )
 
 
 def test_the_sentence_tells_whether_there_are_as_many_weighted_layers(before, diff):
-    assert sentence(diff).startswith("8 → 11 weighted layers; 5 layers changed, 3 added, 1 removed, 1 moved; ")
+    assert describe_diff(diff).startswith("8 → 11 weighted layers; 5 layers changed, 3 added, 1 removed, 1 moved; ")
     wider = network(*before.rows[1:-1], dense("classes", 9, 6))
-    assert sentence(analysis.diff_summaries(before, wider)) == (
+    assert describe_diff(analysis.diff_summaries(before, wider)) == (
         "the same 8 weighted layers; 1 layer changed; +10 params (+3.89%); +18 FLOPs (+4.17%); classes: 5 → 6 units"
     )
 
 
 def test_the_sentence_names_what_makes_a_difference_first(before, diff):
-    assert sentence(diff).endswith("body.0.fc and 3 more: 4 → 6 units, classes: 5 → 3 units, 3 Gates added to body, …")
+    assert describe_diff(diff).endswith(
+        "body.0.fc and 3 more: 4 → 6 units, classes: 5 → 3 units, 3 Gates added to body, …"
+    )
     rows = [
         replace(row, hyperparameters={"p": 0.1}) if row.type_name == "Dropout" else row for row in before.rows[1:-1]
     ]
-    text = sentence(analysis.diff_summaries(before, network(*rows, dense("classes", 9, 6))))
+    text = describe_diff(analysis.diff_summaries(before, network(*rows, dense("classes", 9, 6))))
     assert text.endswith("; classes: 5 → 6 units, drop: p 0.5 → 0.1")
 
 
 def test_types_that_end_in_a_number_get_no_plural(before):
     rows = [*before.rows[1:], *(plain(f"norm{number}", "BatchNorm2d", own_params=8) for number in range(2))]
-    assert sentence(analysis.diff_summaries(before, network(*rows))).endswith("; 2 BatchNorm2d added to the root")
+    assert describe_diff(analysis.diff_summaries(before, network(*rows))).endswith("; 2 BatchNorm2d added to the root")
 
 
 def test_a_lower_bound_is_said_to_be_one(before):
     uncounted = (OpCount(op="aten._fft_r2c", calls=1, flops=None),)
     result = analysis.diff_summaries(before, network(*before.rows[1:-1], dense("classes", 9, 6), uncounted=uncounted))
-    assert "+18 FLOPs counted (+4.17%)" in sentence(result)
+    assert "+18 FLOPs counted (+4.17%)" in describe_diff(result)
     assert "lower bounds: no formula for some op" in render(result)
 
 
@@ -297,7 +302,7 @@ ATTRIBUTES = {
     "no bias any more": ((("bias", (4,), None),), "bias 4 → none"),
     "a float": ((("p", 0.5, 1 / 3),), "p 0.5 → 0.333333"),
     "ops": ((("ops", ("aten.add",), ("aten.mul ×2",)),), "−add +mul ×2"),
-    "a fingerprint": ((("computation", "a-b", "a-c"),), "its own ops differ in their arguments"),
+    "a fingerprint": ((("computation", "a-b", "a-c"),), "arguments of its own ops differ"),
     "wiring": ((("reads_from", ("c", "b"), ("c", "a")),), "reads from b → a"),
     "wiring from nowhere": ((("reads_from", (), ("", "a")),), "reads from nothing → the root, a"),
     "much wiring": (
@@ -311,7 +316,7 @@ ATTRIBUTES = {
 @pytest.mark.parametrize("case", ATTRIBUTES)
 def test_what_differs_is_told_in_the_words_of_the_field(case):
     items, text = ATTRIBUTES[case]
-    assert attributes_text(AttributeChange(name=n, before=b, after=a) for n, b, a in items) == text
+    assert describe_attributes(AttributeChange(name=n, before=b, after=a) for n, b, a in items) == text
 
 
 @pytest.mark.parametrize("width", [80, 120, 160])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from netscope.analysis.explain import derivations
+from netscope.analysis.explain import explain_layer
 from netscope.render import Canvas, render
 from netscope.schema import (
     Architecture,
@@ -82,7 +82,7 @@ def explanation():
         architecture=Architecture(spec="net", source="python", name="net", options={}, description=""),
         inputs=(InputSpec(name="x", shape=(1, 3, 224, 224), dtype="float32"),),
         path=None,
-        layers=tuple(LayerExplanation(row=row, derivations=derivations(row, by_path)) for row in summary.rows),
+        layers=tuple(LayerExplanation(row=row, derivations=explain_layer(row, by_path)) for row in summary.rows),
         chain=(
             ChainStage(paths=("<x>",), types=("input",), shape=(1, 3, 224, 224)),
             ChainStage(paths=("features.0",), types=("Conv2d",), shape=(1, 96, 55, 55)),
@@ -115,7 +115,7 @@ def test_a_layer_that_does_not_fit_is_told_with_what_would(explanation, golden):
         changes=("features.0.padding=0",),
         totals_before=explanation.totals,
         mismatch=ShapeMismatch(
-            path="<b>|`fc`", type_name="Linear", reason="expects 9 and got 8", remedy="fc.in_features=8"
+            path="<b>|`fc`", type_name="Linear", reason="expects 9, got 8", remedy="fc.in_features=8"
         ),
         layers=(
             explanation.layers[0],
@@ -123,16 +123,16 @@ def test_a_layer_that_does_not_fit_is_told_with_what_would(explanation, golden):
             *explanation.layers[2:],
         ),
     )
-    golden("explain-misfit.txt", render(changed, canvas=Canvas(width=160)))
+    golden("explain-mismatch.txt", render(changed, canvas=Canvas(width=160)))
 
 
 def test_a_layer_that_never_ran_says_so(explanation):
     text = render(replace(explanation, path="rest", layers=explanation.layers[3:]))
-    assert "it never ran" in text
+    assert "never called" in text
 
 
 def test_a_field_that_is_not_known_is_said_not_to_be(explanation):
     row = replace(convolution(), receptive_field=())
     layers = (LayerExplanation(row=row, derivations=()),)
     text = render(replace(explanation, path=row.path, layers=layers, has_fields=True))
-    assert "not known: an op on the way to it mixes positions" in text
+    assert "unknown: an op before it mixes positions" in text

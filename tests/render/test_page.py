@@ -155,12 +155,12 @@ def test_what_was_measured_is_in_it_once(toy):
     assert BenchReport(results=shown.bench).results == (measured,)
 
 
-def with_times(summary):
+def add_layer_times(summary):
     return replace(summary, rows=tuple(with_figures(row, time_s=0.5, own_time_s=0.25) for row in summary.rows))
 
 
 def test_measured_times_are_a_figure_of_the_rows(toy):
-    timed = result("toy", architecture=toy.architecture, inputs=toy.inputs, layers=with_times(toy))
+    timed = result("toy", architecture=toy.architecture, inputs=toy.inputs, layers=add_layer_times(toy))
     side = report_payload(report_of(toy, [timed]))["sides"][0]
     assert side["figures"][-1] == {"key": "time", "title": "Time", "kind": "seconds", "bounded": False}
     assert side["rows"]["own_time"] == [0.25] * len(toy.rows)
@@ -168,7 +168,7 @@ def test_measured_times_are_a_figure_of_the_rows(toy):
 
 
 def test_times_on_other_inputs_do_not_stand_beside_the_figures(toy):
-    other = result("toy", architecture=toy.architecture, layers=with_times(toy))
+    other = result("toy", architecture=toy.architecture, layers=add_layer_times(toy))
     shown = report_of(toy, [other])
     assert shown.bench == (other,)
     side = report_payload(shown)["sides"][0]

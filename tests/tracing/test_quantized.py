@@ -28,8 +28,8 @@ def quantized(model):
 def test_a_dynamically_quantized_model_has_the_parameters_of_the_floating_one():
     before = netscope.summarize(Layers(), (2, 1, 4))
     after = netscope.summarize(quantized(Layers()), (2, 1, 4))
-    assert {row.path: row.own_params for row in after.rows} == {row.path: row.own_params for row in before.rows}
-    assert after.totals.params == sum(row.own_params for row in after.rows) == 1220
+    assert {row.path: row.own.params for row in after.rows} == {row.path: row.own.params for row in before.rows}
+    assert after.totals.params == sum(row.own.params for row in after.rows) == 1220
     assert (after.totals.unread_params, after.totals.flops) == (0, before.totals.flops)
 
 

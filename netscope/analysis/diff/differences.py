@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterator
 
-from netscope.analysis.diff.alignment import aligned
-from netscope.analysis.diff.attributes import Wiring, descriptions, differences, in_common, not_compared
+from netscope.analysis.diff.alignment import align_trees
+from netscope.analysis.diff.attributes import Wiring, diff_descriptions, diff_layers, drop_incomparable, list_uncompared
 from netscope.analysis.diff.ignoring import without
 from netscope.analysis.diff.layers import LayerTree
 from netscope.schema import (
@@ -32,13 +32,13 @@ def diff_summaries(before: Summary, after: Summary, ignored: Collection[Ignorabl
         changes=_with_unexplained(list(_changes(before, after))),
         delta=after.totals - before.totals,
         ignored=tuple(sorted(set(ignored))),
-        notes=tuple(not_compared(before, after)),
+        notes=tuple(list_uncompared(before, after)),
     )
 
 
 def _changes(before: Summary, after: Summary) -> Iterator[LayerChange]:
     """One for each row of either side: in the order of ``after``, what was removed before what came behind it."""
-    compared = _Compared(*(LayerTree.of(side) for side in in_common(before, after)))
+    compared = _Compared(*(LayerTree.of(side) for side in drop_incomparable(before, after)))
     partners = compared.alignment.partners
     origins = {j: i for i, j in partners.items()}
     removed = [i for i in range(len(before.rows)) if i not in partners]
@@ -79,7 +79,7 @@ def _hyperparameters_alone(change: LayerChange) -> tuple[AttributeChange, ...]:
     before, after = change.before, change.after
     if change.kind != "same" or before is None or after is None or not (before.ops or before.tensors):
         return ()
-    return tuple(item for item in descriptions(before, after) if item.name != "type")
+    return tuple(item for item in diff_descriptions(before, after) if item.name != "type")
 
 
 def _is_below(change: LayerChange, holder: LayerChange) -> bool:
@@ -92,13 +92,13 @@ class _Compared:
 
     def __init__(self, before: LayerTree, after: LayerTree) -> None:
         self.before, self.after = before, after
-        self.alignment = aligned(before, after)
+        self.alignment = align_trees(before, after)
         self.wiring = Wiring(before, after, self.alignment.partners, self.alignment.moved)
 
     def pair(self, i: int, j: int) -> tuple[ChangeKind, tuple[AttributeChange, ...]]:
         """What became of row i before, which is row j after."""
         is_leaf = not self.before.children[i] and not self.after.children[j]
-        found = differences(self.before.rows[i], self.after.rows[j], is_leaf=is_leaf, wiring=self.wiring)
+        found = diff_layers(self.before.rows[i], self.after.rows[j], is_leaf=is_leaf, wiring=self.wiring)
         if i in self.alignment.moved:
             # That it now reads from others is what moving means.
             return "moved", tuple(change for change in found if change.name != "reads_from")

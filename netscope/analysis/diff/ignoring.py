@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import TypeVar
 
-from netscope.analysis.diff.layers import family, told_ops
+from netscope.analysis.diff.layers import count_ops, find_family
 from netscope.analysis.unread import list_unread_names
 from netscope.schema import Figures, Ignorable, LayerRow, LayerTensor, Summary
 
@@ -32,7 +32,7 @@ def _without_dropout(summary: Summary) -> Summary:
     dropped = {
         row.path: row.reads_from
         for row in summary.rows
-        if family(row) == "dropout" and row.path not in holders and row.path and _does_nothing(row, summary.mode)
+        if find_family(row) == "dropout" and row.path not in holders and row.path and _does_nothing(row, summary.mode)
     }
 
     def sources(paths: Iterable[str]) -> Iterable[str]:
@@ -54,7 +54,9 @@ def _without_dropout(summary: Summary) -> Summary:
 def _does_nothing(row: LayerRow, mode: str) -> bool:
     """Whether it has no weights, and computes nothing outside of training, whatever it is called."""
     return (
-        not row.tensors and row.input_shapes[:1] == row.output_shapes[:1] and (mode == "train" or not told_ops(row.ops))
+        not row.tensors
+        and row.input_shapes[:1] == row.output_shapes[:1]
+        and (mode == "train" or not count_ops(row.ops))
     )
 
 

@@ -1,4 +1,4 @@
-"""What an alignment sees of an architecture: its rows as a tree, what each is, and what it weighs."""
+"""An architecture as the alignment uses it: its rows as a tree, with their signatures and weights."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,19 +8,19 @@ from math import inf, log2, log10
 from netscope.schema import InputSpec, LayerRow, LayerTensor, OpCount, PlainValue, Summary
 
 LIGHTEST = 10
-"""What a layer without parameters weighs; one with n parameters weighs 10 log₁₀ n more."""
+"""The weight of a layer without parameters; a layer with n parameters weighs 10 log₁₀ n more."""
 
-NOT_TOLD_APART = frozenset({"inplace", "layer_idx"})
-"""Hyperparameters that change no result, or only say which of its siblings a layer is."""
+COSMETIC = frozenset({"inplace", "layer_idx"})
+"""Hyperparameters that change no result, or only number a layer among its siblings."""
 
-_ARRANGING = frozenset(
+_LAYOUT_OPS = frozenset(
     f"aten.{name}"
     for name in (
         *("_reshape_alias", "_to_copy", "_unsafe_view", "alias", "clone", "contiguous", "copy", "detach", "expand"),
         *("permute", "reshape", "select", "slice", "squeeze", "t", "transpose", "unsqueeze", "view"),
     )
 )
-"""Ops that come and go with the layout of what is given."""
+"""Ops that depend on the memory layout of the inputs."""
 
 _FAMILIES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"in_channels", "out_channels", "kernel_size"}), "convolution"),
@@ -28,14 +28,14 @@ _FAMILIES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"input_size", "hidden_size"}), "recurrent"),
     (frozenset({"embed_dim", "num_heads"}), "attention"),
     (frozenset({"num_embeddings", "embedding_dim"}), "embedding"),
-    (frozenset({"num_features"}), "normalisation"),
-    (frozenset({"normalized_shape"}), "normalisation"),
-    (frozenset({"num_channels", "num_groups"}), "normalisation"),
+    (frozenset({"num_features"}), "normalization"),
+    (frozenset({"normalized_shape"}), "normalization"),
+    (frozenset({"num_channels", "num_groups"}), "normalization"),
     (frozenset({"num_parameters"}), "activation"),
     (frozenset({"kernel_size"}), "pooling"),
     (frozenset({"output_size"}), "pooling"),
 )
-"""Hyperparameters by which a layer is known, whatever its class is called."""
+"""The hyperparameters that identify a family of layers, whatever their class."""
 
 
 @dataclass(slots=True)
@@ -43,17 +43,16 @@ class LayerTree:
     """The rows of a summary, a module before its children, with the tree between them.
 
     Attributes:
-        rows: as in the summary.
-        inputs: likewise.
+        rows: rows of the summary.
+        inputs: inputs of the summary.
         parents: position of each row's parent, None for the root.
-        ends: one past the last row below each.
+        ends: position after the last row of each subtree.
         children: positions of each row's children.
-        signatures: what each row is by itself: equal for equal layers, whatever their names, shapes and places.
-        subtrees: what each row is with all that is below it and how that is wired.
-        families: within which one layer may have taken the place of another.
-        weights: what it costs an alignment to leave a row out.
-        units: positions of the rows that are aligned one by one: the layers that have no layers below them, and those
-            that have weights of their own.
+        signatures: value that is equal for equal rows, whatever their names, shapes and positions.
+        subtrees: hash of each row's subtree, including its wiring.
+        families: family of each row; a layer may replace another of its family.
+        weights: cost of leaving each row unpaired.
+        layers: positions of the rows that are aligned one by one: leaves, and containers with own weights.
     """
 
     rows: tuple[LayerRow, ...]
@@ -65,25 +64,25 @@ class LayerTree:
     subtrees: list[bytes] = field(default_factory=list)
     families: list[str] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
-    units: list[int] = field(default_factory=list)
+    layers: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, summary: Summary) -> "LayerTree":
-        """That of a summary."""
+        """Returns the tree of a summary."""
         return cls(rows=summary.rows, inputs=summary.inputs)
 
     def __post_init__(self) -> None:
-        self._grow()
+        self._link_rows()
         for position, row in enumerate(self.rows):
             is_leaf = not self.children[position]
             self.signatures.append(_signature(row, is_leaf=is_leaf))
-            self.families.append(family(row))
-            self.weights.append(weight(row))
+            self.families.append(find_family(row))
+            self.weights.append(compute_weight(row))
             if is_leaf or row.tensors or row.own.params or row.own.flops:
-                self.units.append(position)
-        self.subtrees = list(self._hashed())
+                self.layers.append(position)
+        self.subtrees = list(self._hash_subtrees())
 
-    def _grow(self) -> None:
+    def _link_rows(self) -> None:
         open_rows: list[int] = []
         self.ends = [len(self.rows)] * len(self.rows)
         for position, row in enumerate(self.rows):
@@ -97,8 +96,8 @@ class LayerTree:
                 self.children[parent].append(position)
             open_rows.append(position)
 
-    def _hashed(self) -> Iterator[bytes]:
-        """Of each subtree: its rows in order, each with its depth, and whom it reads from as far as that is inside."""
+    def _hash_subtrees(self) -> Iterator[bytes]:
+        """Yields a hash of each subtree: of its rows, their depths and the rows inside that they read from."""
         position_of = {row.path: position for position, row in enumerate(self.rows)}
         sources = [[position_of.get(path, -1) for path in row.reads_from] for row in self.rows]
         plain = [repr(signature).encode() for signature in self.signatures]
@@ -110,8 +109,8 @@ class LayerTree:
                 digest.update(f"|{self.rows[position].depth - self.rows[start].depth}|{inside}".encode())
             yield digest.digest()
 
-    def above(self, position: int) -> Iterator[int]:
-        """The rows above a row, its parent first."""
+    def ancestors(self, position: int) -> Iterator[int]:
+        """Yields the ancestors of a row, its parent first."""
         parent = self.parents[position]
         while parent is not None:
             yield parent
@@ -119,11 +118,11 @@ class LayerTree:
 
 
 def _signature(row: LayerRow, *, is_leaf: bool) -> Hashable:
-    """What a row is by itself. A module that only holds others is known by what it does itself, not by its class."""
-    own = (tuple(_tensor_signature(tensor) for tensor in row.tensors), row.own.params, told_ops(row.ops))
+    """Returns a value that is equal for equal rows; a container without tensors has its own ops, not its class."""
+    own = (tuple(_tensor_signature(tensor) for tensor in row.tensors), row.own.params, count_ops(row.ops))
     if not is_leaf and not row.tensors:
         return own
-    return (row.type_name, told_hyperparameters(row), *own)
+    return (row.type_name, select_hyperparameters(row), *own)
 
 
 def _tensor_signature(tensor: LayerTensor) -> Hashable:
@@ -137,23 +136,23 @@ def _tensor_signature(tensor: LayerTensor) -> Hashable:
     )
 
 
-def told_hyperparameters(row: LayerRow) -> tuple[tuple[str, PlainValue], ...]:
-    """Those that say what a layer is, in order of their names."""
-    return tuple(sorted((name, value) for name, value in row.hyperparameters.items() if name not in NOT_TOLD_APART))
+def select_hyperparameters(row: LayerRow) -> tuple[tuple[str, PlainValue], ...]:
+    """Returns the hyperparameters that layers are compared by, sorted by name."""
+    return tuple(sorted((name, value) for name, value in row.hyperparameters.items() if name not in COSMETIC))
 
 
-def told_ops(ops: Sequence[OpCount]) -> tuple[tuple[str, int], ...]:
-    """What is computed, in order of the ops' names: in place or not, and without what only arranges elements."""
+def count_ops(ops: Sequence[OpCount]) -> tuple[tuple[str, int], ...]:
+    """Returns how often each computing op ran, sorted by name; an in-place op counts as the op itself."""
     counts: dict[str, int] = {}
     for op in ops:
         name = op.op.removesuffix("_")
-        if name not in _ARRANGING:
+        if name not in _LAYOUT_OPS:
             counts[name] = counts.get(name, 0) + op.calls
     return tuple(sorted(counts.items()))
 
 
-def family(row: LayerRow) -> str:
-    """The kind of layer, which another of the same kind may replace; its class's name for one of a kind."""
+def find_family(row: LayerRow) -> str:
+    """Returns the family of a layer, such as ``"pooling"``; the name of its class if no family is known."""
     name = row.type_name.lower()
     for keys, found in _FAMILIES:
         if keys <= row.hyperparameters.keys():
@@ -161,22 +160,22 @@ def family(row: LayerRow) -> str:
     if "drop" in name or name == "identity":
         return "dropout"
     if "norm" in name:
-        return "normalisation"
+        return "normalization"
     if "pool" in name:
         return "pooling"
     is_elementwise = not row.tensors and row.calls and row.input_shapes[:1] == row.output_shapes != ()
-    if is_elementwise and told_ops(row.ops):
+    if is_elementwise and count_ops(row.ops):
         return "activation"
     return row.type_name
 
 
-def weight(row: LayerRow) -> int:
-    """What leaving it out costs: more, the more parameters or else multiply–adds it has of its own."""
+def compute_weight(row: LayerRow) -> int:
+    """Returns the cost of leaving a row unpaired: it grows with the row's own parameters or FLOPs."""
     return LIGHTEST + int(10 * max(log10(1 + row.own.params), log10(1 + row.own.flops) - 3, 0))
 
 
-def dissimilarity(before: LayerRow, after: LayerRow) -> int:
-    """How little two layers of one family are alike, from 20 to 80 per cent."""
+def measure_dissimilarity(before: LayerRow, after: LayerRow) -> int:
+    """Returns the dissimilarity of two layers of one family, from 20 to 80 percent."""
     if before.hyperparameters.keys() == after.hyperparameters.keys() and before.hyperparameters:
         pairs = list(zip(before.hyperparameters.values(), after.hyperparameters.values(), strict=True))
         if list(before.hyperparameters) != list(after.hyperparameters):
@@ -188,7 +187,7 @@ def dissimilarity(before: LayerRow, after: LayerRow) -> int:
 
 
 def _distance(value: PlainValue, other: PlainValue) -> float:
-    """Of two values that differ, from 0 to 1: numbers by how many times the one is the other."""
+    """Returns the distance of two different values, from 0 to 1; for numbers it grows with their ratio."""
     if isinstance(value, tuple) and isinstance(other, tuple) and value and other:
         return _distance(value[0], other[0]) if value[0] != other[0] else 0.5
     if isinstance(value, (int, float)) and isinstance(other, (int, float)) and 0 < value < inf and 0 < other < inf:

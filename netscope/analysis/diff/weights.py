@@ -1,29 +1,27 @@
-"""Which tensors of one architecture load into which of another, along their alignment."""
+"""The map from the tensors of one architecture to the tensors of another that they load into."""
 
 from collections.abc import Iterator
 from math import prod
 
-from netscope.analysis.diff.alignment import aligned
+from netscope.analysis.diff.alignment import align_trees
 from netscope.analysis.diff.layers import LayerTree
 from netscope.errors import UsageError
 from netscope.schema import LayerRow, LayerTensor, Summary, UnmappedTensor, WeightsMap
 
 
-def weights_map(before: Summary, after: Summary) -> WeightsMap:
-    """The map from the state dict of ``before`` into that of ``after``.
+def map_weights(before: Summary, after: Summary) -> WeightsMap:
+    """Returns the map from the state dict of ``before`` to the state dict of ``after``.
 
-    Tensors of paired layers go together by name and shape, and where their names differ, by shape and order.
+    Tensors of paired layers are matched by name and shape; if their names differ, by shape and order.
 
     Raises:
-        UsageError: a saved summary does not tell the layers' tensors.
+        UsageError: a saved summary has no tensors.
     """
     for summary in (before, after):
         if summary.totals.params and not any(row.tensors for row in summary.rows):
-            raise UsageError(
-                f"the saved summary of {summary.architecture.spec} does not tell its tensors: save it again"
-            )
+            raise UsageError(f"the saved summary of {summary.architecture.spec} has no tensors; save it again")
     trees = LayerTree.of(before), LayerTree.of(after)
-    partners = aligned(*trees).partners
+    partners = align_trees(*trees).partners
     tensors: dict[str, str] = {}
     for i, j in partners.items():
         tensors |= dict(_pairs(before.rows[i], after.rows[j]))
@@ -45,7 +43,7 @@ def weights_map(before: Summary, after: Summary) -> WeightsMap:
 
 
 def _pairs(before: LayerRow, after: LayerRow) -> Iterator[tuple[str, str]]:
-    """Keys of equal shapes: of equal names first, then the first left with the first left."""
+    """Yields pairs of keys of equal shapes: tensors of equal names first, then the others in order."""
     others = {tensor.name: tensor for tensor in after.tensors if tensor.persistent and tensor.shape is not None}
     left: list[LayerTensor] = []
     for tensor in before.tensors:
@@ -73,7 +71,7 @@ def _key(row: LayerRow, tensor: LayerTensor) -> str:
 
 
 def _state(summary: Summary) -> Iterator[tuple[str, LayerTensor, LayerRow]]:
-    """The tensors of the state dict under their keys."""
+    """Yields the state dict's tensors: key, tensor and row."""
     for row in summary.rows:
         for tensor in row.tensors:
             if tensor.persistent:

@@ -1,24 +1,24 @@
-"""How the figures of each layer come about, in the reader's own numbers.
+"""The arithmetic behind each layer's shapes, counts and receptive field, in the architecture's own numbers.
 
-Each part knows the arithmetic of some layers, by the hyperparameters that they keep. What it derives is held against
-what the pass itself gave; where the two differ, as in a subclass that computes otherwise, nothing is said.
+Each file has the arithmetic of some layers, which it recognizes by their hyperparameters. A derivation is compared with
+the result of the trace and dropped if they differ, as for a subclass that computes something else.
 """
 
 from collections.abc import Mapping
 
-from netscope.analysis.explain.chain import flattened_size
-from netscope.analysis.explain.descriptions import statements
-from netscope.analysis.explain.macs import macs_derivation
-from netscope.analysis.explain.parameters import params_derivation
-from netscope.analysis.explain.receptive_fields import field_derivation
-from netscope.analysis.explain.sizes import size_derivations, spatial_rank
+from netscope.analysis.explain.chain import derive_flattened_size
+from netscope.analysis.explain.descriptions import describe_behavior
+from netscope.analysis.explain.macs import derive_macs
+from netscope.analysis.explain.parameters import derive_params
+from netscope.analysis.explain.receptive_fields import derive_receptive_field
+from netscope.analysis.explain.sizes import derive_sizes, spatial_rank
 from netscope.schema import Derivation, LayerRow
 
-__all__ = ["derivations", "flattened_size", "remedy"]
+__all__ = ["derive_flattened_size", "explain_layer", "find_remedy"]
 
 
-def remedy(row: LayerRow) -> str:
-    """The hyperparameter with which a layer would take what it was given, ``"fc.in_features=6400"``; empty if none."""
+def find_remedy(row: LayerRow) -> str:
+    """Returns the change that makes a layer accept its input, ``"fc.in_features=6400"``; empty if there is none."""
     shape = row.input_shapes[0] if row.input_shapes else ()
     groups = row.hyperparameters.get("groups", 1)
     for name, axis in (("in_features", -1), ("in_channels", -spatial_rank(row) - 1), ("num_features", 1)):
@@ -30,12 +30,12 @@ def remedy(row: LayerRow) -> str:
     return ""
 
 
-def derivations(row: LayerRow, rows: Mapping[str, LayerRow]) -> tuple[Derivation, ...]:
-    """Those of one module.
+def explain_layer(row: LayerRow, rows: Mapping[str, LayerRow]) -> tuple[Derivation, ...]:
+    """Returns the derivations of one module's numbers.
 
     Args:
-        row: the module's.
-        rows: all, by path.
+        row: row of the module.
+        rows: all rows, by path.
     """
-    found = [*size_derivations(row), params_derivation(row), macs_derivation(row), field_derivation(row, rows)]
-    return (*(item for item in found if item is not None), *statements(row))
+    found = [*derive_sizes(row), derive_params(row), derive_macs(row), derive_receptive_field(row, rows)]
+    return (*(item for item in found if item is not None), *describe_behavior(row))

@@ -1,19 +1,19 @@
-"""What else there is to say about a layer: what a norm normalises, how attention splits its width."""
+"""Descriptions of a layer's operation: the values that a norm averages, the heads of an attention."""
 
 from math import prod
 
-from netscope.analysis.explain.formatting import product_text
+from netscope.analysis.explain.formatting import format_product
 from netscope.schema import Derivation, LayerRow
 
 
-def statements(row: LayerRow) -> tuple[Derivation, ...]:
-    """In words with the figures put in; none for a layer of which there is nothing to say."""
+def describe_behavior(row: LayerRow) -> tuple[Derivation, ...]:
+    """Returns the description of a layer's operation, in words and its own numbers; empty if none is known."""
     if not row.output_shapes:
         return ()
     for rule in (_batch_norm, _layer_norm, _group_norm, _attention, _recurrent, _joins):
         found = rule(row)
         if found is not None:
-            return (Derivation(quantity="what it does", rule=found[0], arithmetic=found[1], value=None),)
+            return (Derivation(quantity="operation", rule=found[0], arithmetic=found[1], value=None),)
     return ()
 
 
@@ -31,25 +31,25 @@ def _batch_norm(row: LayerRow) -> Found:
     if "num_features" not in row.hyperparameters or not row.input_shapes or "BatchNorm" not in row.type_name:
         return None
     shape = row.input_shapes[0]
-    places = (shape[0], *shape[2:])
+    averaged = (shape[0], *shape[2:])
     tracked = any(item.is_buffer and item.name == "running_mean" for item in row.tensors)
-    running = "when training, the running ones when evaluating" if tracked else "of the batch, also when evaluating"
+    running = "in train mode, the running ones in eval mode" if tracked else "of the batch, also in eval mode"
     per = "channel" if len(shape) > 2 else "feature"  # noqa: PLR2004 - (N, C, …)
-    return _norm_rule(row), f"one mean and variance for each {per}, over {product_text(places)} values {running}"
+    return _norm_rule(row), f"one mean and variance for each {per}, over {format_product(averaged)} values {running}"
 
 
 def _layer_norm(row: LayerRow) -> Found:
-    normalised = row.hyperparameters.get("normalized_shape")
-    sizes = tuple(normalised) if isinstance(normalised, tuple) else (normalised,)
+    normalized = row.hyperparameters.get("normalized_shape")
+    sizes = tuple(normalized) if isinstance(normalized, tuple) else (normalized,)
     shape = row.input_shapes[0] if row.input_shapes else ()
-    # A subclass may normalise another dimension than the last.
+    # A subclass may normalize another dimension than the last.
     if not sizes or shape[len(shape) - len(sizes) :] != sizes or row.type_name not in ("LayerNorm", "RMSNorm"):
         return None
-    places = prod(shape[: len(shape) - len(sizes)])
-    over = f"over {product_text(shape[len(shape) - len(sizes) :])} values"
+    positions = prod(shape[: len(shape) - len(sizes)])
+    over = f"over {format_product(shape[len(shape) - len(sizes) :])} values"
     if row.type_name == "RMSNorm":
-        return "y = x / √(mean of x² + ε) · γ", f"one mean square for each of {places:,} places, {over}"
-    return _norm_rule(row), f"one mean and variance for each of {places:,} places, {over}"
+        return "y = x / √(mean of x² + ε) · γ", f"one mean square for each of {positions:,} positions, {over}"
+    return _norm_rule(row), f"one mean and variance for each of {positions:,} positions, {over}"
 
 
 def _group_norm(row: LayerRow) -> Found:
@@ -57,7 +57,7 @@ def _group_norm(row: LayerRow) -> Found:
     if not (isinstance(groups, int) and isinstance(channels, int)) or not row.input_shapes:
         return None
     each = (channels // groups, *row.input_shapes[0][2:])
-    return _norm_rule(row), f"one mean and variance for each of {groups} groups, over {product_text(each)} values"
+    return _norm_rule(row), f"one mean and variance for each of {groups} groups, over {format_product(each)} values"
 
 
 def _attention(row: LayerRow) -> Found:
@@ -69,7 +69,7 @@ def _attention(row: LayerRow) -> Found:
     each = width // heads
     return (
         "softmax(Q·Kᵀ / √d)·V for each head",
-        f"{heads} heads of {width} / {heads} = {each} features; scores are scaled by 1/√{each} = {each**-0.5:.4g}",
+        f"{heads} heads of {width} / {heads} = {each} features; scores scaled by 1/√{each} = {each**-0.5:.4g}",
     )
 
 
@@ -87,21 +87,21 @@ def _recurrent(row: LayerRow) -> Found:
     symbols, gates = rules[row.type_name]
     return (
         symbols,
-        f"{gates}, of {values['hidden_size']} units each, at every step of the sequence, one after the other",
+        f"{gates}, of {values['hidden_size']} units each, at every step of the sequence in turn",
     )
 
 
 def _joins(row: LayerRow) -> Found:
-    """A module that reads several others' outputs in ops of its own: a skip connection, branches side by side."""
+    """Describes a module that joins the outputs of others itself: a skip connection, or parallel branches."""
     ops = {op.op.removeprefix("aten.").rstrip("_") for op in row.ops}
     sources = [source or "the root" for source in row.reads_from]
-    if len(sources) < 2:  # noqa: PLR2004 - it takes two to join
+    if len(sources) < 2:  # noqa: PLR2004 - joins two or more
         return None
     listed = f"{', '.join(sources[:-1])} and {sources[-1]}"
     if "cat" in ops:
-        return "", f"puts side by side what {listed} made"
+        return "", f"concatenates the outputs of {listed}"
     if "add" in ops:
-        return "", f"adds what {listed} made"
+        return "", f"adds the outputs of {listed}"
     if "mul" in ops:
-        return "", f"multiplies what {listed} made"
+        return "", f"multiplies the outputs of {listed}"
     return None

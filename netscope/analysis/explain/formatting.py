@@ -1,20 +1,20 @@
-"""How products and sums are written."""
+"""The notation of products and shapes in derivations."""
 
 from collections.abc import Iterable
 from math import prod
 
 
-def times(factors: Iterable[int | str]) -> str:
-    """``11·11·3``."""
+def join_factors(factors: Iterable[int | str]) -> str:
+    """Returns the factors as ``11·11·3``."""
     return "·".join(map(str, factors))
 
 
-def product_text(factors: Iterable[int]) -> str:
-    """``256·6·6 = 9,216``."""
+def format_product(factors: Iterable[int]) -> str:
+    """Returns the factors and their product as ``256·6·6 = 9,216``."""
     factors = tuple(factors)
-    return f"{times(factors)} = {prod(factors):,}"
+    return f"{join_factors(factors)} = {prod(factors):,}"
 
 
-def by(sizes: Iterable[int]) -> str:
-    """``96×55×55``; a scalar in words."""
+def join_sizes(sizes: Iterable[int]) -> str:
+    """Returns the sizes as ``96×55×55``, or ``a scalar``."""
     return "×".join(map(str, sizes)) or "a scalar"

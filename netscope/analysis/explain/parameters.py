@@ -1,36 +1,37 @@
-"""Where a layer's parameters come from."""
+"""The derivation of a layer's parameter count."""
 
 from math import prod
 
-from netscope.analysis.explain.formatting import by, times
+from netscope.analysis.explain.formatting import join_factors, join_sizes
 from netscope.schema import Derivation, LayerRow
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
-"""Products of one kind that a recurrent layer does at each step, by how its class's name begins."""
+"""The number of gates of a recurrent layer, by the beginning of its class's name."""
 
 
-def params_derivation(row: LayerRow) -> Derivation | None:
-    """That of its own parameters; None if it has none."""
+def derive_params(row: LayerRow) -> Derivation | None:
+    """Returns the derivation of a row's own parameter count; None if it has no parameters."""
     if not row.own.params:
         return None
     for rule in (_convolution, _linear, _norm, _embedding, _attention, _recurrent):
         found = rule(row)
         if found is not None and found[2] == row.own.params:
-            symbols, figures, value = found
+            symbols, numbers, value = found
             return Derivation(
                 quantity="parameters",
                 rule=symbols,
-                arithmetic=f"{figures} = {value:,}",
+                arithmetic=f"{numbers} = {value:,}",
                 value=value,
-                short=f"{figures} = {value:,}",
+                short=f"{numbers} = {value:,}",
             )
-    return _listed(row)
+    return _list_tensors(row)
 
 
 Found = tuple[str, str, int] | None
 
 
-def _integers(row: LayerRow, *names: str) -> tuple[int, ...] | None:
+def integers(row: LayerRow, *names: str) -> tuple[int, ...] | None:
+    """Returns the values of these hyperparameters; None if one is missing or not an integer."""
     values = tuple(row.hyperparameters.get(name) for name in names)
     return tuple(value for value in values if isinstance(value, int)) if all(type(v) is int for v in values) else None
 
@@ -41,20 +42,20 @@ def has_bias(row: LayerRow) -> bool:
 
 
 def kernel_of(row: LayerRow) -> tuple[int, ...]:
-    """The sizes of its kernel; empty without one."""
+    """Returns the sizes of a layer's kernel; empty if it has none."""
     weight = next((item.shape for item in row.tensors if item.name == "weight"), None)
     return weight[2:] if weight is not None else ()
 
 
 def _convolution(row: LayerRow) -> Found:
-    channels = _integers(row, "in_channels", "out_channels")
+    channels = integers(row, "in_channels", "out_channels")
     if channels is None or "kernel_size" not in row.hyperparameters:
         return None
     groups = row.hyperparameters.get("groups", 1)
     if not isinstance(groups, int) or groups < 1:
         return None
     before, after = channels
-    weights = times((*kernel_of(row), before // groups))
+    weights = join_factors((*kernel_of(row), before // groups))
     each = prod(kernel_of(row)) * before // groups
     symbols = "K·K·C_in" + ("/groups" if groups > 1 else "")
     if has_bias(row):
@@ -63,7 +64,7 @@ def _convolution(row: LayerRow) -> Found:
 
 
 def _linear(row: LayerRow) -> Found:
-    features = _integers(row, "in_features", "out_features")
+    features = integers(row, "in_features", "out_features")
     if features is None:
         return None
     before, after = features
@@ -77,52 +78,61 @@ def _norm(row: LayerRow) -> Found:
     is_norm = {"num_features", "num_channels", "normalized_shape"} & row.hyperparameters.keys()
     if weight is None or weight.shape is None or not is_norm:
         return None
-    scaled = times(weight.shape)
+    scaled = join_factors(weight.shape)
     if has_bias(row):
         return "a scale γ and a shift β for each", f"2·{scaled}", 2 * prod(weight.shape)
     return "a scale γ for each", scaled, prod(weight.shape)
 
 
 def _embedding(row: LayerRow) -> Found:
-    sizes = _integers(row, "num_embeddings", "embedding_dim")
-    return None if sizes is None else ("a vector for each of its ids", times(sizes), prod(sizes))
+    sizes = integers(row, "num_embeddings", "embedding_dim")
+    return None if sizes is None else ("a vector for each id", join_factors(sizes), prod(sizes))
 
 
 def _attention(row: LayerRow) -> Found:
-    sizes = _integers(row, "embed_dim", "num_heads")
+    sizes = integers(row, "embed_dim", "num_heads")
     if sizes is None:
         return None
     width = sizes[0]
     bias = f" + {width}" if has_bias(row) else ""
     one = width * width + (width if has_bias(row) else 0)
-    # torch's own layer has the projection of its output as a child, whose weights it uses without calling it.
+    # torch's attention layer has its output projection as a child, whose weights it uses without calling it.
     if row.own.params == one * 3:
         return "Q, K and V: 3·(E·E + E)", f"3·({width}·{width}{bias})", one * 3
     return "Q, K, V and the output: 4·(E·E + E)", f"4·({width}·{width}{bias})", one * 4
 
 
-def _recurrent(row: LayerRow) -> Found:
-    sizes = _integers(row, "input_size", "hidden_size", "num_layers")
+def sum_gates(row: LayerRow, biases: int) -> tuple[int, list[str], int] | None:
+    """Returns a recurrent layer's gates, its weights as terms, and their sum, with this many biases per unit."""
+    sizes = integers(row, "input_size", "hidden_size", "num_layers")
     gates = next((count for name, count in GATES.items() if row.type_name.startswith(name)), None)
     if sizes is None or gates is None or row.hyperparameters.get("proj_size"):
         return None
     features, hidden, layers = sizes
     directions = 2 if row.hyperparameters.get("bidirectional") else 1
-    biases = 2 if has_bias(row) else 0
     terms, total = [], 0
     for number in range(layers):
         before = features if number == 0 else hidden * directions
         added = f" + {biases}" if biases else ""
         terms.append(f"{gates}·{hidden}·({before} + {hidden}{added})" + (f"·{directions}" if directions > 1 else ""))
         total += gates * hidden * (before + hidden + biases) * directions
-    symbols = f"{gates}·hidden·(in + hidden + {biases}) for each layer" + (" and direction" if directions > 1 else "")
-    return symbols, " + ".join(terms), total
+    return gates, terms, total
 
 
-def _listed(row: LayerRow) -> Derivation:
-    """Each tensor by itself."""
+def _recurrent(row: LayerRow) -> Found:
+    biases = 2 if has_bias(row) else 0
+    found = sum_gates(row, biases)
+    if found is None:
+        return None
+    gates, terms, total = found
+    each = "each layer and direction" if row.hyperparameters.get("bidirectional") else "each layer"
+    return f"{gates}·hidden·(in + hidden + {biases}) for {each}", " + ".join(terms), total
+
+
+def _list_tensors(row: LayerRow) -> Derivation:
+    """Returns the shape of each tensor and the sum of their sizes."""
     parts = [
-        f"{item.name} {by(item.shape)}"
+        f"{item.name} {join_sizes(item.shape)}"
         for item in row.tensors
         if not item.is_buffer and item.shared_with is None and item.shape is not None
     ]

@@ -1,42 +1,42 @@
-"""Several tensors into one: elementwise, by broadcasting, or as a product that sums over dimensions."""
+"""Receptive fields of ops on several tensors: elementwise ops with broadcasting, and contractions, e.g. matmuls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from math import prod
 
 from netscope.analysis.receptive_field.fields import (
     BLURRED,
-    LARGEST_INDEX,
+    MAX_UNITS,
     PLAIN,
-    Atom,
+    Factor,
     Field,
+    LayoutItem,
     Region,
     Units,
     UntrackedError,
-    place_values,
-    plain,
+    contiguous_strides,
+    plain_dimension,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A tensor in a product.
+    """A tensor in a contraction.
 
     Attributes:
-        units: what it depends on.
-        labels: of its dimensions; None where it is broadcast.
+        units: its units.
+        labels: label of each of its dimensions, as in ``einsum``; None for a dimension that is broadcast.
     """
 
     units: Units
     labels: tuple[int | None, ...]
 
 
-def elementwise(operands: Sequence[Units], shape: Sequence[int]) -> Units:
-    """Each unit depends on what the units at its place do."""
+def combine_elementwise(operands: Sequence[Units], shape: Sequence[int]) -> Units:
+    """Returns the units of an elementwise op: each depends on the units at its index in every operand."""
     first = operands[0]
     if first.shape == tuple(shape) and all(other.layout == first.layout for other in operands[1:]):
-        return _united(operands)
+        return _combine_same_layout(operands)
     rank = len(shape)
     labelled = [
         Operand(
@@ -48,20 +48,20 @@ def elementwise(operands: Sequence[Units], shape: Sequence[int]) -> Units:
         )
         for units in operands
     ]
-    return contracted(labelled, range(rank), shape)
+    return contract(labelled, range(rank), shape)
 
 
-def _united(operands: Sequence[Units]) -> Units:
-    """Of operands that are laid out alike."""
+def _combine_same_layout(operands: Sequence[Units]) -> Units:
+    """Returns the units of an elementwise op whose operands have the same layout."""
     fields = []
-    for own in zip(*(units.fields for units in operands), strict=True):
-        distinct = list({id(field): field for field in own}.values())
-        fields.append(distinct[0] if len(distinct) == 1 else _union_of(distinct))
+    for along_axis in zip(*(units.fields for units in operands), strict=True):
+        distinct = list({id(field): field for field in along_axis}.values())
+        fields.append(distinct[0] if len(distinct) == 1 else _unite_fields(distinct))
     return Units(operands[0].layout, tuple(fields))
 
 
-def _union_of(fields: Sequence[Field]) -> Field:
-    """Unit by unit."""
+def _unite_fields(fields: Sequence[Field]) -> Field:
+    """Returns the union of fields, unit by unit."""
     step = fields[0].step
     return Field(
         tuple(map(min, *(field.low for field in fields))),
@@ -72,93 +72,92 @@ def _union_of(fields: Sequence[Field]) -> Field:
     )
 
 
-def contracted(operands: Sequence[Operand], output: Sequence[int], shape: Sequence[int]) -> Units:
-    """The units of a product.
+def contract(operands: Sequence[Operand], output: Sequence[int], shape: Sequence[int]) -> Units:
+    """Returns the units of a contraction, such as a matmul.
 
     Args:
-        operands: those that depend on the input.
-        output: the labels of its dimensions; all others are summed over.
-        shape: its sizes.
+        operands: operands that depend on the input.
+        output: labels of the result's dimensions; all other labels are summed over.
+        shape: shape of the result.
 
     Raises:
-        LostError: operands have positions along one dimension that do not fit each other.
+        UntrackedError: operands have positions along one dimension that do not match.
     """
-    patterns = _patterns(operands)
+    factors = _factors_by_label(operands)
     labels = sorted({label for operand in operands for label in operand.labels if label is not None} | set(output))
     sizes = dict(zip(output, shape, strict=True))
-    layout: dict[int, list[Atom]] = {label: list(patterns.get(label) or plain(sizes.get(label, 1))) for label in labels}
+    layout = {label: list(factors.get(label) or plain_dimension(sizes.get(label, 1))) for label in labels}
     fields = []
     for axis in range(len(operands[0].units.fields)):
-        digits = [
-            (label, place, atom) for label in labels for place, atom in enumerate(layout[label]) if atom.axis == axis
+        items = [
+            LayoutItem(label, index, factor)
+            for label in labels
+            for index, factor in enumerate(layout[label])
+            if factor.axis == axis
         ]
-        digits.sort(key=lambda item: -item[2].weight)
-        weights = place_values(digits)
-        for (label, place, atom), weight in zip(digits, weights, strict=True):
-            layout[label][place] = atom._replace(weight=weight)
-        fields.append(_field(operands, axis, [(label, place, atom.size) for label, place, atom in digits]))
-    whole = Units(tuple(tuple(layout[label]) for label in labels), tuple(fields))
+        items.sort(key=lambda item: -item.factor.stride)
+        for item, stride in zip(items, contiguous_strides(items), strict=True):
+            layout[item.dimension][item.order] = item.factor._replace(stride=stride)
+        fields.append(_contract_axis(operands, axis, items))
+    units = Units(tuple(tuple(layout[label]) for label in labels), tuple(fields))
     summed = [position for position, label in enumerate(labels) if label not in sizes]
-    result = whole.reduced(summed, keep=False)
-    kept = [label for label in labels if label in sizes]
-    ordered = result.permuted([kept.index(label) for label in output])
-    return _unblurred(ordered, operands)
+    staying = [label for label in labels if label in sizes]
+    result = units.reduce(summed, keep=False).permute([staying.index(label) for label in output])
+    return _sharpen_if_covered(result, operands)
 
 
-def _patterns(operands: Sequence[Operand]) -> dict[int, tuple[Atom, ...]]:
-    """For each label the atoms of the operand that has positions along it."""
-    patterns: dict[int, tuple[Atom, ...]] = {}
+def _factors_by_label(operands: Sequence[Operand]) -> dict[int, tuple[Factor, ...]]:
+    """Returns for each label the factors of the operands that have positions along it."""
+    found: dict[int, tuple[Factor, ...]] = {}
     for operand in operands:
-        for label, atoms in zip(operand.labels, operand.units.layout, strict=True):
-            if label is None or not any(atom.axis != PLAIN for atom in atoms):
+        for label, factors in zip(operand.labels, operand.units.layout, strict=True):
+            if label is None or not any(factor.axis != PLAIN for factor in factors):
                 continue
-            known = patterns.setdefault(label, atoms)
-            if [atom[:2] for atom in known] != [atom[:2] for atom in atoms]:
+            known = found.setdefault(label, factors)
+            if [factor[:2] for factor in known] != [factor[:2] for factor in factors]:
                 raise UntrackedError
-            patterns[label] = tuple(
-                one._replace(region=_union(one.region, other.region)) for one, other in zip(known, atoms, strict=True)
+            found[label] = tuple(
+                one._replace(region=_unite_regions(one.region, other.region))
+                for one, other in zip(known, factors, strict=True)
             )
-    return patterns
+    return found
 
 
-def _union(one: Region, other: Region) -> Region:
+def _unite_regions(one: Region, other: Region) -> Region:
     return tuple(
         (min(first[0], second[0]), max(first[1], second[1])) if first and second else first or second
         for first, second in zip(one, other, strict=True)
     )
 
 
-def _field(operands: Sequence[Operand], axis: int, digits: Sequence[tuple[int, int, int]]) -> Field:
-    """What each combination of digits depends on: the union over the operands, each by its own digits."""
-    total = prod(size for _, _, size in digits)
-    if total > LARGEST_INDEX:
+def _contract_axis(operands: Sequence[Operand], axis: int, items: Sequence[LayoutItem]) -> Field:
+    """Returns the fields along one axis: for each combination of indices, the union of the operands' fields there."""
+    if prod(item.factor.size for item in items) > MAX_UNITS:
         raise UntrackedError
     fields = []
     for operand in operands:
         field = operand.units.fields[axis]
-        own = {(operand.labels[dimension], place): atom.weight for dimension, place, atom in operand.units.digits(axis)}
-        known = {(label, place) for label, place, _ in digits}
-        if not set(own) <= known:  # blurred along this label: any of its positions
-            whole = list(range(len(field.low)))
-            field, own = field.united([whole], None), {}
+        strides = {
+            (operand.labels[dimension], index): factor.stride for dimension, index, factor in operand.units.items(axis)
+        }
+        if not set(strides) <= {(item.dimension, item.order) for item in items}:
+            # Another operand is blurred along this label, so any of its positions may be meant.
+            field, strides = field.merge([range(len(field.low))], None), {}
         units = [0]
-        for label, place, size in digits:
-            weight = own.get((label, place), 0)
-            units = [start + weight * index for start in units for index in range(size)]
-        fields.append(field if units == list(range(len(field.low))) else field.selected(units, _step(field, units)))
+        for label, index, factor in items:
+            stride = strides.get((label, index), 0)
+            units = [start + stride * number for start in units for number in range(factor.size)]
+        step = field.step if len(units) == len(field.low) else None
+        fields.append(field if units == list(range(len(field.low))) else field.select(units, step))
     if len(fields) == 1:
         return fields[0]
-    with_positions = {field.step for field, operand in zip(fields, operands, strict=True) if operand.units.digits(axis)}
+    with_positions = {field.step for field, operand in zip(fields, operands, strict=True) if operand.units.items(axis)}
     step = with_positions.pop() if len(with_positions) == 1 else None
-    return _union_of(fields)._replace(step=step)
+    return _unite_fields(fields)._replace(step=step)
 
 
-def _step(field: Field, units: Sequence[int]) -> Fraction | None:
-    return field.step if len(units) == len(field.low) else None
-
-
-def _unblurred(result: Units, operands: Sequence[Operand]) -> Units:
-    """Exact again if one operand, whose units all are alike, covers all the others."""
+def _sharpen_if_covered(result: Units, operands: Sequence[Operand]) -> Units:
+    """Returns blurred units as exact ones if all units of one exact operand have a field that covers the result's."""
     if result.is_exact:
         return result
     for operand in operands:
@@ -166,7 +165,8 @@ def _unblurred(result: Units, operands: Sequence[Operand]) -> Units:
             own.covers(field) for own, field in zip(operand.units.fields, result.fields, strict=True)
         ):
             layout = tuple(
-                tuple(Atom(atom.size) if atom.axis == BLURRED else atom for atom in atoms) for atoms in result.layout
+                tuple(Factor(factor.size) if factor.axis == BLURRED else factor for factor in factors)
+                for factors in result.layout
             )
             return Units(layout, result.fields)
     return result

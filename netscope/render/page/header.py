@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netscope.render import numbers
-from netscope.render.diff_sentences import sentence
+from netscope.render.diff_sentences import describe_diff
 from netscope.render.summary import View, summary_document
 from netscope.render.summary_footer import describe_coverage
 from netscope.schema import NOT_TRACED, ArchitectureReport, DiffReport, ModelDiff, Summary
@@ -100,7 +100,7 @@ def _diff_heading(report: DiffReport) -> dict[str, Any]:
     diff, sides = report.diff, (report.before, report.after)
     inputs = dict.fromkeys(numbers.inputs(side.inputs) for side in (diff.before, diff.after) if side.inputs)
     devices = dict.fromkeys(f"traced on {side.traced_on}" for side in (diff.before, diff.after))
-    answer = sentence(diff)
+    answer = describe_diff(diff)
     return {
         "before": diff.before.architecture,
         "after": diff.after.architecture,

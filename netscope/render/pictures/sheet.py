@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from netscope.errors import MissingExtraError
 from netscope.render import numbers
-from netscope.render.diff_sentences import total_text
+from netscope.render.diff_sentences import format_total_change
 from netscope.render.document import printable
 from netscope.render.pictures.chain import chain_panel, diff_chain_panels
 from netscope.render.pictures.changes import changes_panel
@@ -80,8 +80,8 @@ def _title(report: ArchitectureReport | DiffReport) -> tuple[str, str]:
         before, after = report.diff.before, report.diff.after
         bound = " counted" if report.diff.is_lower_bound else ""
         names = f"{before.architecture.title} → {after.architecture.title}"
-        params = total_text(before.totals.params, after.totals.params)
-        flops = total_text(before.totals.flops, after.totals.flops)
+        params = format_total_change(before.totals.params, after.totals.params)
+        flops = format_total_change(before.totals.flops, after.totals.flops)
         return printable(names), f"Parameters {params}  ·  FLOPs{bound} {flops}"
     summary = report.summary
     return printable(summary.architecture.title), "  ·  ".join(_totals(summary))
