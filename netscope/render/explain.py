@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from math import prod
 
 from netscope.render import numbers
-from netscope.render.document import Column, Document, Row, Style, TypeCell
+from netscope.render.document import Column, Document, DocumentRequest, Row, Style, TypeCell, document_of
 from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.schema import Explanation, LayerExplanation, LayerRow, drop_batch_dimension
 
@@ -46,6 +46,11 @@ def explanation_document(explanation: Explanation, *, exact: bool = False) -> Do
         return _layer_document(explanation)
     rows = (*_input_rows(explanation), *_layer_rows(explanation.layers, explanation))
     return _layer_table(explanation, tuple(_heading(explanation)), rows, tuple(_facts(explanation)))
+
+
+@document_of.register
+def _(explanation: Explanation, request: DocumentRequest) -> Document:
+    return explanation_document(explanation, exact=request.exact)
 
 
 def _layer_table(

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 from netscope.render import numbers
-from netscope.render.document import Column, Document, NameCell, Row
+from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, document_of
 from netscope.schema import ToolCount, Verification
 
 _UNITS = {"params": "params", "macs": "MACs"}
 
 
-def verification_document(verification: Verification) -> Document:
+@document_of.register
+def verification_document(verification: Verification, _request: DocumentRequest) -> Document:
     """Returns the document: our counts, a row for each tool, and below the table the cause of each difference."""
     ours = Row(
         cells=(

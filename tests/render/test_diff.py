@@ -256,7 +256,7 @@ def test_of_renamed_modules_the_sentence_counts_them(before):
 def test_of_other_inputs_alone_the_sentence_says_so(before):
     doubled = other_input(network(*(with_figures(row, own_flops=2 * row.own.flops) for row in before.rows[1:])))
     assert describe_diff(analysis.diff_summaries(before, doubled)) == (
-        "the same 8 weighted layers on other inputs; as many params; +432 FLOPs (+100.00%)"
+        "the same 8 weighted layers with different inputs; same params; +432 FLOPs (+100.00%)"
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from netscope.render.hyperparameters import notable_hyperparameters
-from netscope.tracing.modules import hyperparameters
+from netscope.tracing.modules import collect_hyperparameters
 
 LAYERS = {
     "3→96, 11×11, s4, p2": nn.Conv2d(3, 96, 11, stride=4, padding=2),
@@ -40,7 +40,7 @@ LAYERS = {
 @pytest.mark.parametrize("expected", LAYERS)
 def test_layers_of_torch(expected):
     layer = LAYERS[expected]
-    assert ", ".join(notable_hyperparameters(type(layer).__name__, hyperparameters(layer))) == expected
+    assert ", ".join(notable_hyperparameters(type(layer).__name__, collect_hyperparameters(layer))) == expected
 
 
 def test_a_subclass_reads_like_its_parent():
@@ -49,7 +49,7 @@ def test_a_subclass_reads_like_its_parent():
             super().__init__(channels, 2 * channels, 3)
 
     layer = MyConv(4)
-    assert notable_hyperparameters("MyConv", hyperparameters(layer)) == ("4→8", "3×3")
+    assert notable_hyperparameters("MyConv", collect_hyperparameters(layer)) == ("4→8", "3×3")
 
 
 def test_an_unknown_layer_shows_the_numbers_and_words_that_it_kept():
@@ -59,4 +59,4 @@ def test_an_unknown_layer_shows_the_numbers_and_words_that_it_kept():
             self.width, self.heads, self.rate, self.mode, self.flag = width, heads, rate, mode, flag
 
     layer = Mine(64, 4, 0.1, "same", True, 3)
-    assert notable_hyperparameters("Mine", hyperparameters(layer)) == ("width=64", "heads=4", "mode=same")
+    assert notable_hyperparameters("Mine", collect_hyperparameters(layer)) == ("width=64", "heads=4", "mode=same")
