@@ -60,8 +60,8 @@ def rule_text(rule: Rule) -> str:
 def told(result: RuleResult) -> str:
     """What does not hold, and the layers that have most of it."""
     where = f"{result.path}: " if result.path else ""
-    heaviest = ", ".join(f"{item.path or 'the root'} {item.figure:,}" for item in result.heaviest)
-    return f"{where}{result.message}" + (f"; most in {heaviest}" if heaviest else "")
+    largest = ", ".join(f"{item.path or 'the root'} {item.value:,}" for item in result.largest)
+    return f"{where}{result.message}" + (f"; largest: {largest}" if largest else "")
 
 
 def _rows(report: CheckReport, *, exact: bool) -> Iterator[Row]:
@@ -105,10 +105,10 @@ def _facts(report: CheckReport) -> Iterator[tuple[str, str]]:
 
 def _diffs(report: CheckReport, *, folding: bool) -> Iterator[Document]:
     for model in report.models:
-        if model.against_lock is not None:
-            yield _titled(model, model.against_lock, "the lock file", folding=folding)
-        if model.against_base is not None:
-            yield _titled(model, model.against_base, report.base, folding=folding)
+        if model.lock_diff is not None:
+            yield _titled(model, model.lock_diff, "the lock file", folding=folding)
+        if model.base_diff is not None:
+            yield _titled(model, model.base_diff, report.base, folding=folding)
 
 
 def _titled(model: ModelCheck, diff: ModelDiff, since: str, *, folding: bool) -> Document:

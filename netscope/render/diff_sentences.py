@@ -83,7 +83,7 @@ def sentence(diff: ModelDiff) -> str:
     if diff.is_same:
         return "the same, layer by layer" + (f", but for {' and '.join(diff.ignored)}" if diff.ignored else "")
     changed = [change for change in diff.changes if change.kind != "same"]
-    if not changed and not any(change.is_affected for change in diff.changes):
+    if not changed and not any(change.has_value_changes for change in diff.changes):
         return f"the same layers; {_counted(len(diff.renamed), 'module')} under other names"
     return "; ".join((*_layers(diff), *_figures(diff), *_foremost(diff)))
 

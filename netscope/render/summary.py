@@ -12,9 +12,9 @@ from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.render.tree import TreeNode, cut, fold, tree_of
 from netscope.schema import (
     METRICS,
-    NEVER_RAN,
+    NEVER_CALLED,
     NOT_TRACED,
-    OUTPUTS_DIFFER,
+    OUTPUT_SHAPES_VARY,
     Figures,
     LayerRow,
     Metric,
@@ -66,7 +66,7 @@ def _output(row: LayerRow) -> Any:
     """The output shapes; for a module that ran nothing, in words why there are none."""
     if row.calls or not row.notes:
         return row.output_shapes
-    return NEVER_RAN if NEVER_RAN in row.notes else "not called"
+    return NEVER_CALLED if NEVER_CALLED in row.notes else "not called"
 
 
 def _columns_of(metric: Metric) -> dict[str, _SummaryColumn]:
@@ -300,7 +300,7 @@ def _facts(summary: Summary, shown: list[TreeNode]) -> Iterator[tuple[str, str]]
     if any(node.copies > 1 for node in shown):
         yield "Folded", "a … b ×n sums n identical siblings, what is below it is one of them; --expand opens them"
     if any(node.row.calls > 1 for node in shown):
-        differ = any(OUTPUTS_DIFFER in node.row.notes for node in shown)
+        differ = any(OUTPUT_SHAPES_VARY in node.row.notes for node in shown)
         yield (
             "Repeated",
             "name ×n ran n times" + ("; where its output shapes differ the first is shown" if differ else ""),
@@ -366,7 +366,7 @@ def _accounted(summary: Summary) -> str:
 def coverage(summary: Summary) -> str:
     """Whether the FLOPs are of all that was to be run, and of what not."""
     bound = f"a lower bound: there is no formula for {numbers.calls(summary.uncounted_ops)}"
-    told = "; ".join(filter(None, (bound if summary.is_lower_bound else "", summary.left_out)))
+    told = "; ".join(filter(None, (bound if summary.is_lower_bound else "", summary.unread_note)))
     # Of a summary that an older netscope saved it is not known what was read.
     return told or ("every op has a formula" if summary.totals.unread_params is None else "every op accounted for")
 
@@ -376,11 +376,11 @@ def _grouped_notes(summary: Summary) -> Iterator[tuple[str, str]]:
 
     What is below a module that never ran goes without saying.
     """
-    idle = {row.path for row in summary.rows if NEVER_RAN in row.notes}
+    idle = {row.path for row in summary.rows if NEVER_CALLED in row.notes}
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for row in summary.rows:
         for note in row.notes:
-            if note == OUTPUTS_DIFFER or (note == NEVER_RAN and row.path.rpartition(".")[0] in idle):
+            if note == OUTPUT_SHAPES_VARY or (note == NEVER_CALLED and row.path.rpartition(".")[0] in idle):
                 continue
             key = (_generalised(note), _generalised(row.path))
             groups.setdefault(key, []).append((note, row.path or row.type_name))

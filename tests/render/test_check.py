@@ -38,7 +38,7 @@ def result(status="passed", path="", actual=3_999_999, limit=4_000_000, **rules)
         limit=limit,
         status=status,
         message=f"{actual} is not what it should be" if told else "",
-        heaviest=(Contribution(path="fc", figure=12),) if told else (),
+        largest=(Contribution(path="fc", value=12),) if told else (),
         remedy="to accept it: do so" if told else "",
     )
 
@@ -69,8 +69,8 @@ def report():
             result("failed", actual=26_000_001, limit=26_000_000, text="26M"),
             result("warned", metric="flops", bound="warn", text="1G", line=9),
             result("error", actual=None, limit=None, metric="architecture", bound="lock", text="netscope.lock", line=4),
-            against_lock=difference,
-            against_base=difference,
+            lock_diff=difference,
+            base_diff=difference,
             notes=("traced by hand",),
         ),
         check("crashed<&>\x1b[31m", error="its process was killed by SIGSEGV", exit_code=3),

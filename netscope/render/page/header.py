@@ -191,8 +191,8 @@ def _capitalised(words: str) -> str:
 def _own(side: ArchitectureReport) -> Iterator[str]:
     if side.summary.is_lower_bound:
         yield f"FLOPs are a lower bound, there is no formula for {numbers.calls(side.summary.uncounted_ops)}"
-    if side.summary.left_out:
-        yield f"FLOPs are {side.summary.left_out}"
+    if side.summary.unread_note:
+        yield f"FLOPs are {side.summary.unread_note}"
     yield from side.summary.notes
 
 
