@@ -1,4 +1,4 @@
-"""Rules and a summary → how each rule came out."""
+"""Evaluation of the rules of a check."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -6,19 +6,19 @@ from fnmatch import fnmatchcase
 from shlex import quote
 
 from netscope.analysis.diff import diff_summaries
-from netscope.analysis.lock import as_summary, comparable, lock_model
-from netscope.analysis.metrics import counts_ops, noun_of, value_of_row, value_of_summary
+from netscope.analysis.lock import lock_model, make_comparable, restore_summary
+from netscope.analysis.metrics import counts_ops, get_noun, get_row_value, get_summary_value
 from netscope.errors import did_you_mean
 from netscope.schema import (
     COUNTING_VERSION,
     METRICS,
-    NAMED_BY_TEST,
     PYTEST_SEPARATOR,
+    TEST_NAME_PREFIX,
     CheckRequest,
     Contribution,
-    Figure,
     LayerRow,
     LockedModel,
+    MetricValue,
     ModelCheck,
     ModelDiff,
     Rule,
@@ -27,18 +27,18 @@ from netscope.schema import (
     Summary,
 )
 
-HEAVIEST = 3
+MAX_CONTRIBUTIONS = 3
 _HUNDREDTHS = 10_000
-"""Of a per cent in the whole."""
+"""The number of hundredths of a percent in 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockEntry:
-    """What the lock file says about one check.
+    """The lock file's entry for a check.
 
     Attributes:
-        model: the architecture; None if the file has none of that name.
-        counting: the version of the counting convention of its figures.
+        model: the architecture; None if the file has no entry for the check.
+        counting: version of the counting rules that its values follow.
     """
 
     model: LockedModel | None
@@ -46,134 +46,133 @@ class LockEntry:
 
 
 def evaluate_rules(request: CheckRequest, summary: Summary, entry: LockEntry) -> ModelCheck:
-    """How the rules of one check came out."""
+    """Returns the result of a check: the results of its rules for the summary."""
     results: list[RuleResult] = []
     accepts_unread = any(rule.metric == "unread_params" for rule in request.rules)
     for rule in request.rules:
-        found = _results(rule, request, summary, entry)
-        results += found if accepts_unread else (_with_left_out(result, summary) for result in found)
-    against_lock = None
+        found = _evaluate_rule(rule, request, summary, entry)
+        results += found if accepts_unread else (_add_unread_warning(result, summary) for result in found)
+    lock_diff = None
     if request.lock:
-        result, against_lock = _against_lock(request, summary, entry)
+        result, lock_diff = _compare_with_lock(request, summary, entry)
         results.append(result)
     return ModelCheck(
         name=request.name,
         model=request.model,
         location=request.location,
         results=tuple(results),
-        against_lock=against_lock,
-        notes=(*summary.notes, *_remarks(request, summary, entry)),
+        lock_diff=lock_diff,
+        notes=(*summary.notes, *_list_notes(request, summary, entry)),
     )
 
 
-def _remarks(request: CheckRequest, summary: Summary, entry: LockEntry) -> Iterator[str]:
+def _list_notes(request: CheckRequest, summary: Summary, entry: LockEntry) -> Iterator[str]:
     then = entry.model
     if request.lock and then is not None and then.torch != summary.versions.get("torch", ""):
         now = summary.versions.get("torch", "none")
-        yield f"the lock is of torch {then.torch or 'unknown'}, this is {now}: what the ops compute is not compared"
+        yield f"the lock file was written with torch {then.torch or 'unknown'}, this is {now}: ops are not compared"
 
 
-def _results(rule: Rule, request: CheckRequest, summary: Summary, entry: LockEntry) -> Iterator[RuleResult]:
+def _evaluate_rule(rule: Rule, request: CheckRequest, summary: Summary, entry: LockEntry) -> Iterator[RuleResult]:
+    """Yields the result of a rule for the architecture, or for each module that its pattern matches."""
     metric = rule.metric
     then = entry.model if rule.bound == "max_increase" else None
-    unfit = _unfit(summary, request, entry) if then else ""
+    mismatch = _find_mismatch(summary, request, entry) if then else ""
     if rule.pattern is None:
-        reason = _unknown(metric, is_lower_bound=summary.is_lower_bound, ops=summary)
+        reason = _explain_unknown(metric, summary, is_lower_bound=summary.is_lower_bound)
         previous = then.metrics.get(metric) if then else None
-        yield _judge(rule, request, "", value_of_summary(metric, summary), previous, summary.rows, reason, unfit)
+        actual = get_summary_value(metric, summary)
+        yield _evaluate(rule, request, "", actual, previous, summary.rows, reason, mismatch)
         return
     rows = [row for row in summary.rows if row.path and fnmatchcase(row.path, rule.pattern)]
     if not rows:
         paths = [row.path for row in summary.rows if row.path]
-        message = f"no module is called {rule.pattern!r}{did_you_mean(rule.pattern, paths)}"
-        yield _error(rule, "", message, "a pattern has to fit a path, such as features.* or layer?.0.conv1")
+        message = f"no module matches {rule.pattern!r}{did_you_mean(rule.pattern, paths)}"
+        yield _error(rule, "", message, "use a pattern of paths, e.g. features.* or layer?.0.conv1")
         return
     if metric == "layer_count":
-        yield _error(rule, "", f"modules have no {metric}", "give this rule for the whole")
+        yield _error(rule, "", f"modules have no {metric}", "use this rule without a pattern")
         return
-    before = {row.path: row for row in as_summary(then, summary).rows} if then else {}
+    before = {row.path: row for row in restore_summary(then, summary).rows} if then else {}
     for row in rows:
-        reason = _unknown(metric, is_lower_bound=row.is_lower_bound, ops=summary)
+        reason = _explain_unknown(metric, summary, is_lower_bound=row.is_lower_bound)
         known = before.get(row.path)
-        previous = value_of_row(metric, known) if known is not None else None
-        yield _judge(rule, request, row.path, value_of_row(metric, row), previous, summary.rows, reason, unfit)
+        previous = get_row_value(metric, known) if known is not None else None
+        actual = get_row_value(metric, row)
+        yield _evaluate(rule, request, row.path, actual, previous, summary.rows, reason, mismatch)
 
 
-def _with_left_out(result: RuleResult, summary: Summary) -> RuleResult:
-    """A result about FLOPs with what they are not of, which makes a warning of a pass."""
+def _add_unread_warning(result: RuleResult, summary: Summary) -> RuleResult:
+    """Returns a result about FLOPs with a warning if parameters were not read, so that a part may not have run."""
     if not counts_ops(result.rule.metric) or result.actual is None:
         return result
     row = next(row for row in summary.rows if row.path == result.path)
     if not row.total.unread_params:
         return result
-    left_out = (
-        f"of what ran: {row.total.unread_params:,} of its parameters were not read" if row.path else summary.left_out
+    unread_note = (
+        f"partial: {row.total.unread_params:,} of its parameters were not read" if row.path else summary.unread_note
     )
     if result.status != "passed":
-        return replace(result, message=f"{result.message}; {left_out}")
+        return replace(result, message=f"{result.message}; {unread_note}")
     return replace(
         result,
         status="warned",
-        message=f"{_exact(result.actual)} {noun_of(result.rule.metric)}, {left_out}",
-        remedy=f"to accept it: a rule unread_params.max = {row.total.unread_params:_}",
+        message=f"{_format_value(result.actual)} {get_noun(result.rule.metric)}, {unread_note}",
+        remedy=f"to accept it, add a rule: unread_params.max = {row.total.unread_params:_}",
     )
 
 
-def _unknown(metric: str, *, is_lower_bound: bool, ops: Summary) -> str:
-    """Why a figure is not known exactly; empty if it is."""
+def _explain_unknown(metric: str, summary: Summary, *, is_lower_bound: bool) -> str:
+    """Returns why the exact value of a metric is unknown; empty if it is known."""
     if not (counts_ops(metric) and is_lower_bound):
         return ""
-    named = ", ".join(op.op for op in ops.uncounted_ops)
-    return f"the {noun_of(metric)} are a lower bound, because there is no formula for {named}"
+    named = ", ".join(op.op for op in summary.uncounted_ops)
+    return f"the {get_noun(metric)} are only a lower bound (≥): no formula for {named}"
 
 
-def _unfit(summary: Summary, request: CheckRequest, entry: LockEntry) -> str:
-    """Why the lock's figures say nothing about these; empty if they do."""
+def _find_mismatch(summary: Summary, request: CheckRequest, entry: LockEntry) -> str:
+    """Returns why the lock file entry cannot be compared with the summary; empty if it can."""
     if entry.model is None:
         return ""
     if entry.counting != COUNTING_VERSION:
-        return _other_convention(entry)
+        return _describe_counting(entry)
     now = lock_model(summary, request.model)
     for what, then, this in (("inputs", entry.model.inputs, now.inputs), ("mode", entry.model.mode, now.mode)):
         if then != this:
-            return f"the lock was written for the {what} {_words(then)}, and this is for {_words(this)}"
+            return f"{what} differ from the lock file: {_join(then)} → {_join(this)}"
     return ""
 
 
-def _words(value: str | tuple[str, ...]) -> str:
+def _join(value: str | tuple[str, ...]) -> str:
     return value if isinstance(value, str) else ", ".join(value) or "none"
 
 
-def _other_convention(entry: LockEntry) -> str:
-    return (
-        f"the lock file's figures follow version {entry.counting} of the counting convention, and these follow "
-        f"{COUNTING_VERSION}"
-    )
+def _describe_counting(entry: LockEntry) -> str:
+    return f"the lock file was written with counting rules version {entry.counting}, current is {COUNTING_VERSION}"
 
 
-def _judge(
+def _evaluate(
     rule: Rule,
     request: CheckRequest,
     path: str,
-    actual: Figure | None,
-    previous: Figure | None,
+    actual: MetricValue | None,
+    previous: MetricValue | None,
     rows: Sequence[LayerRow],
     reason: str,
-    unfit: str,
+    mismatch: str,
 ) -> RuleResult:
-    title = noun_of(rule.metric)
+    """Returns the result of a rule for a value; ``mismatch`` is why the value in the lock file is not comparable."""
+    title = get_noun(rule.metric)
     if reason or actual is None:
-        message = reason or f"there is no {title}"
-        return replace(_error(rule, path, message, "it cannot be checked, which is no pass"), status="failed")
+        message = reason or f"no {title} to check"
+        return replace(_error(rule, path, message, "a value that is not known exactly fails the rule"), status="failed")
     limit = rule.limit
     if rule.bound == "max_increase":
-        if unfit:
-            return _error(rule, path, unfit, f"write the lock: {update_command(request)}")
-        if not isinstance(previous, int):
-            remedy = f"write the lock: {update_command(request)}"
-            return _error(rule, path, f"the lock file has no {title} of this to compare with", remedy)
+        if mismatch or not isinstance(previous, int):
+            message = mismatch or f"{title} not in the lock file"
+            return _error(rule, path, message, f"run {_update_command(request)}")
         limit = previous + (previous * rule.limit // _HUNDREDTHS if rule.is_percent else rule.limit)  # type: ignore[operator]  # a count
-    status = _status(rule, actual, limit)
+    status = _compare(rule, actual, limit)
     if status == "passed":
         return RuleResult(rule=rule, path=path, actual=actual, limit=limit, status=status)
     return RuleResult(
@@ -182,13 +181,13 @@ def _judge(
         actual=actual,
         limit=limit,
         status=status,
-        message=_verdict(rule, title, actual, limit, previous),
-        heaviest=_heaviest(rule, path, rows),
+        message=_describe_failure(rule, title, actual, limit, previous),
+        largest=_find_largest(rule, path, rows),
         remedy=_remedy(rule, request, actual),
     )
 
 
-def _status(rule: Rule, actual: Figure, limit: Figure | None) -> RuleStatus:
+def _compare(rule: Rule, actual: MetricValue, limit: MetricValue | None) -> RuleStatus:
     if rule.bound == "equal":
         return "passed" if actual == limit else "failed"
     if not isinstance(actual, int) or not isinstance(limit, int):
@@ -200,57 +199,59 @@ def _status(rule: Rule, actual: Figure, limit: Figure | None) -> RuleStatus:
     return "warned" if rule.bound == "warn" else "failed"
 
 
-def _verdict(rule: Rule, title: str, actual: Figure, limit: Figure | None, previous: Figure | None) -> str:
-    """The exact figure, the limit and the excess."""
+def _describe_failure(
+    rule: Rule, title: str, actual: MetricValue, limit: MetricValue | None, previous: MetricValue | None
+) -> str:
+    """Returns the exact value, the limit and the excess as a sentence."""
     if not isinstance(actual, int) or not isinstance(limit, int):
-        return f"the {title} is {_exact(actual)}, not {_exact(limit)}"
+        return f"{title} is {_format_value(actual)}, expected {_format_value(limit)}"
     off = f"{abs(actual - limit):,}"
     if rule.bound == "equal":
-        return f"{actual:,} {title}, which is {off} {'more' if actual > limit else 'less'} than {limit:,}"
+        return f"{actual:,} {title}, expected {limit:,}: {off} too {'many' if actual > limit else 'few'}"
     if rule.bound == "min":
-        return f"{actual:,} {title}, which is {off} less than the least, {limit:,}"
-    if rule.bound == "max_increase":
-        locked_figure = f"{rule.text} above the {_exact(previous)} of the lock"
-        return f"{actual:,} {title}, which is {off} more than {limit:,}: {locked_figure}"
-    return f"{actual:,} {title}, which is {off} more than {limit:,}"
+        return f"{actual:,} {title} is below the minimum of {limit:,} by {off}"
+    base = f" ({_format_value(previous)} in the lock file + {rule.text})" if rule.bound == "max_increase" else ""
+    return f"{actual:,} {title} exceed the limit of {limit:,}{base} by {off}"
 
 
-def _exact(figure: Figure | None) -> str:
-    if figure is None:
+def _format_value(value: MetricValue | None) -> str:
+    if value is None:
         return "none"
-    return "×".join(map(str, figure)) if isinstance(figure, tuple) else f"{figure:,}"
+    return "×".join(map(str, value)) if isinstance(value, tuple) else f"{value:,}"
 
 
-def _heaviest(rule: Rule, path: str, rows: Sequence[LayerRow]) -> tuple[Contribution, ...]:
+def _find_largest(rule: Rule, path: str, rows: Sequence[LayerRow]) -> tuple[Contribution, ...]:
     if rule.metric not in METRICS:
         return ()
     own = METRICS[rule.metric].value
     inside = (row for row in rows if not path or f"{row.path}.".startswith(f"{path}."))
     found = sorted(((own(row.own), row.path) for row in inside), key=lambda pair: (-pair[0], pair[1]))
-    return tuple(Contribution(path=path, figure=figure) for figure, path in found[:HEAVIEST] if figure)
+    return tuple(Contribution(path=path, value=value) for value, path in found[:MAX_CONTRIBUTIONS] if value)
 
 
-def _remedy(rule: Rule, request: CheckRequest, actual: Figure) -> str:
+def _remedy(rule: Rule, request: CheckRequest, actual: MetricValue) -> str:
     if rule.bound == "max_increase":
-        return f"to accept it: {update_command(request)}"
-    figure = '"' + "x".join(map(str, actual)) + '"' if isinstance(actual, tuple) else f"{actual:_}"
+        return f"to accept it: {_update_command(request)}"
+    value = '"' + "x".join(map(str, actual)) + '"' if isinstance(actual, tuple) else f"{actual:_}"
     if rule.location.line is None:
-        return f"to accept it: {rule.location.key} {figure.strip(chr(34)).replace('_', '')}"
+        return f"to accept it: {rule.location.key} {value.strip(chr(34)).replace('_', '')}"
     setting = rule.metric if rule.bound == "equal" else f"{rule.metric}.{rule.bound}"
-    return f"to accept it: {setting} = {figure} in {rule.location}"
+    return f"to accept it: {setting} = {value} in {rule.location}"
 
 
-def update_command(request: CheckRequest) -> str:
-    """What writes the lock file's entry of this check, or of this test."""
-    if request.name.startswith(NAMED_BY_TEST):
+def _update_command(request: CheckRequest) -> str:
+    """Returns the command that writes the lock file entry of the check or test."""
+    if request.name.startswith(TEST_NAME_PREFIX):
         return "pytest --netscope-update"
     if PYTEST_SEPARATOR in request.name:
         return f"pytest --netscope-update {quote(request.name)}"
     return f"netscope check {quote(request.name)} --update"
 
 
-def _against_lock(request: CheckRequest, summary: Summary, entry: LockEntry) -> tuple[RuleResult, ModelDiff | None]:
-    """Whether the architecture is exactly as the lock file says; if it is not, also what differs."""
+def _compare_with_lock(
+    request: CheckRequest, summary: Summary, entry: LockEntry
+) -> tuple[RuleResult, ModelDiff | None]:
+    """Returns whether the architecture equals its lock file entry, and the difference if it does not."""
     rule = Rule(
         metric="architecture",
         bound="lock",
@@ -258,38 +259,37 @@ def _against_lock(request: CheckRequest, summary: Summary, entry: LockEntry) -> 
         text="netscope.lock",
         location=request.lock_location or request.location,
     )
-    remedy = f"to accept it: {update_command(request)}"
+    remedy = f"to accept it: {_update_command(request)}"
     if entry.model is None:
-        message = "it is to be as the lock file says, and that says nothing about it"
-        return _error(rule, "", message, f"write the lock: {update_command(request)}"), None
+        return _error(rule, "", "not in the lock file", f"run {_update_command(request)}"), None
     if entry.counting != COUNTING_VERSION:
-        return _error(rule, "", _other_convention(entry), remedy), None
-    before, now = comparable(entry.model, lock_model(summary, request.model))
+        return _error(rule, "", _describe_counting(entry), remedy), None
+    before, now = make_comparable(entry.model, lock_model(summary, request.model))
     if now == before:
         return RuleResult(rule=rule, path="", actual=None, limit=None, status="passed"), None
-    difference = diff_summaries(as_summary(before, summary), as_summary(now, summary))
-    message = _difference(before, now, difference)
+    difference = diff_summaries(restore_summary(before, summary), restore_summary(now, summary))
+    message = _describe_difference(before, now, difference)
     failed = RuleResult(rule=rule, path="", actual=None, limit=None, status="failed", message=message, remedy=remedy)
     return failed, None if difference.is_same else difference
 
 
-def _difference(before: LockedModel, after: LockedModel, difference: ModelDiff) -> str:
-    """What is not as the lock file says, in one sentence."""
+def _describe_difference(before: LockedModel, after: LockedModel, difference: ModelDiff) -> str:
+    """Returns the most important difference from the lock file, as a sentence."""
     if not difference.is_same:
         delta = difference.delta
-        figures = [f"{delta.params:+,} params"] * bool(delta.params) + [f"{delta.flops:+,} FLOPs"] * bool(delta.flops)
+        deltas = [f"{delta.params:+,} params"] * bool(delta.params) + [f"{delta.flops:+,} FLOPs"] * bool(delta.flops)
         changed = sum(1 for change in difference.changes if change.kind != "same")
         rows = f"{changed} module{'' if changed == 1 else 's'} changed" if changed else "names or shapes changed"
-        return f"the architecture is not as in the lock file: {', '.join((rows, *figures))}".replace("-", "−")
+        return f"architecture differs from the lock file: {', '.join((rows, *deltas))}".replace("-", "−")
     if before.model != after.model:
-        return f"the model is not the lock file's: {before.model} → {after.model}"
+        return f"model differs from the lock file: {before.model} → {after.model}"
     if before.inputs != after.inputs:
-        return f"the inputs are not the lock file's: {_words(before.inputs)} → {_words(after.inputs)}"
+        return f"inputs differ from the lock file: {_join(before.inputs)} → {_join(after.inputs)}"
     for name in before.metrics.keys() | after.metrics.keys():
         then, now = before.metrics.get(name), after.metrics.get(name)
         if then != now:
-            return f"{name} is not as in the lock file: {_exact(then)} → {_exact(now)}"
-    return "the layers' own fields are not as in the lock file"
+            return f"{name} differs from the lock file: {_format_value(then)} → {_format_value(now)}"
+    return "layers differ from the lock file"
 
 
 def _error(rule: Rule, path: str, message: str, remedy: str) -> RuleResult:

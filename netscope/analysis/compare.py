@@ -1,4 +1,4 @@
-"""A summary in one row: how many layers of weights, which activations, which pooling, and what all of it costs."""
+"""The row of a summary in a comparison: its layers, activations, pooling and costs."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ ACTIVATION_OF_OP: Mapping[str, str] = MappingProxyType(
         "hardshrink": "Hardshrink",
         "hardsigmoid": "Hardsigmoid",
         "hardswish": "Hardswish",
-        "hardtanh": "ReLU6",  # what torch computes it with; nn.Hardtanh is told by its type
+        "hardtanh": "ReLU6",  # torch computes ReLU6 with hardtanh; nn.Hardtanh is recognized by its type
         "leaky_relu": "LeakyReLU",
         "log_sigmoid_forward": "LogSigmoid",
         "mish": "Mish",
@@ -32,7 +32,7 @@ ACTIVATION_OF_OP: Mapping[str, str] = MappingProxyType(
         "threshold": "Threshold",
     }
 )
-"""Op, without its namespace and the underscore of its in-place form → what the field calls it."""
+"""Op, without its namespace and the underscore of its in-place form → common name of the activation."""
 
 ACTIVATION_OF_TYPE: Mapping[str, str] = MappingProxyType(
     {
@@ -48,46 +48,46 @@ ACTIVATION_OF_TYPE: Mapping[str, str] = MappingProxyType(
         "Tanhshrink": "Tanhshrink",
     }
 )
-"""Modules that compute their activation with other ops, as ``x * sigmoid(1.702 * x)`` stands for a GELU."""
+"""Class of a module that computes its activation with other ops, as QuickGELU does → common name of the activation."""
 
 _RELU6_BOUNDS = (0, 6)
 
 
-def comparison_row(summary: Summary) -> ComparedArchitecture:
-    """The row of ``summary``, without what only its source knows."""
+def make_comparison_row(summary: Summary) -> ComparedArchitecture:
+    """Returns the row of a summary, without the publication and its accuracy."""
     has_run = summary.traced_on != NOT_TRACED
     return ComparedArchitecture(
         spec=summary.architecture.spec,
         architecture=summary.architecture,
         inputs=summary.inputs,
         weighted_layers=summary.weighted_layers,
-        activations=_kinds(summary, _activations),
-        pooling=_kinds(summary, _pooling),
+        activations=_rank_kinds(summary, _find_activations),
+        pooling=_rank_kinds(summary, _find_pooling),
         totals=summary.totals,
         traced_on=summary.traced_on,
         is_lower_bound=summary.is_lower_bound,
         peak_activation_bytes=summary.peak_memory.activations if has_run and summary.peak_memory else None,
         notes=summary.notes,
-        left_out=summary.left_out,
+        unread_note=summary.unread_note,
     )
 
 
-def _kinds(summary: Summary, kinds_of: Callable[[LayerRow], Iterator[tuple[str, int]]]) -> tuple[str, ...]:
-    """The kinds of what ran, the commonest first, then in the order in which they are first met."""
+def _rank_kinds(summary: Summary, find_kinds: Callable[[LayerRow], Iterator[tuple[str, int]]]) -> tuple[str, ...]:
+    """Returns the kinds of ops that ran, most frequent first; equally frequent kinds in order of execution."""
     found: Counter[str] = Counter()
     for row in summary.rows:
-        for kind, calls in kinds_of(row):
+        for kind, calls in find_kinds(row):
             found[kind] += calls
     return tuple(kind for kind, _ in found.most_common())
 
 
-def _activations(row: LayerRow) -> Iterator[tuple[str, int]]:
-    """The activations that a module computes itself, and how often."""
+def _find_activations(row: LayerRow) -> Iterator[tuple[str, int]]:
+    """Yields the activations that a module itself computes, with their numbers of calls."""
     if row.type_name in ACTIVATION_OF_TYPE:
         yield ACTIVATION_OF_TYPE[row.type_name], row.calls
         return
     for op in row.ops:
-        name = _bare(op)
+        name = _bare_name(op)
         kind = ACTIVATION_OF_OP.get(name, "ReLU" if name.endswith("_relu") else "")  # as in quantized.conv2d_relu
         if name == "hardtanh" and row.type_name == "Hardtanh":
             bounds = (row.hyperparameters.get("min_val"), row.hyperparameters.get("max_val"))
@@ -96,17 +96,17 @@ def _activations(row: LayerRow) -> Iterator[tuple[str, int]]:
             yield kind, op.calls
 
 
-def _pooling(row: LayerRow) -> Iterator[tuple[str, int]]:
-    """The kinds of pooling that a module does itself, and how often.
+def _find_pooling(row: LayerRow) -> Iterator[tuple[str, int]]:
+    """Yields the kinds of pooling that a module itself computes, with their numbers of calls.
 
-    torch computes adaptive average pooling to one value as a mean. What a normalisation averages is no pooling.
+    torch computes adaptive average pooling to one value as a mean. The mean of a normalization is not pooling.
     """
-    normalises = "norm" in row.type_name.lower()
+    is_normalization = "norm" in row.type_name.lower()
     for op in row.ops:
-        name = _bare(op)
+        name = _bare_name(op)
         if "max_pool" in name:
             yield "max", op.calls
-        elif normalises:
+        elif is_normalization:
             continue
         elif "avg_pool" in name or (name == "mean" and row.type_name.startswith("AdaptiveAvgPool")):
             yield "average", op.calls
@@ -114,6 +114,6 @@ def _pooling(row: LayerRow) -> Iterator[tuple[str, int]]:
             yield "mean", op.calls
 
 
-def _bare(op: OpCount) -> str:
-    """Its name without the namespace, and without the underscore of the in-place form."""
+def _bare_name(op: OpCount) -> str:
+    """Returns the op's name without the namespace and the underscore of the in-place form."""
     return op.op.rpartition(".")[2].removesuffix("_")

@@ -1,9 +1,9 @@
-"""A summary → what a lock file keeps of it, and back."""
+"""Conversion of summaries to lock file entries, and back."""
 
 from dataclasses import replace
 
 from netscope.analysis.diff.layers import COSMETIC
-from netscope.analysis.metrics import counts_ops, value_of_summary
+from netscope.analysis.metrics import counts_ops, get_summary_value
 from netscope.analysis.unread import list_unread_names
 from netscope.schema import (
     METRIC_UNITS,
@@ -24,11 +24,11 @@ _DEVICE_DEPENDENT = {name for name, metric in METRICS.items() if metric.depends_
 
 
 def lock_model(summary: Summary, model: str) -> LockedModel:
-    """What the lock file keeps: the exact figures of every module, without its children's.
+    """Returns the lock file entry of an architecture: the exact figures of each module, without its children's.
 
     Args:
-        summary: of the architecture.
-        model: what it was asked for by.
+        summary: summary of the architecture.
+        model: name of the architecture, as in the check.
     """
     return LockedModel(
         model=model,
@@ -40,13 +40,13 @@ def lock_model(summary: Summary, model: str) -> LockedModel:
             name: figure
             for name in METRIC_UNITS
             if not (counts_ops(name) and summary.is_lower_bound)
-            and (figure := value_of_summary(name, summary)) is not None
+            and (figure := get_summary_value(name, summary)) is not None
         },
-        layers=tuple(_layer(row) for row in summary.rows),
+        layers=tuple(_lock_layer(row) for row in summary.rows),
     )
 
 
-def _layer(row: LayerRow) -> LockedLayer:
+def _lock_layer(row: LayerRow) -> LockedLayer:
     return LockedLayer(
         path=row.path,
         type=row.type_name,
@@ -60,8 +60,8 @@ def _layer(row: LayerRow) -> LockedLayer:
     )
 
 
-def comparable(model: LockedModel, other: LockedModel) -> tuple[LockedModel, LockedModel]:
-    """Both without what only an equal version of torch, on the same kind of device, makes comparable."""
+def make_comparable(model: LockedModel, other: LockedModel) -> tuple[LockedModel, LockedModel]:
+    """Returns both entries, without the values that depend on torch's version and the device if these differ."""
     if (model.torch, model.traced_on) == (other.torch, other.traced_on):
         return model, other
     first, second = (
@@ -80,14 +80,14 @@ def comparable(model: LockedModel, other: LockedModel) -> tuple[LockedModel, Loc
     return first, second
 
 
-def as_summary(model: LockedModel, like: Summary) -> Summary:
-    """The summary that ``model`` was made from, as far as the lock file tells.
+def restore_summary(model: LockedModel, like: Summary) -> Summary:
+    """Returns the summary that an entry was made from, as far as the entry describes it.
 
     Args:
-        model: from the lock file.
-        like: a summary whose remaining fields it takes over.
+        model: lock file entry.
+        like: summary that provides the other fields.
     """
-    rows = [_row(layer) for layer in model.layers]
+    rows = [_restore_row(layer) for layer in model.layers]
     position_of = {row.path: position for position, row in enumerate(rows)}
     for position in range(len(rows) - 1, 0, -1):
         row = rows[position]
@@ -98,7 +98,7 @@ def as_summary(model: LockedModel, like: Summary) -> Summary:
     return replace(
         like,
         architecture=Architecture(spec=model.model, source="lock", name=model.model, options={}, description=""),
-        inputs=tuple(_input(text) for text in model.inputs),
+        inputs=tuple(_parse_input(text) for text in model.inputs),
         rows=tuple(rows),
         totals=Totals.of(root.total),
         uncounted_ops=like.uncounted_ops if "flops" not in model.metrics and like.traced_on != NOT_TRACED else (),
@@ -110,7 +110,7 @@ def as_summary(model: LockedModel, like: Summary) -> Summary:
     )
 
 
-def _row(layer: LockedLayer) -> LayerRow:
+def _restore_row(layer: LockedLayer) -> LayerRow:
     own = Figures(**({"unread_params": 0} | layer.own))
     return LayerRow(
         path=layer.path,
@@ -132,7 +132,7 @@ def _row(layer: LockedLayer) -> LayerRow:
     )
 
 
-def _input(text: str) -> InputSpec:
+def _parse_input(text: str) -> InputSpec:
     name, _, rest = text.partition("=")
     shape, _, dtype = rest.partition(":")
     return InputSpec(name=name, shape=tuple(int(size) for size in shape.split("x") if size), dtype=dtype)

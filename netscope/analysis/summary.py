@@ -1,4 +1,4 @@
-"""A ``Trace`` and the FLOPs of its ops → ``Summary``: who owns which parameter, and who ran which op."""
+"""Summaries of traces: which module owns each parameter, and which module ran each op."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,10 +11,10 @@ from netscope.analysis.receptive_field import compute_receptive_fields
 from netscope.analysis.unread import find_unread_tensors, list_unread_names
 from netscope.runtime.startup import uncollected
 from netscope.schema import (
-    NEVER_RAN,
+    NEVER_CALLED,
     NOT_TRACED,
-    OUTPUTS_DIFFER,
-    UNKNOWN_FORWARD,
+    OUTPUT_SHAPES_VARY,
+    UNCOUNTED_FORWARD,
     Architecture,
     Figures,
     LayerRow,
@@ -34,12 +34,12 @@ from netscope.schema.memory import STATES_PER_PARAMETER
 
 @dataclass(slots=True)
 class _Module:
-    """An entry of the module tree while its figures are being gathered.
+    """An entry of the module tree whose figures are being added up.
 
     Attributes:
-        own: fields of its own ``Figures``, so far.
-        total: with its children's, once these are complete.
-        ran: whether it was called, or anything below it.
+        own: fields of the module's ``Figures`` without its children.
+        total: figures with its children's, once these are complete.
+        ran: whether it or a module below it was called.
     """
 
     module: TracedModule
@@ -59,38 +59,39 @@ class _Module:
 def summarize_trace(
     trace: Trace, flops: Sequence[int | None], architecture: Architecture, optimizer: str | None = None
 ) -> Summary:
-    """The summary of ``trace``.
+    """Returns the summary of a trace.
 
     Args:
-        trace: one forward pass, or one step of training.
-        flops: of each of its ops, None for the uncounted.
-        architecture: what was traced.
-        optimizer: a key of ``STATES_PER_PARAMETER``, for a step of training.
+        trace: trace of a forward pass or a training step.
+        flops: FLOPs of each op of the trace, in order; None for uncounted ops.
+        architecture: the traced architecture.
+        optimizer: optimizer of a training step, a key of ``STATES_PER_PARAMETER``; None for a forward pass.
     """
     with uncollected():
-        return _summarise(trace, flops, architecture, optimizer)
+        return _summarize(trace, flops, architecture, optimizer)
 
 
-def _summarise(trace: Trace, flops: Sequence[int | None], architecture: Architecture, optimizer: str | None) -> Summary:
-    nodes = _tree(trace)
+def _summarize(trace: Trace, flops: Sequence[int | None], architecture: Architecture, optimizer: str | None) -> Summary:
+    nodes = _build_tree(trace)
     _attribute_ops(nodes, trace, flops)
-    order = _execution_order(nodes, trace)
+    order = _sort_by_execution(nodes, trace)
     _attribute_parameters(nodes, order, trace)
     _attribute_memory(nodes, order, trace, optimizer)
-    _mark(nodes, order, trace)
+    _add_notes(nodes, order, trace)
     for position in reversed(order):
         _add_up(nodes, position)
     uncalled = tuple(nodes[position].module.path for position in order if not nodes[position].ran)
     sources, fingerprints, fields = find_producers(trace), fingerprint_modules(trace), compute_receptive_fields(trace)
     uncounted = Counter(op.name for op, cost in zip(trace.ops, flops, strict=True) if cost is None)
     rows = tuple(
-        _row(nodes[position], trace, sources[position], fingerprints[position], fields[position]) for position in order
+        _make_row(nodes[position], trace, sources[position], fingerprints[position], fields[position])
+        for position in order
     )
     return Summary(
         architecture=architecture,
         inputs=trace.inputs,
         rows=rows,
-        totals=_totals(trace, nodes[0]),
+        totals=_sum_totals(trace, nodes[0]),
         uncounted_ops=tuple(OpCount(op=op, calls=calls, flops=None) for op, calls in sorted(uncounted.items())),
         uncalled_modules=uncalled,
         traced_on=trace.device,
@@ -103,14 +104,14 @@ def _summarise(trace: Trace, flops: Sequence[int | None], architecture: Architec
     )
 
 
-def without_forward(summary: Summary) -> Summary:
-    """The summary of weights alone: nothing ran, so no FLOPs are known, and nothing is said to have been left out."""
+def drop_forward_pass(summary: Summary) -> Summary:
+    """Returns the summary of a weights file: FLOPs are unknown, and no module or parameter is reported as unused."""
     rows = tuple(
         replace(
             row,
             calls=0,
             is_lower_bound=True,
-            notes=tuple(note for note in row.notes if note != NEVER_RAN),
+            notes=tuple(note for note in row.notes if note != NEVER_CALLED),
             tensors=tuple(replace(tensor, unread=False) for tensor in row.tensors),
             own=replace(row.own, unread_params=None),
             total=replace(row.total, unread_params=None),
@@ -122,15 +123,15 @@ def without_forward(summary: Summary) -> Summary:
         rows=rows,
         totals=replace(summary.totals, unread_params=None),
         unread_parameters=(),
-        uncounted_ops=(OpCount(op=UNKNOWN_FORWARD, calls=1, flops=None),),
+        uncounted_ops=(OpCount(op=UNCOUNTED_FORWARD, calls=1, flops=None),),
         uncalled_modules=(),
         traced_on=NOT_TRACED,
         peak_memory=None,
-        notes=("what is a buffer and no parameter is told by its name alone",) if summary.totals.buffers else (),
+        notes=("buffers are distinguished from parameters by their names only",) if summary.totals.buffers else (),
     )
 
 
-def _tree(trace: Trace) -> list[_Module]:
+def _build_tree(trace: Trace) -> list[_Module]:
     nodes: list[_Module] = []
     for position, module in enumerate(trace.modules):
         parent = module.parent
@@ -146,7 +147,7 @@ def _tree(trace: Trace) -> list[_Module]:
 
 
 def _attribute_ops(nodes: list[_Module], trace: Trace, flops: Sequence[int | None]) -> None:
-    """Each op lands on the innermost module whose ``forward`` was running, or is differentiated."""
+    """Adds each op to the innermost module whose ``forward`` ran it, or ran the op that it differentiates."""
     forward_ends = len(trace.ops) if trace.first_backward_op is None else trace.first_backward_op
     for position, (op, cost) in enumerate(zip(trace.ops, flops, strict=True)):
         node = nodes[trace.calls[op.call].module]
@@ -159,8 +160,8 @@ def _attribute_ops(nodes: list[_Module], trace: Trace, flops: Sequence[int | Non
         node.is_lower_bound = node.is_lower_bound or cost is None
 
 
-def _execution_order(nodes: list[_Module], trace: Trace) -> list[int]:
-    """A module before its children; siblings by the first call in or below them, those that never ran behind."""
+def _sort_by_execution(nodes: list[_Module], trace: Trace) -> list[int]:
+    """Returns the positions of the modules: parents first, siblings by the first call in or below them."""
     first_call: dict[int, int] = {}
     for number, call in enumerate(trace.calls):
         position: int | None = call.module
@@ -178,7 +179,7 @@ def _execution_order(nodes: list[_Module], trace: Trace) -> list[int]:
 
 
 def _attribute_parameters(nodes: list[_Module], order: list[int], trace: Trace) -> None:
-    """Each distinct parameter tensor lands on the first row that has it; later ones are marked as sharing it."""
+    """Adds each distinct parameter to the first row that has it; later rows refer to that one."""
     owners: dict[int, str] = {}
     unread = find_unread_tensors(trace)
     for position in order:
@@ -188,13 +189,13 @@ def _attribute_parameters(nodes: list[_Module], order: list[int], trace: Trace) 
             name = f"{path}.{parameter.name}" if path else parameter.name
             owner = None if parameter.tensor is None else owners.setdefault(parameter.tensor, name)
             if owner is None:
-                node.notes.append(f"{parameter.name} is not initialised: its shape is unknown")
+                node.notes.append(f"{parameter.name} is not initialized: its shape is unknown")
             elif owner == name:
                 node.own["params"] += parameter.elements
                 node.own["trainable_params"] += parameter.elements if parameter.trainable else 0
                 node.own["unread_params"] += parameter.elements if parameter.tensor in unread else 0
             elif node.module.same_as is None:
-                node.notes.append(f"{parameter.name} is {owner}")
+                node.notes.append(f"{parameter.name} is shared with {owner}")
             tensor = _layer_tensor(parameter, trace, is_buffer=False, owner=owner, name=name)
             node.tensors.append(replace(tensor, unread=parameter.tensor is None or parameter.tensor in unread))
         for buffer in node.module.buffers:
@@ -219,15 +220,15 @@ def _layer_tensor(
 
 
 def _attribute_memory(nodes: list[_Module], order: list[int], trace: Trace, optimizer: str | None) -> None:
-    """Each tensor's bytes land on the first row that has it, and what autograd keeps on the first that kept it."""
-    met: set[int | None] = {None}
+    """Adds the size of each tensor to the first row that has it; a saved activation counts for its first user."""
+    seen: set[int | None] = {None}
     activations = sum_saved_activations(trace)
     for position in order:
         module = nodes[position].module
-        parameters = [item for item in _distinct(module.parameters) if item.tensor not in met]
-        met.update(item.tensor for item in parameters)
-        buffers = [item for item in _distinct(module.buffers) if item.tensor not in met]
-        met.update(item.tensor for item in buffers)
+        parameters = [item for item in _distinct(module.parameters) if item.tensor not in seen]
+        seen.update(item.tensor for item in parameters)
+        buffers = [item for item in _distinct(module.buffers) if item.tensor not in seen]
+        seen.update(item.tensor for item in buffers)
         gradients = sum(item.bytes for item in parameters if item.trainable) if optimizer else 0
         nodes[position].own.update(
             param_bytes=sum(item.bytes for item in parameters),
@@ -238,9 +239,9 @@ def _attribute_memory(nodes: list[_Module], order: list[int], trace: Trace, opti
         )
 
 
-def _mark(nodes: list[_Module], order: list[int], trace: Trace) -> None:
-    """Notes what is unusual about how a module ran."""
-    reader = _readers(trace)
+def _add_notes(nodes: list[_Module], order: list[int], trace: Trace) -> None:
+    """Adds notes to modules that are shared, uncalled, or called with different output shapes."""
+    reader = _find_readers(trace)
     for position in order:
         node = nodes[position]
         module = node.module
@@ -249,16 +250,16 @@ def _mark(nodes: list[_Module], order: list[int], trace: Trace) -> None:
         if not node.ran:
             used_by = next((reader[tensor] for tensor in _tensors(module) if tensor in reader), None)
             if used_by is None:
-                node.notes.insert(0, NEVER_RAN)
+                node.notes.insert(0, NEVER_CALLED)
             else:
                 user = trace.modules[used_by]
-                node.notes.insert(0, f"not called, but {user.path or user.type_name} uses its weights")
+                node.notes.insert(0, f"forward never called; its weights are used by {user.path or user.type_name}")
         elif len(node.calls) > 1 and len({_shapes(call.outputs, trace) for call in node.calls}) > 1:
-            node.notes.append(OUTPUTS_DIFFER)
+            node.notes.append(OUTPUT_SHAPES_VARY)
 
 
-def _readers(trace: Trace) -> dict[int, int]:
-    """For each tensor, the module that first read it."""
+def _find_readers(trace: Trace) -> dict[int, int]:
+    """Returns, for each tensor, the position of the module that first read it."""
     readers: dict[int, int] = {}
     for op in trace.ops:
         for tensor in op.reads:
@@ -271,14 +272,14 @@ def _tensors(module: TracedModule) -> list[int]:
 
 
 def _add_up(nodes: list[_Module], position: int) -> None:
-    """Completes a module's figures: its own and its children's, which are complete already."""
+    """Adds the totals of a module's children, which must be complete, to its own."""
     node = nodes[position]
     children = [nodes[child] for child in node.children]
     node.total = Figures.sum((Figures(**node.own), *(child.total for child in children)))
     node.is_lower_bound = node.is_lower_bound or any(child.is_lower_bound for child in children)
 
 
-def _row(
+def _make_row(
     node: _Module,
     trace: Trace,
     reads_from: tuple[str, ...],
@@ -297,8 +298,8 @@ def _row(
         own=Figures(**node.own),
         total=node.total,
         is_lower_bound=node.is_lower_bound,
-        ops=_op_counts(node.ops),
-        backward_ops=_op_counts(node.backward_ops),
+        ops=_sum_ops(node.ops),
+        backward_ops=_sum_ops(node.backward_ops),
         notes=tuple(node.notes),
         tensors=tuple(node.tensors),
         reads_from=reads_from,
@@ -307,7 +308,7 @@ def _row(
     )
 
 
-def _op_counts(costs_by_op: dict[str, list[int | None]]) -> tuple[OpCount, ...]:
+def _sum_ops(costs_by_op: dict[str, list[int | None]]) -> tuple[OpCount, ...]:
     return tuple(
         OpCount(op=op, calls=len(costs), flops=None if None in costs else sum(cost or 0 for cost in costs))
         for op, costs in costs_by_op.items()
@@ -318,7 +319,7 @@ def _shapes(tensors: tuple[int, ...], trace: Trace) -> tuple[Shape, ...]:
     return tuple(trace.tensors[tensor].shape for tensor in tensors)
 
 
-def _totals(trace: Trace, root: _Module) -> Totals:
+def _sum_totals(trace: Trace, root: _Module) -> Totals:
     parameters = _distinct(parameter for module in trace.modules for parameter in module.parameters)
     buffers = _distinct(buffer for module in trace.modules for buffer in module.buffers)
     return Totals.of(
@@ -334,5 +335,5 @@ def _totals(trace: Trace, root: _Module) -> Totals:
 
 
 def _distinct(parameters: Iterable[TracedParameter]) -> tuple[TracedParameter, ...]:
-    """One for each tensor."""
+    """Returns one parameter per tensor."""
     return tuple({parameter.tensor: parameter for parameter in parameters if parameter.tensor is not None}.values())

@@ -1,4 +1,4 @@
-"""``compare``: many architectures, a row each, of which one that fails leaves the others alone."""
+"""The function ``compare``: one row per architecture, with errors as rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from netscope import analysis, sources
-from netscope.api.diff import summary_of
+from netscope.api.diff import get_summary
 from netscope.api.list import load_catalog, lookup_catalog
-from netscope.api.resolve_and_trace import is_saved, sizes_of
-from netscope.api.summary import SummaryAnswer, known_answer, summary_answer
+from netscope.api.resolve_and_trace import is_saved, parse_sizes
+from netscope.api.summary import SourcedSummary, lookup_summary, summarize_with_source
 from netscope.api.workers.client import WorkerError
 from netscope.api.workers.pool import Job, JobProgress, Workers, jobs_at_once
 from netscope.errors import NetscopeError, UnknownNameError, UsageError
@@ -26,46 +26,46 @@ if TYPE_CHECKING:
 
     Model = Summary | nn.Module | str
 
-PATTERN_SIGNS = frozenset("*?[")
+WILDCARDS = frozenset("*?[")
 
 
 def compare(models: "Iterable[Model] | Model", inputs: Any = None, **options: Any) -> ComparisonTable:
-    """Many architectures beside each other: their ideas, what they are made of and what they cost.
+    """Returns a table of architectures: their ideas, layers, activations and costs.
 
     Args:
-        models: names, also with ``*`` and ``?`` for all that fit; modules, summaries, and files of saved ones.
-        inputs: what all are run on, as for ``summarize``; by default each one's own.
-        options: the others of ``summarize``, for all.
+        models: names, with ``*`` and ``?`` as wildcards; modules, summaries, and files of saved summaries.
+        inputs: inputs of all, as for ``summarize``; by default the inputs that the source of each defines.
+        options: other options of ``summarize``, for all.
 
     Returns:
-        The table; ``print`` shows it. A model that netscope cannot build or run is a row with its ``error``. What is
-        named twice is there once.
+        The table; ``print`` shows it. A model that cannot be built or run is a row with its ``error``. Duplicates are
+        removed.
 
     Raises:
-        UsageError: there is none, or a pattern fits no name.
+        UsageError: no architecture is given, or a pattern matches no name.
     """
-    # A module may be iterable as well, as nn.Sequential is.
-    given: list[Any] = list(models) if isinstance(models, Iterable) and not _is_one(models) else [models]
-    found: list[Model] = []
+    # A module may also be iterable, e.g. nn.Sequential.
+    given: list[Any] = list(models) if isinstance(models, Iterable) and not _is_model(models) else [models]
+    expanded: list[Model] = []
     notes: list[str] = []
     for model in given:
-        names, told = names_of(model) if isinstance(model, str) else ((model,), ())
-        found += names
-        notes += told
-    rows = (_row_or_reason(model, inputs, options) for model in _once(found))
-    return _table(tuple(_distinct(rows)), notes)
+        names, more = expand_pattern(model) if isinstance(model, str) else ((model,), ())
+        expanded += names
+        notes += more
+    rows = (_try_compare(model, inputs, options) for model in _drop_repeated(expanded))
+    return _make_table(tuple(_drop_duplicates(rows)), notes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonPlan:
-    """What ``netscope compare`` is to do.
+    """The arguments of ``netscope compare``.
 
     Attributes:
-        specs: architectures and patterns, as typed.
-        inputs: what all are run on, as ``--input`` takes it; empty for each one's own.
-        options: the others of ``summarize``, for all.
-        timeout_s: after which an architecture is given up; None for never.
-        jobs: how many architectures are run at once; None for as many as there are cores and memory for.
+        specs: names and patterns, as typed.
+        inputs: inputs of all, as for ``--input``; empty for the default inputs of each.
+        options: other options of ``summarize``, for all.
+        timeout_s: time after which a trace is aborted, in seconds; None for no limit.
+        jobs: number of architectures to trace in parallel; None for the number that cores and memory allow.
     """
 
     specs: Sequence[str]
@@ -80,57 +80,57 @@ def run_comparison(
     progress: Callable[[JobProgress], None] = lambda _: None,
     on_row: Callable[[ComparedArchitecture], None] = lambda _: None,
 ) -> ComparisonTable:
-    """The table of a plan, whose architectures are run in processes of their own: one that crashes is one row.
+    """Returns the table of a plan, tracing each architecture in a separate process, so a crash is only a row.
 
     Args:
-        plan: what to do.
-        progress: is told how far it has come.
-        on_row: is given each of the table's rows as soon as it and those before it are known.
+        plan: arguments of the comparison.
+        progress: callback for the progress.
+        on_row: callback for each row of the table, called in order, as soon as the row is complete.
 
     Raises:
-        UsageError: the inputs, sizes or jobs are malformed, or a pattern fits no name.
+        UsageError: the inputs, sizes or jobs are malformed, or a pattern matches no name.
     """
     parse_inputs(plan.inputs)
-    sizes_of(None, plan.options.get("batch_size"), plan.options.get("seq_len"))
+    parse_sizes(None, plan.options.get("batch_size"), plan.options.get("seq_len"))
     at_once = jobs_at_once(plan.jobs, (plan.options.get("device"),))
     if not any(map(is_pattern, plan.specs)):
         at_once = max(1, min(at_once, len(set(plan.specs))))
     with closing(Workers(at_once)) as workers:
-        names, notes = _names(plan.specs, workers)
+        names, notes = _expand_patterns(plan.specs, workers)
         rows = []
-        for row in _distinct(_rows(names, plan, workers, progress)):
+        for row in _drop_duplicates(_compare_all(names, plan, workers, progress)):
             rows.append(row)
             on_row(row)
-        return _table(rows, notes)
+        return _make_table(rows, notes)
 
 
-def _names(specs: Sequence[str], workers: Workers) -> tuple[list[str], list[str]]:
-    """All names that are meant, each once, and remarks."""
-    listed: dict[str, Sequence[str]] = {}
+def _expand_patterns(specs: Sequence[str], workers: Workers) -> tuple[list[str], list[str]]:
+    """Returns the names that the specs match, without repetitions, and notes."""
+    expanded: dict[str, Sequence[str]] = {}
     notes: list[str] = []
-    asked: list[str] = []
+    pending: list[str] = []
     for spec in filter(is_pattern, specs):
         try:
-            listed[spec], told = names_of(spec, _known_catalog)
-            notes += told
-        except _NotKnownError:
-            asked.append(spec)
-    if asked:
+            expanded[spec], more = expand_pattern(spec, _lookup_cached_catalog)
+            notes += more
+        except _NotCachedError:
+            pending.append(spec)
+    if pending:
         workers.prepare(Path.cwd())
-    jobs = [Job(label=spec, folder=Path.cwd(), task="names", arguments=(spec,)) for spec in asked]
-    for spec, answer in zip(asked, workers.answers(jobs), strict=True):
+    jobs = [Job(label=spec, folder=Path.cwd(), task="names", arguments=(spec,)) for spec in pending]
+    for spec, answer in zip(pending, workers.answers(jobs), strict=True):
         if isinstance(answer, WorkerError):
             raise answer
-        listed[spec], told = answer
-        notes += told
-    return list(_once(name for spec in specs for name in listed.get(spec, (spec,)))), notes
+        expanded[spec], more = answer
+        notes += more
+    return list(_drop_repeated(name for spec in specs for name in expanded.get(spec, (spec,)))), notes
 
 
-def _rows(
+def _compare_all(
     names: Sequence[str], plan: ComparisonPlan, workers: Workers, progress: Callable[[JobProgress], None]
 ) -> Iterator[ComparedArchitecture]:
-    """The rows of these names. What was saved or answered before is read here, which needs no torch."""
-    known = {name: known_answer(name, plan.inputs, plan.options) for name in names if not is_saved(name)}
+    """Yields the row of each name. Saved and cached summaries are read in this process, which needs no torch."""
+    cached = {name: lookup_summary(name, plan.inputs, plan.options) for name in names if not is_saved(name)}
     jobs = [
         Job(
             label=name,
@@ -140,109 +140,109 @@ def _rows(
             timeout_s=plan.timeout_s,
             is_foreign=not sources.is_registered(name),
         )
-        for name, answer in known.items()
+        for name, answer in cached.items()
         if answer is None
     ]
     answers = workers.answers(jobs, progress)
     for name in names:
         if is_saved(name):
-            yield _row_or_reason(name, plan.inputs or None, plan.options)
+            yield _try_compare(name, plan.inputs or None, plan.options)
             continue
-        before = known[name]
-        if before is not None:
-            yield _row_of(before, has_own_inputs=not plan.inputs)
+        summary = cached[name]
+        if summary is not None:
+            yield _make_row(summary, has_default_inputs=not plan.inputs)
             continue
         answer = next(answers)
         is_error = isinstance(answer, WorkerError)
-        yield _failed(name, answer) if is_error else msgspec.convert(answer, ComparedArchitecture)
+        yield _make_error_row(name, answer) if is_error else msgspec.convert(answer, ComparedArchitecture)
 
 
 def is_pattern(spec: str) -> bool:
-    """Whether it stands for all names that fit it, as no object and no saved summary does, nor anything in options."""
+    """Whether a spec has wildcards in its name; Python objects, saved summaries and options have none."""
     target = spec.partition("@")[0]
-    return not PATTERN_SIGNS.isdisjoint(target) and ":" not in target and not is_saved(target)
+    return not WILDCARDS.isdisjoint(target) and ":" not in target and not is_saved(target)
 
 
-class _NotKnownError(Exception):
-    """The names of a source are not known before it is imported."""
+class _NotCachedError(Exception):
+    """The names of a source are not cached, so the source must be imported to list them."""
 
 
-def _known_catalog(source: str) -> sources.Catalog:
-    found = lookup_catalog(source)
-    if found is None:
-        raise _NotKnownError
-    return found
+def _lookup_cached_catalog(source: str) -> sources.Catalog:
+    catalog = lookup_catalog(source)
+    if catalog is None:
+        raise _NotCachedError
+    return catalog
 
 
-def names_of(
-    spec: str, look_up: Callable[[str], sources.Catalog] = load_catalog
+def expand_pattern(
+    spec: str, get_catalog: Callable[[str], sources.Catalog] = load_catalog
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names that fit a pattern, each with its options, and remarks; what is no pattern is itself.
+    """Returns the names that match a pattern, each with the pattern's options, and notes.
 
     Args:
-        spec: the pattern.
-        look_up: gives what there is in a source.
+        spec: pattern; any other spec is returned unchanged.
+        get_catalog: function that returns the catalog of a source.
 
     Raises:
-        UnknownNameError: nothing fits.
+        UnknownNameError: no name matches.
     """
     if not is_pattern(spec):
         return (spec,), ()
     pattern, at, options = spec.partition("@")
-    listed, notes = sources.list_names(pattern, look_up)
-    if not listed:
-        reasons = "; ".join(("", *notes)) or "; netscope list shows what there is"
-        raise UnknownNameError(f"no architecture fits {pattern!r}{reasons}")
-    return tuple(f"{entry.name}{at}{options}" for entry in listed), notes
+    entries, notes = sources.list_names(pattern, get_catalog)
+    if not entries:
+        reasons = "; ".join(("", *notes)) or "; run `netscope list` to see all names"
+        raise UnknownNameError(f"no architecture matches {pattern!r}{reasons}")
+    return tuple(f"{entry.name}{at}{options}" for entry in entries), notes
 
 
-def compared_row(model: "Model", inputs: Any, options: Mapping[str, Any]) -> ComparedArchitecture:
-    """The row of one architecture.
+def compare_one(model: "Model", inputs: Any, options: Mapping[str, Any]) -> ComparedArchitecture:
+    """Returns the row of one architecture.
 
     Raises:
-        NetscopeError: one of its kinds; those of ``summarize``.
+        NetscopeError: the errors of ``summarize``.
     """
     if isinstance(model, Summary) or is_saved(model):
-        summary = summary_of(model, inputs, dict(options))
-        row = _with_origin(analysis.comparison_row(summary), sources.find_origin(summary.architecture))
+        summary = get_summary(model, inputs, dict(options))
+        row = _add_origin(analysis.make_comparison_row(summary), sources.find_origin(summary.architecture))
         return replace(row, spec=model) if isinstance(model, str) else row
-    return _row_of(summary_answer(model, inputs, **options), has_own_inputs=inputs is None)
+    return _make_row(summarize_with_source(model, inputs, **options), has_default_inputs=inputs is None)
 
 
-def _row_of(answer: SummaryAnswer, *, has_own_inputs: bool) -> ComparedArchitecture:
-    row = _with_origin(analysis.comparison_row(answer.summary), answer.origin)
-    return _with_accuracy(row, answer.published) if has_own_inputs else row
+def _make_row(sourced: SourcedSummary, *, has_default_inputs: bool) -> ComparedArchitecture:
+    row = _add_origin(analysis.make_comparison_row(sourced.summary), sourced.origin)
+    return _add_accuracy(row, sourced.published) if has_default_inputs else row
 
 
-def _is_one(models: Any) -> bool:
+def _is_model(models: Any) -> bool:
     return isinstance(models, str | Summary) or hasattr(models, "named_modules")
 
 
-def _with_origin(row: ComparedArchitecture, origin: "Origin | None") -> ComparedArchitecture:
+def _add_origin(row: ComparedArchitecture, origin: "Origin | None") -> ComparedArchitecture:
     return row if origin is None else replace(row, year=origin.year, paper=origin.paper, idea=origin.idea)
 
 
-def _with_accuracy(row: ComparedArchitecture, published: "Sequence[PublishedFigures]") -> ComparedArchitecture:
-    """With the published accuracy, unless the weights that have it are of another size."""
+def _add_accuracy(row: ComparedArchitecture, published: "Sequence[PublishedFigures]") -> ComparedArchitecture:
+    """Returns the row with the published accuracy, if the published weights have as many parameters."""
     for entry in published:
         if entry.top1 is not None and row.totals is not None and entry.params == row.totals.params:
-            return replace(row, top1=entry.top1, top1_of=entry.label)
+            return replace(row, top1=entry.top1, top1_weights=entry.label)
     return row
 
 
-def _row_or_reason(model: "Model", inputs: Any, options: Mapping[str, Any]) -> ComparedArchitecture:
+def _try_compare(model: "Model", inputs: Any, options: Mapping[str, Any]) -> ComparedArchitecture:
     try:
-        return compared_row(model, inputs, options)
+        return compare_one(model, inputs, options)
     except NetscopeError as error:
-        return _failed(model if isinstance(model, str) else type(model).__name__, error)
+        return _make_error_row(model if isinstance(model, str) else type(model).__name__, error)
 
 
-def _failed(spec: str, error: NetscopeError) -> ComparedArchitecture:
+def _make_error_row(spec: str, error: NetscopeError) -> ComparedArchitecture:
     return ComparedArchitecture(spec=spec, error=str(error), exit_code=error.exit_code)
 
 
-def _once(models: "Iterable[Any]") -> Iterator[Any]:
-    """Each name once, and each object."""
+def _drop_repeated(models: "Iterable[Any]") -> Iterator[Any]:
+    """Yields each name and each object once."""
     seen: set[Any] = set()
     for model in models:
         key = model if isinstance(model, str) else id(model)
@@ -251,25 +251,25 @@ def _once(models: "Iterable[Any]") -> Iterator[Any]:
             yield model
 
 
-def _table(rows: Sequence[ComparedArchitecture], notes: Iterable[str]) -> ComparisonTable:
+def _make_table(rows: Sequence[ComparedArchitecture], notes: Iterable[str]) -> ComparisonTable:
     if not rows:
-        raise UsageError("there is nothing to compare: name an architecture")
+        raise UsageError("nothing to compare: give at least one architecture")
     return ComparisonTable(rows=tuple(rows), notes=tuple(dict.fromkeys(notes)))
 
 
-def _distinct(rows: Iterable[ComparedArchitecture]) -> Iterator[ComparedArchitecture]:
-    """Without those of an architecture that has another name among those before."""
+def _drop_duplicates(rows: Iterable[ComparedArchitecture]) -> Iterator[ComparedArchitecture]:
+    """Yields the rows without architectures that an earlier row lists under another name."""
     seen: list[ComparedArchitecture] = []
     for row in rows:
-        nameless = _nameless(row)
+        nameless = _remove_name(row)
         if nameless is None or nameless not in seen:
             yield row
         if nameless is not None:
             seen.append(nameless)
 
 
-def _nameless(row: ComparedArchitecture) -> ComparedArchitecture | None:
-    """The row without what was typed; None if it has no other name, as files and Python objects have none."""
+def _remove_name(row: ComparedArchitecture) -> ComparedArchitecture | None:
+    """Returns the row without the name as typed; None for files and Python objects, which have only one name."""
     architecture = row.architecture
     if architecture is None or architecture.source in ("python", "file") or is_saved(row.spec):
         return None

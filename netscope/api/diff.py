@@ -1,4 +1,4 @@
-"""``diff`` and ``weights_map``: two architectures, live or saved, in any mix."""
+"""The functions ``diff`` and ``weights_map``, for architectures and saved summaries."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -28,25 +28,25 @@ def diff(
     ignore: Collection[str] = (),
     **options: Any,
 ) -> "ModelDiff":
-    """What differs between two architectures, layer by layer.
+    """Returns the difference between two architectures, layer by layer.
 
     Args:
-        before: a summary, the file of a saved one (``"a.json"``), a module, or an architecture's name.
-        after: likewise.
-        inputs: what both are run on, as for ``summarize``; by default each one's own.
-        inputs_before: what the first is run on instead.
-        inputs_after: what the second is run on instead.
-        ignore: ``"names"`` under which the same module stands, ``"dropout"`` layers, ``"bias"`` parameters. What is
-            ignored is left out of the figures as well.
-        options: the others of ``summarize``, for both.
+        before: a summary, the file of a saved summary (``"a.json"``), a module, or the name of an architecture.
+        after: the second architecture, in the same form.
+        inputs: inputs of both, as for ``summarize``; by default the inputs that the source of each defines.
+        inputs_before: inputs of the first architecture only.
+        inputs_after: inputs of the second architecture only.
+        ignore: aspects to exclude from the comparison and the figures: ``"names"`` of modules, ``"dropout"`` layers,
+            ``"bias"`` parameters.
+        options: other options of ``summarize``, for both.
 
     Returns:
         The diff; ``print`` shows it.
 
     Raises:
-        NetscopeError: one of its kinds; those of ``summarize``.
-        SavedResultError: the file holds no summary.
-        UsageError: inputs or options were given for a saved summary, or there is nothing of that name to ignore.
+        NetscopeError: the errors of ``summarize``.
+        SavedResultError: the file does not contain a summary.
+        UsageError: inputs or options were given for a saved summary, or ``ignore`` is unknown.
     """
     from netscope import analysis
 
@@ -54,25 +54,25 @@ def diff(
     for name in ignored:
         if name not in IGNORABLE:
             raise UsageError(
-                f"there is no {name!r} to ignore{did_you_mean(name, IGNORABLE)}; there are {', '.join(IGNORABLE)}"
+                f"unknown value {name!r} to ignore{did_you_mean(name, IGNORABLE)}; available: {', '.join(IGNORABLE)}"
             )
-    sides = summaries_of(before, after, inputs, inputs_before=inputs_before, inputs_after=inputs_after, **options)
+    sides = get_summaries(before, after, inputs, inputs_before=inputs_before, inputs_after=inputs_after, **options)
     return analysis.diff_summaries(*sides, cast("Collection[Ignorable]", tuple(ignored)))
 
 
 def weights_map(
     before: "Summary | nn.Module | str", after: "Summary | nn.Module | str", inputs: Any = None, **options: Any
 ) -> "WeightsMap":
-    """Which tensors of ``before``'s state dict load into which of ``after``'s: what porting a checkpoint needs.
+    """Returns the map from the state dict of ``before`` to that of ``after``, for porting a checkpoint.
 
     Arguments and errors are those of ``diff``.
     """
     from netscope import analysis
 
-    return analysis.map_weights(*summaries_of(before, after, inputs, **options))
+    return analysis.map_weights(*get_summaries(before, after, inputs, **options))
 
 
-def summaries_of(
+def get_summaries(
     before: "Summary | nn.Module | str",
     after: "Summary | nn.Module | str",
     inputs: Any = None,
@@ -81,32 +81,32 @@ def summaries_of(
     inputs_after: Any = None,
     **options: Any,
 ) -> tuple[Summary, Summary]:
-    """The summaries of both sides of a diff, whose arguments and errors these are.
+    """Returns the summaries of both sides of a diff.
 
-    What is asked for twice is traced once, so that it equals itself whatever random values do to it.
+    Arguments and errors are those of ``diff``. Equal sides are traced only once, so that they are equal even if random
+    values affect the trace.
     """
-    asked = inputs if inputs_before is None else inputs_before
+    first_inputs = inputs if inputs_before is None else inputs_before
     if isinstance(after, str) and before == after and inputs_before is None and inputs_after is None:
-        first = summary_of(before, asked, options)
+        first = get_summary(before, first_inputs, options)
         return first, first
-    return summary_of(before, asked, options), summary_of(
-        after, inputs if inputs_after is None else inputs_after, options
-    )
+    second_inputs = inputs if inputs_after is None else inputs_after
+    return get_summary(before, first_inputs, options), get_summary(after, second_inputs, options)
 
 
-def summary_of(
-    subject: "Summary | nn.Module | str", inputs: Any = None, options: dict[str, Any] | None = None
+def get_summary(
+    model: "Summary | nn.Module | str", inputs: Any = None, options: dict[str, Any] | None = None
 ) -> Summary:
-    """The summary of what was given: itself, read from its file, or made.
+    """Returns the summary of a model: a given summary itself, a saved one from its file, or a new one.
 
     Raises:
-        NetscopeError: as ``diff``.
+        NetscopeError: the errors of ``diff``.
     """
-    if isinstance(subject, Summary):
-        return subject
-    if not is_saved(subject):
-        return summarize(subject, inputs, **(options or {}))
+    if isinstance(model, Summary):
+        return model
+    if not is_saved(model):
+        return summarize(model, inputs, **(options or {}))
     given = [name for name, value in (options or {}).items() if value not in (None, "auto", "eval")]
     if inputs is not None or given:
-        raise UsageError(f"{subject} is a saved summary, which cannot be run on other inputs or otherwise")
-    return read_saved(Summary, Path(cast("str", subject)))
+        raise UsageError(f"{model} is a saved summary: inputs and options do not apply; pass the architecture instead")
+    return read_saved(Summary, Path(cast("str", model)))

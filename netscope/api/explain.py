@@ -5,20 +5,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, sources
-from netscope.api.diff import summary_of
+from netscope.api.diff import get_summary
 from netscope.api.resolve_and_trace import (
     Sizes,
+    check_has_forward,
     check_has_module,
     check_parameters_read,
-    check_runs,
     is_saved,
+    make_trace_request,
+    parse_sizes,
     resolve,
-    sizes_of,
-    trace_request,
-    trace_where_possible,
+    trace_with_fallback,
 )
 from netscope.api.result_cache import Query, cache_key, keep, lookup
-from netscope.api.summary import SummaryAnswer
+from netscope.api.summary import SourcedSummary
 from netscope.errors import InputError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import Explanation, LayerExplanation, ShapeMismatch, Summary
 from netscope.schema.inputs import parse_inputs
@@ -65,18 +65,18 @@ def explain(
         if changes:
             raise UsageError("a saved summary cannot be run with changes; pass the architecture instead")
         options = {"batch_size": batch_size, "seq_len": seq_len, "device": device}
-        return _explain_run(_Run(summary=summary_of(model, inputs, options)), layer)
-    sizes = sizes_of(inputs, batch_size, seq_len)
+        return _explain_run(_Run(summary=get_summary(model, inputs, options)), layer)
+    sizes = parse_sizes(inputs, batch_size, seq_len)
     if not changes and isinstance(model, str):
         return _explain_run(_run_cached(model, sizes, device), layer)
     resolved = resolve(model)
-    check_runs(resolved)
+    check_has_forward(resolved)
     run = _run(resolved, sizes, device, ())
     if not changes:
         return _explain_run(run, layer)
     changed_inputs = next((change.value for change in changes if change.name == "input"), None)
     if changed_inputs is not None:
-        sizes = sizes_of(changed_inputs, batch_size, None)
+        sizes = parse_sizes(changed_inputs, batch_size, None)
     after = _run(resolved, sizes, run.summary.traced_on, changes)
     return _explain_run(after, layer, before=run.summary if run.mismatch is None else None, changes=changes)
 
@@ -163,15 +163,15 @@ def _run_cached(model: str, sizes: Sizes, device: str) -> _Run:
     """Returns the run of an architecture without changes, from the cached summary if there is one."""
     options = {"batch_size": sizes.batch_size, "seq_len": sizes.seq_len, "device": device}
     query = Query(kind="summary", spec=model, inputs=sizes.inputs, options=options)
-    found = lookup(query, SummaryAnswer)
+    found = lookup(query, SourcedSummary)
     if found is not None and found.summary.traced_on != NOT_TRACED:
         return _Run(summary=found.summary)
     key = cache_key(query)
     resolved = resolve(model)
-    check_runs(resolved)
+    check_has_forward(resolved)
     run = _run(resolved, sizes, device, ())
     if run.mismatch is None:
-        keep(query, key, SummaryAnswer(summary=run.summary, origin=resolved.origin, published=resolved.published))
+        keep(query, key, SourcedSummary(summary=run.summary, origin=resolved.origin, published=resolved.published))
     return run
 
 
@@ -181,11 +181,11 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
 
     requested = {"--what-if": any(change.path for change in changes), f"--device {device}": device in ("cpu", "cuda")}
     check_has_module(resolved, *(option for option, is_requested in requested.items() if is_requested))
-    request = replace(trace_request(resolved, sizes), alter=_replace_arguments(changes))
+    request = replace(make_trace_request(resolved, sizes), alter=_replace_arguments(changes))
     mismatch = None
     with tracing.preserve_process_state():
         try:
-            recorded = trace_where_possible(request, device, "eval", resolved.architecture.spec)
+            recorded = trace_with_fallback(request, device, "eval", resolved.architecture.spec)
             check_parameters_read(recorded, request, resolved.architecture.spec)
         except (InputError, tracing.ForwardError) as error:
             failure = error.__cause__ if isinstance(error, InputError) else error
@@ -193,7 +193,7 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
                 raise
             # A model that fails unchanged on its own inputs, or not over a shape, is broken.
             is_about_shapes = failure.failure.message.startswith(SHAPE_ERRORS)
-            if failure is error and not (is_about_shapes and (changes or not sizes.are_usual)):
+            if failure is error and not (is_about_shapes and (changes or not sizes.is_default)):
                 raise
             recorded = failure.partial
             reason = str(error).partition("\n")[0]

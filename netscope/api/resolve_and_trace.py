@@ -1,4 +1,4 @@
-"""An architecture resolved, its inputs settled, and traced where it can be."""
+"""Resolving of architectures, and tracing of them with the requested inputs, on meta if possible."""
 
 import re
 from dataclasses import dataclass, replace
@@ -31,31 +31,31 @@ FLOATING_DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """What the user says about the inputs."""
+    """The requested inputs, or sizes of the default inputs."""
 
     inputs: ForwardInputs | None
     batch_size: int | None
     seq_len: int | None
 
     @property
-    def are_usual(self) -> bool:
-        """Whether the architecture's own inputs are taken as they are."""
+    def is_default(self) -> bool:
+        """Whether the default inputs of the architecture are used unchanged."""
         return self.inputs is None and self.batch_size is None and self.seq_len is None
 
 
-def sizes_of(inputs: Any, batch_size: int | None, seq_len: int | None) -> Sizes:
-    """What the user says about the inputs, once it is clear that it can be meant.
+def parse_sizes(inputs: Any, batch_size: int | None, seq_len: int | None) -> Sizes:
+    """Returns the requested inputs and sizes.
 
     Raises:
-        UsageError: a size is no whole number of at least 1, or two answers were given to one question.
+        UsageError: a size is not an integer of at least 1, or both inputs and a sequence length are given.
         InputError: the inputs are malformed.
     """
-    for what, value in (("batch size", batch_size), ("sequence length", seq_len)):
+    for name, value in (("batch size", batch_size), ("sequence length", seq_len)):
         if value is not None and (type(value) is not int or value < 1):
-            raise UsageError(f"the {what} must be a whole number of at least 1, not {value!r}")
+            raise UsageError(f"the {name} must be an integer of at least 1, got {value!r}")
     if inputs is not None and seq_len is not None:
         raise UsageError(
-            "a sequence length is that of the architecture's own inputs: give either inputs or a sequence length"
+            "a sequence length applies to the default inputs only: give either inputs or a sequence length"
         )
     return Sizes(inputs=None if inputs is None else as_forward_inputs(inputs), batch_size=batch_size, seq_len=seq_len)
 
@@ -63,18 +63,18 @@ def sizes_of(inputs: Any, batch_size: int | None, seq_len: int | None) -> Sizes:
 def resolve_and_trace(
     model: "nn.Module | str", sizes: Sizes, *, device: str = "auto", dtype: str | None = None, mode: str = "eval"
 ) -> "tuple[ResolvedArchitecture, Trace]":
-    """What ``model`` is, and its trace.
+    """Returns the resolved architecture and its trace.
 
     Raises:
-        NetscopeError: one of its kinds; those of ``summarize``.
+        NetscopeError: the errors of ``summarize``.
     """
     if device not in DEVICES:
-        raise UsageError(f"there is no device {device!r}; the devices are {', '.join(DEVICES)}")
+        raise UsageError(f"unknown device {device!r}; available devices: {', '.join(DEVICES)}")
     if mode not in MODES:
-        raise UsageError(f"there is no mode {mode!r}; the modes are {', '.join(MODES)}")
+        raise UsageError(f"unknown mode {mode!r}; available modes: {', '.join(MODES)}")
     if dtype is not None and dtype not in FLOATING_DTYPES:
         raise UsageError(
-            f"there is no floating dtype {dtype!r}{did_you_mean(dtype, FLOATING_DTYPES)}; they are "
+            f"unknown floating-point dtype {dtype!r}{did_you_mean(dtype, FLOATING_DTYPES)}; available dtypes: "
             f"{', '.join(FLOATING_DTYPES)}"
         )
 
@@ -84,69 +84,73 @@ def resolve_and_trace(
         from netscope import tracing
     with sparing(), tracing.preserve_process_state(), tracing.avoid_compiler_import():
         resolved = resolve(model)
-        if not sizes.are_usual or mode == "train":
-            check_runs(resolved)
-        asked = {"--train": mode == "train", f"--dtype {dtype}": dtype, f"--device {device}": device in ("cpu", "cuda")}
-        check_has_module(resolved, *(option for option, is_asked in asked.items() if is_asked))
-        subject = trace_request(resolved, sizes, dtype)
-        recorded = trace_where_possible(subject, device, mode, resolved.architecture.spec)
+        if not sizes.is_default or mode == "train":
+            check_has_forward(resolved)
+        options = {
+            "--train": mode == "train",
+            f"--dtype {dtype}": dtype,
+            f"--device {device}": device in ("cpu", "cuda"),
+        }
+        check_has_module(resolved, *(option for option, is_set in options.items() if is_set))
+        request = make_trace_request(resolved, sizes, dtype)
+        recorded = trace_with_fallback(request, device, mode, resolved.architecture.spec)
         if resolved.runs:
-            check_parameters_read(recorded, subject, resolved.architecture.spec)
+            check_parameters_read(recorded, request, resolved.architecture.spec)
     versions = {"netscope": __version__, **recorded.versions, **resolved.versions}
     return resolved, replace(recorded, versions=versions)
 
 
-def check_runs(resolved: "ResolvedArchitecture") -> None:
-    """Checks that it has a forward pass.
+def check_has_forward(resolved: "ResolvedArchitecture") -> None:
+    """Checks that an architecture has a forward pass.
 
     Raises:
-        UsageError: it holds weights alone.
+        UsageError: it is a weights file.
     """
     if not resolved.runs:
-        raise UsageError(f"{resolved.architecture.spec} holds weights alone, which take no input and run nothing")
+        raise UsageError(f"{resolved.architecture.spec} is a weights file, which does not define a forward pass")
 
 
-def check_has_module(resolved: "ResolvedArchitecture", *wanted: str) -> None:
-    """Checks that there is a module where something is wanted that needs one.
+def check_has_module(resolved: "ResolvedArchitecture", *options: str) -> None:
+    """Checks that an architecture has a module, if any of these options requires one.
 
     Raises:
-        UsageError: it is a saved program, which is data; the message names what was wanted first.
+        UsageError: it is a saved program, which is data; the message names the first option.
     """
-    if resolved.program and wanted:
+    if resolved.program and options:
         raise UsageError(
-            f"{resolved.architecture.spec} is a saved program, which is read and not run: {wanted[0]} needs the module"
+            f"{options[0]} needs the module; {resolved.architecture.spec} is a saved program, which is read and not run"
         )
 
 
 def is_saved(model: "nn.Module | str") -> bool:
-    """Whether it names the file of a saved summary."""
+    """Whether a model is the name of a saved summary's file."""
     return isinstance(model, str) and model.endswith(".json") and not model.startswith("hf/")
 
 
 def resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
-    """What stands behind a name, or a module lent to us.
+    """Returns the architecture of a name, or of the user's module.
 
     Raises:
-        UsageError: it is the file of a saved summary, in which there is no module.
-        NetscopeError: as ``sources.resolve``.
+        UsageError: the name is the file of a saved summary, which contains no module.
+        NetscopeError: the errors of ``sources.resolve``.
     """
     if is_saved(model):
-        raise UsageError(f"{model} is a saved summary, in which there is nothing to run")
+        raise UsageError(f"{model} is a saved summary, which cannot be run; pass the architecture instead")
     if not isinstance(model, str):
         return sources.resolve_module(model)
     return sources.resolve(model)
 
 
-def trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None = None) -> "TraceRequest":
-    """What is traced: the architecture's factory, and the inputs as asked or else its own."""
+def make_trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None = None) -> "TraceRequest":
+    """Returns the request to trace an architecture, with the requested inputs or its default inputs."""
     from netscope import tracing
 
     spec, program = resolved.architecture.spec, resolved.program
     if sizes.seq_len is not None and resolved.sequence_inputs is None:
-        raise UsageError(f"{spec} has no token sequences of its own whose length could be set: give its inputs")
+        raise UsageError(f"{spec} has no default token inputs, so no sequence length can be set: give its inputs")
 
-    def inputs_for(module: "nn.Module") -> ForwardInputs:
-        """What was asked for, or else what the source says, or else nothing if ``forward`` needs nothing."""
+    def find_inputs(module: "nn.Module") -> ForwardInputs:
+        """Returns the requested inputs, or the default inputs, or none if ``forward`` requires none."""
         inputs = sizes.inputs
         if sizes.seq_len is not None and resolved.sequence_inputs is not None:
             inputs = resolved.sequence_inputs(module, sizes.seq_len)
@@ -156,8 +160,8 @@ def trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | N
             if required:
                 example = "1x3x224x224" if len(required) == 1 else f"{required[0]}=1x3x224x224"
                 raise InputError(
-                    f"{spec} has no default input, and its forward takes {tracing.format_forward_parameters(module)}: "
-                    f"give one for {', '.join(required)}, like --input {example}"
+                    f"{spec} needs an input for {', '.join(required)}; pass e.g. --input {example} (its forward takes: "
+                    f"{tracing.format_forward_parameters(module)[1:-1]})"
                 )
             inputs = ForwardInputs(kwargs={})
         return inputs if sizes.batch_size is None else inputs.with_batch_size(sizes.batch_size)
@@ -168,7 +172,7 @@ def trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | N
             if program
             else sources.build(resolved.factory, spec, device, tracing.PrivateGenerators)
         ),
-        inputs=inputs_for,
+        inputs=find_inputs,
         user_owned=resolved.user_owned,
         dtype=dtype,
         meta_only=program is not None,
@@ -176,48 +180,48 @@ def trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | N
     )
 
 
-def trace_where_possible(subject: "TraceRequest", device: str, mode: str, what: str) -> Trace:
-    """The trace on ``device``; for ``"auto"`` on meta, or on the CPU if meta fails for another reason than the shapes.
+def trace_with_fallback(request: "TraceRequest", device: str, mode: str, spec: str) -> Trace:
+    """Returns the trace on ``device``; for ``"auto"`` on meta, or on the CPU if meta fails other than by shapes.
 
     Raises:
-        InputError: the inputs do not fit a layer; the message has the arithmetic.
-        DeviceError: the weights would not fit into memory; the message has what failed on meta first.
+        InputError: the inputs do not fit a layer; the message shows the arithmetic.
+        DeviceError: the weights do not fit into memory; the message starts with the failure on meta.
     """
     from netscope import tracing
 
     def check_memory() -> None:
-        tracing.check_memory(tracing.count_weight_bytes(subject.build("meta")), what)
+        tracing.check_memory(tracing.count_weight_bytes(request.build("meta")), spec)
 
     if device == "cpu":
         check_memory()
     try:
-        return trace_explained(subject, "meta" if device == "auto" else device, mode)
+        return trace_or_diagnose(request, "meta" if device == "auto" else device, mode)
     except UntrainableError:
         raise
     except TracingError as error:
-        if device != "auto" or subject.meta_only:
+        if device != "auto" or request.meta_only:
             raise
         failure = error
-    values = "random inputs" if subject.user_owned else "random weights and inputs"
+    values = "random inputs" if request.user_owned else "random weights and inputs"
     note = (
-        f"traced on the CPU with {values}, because meta cannot run it ({reason_of(failure)}); "
-        f"what depends on values may cost more or less with others"
+        f"traced on the CPU with {values} because the model cannot run on meta ({shorten_reason(failure)}); "
+        f"costs that depend on values may differ for other values"
     )
     try:
         check_memory()
-        return trace_explained(subject, "cpu", mode, notes=(note,))
+        return trace_or_diagnose(request, "cpu", mode, notes=(note,))
     except (tracing.ForwardError, UntrainableError):
         raise
     except (DeviceError, TracingError) as error:
-        # It did not come to run there, so what meta failed with is the cause.
+        # The model was not run on the CPU, so the failure on meta is the cause.
         raise type(error)(f"{failure}; {error}") from failure
 
 
-def check_parameters_read(recorded: Trace, subject: "TraceRequest", what: str) -> None:
-    """Checks that the pass read any of the model's parameters; one that read none was not asked anything.
+def check_parameters_read(recorded: Trace, request: "TraceRequest", spec: str) -> None:
+    """Checks that the pass read any of the model's parameters; otherwise its inputs are not those it computes with.
 
     Raises:
-        InputError: it has parameters and read none of them.
+        InputError: the model has parameters, and the pass read none of them.
     """
     from netscope import analysis, tracing
 
@@ -229,33 +233,33 @@ def check_parameters_read(recorded: Trace, subject: "TraceRequest", what: str) -
     }
     if not elements or not elements.keys() <= analysis.find_unread_tensors(recorded):
         return
-    taken = tracing.format_forward_parameters(subject.build("meta"))
+    taken = tracing.format_forward_parameters(request.build("meta"))[1:-1]
     given = ", ".join(item.name for item in recorded.inputs)
     raise InputError(
-        f"{what} read none of its {sum(elements.values()):,} parameters when it was run with {given or 'no input'}: "
-        f"its forward takes {taken}; give it what it computes with, like --input NAME=1x3x224x224"
+        f"{spec} read none of its {sum(elements.values()):,} parameters when run with {given or 'no input'}; pass the "
+        f"inputs it computes with, e.g. --input NAME=1x3x224x224 (its forward takes: {taken})"
     )
 
 
-def trace_explained(subject: "TraceRequest", device: str, mode: str, notes: tuple[str, ...] = ()) -> Trace:
-    """The trace on ``device``, or the arithmetic of why the inputs do not fit."""
+def trace_or_diagnose(request: "TraceRequest", device: str, mode: str, notes: tuple[str, ...] = ()) -> Trace:
+    """Returns the trace on ``device``; raises an error with the arithmetic if the inputs do not fit a layer."""
     from netscope import analysis, tracing
 
     try:
-        recorded = tracing.trace(subject, device=device, mode=mode, notes=notes)
+        recorded = tracing.trace(request, device=device, mode=mode, notes=notes)
     except tracing.ForwardError as error:
         explanation = analysis.diagnose(error.failure)
         if explanation:
             raise InputError(explanation) from error
         raise
-    mixture = analysis.diagnose_mixed_dtypes(recorded)
-    if mixture:
-        raise InputError(mixture)
+    explanation = analysis.diagnose_mixed_dtypes(recorded)
+    if explanation:
+        raise InputError(explanation)
     return recorded
 
 
-def reason_of(error: NetscopeError) -> str:
-    """Why something could not be traced, up to the first full stop; of torch's own excuses, the name of the op."""
+def shorten_reason(error: NetscopeError) -> str:
+    """Returns the first sentence of an error; for an op without a meta kernel, that the op needs values."""
     from netscope import tracing
 
     text = error.failure.message if isinstance(error, tracing.ForwardError) else str(error)

@@ -1,4 +1,4 @@
-"""Results that were saved in files."""
+"""Reading of results that were saved as JSON."""
 
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -8,24 +8,24 @@ from netscope.errors import SavedResultError, UnknownNameError
 Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Kind(Protocol[Result_co]):
-    """A type of results that reads itself from JSON."""
+class SavedResult(Protocol[Result_co]):
+    """A result type that can be read from JSON."""
 
     def from_json(self, text: str | bytes, /) -> Result_co:
-        """The result that was written."""
+        """Returns the saved result."""
 
 
-def read_saved(kind: Kind[Result_co], path: Path) -> Result_co:
-    """The result of that kind in the file.
+def read_saved(kind: SavedResult[Result_co], path: Path) -> Result_co:
+    """Returns the result in a file.
 
     Raises:
-        UnknownNameError: there is no such file.
-        SavedResultError: it cannot be read, or holds no such result.
+        UnknownNameError: the file does not exist.
+        SavedResultError: the file cannot be read, or does not contain a result of this type.
     """
     try:
         return kind.from_json(path.read_bytes())
     except FileNotFoundError as error:
-        raise UnknownNameError(f"there is no file {str(path)!r}") from error
+        raise UnknownNameError(f"file {str(path)!r} not found") from error
     except OSError as error:
         raise SavedResultError(f"{path}: {error.strerror or error}") from error
     except SavedResultError as error:

@@ -1,11 +1,11 @@
-"""``summarize`` and ``trace``."""
+"""The functions ``summarize`` and ``trace``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netscope.api.resolve_and_trace import check_runs, resolve_and_trace, sizes_of
+from netscope.api.resolve_and_trace import check_has_forward, parse_sizes, resolve_and_trace
 from netscope.api.result_cache import Query, get_or_compute, lookup
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Summary, Trace
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SummaryAnswer:
-    """A summary, and what else the source of the architecture knows of it.
+class SourcedSummary:
+    """A summary, and the publication data that the source of the architecture provides.
 
     Attributes:
-        summary: every layer.
-        origin: where the architecture comes from; None if unknown.
-        published: figures to hold ours against.
+        summary: the summary.
+        origin: year, paper and idea of the architecture; None if unknown.
+        published: published counts and accuracies.
     """
 
     summary: Summary
@@ -43,31 +43,31 @@ def summarize(
     mode: str = "eval",
     optimizer: str | None = None,
 ) -> Summary:
-    """Every layer's output shape, parameters and FLOPs, from one forward pass or one step of training.
+    """Returns the output shape, parameters and FLOPs of every layer, from one forward pass or training step.
 
     Args:
-        model: a module, which comes back as it was, or an architecture's name: ``"resnet50"``,
+        model: a module, which is left unchanged, or the name of an architecture: ``"resnet50"``,
             ``"alexnet@dropout=0.1"``, ``"./my.py:Net"``.
         inputs: a shape ``(1, 3, 224, 224)``; a string ``"1x128:int64"``; a tensor; a list or tuple of these, one for
-            each positional parameter of ``forward``; or a dict of these by parameter name. By default the
-            architecture's own.
-        batch_size: replaces the first size of every input.
-        seq_len: tokens of each sequence in the architecture's own inputs.
-        device: ``"auto"`` takes meta, where nothing is computed and no weight has memory, and the CPU where the model
-            needs values; ``"meta"``, ``"cpu"`` and ``"cuda"`` force one.
-        dtype: of the parameters, buffers and inputs that are floating; by default as they are.
-        mode: ``"eval"``, or ``"train"`` for a whole step: a forward pass in train mode and the backward pass from the
-            ``loss`` among the outputs, or else from all of them.
-        optimizer: whose state a step of training keeps: ``"sgd"``, which has none, by default; ``"momentum"``,
-            ``"adam"``, ``"adamw"``, …
+            each positional parameter of ``forward``; or a dict of these by parameter name. Default: the inputs that
+            the architecture's source defines.
+        batch_size: batch dimension (dim 0) of every input.
+        seq_len: sequence length in tokens of the default inputs.
+        device: ``"meta"``, where nothing is computed and weights use no memory; ``"cpu"``; ``"cuda"``; or ``"auto"``
+            for meta, and the CPU if the model needs values.
+        dtype: dtype to cast parameters, buffers and inputs of floating dtypes to; None to keep their dtypes.
+        mode: ``"eval"``, or ``"train"`` for a full training step: a forward pass in train mode, and the backward pass
+            from the ``loss`` in the outputs; without a ``loss``, from all outputs.
+        optimizer: optimizer of the training step, whose state is counted as memory: ``"sgd"`` (the default, without
+            state), ``"momentum"``, ``"adam"``, ``"adamw"``, …
 
     Returns:
-        The summary; ``print`` shows it as the table.
+        The summary; ``print`` shows it as a table.
 
     Raises:
-        NetscopeError: one of its kinds, which say what to do.
+        NetscopeError: a subclass for each kind of error.
     """
-    return summary_answer(
+    return summarize_with_source(
         model,
         inputs,
         batch_size=batch_size,
@@ -79,7 +79,7 @@ def summarize(
     ).summary
 
 
-def summary_answer(
+def summarize_with_source(
     model: "nn.Module | str",
     inputs: Any = None,
     *,
@@ -88,55 +88,55 @@ def summary_answer(
     mode: str = "eval",
     optimizer: str | None = None,
     **how: Any,
-) -> SummaryAnswer:
-    """The summary with what else is known; given again where answers are, if it was given before.
+) -> SourcedSummary:
+    """Returns the summary with its publication data, from the cache if possible.
 
     Arguments and errors are those of ``summarize``.
     """
-    sizes = sizes_of(inputs, batch_size, seq_len)
+    sizes = parse_sizes(inputs, batch_size, seq_len)
     if optimizer is not None and mode != "train":
-        raise UsageError(f"the optimizer {optimizer} goes with a step of training")
+        raise UsageError('--optimizer requires --train (Python: mode="train")')
     if optimizer is not None and optimizer not in STATES_PER_PARAMETER:
         raise UsageError(
-            f"there is no optimizer {optimizer!r}{did_you_mean(optimizer, STATES_PER_PARAMETER)}; the optimizers are "
+            f"unknown optimizer {optimizer!r}{did_you_mean(optimizer, STATES_PER_PARAMETER)}; available optimizers: "
             f"{', '.join(STATES_PER_PARAMETER)}"
         )
 
-    def made() -> SummaryAnswer:
+    def compute() -> SourcedSummary:
         from netscope import analysis
         from netscope.flops import count_flops
 
         resolved, recorded = resolve_and_trace(model, sizes, mode=mode, **how)
         trained_with = (optimizer or "sgd") if mode == "train" else None
         summary = analysis.summarize_trace(recorded, count_flops(recorded), resolved.architecture, trained_with)
-        return SummaryAnswer(
-            summary=summary if resolved.runs else analysis.without_forward(summary),
+        return SourcedSummary(
+            summary=summary if resolved.runs else analysis.drop_forward_pass(summary),
             origin=resolved.origin,
             published=resolved.published,
         )
 
     if not isinstance(model, str):
-        return made()
+        return compute()
     options = {"batch_size": batch_size, "seq_len": seq_len, "mode": mode, "optimizer": optimizer, **how}
-    return get_or_compute(_query(model, sizes.inputs, options), SummaryAnswer, made)
+    return get_or_compute(_make_query(model, sizes.inputs, options), SourcedSummary, compute)
 
 
-def known_answer(
+def lookup_summary(
     model: str, inputs: Sequence[str], options: Mapping[str, Any], folder: Path = Path()
-) -> SummaryAnswer | None:
-    """What was answered before and is still right; None if nothing was.
+) -> SourcedSummary | None:
+    """Returns the summary from the cache; None if it is not cached or outdated.
 
     Args:
-        model: as for ``summarize``.
-        inputs: as ``--input`` takes them.
-        options: of ``summarize``.
-        folder: where files are looked for.
+        model: name of the architecture, as for ``summarize``.
+        inputs: inputs, as for ``--input``.
+        options: other options of ``summarize``.
+        folder: folder of the architecture's files.
     """
-    query = _query(model, parse_inputs(inputs) if inputs else None, options)
-    return lookup(replace(query, folder=folder), SummaryAnswer)
+    query = _make_query(model, parse_inputs(inputs) if inputs else None, options)
+    return lookup(replace(query, folder=folder), SourcedSummary)
 
 
-def _query(model: str, inputs: ForwardInputs | None, options: Mapping[str, Any]) -> Query:
+def _make_query(model: str, inputs: ForwardInputs | None, options: Mapping[str, Any]) -> Query:
     return Query(kind="summary", spec=model, inputs=inputs, options=options)
 
 
@@ -150,11 +150,11 @@ def trace(
     dtype: str | None = None,
     mode: str = "eval",
 ) -> Trace:
-    """The trace that ``summarize`` counts: every module call, every op and the tensors between them.
+    """Returns the trace that ``summarize`` counts: every module call, every op and their tensors.
 
     Arguments and errors are those of ``summarize``.
     """
-    sizes = sizes_of(inputs, batch_size, seq_len)
+    sizes = parse_sizes(inputs, batch_size, seq_len)
     resolved, recorded = resolve_and_trace(model, sizes, device=device, dtype=dtype, mode=mode)
-    check_runs(resolved)
+    check_has_forward(resolved)
     return recorded

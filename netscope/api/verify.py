@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
 from netscope.api.resolve_and_trace import (
+    check_has_forward,
     check_parameters_read,
-    check_runs,
+    make_trace_request,
+    parse_sizes,
     resolve,
-    sizes_of,
-    trace_request,
-    trace_where_possible,
+    trace_with_fallback,
 )
 from netscope.flops import count_flops
 from netscope.schema import Cause, Summary, ToolCount, Verification
@@ -30,18 +30,18 @@ def verify(
     """
     from netscope import tracing
 
-    sizes = sizes_of(inputs, batch_size, seq_len)
+    sizes = parse_sizes(inputs, batch_size, seq_len)
     with tracing.preserve_process_state():
         resolved = resolve(model)
-        check_runs(resolved)
-        request = trace_request(resolved, sizes)
-        recorded = trace_where_possible(request, "auto", "eval", resolved.architecture.spec)
+        check_has_forward(resolved)
+        request = make_trace_request(resolved, sizes)
+        recorded = trace_with_fallback(request, "auto", "eval", resolved.architecture.spec)
         check_parameters_read(recorded, request, resolved.architecture.spec)
         tallies = tracing.run_reference_counters(request, recorded.device)
     flops = count_flops(recorded)
     summary = analysis.summarize_trace(recorded, flops, resolved.architecture)
     tools = [analysis.compare_counts(tally, summary, recorded, flops) for tally in tallies]
-    if sizes.are_usual and resolved.published:
+    if sizes.is_default and resolved.published:
         tools.append(_closest_published(resolved.published, summary))
     return Verification(
         architecture=resolved.architecture,

@@ -105,7 +105,7 @@ def check(
     from netscope.api import check as use_case
 
     plan = (
-        use_case.plan_by_itself(names or [], inputs or [], options, given, config, **how)
+        use_case.plan_single_check(names or [], inputs or [], options, given, config, **how)
         if given
         else use_case.plan_checks(names or [], config, **how)
     )
@@ -116,7 +116,7 @@ def check(
     ):
         report = use_case.run_checks(plan, lambda told: progress(progress_text(told, "checking")))
     if format_name in _ROOT_OF:
-        report = report.with_files_below(_from_root(_ROOT_OF[format_name]))
+        report = report.prefix_files(_from_root(_ROOT_OF[format_name]))
     if format_name == "github":
         _write_job_summary(render(report, "markdown"))
     write_result(report, format_name, output)

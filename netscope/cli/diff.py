@@ -79,7 +79,7 @@ def diff(
         from netscope.api import diff
         from netscope.schema.inputs import parse_inputs
 
-        first, second = diff.summaries_of(
+        first, second = diff.get_summaries(
             before,
             after,
             parse_inputs(inputs) if inputs else None,

@@ -66,7 +66,7 @@ def summary(
     format_name = check_output(output, format_name)
     check_format(format_name)
     with answering(f"tracing {architecture}", no_cache=no_cache):
-        from netscope.api.diff import summary_of
+        from netscope.api.diff import get_summary
         from netscope.schema.inputs import parse_inputs
 
         options = {
@@ -77,5 +77,5 @@ def summary(
             "optimizer": optimizer,
             "mode": "train" if train else "eval",
         }
-        result = summary_of(architecture, parse_inputs(inputs) if inputs else None, options)
+        result = get_summary(architecture, parse_inputs(inputs) if inputs else None, options)
     write_result(result, format_name, output, view)

@@ -66,8 +66,8 @@ def format_rule(rule: Rule) -> str:
 def describe_failure(result: RuleResult) -> str:
     """Returns the message of a failed rule and the layers with the largest values."""
     where = f"{result.path}: " if result.path else ""
-    heaviest = ", ".join(f"{item.path or 'the root'} {item.figure:,}" for item in result.heaviest)
-    return f"{where}{result.message}" + (f"; largest: {heaviest}" if heaviest else "")
+    largest = ", ".join(f"{item.path or 'the root'} {item.value:,}" for item in result.largest)
+    return f"{where}{result.message}" + (f"; largest: {largest}" if largest else "")
 
 
 def _make_rows(report: CheckReport, *, exact: bool) -> Iterator[Row]:
@@ -112,10 +112,10 @@ def _format_footer(report: CheckReport) -> Iterator[tuple[str, str]]:
 
 def _make_diffs(report: CheckReport, *, folding: bool) -> Iterator[Document]:
     for model in report.models:
-        if model.against_lock is not None:
-            yield _make_diff(model, model.against_lock, "the lock file", folding=folding)
-        if model.against_base is not None:
-            yield _make_diff(model, model.against_base, report.base, folding=folding)
+        if model.lock_diff is not None:
+            yield _make_diff(model, model.lock_diff, "the lock file", folding=folding)
+        if model.base_diff is not None:
+            yield _make_diff(model, model.base_diff, report.base, folding=folding)
 
 
 def _make_diff(model: ModelCheck, diff: ModelDiff, since: str, *, folding: bool) -> Document:

@@ -97,11 +97,11 @@ COMPARED_COLUMNS: dict[str, _ComparedColumn] = {
         title="Activations", kind="text", value=lambda row: ", ".join(row.activations), rank=3
     ),
     "pooling": _ComparedColumn(title="Pooling", kind="text", value=lambda row: ", ".join(row.pooling), rank=5),
-    **{metric.key: _make_column(metric) for metric in METRICS.values() if metric.is_of_inference},
+    **{metric.key: _make_column(metric) for metric in METRICS.values() if metric.is_inference_metric},
     "lower-bound": _ComparedColumn(title="Lower bound", kind="raw", value=lambda row: row.is_lower_bound),
     "peak": _ComparedColumn(title="Peak act.", kind="bytes", value=lambda row: row.peak_activation_bytes, rank=7),
     "top1": _ComparedColumn(title="Top-1", kind="percent", value=lambda row: row.top1, rank=1),
-    "top1-of": _ComparedColumn(title="Top-1 of", kind="text", value=lambda row: row.top1_of),
+    "top1-of": _ComparedColumn(title="Top-1 of", kind="text", value=lambda row: row.top1_weights),
 }
 """All columns for ``--columns`` and ``--sort``, by key, besides the architecture's name, which is always first."""
 
@@ -118,7 +118,7 @@ DEFAULT_COLUMNS = (
     "peak",
     "top1",
 )
-_EXACT_METRICS = tuple(metric.key for metric in METRICS.values() if metric.in_csv and metric.is_of_inference)
+_EXACT_METRICS = tuple(metric.key for metric in METRICS.values() if metric.in_csv and metric.is_inference_metric)
 CSV_COLUMNS = ("source", "year", "paper", "idea", "input", "layers", "activations", "pooling", *_EXACT_METRICS,
          "lower-bound", "weights", "peak", "top1", "top1-of")  # fmt: skip
 """The default columns of CSV."""
@@ -253,10 +253,10 @@ def _format_footer(table: ComparisonTable, keys: tuple[str, ...]) -> Iterator[tu
         has_bounds = any(row.is_lower_bound and row.traced_on != NOT_TRACED for row in rows)
         bound = "; ≥: lower bound (no formula for some op)" if has_bounds else ""
         yield "FLOPs" if "flops" in keys else "MACs", f"{table.flop_convention}{bound}"
-    for left_out, names in _group((row.left_out, row) for row in rows if row.left_out):
-        yield "Unread", f"{names}: {left_out}"
-    if "top1" in keys and any(row.top1_of for row in rows):
-        weights = ", ".join(dict.fromkeys(row.top1_of for row in rows if row.top1_of))
+    for unread_note, names in _group((row.unread_note, row) for row in rows if row.unread_note):
+        yield "Unread", f"{names}: {unread_note}"
+    if "top1" in keys and any(row.top1_weights for row in rows):
+        weights = ", ".join(dict.fromkeys(row.top1_weights for row in rows if row.top1_weights))
         yield "Top-1", f"on ImageNet-1K, published by torchvision for its default weights: {weights}"
     for reason, names in _group(
         (_get_reason(row), row) for row in table.rows if _shorten(_get_reason(row)) != _get_reason(row)

@@ -236,7 +236,7 @@ def _flatten(node: DiffNode) -> DiffNode:
     )
 
 
-_EXACT_METRICS = [metric for metric in METRICS.values() if metric.in_csv and metric.is_of_inference]
+_EXACT_METRICS = [metric for metric in METRICS.values() if metric.in_csv and metric.is_inference_metric]
 _EXACT_COLUMNS = (
     *(Column(key=key, title=key, kind="text") for key in ("kind", "before", "after", "type_before", "type_after")),
     Column(key="attributes", title="attributes", kind="text"),
@@ -293,8 +293,8 @@ def _format_footer(diff: ModelDiff) -> Iterator[tuple[str, str]]:
     bound = "   lower bounds: no formula for some op" if diff.is_lower_bound else ""
     yield "FLOPs", format_total_change(before.flops, after.flops) + bound
     for side in (diff.before, diff.after):
-        if side.left_out:
-            yield "Unread", f"{side.architecture.title}: {side.left_out}"
+        if side.unread_note:
+            yield "Unread", f"{side.architecture.title}: {side.unread_note}"
     if diff.ignored:
         yield "Ignored", ", ".join(diff.ignored)
     for note in diff.notes:

@@ -80,7 +80,7 @@ def describe_diff(diff: ModelDiff) -> str:
     if diff.is_same:
         return "the same, layer by layer" + (f", ignoring {' and '.join(diff.ignored)}" if diff.ignored else "")
     changed = [change for change in diff.changes if change.kind != "same"]
-    if not changed and not any(change.is_affected for change in diff.changes):
+    if not changed and not any(change.has_value_changes for change in diff.changes):
         return f"the same layers; {_pluralize(len(diff.renamed), 'module')} renamed"
     return "; ".join((*_describe_layers(diff), *_describe_totals(diff), *_name_changes(diff)))
 

@@ -23,7 +23,7 @@ from netscope.render.document import (
 from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.render.summary_footer import format_footer, mask_numbers
 from netscope.render.tree import TreeNode, build_tree, fold_runs, limit_depth
-from netscope.schema import METRICS, NEVER_RAN, NOT_TRACED, Figures, LayerRow, Metric, OpCount, Summary
+from netscope.schema import METRICS, NOT_TRACED, Figures, LayerRow, Metric, OpCount, Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ def _get_output(row: LayerRow) -> Any:
     """Returns the output shapes; for a module without any, the reason in words."""
     if row.calls or not row.notes:
         return row.output_shapes
-    return NEVER_RAN if NEVER_RAN in row.notes else "not called"
+    return "not called"
 
 
 def _make_columns(metric: Metric) -> dict[str, _SummaryColumn]:

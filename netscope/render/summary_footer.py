@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from netscope.render import numbers
 from netscope.render.tree import TreeNode
-from netscope.schema import NEVER_RAN, NOT_TRACED, OUTPUTS_DIFFER, Summary
+from netscope.schema import NEVER_CALLED, NOT_TRACED, OUTPUT_SHAPES_VARY, Summary
 
 
 def format_footer(summary: Summary, shown: list[TreeNode]) -> Iterator[tuple[str, str]]:
@@ -19,7 +19,7 @@ def format_footer(summary: Summary, shown: list[TreeNode]) -> Iterator[tuple[str
         row = "The row is their sum; the rows below it show one of them."
         yield "Folded", f"a … b ×n: n identical siblings. {row} Use --expand to list all."
     if any(node.row.calls > 1 for node in shown):
-        varies = any(OUTPUTS_DIFFER in node.row.notes for node in shown)
+        varies = any(OUTPUT_SHAPES_VARY in node.row.notes for node in shown)
         shapes = "; if output shapes vary, the first is shown" if varies else ""
         yield "Repeated", f"name ×n: one module called n times{shapes}"
     for note, paths in _group_notes(summary):
@@ -78,8 +78,8 @@ def _format_memory(summary: Summary) -> str:
 def describe_coverage(summary: Summary) -> str:
     """Returns whether the FLOPs cover every op and every parameter, otherwise which ones they leave out."""
     bound = f"lower bound (≥): no formula for {numbers.calls(summary.uncounted_ops)}" if summary.is_lower_bound else ""
-    if left_out := "; ".join(filter(None, (bound, summary.left_out))):
-        return left_out
+    if unread_note := "; ".join(filter(None, (bound, summary.unread_note))):
+        return unread_note
     # A summary saved by an older netscope does not record which parameters were read.
     return "every op has a formula" if summary.totals.unread_params is None else "every op accounted for"
 
@@ -89,11 +89,11 @@ def _group_notes(summary: Summary) -> Iterator[tuple[str, str]]:
 
     Paths are grouped if they differ in numbers only. Modules below one that never ran are left out.
     """
-    idle = {row.path for row in summary.rows if NEVER_RAN in row.notes}
+    idle = {row.path for row in summary.rows if NEVER_CALLED in row.notes}
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for row in summary.rows:
         for note in row.notes:
-            if note == OUTPUTS_DIFFER or (note == NEVER_RAN and row.path.rpartition(".")[0] in idle):
+            if note == OUTPUT_SHAPES_VARY or (note == NEVER_CALLED and row.path.rpartition(".")[0] in idle):
                 continue
             key = (mask_numbers(note), mask_numbers(row.path))
             groups.setdefault(key, []).append((note, row.path or row.type_name))

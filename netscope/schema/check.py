@@ -1,4 +1,4 @@
-"""What ``netscope check`` is asked and what it answers: rules, and how each came out."""
+"""The rules of ``netscope check``, and its results."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -9,13 +9,13 @@ from netscope.schema.codec import from_json, to_json
 from netscope.schema.diff import ModelDiff
 from netscope.schema.display import Displayed
 from netscope.schema.figures import METRICS
-from netscope.schema.summary import LayerTensor
+from netscope.schema.summary import FLOP_CONVENTION, LayerTensor
 from netscope.schema.tensors import PlainValue, Shape
 
 Bound = Literal["equal", "max", "min", "warn", "max_increase", "lock"]
 RuleStatus = Literal["passed", "warned", "failed", "error"]
-Figure = int | Shape
-"""A count, bytes, or a shape."""
+MetricValue = int | Shape
+"""A count, a size in bytes, or a shape."""
 
 METRIC_UNITS: Mapping[str, Literal["count", "bytes", "shape"]] = MappingProxyType(
     {
@@ -28,25 +28,26 @@ METRIC_UNITS: Mapping[str, Literal["count", "bytes", "shape"]] = MappingProxyTyp
         "layer_count": "count",
     }
 )
-"""Metrics that rules can limit, each with its unit. ``memory`` of a whole architecture is the peak of the forward pass,
-or all that a training step keeps; ``layer_count`` is the number of modules without others below them.
+"""Metrics that rules can limit, and their units.
+
+``memory`` of an architecture is the peak of the forward pass, or the sum of all sizes for a training step;
+``layer_count`` is the number of modules without submodules.
 """
 
-
 PYTEST_SEPARATOR = "::"
-"""What the names of tests have in them, and so their entries in the lock file."""
+"""The separator in the names of tests, and so in the names of their lock file entries."""
 
-NAMED_BY_TEST = f"pytest{PYTEST_SEPARATOR}"
-"""What the lock file's entry begins with that a test has given a name of its own."""
+TEST_NAME_PREFIX = f"pytest{PYTEST_SEPARATOR}"
+"""Start of the name of a lock file entry whose test chose the rest of the name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """Where a rule stands.
+    """The location of a rule, for messages.
 
     Attributes:
-        file: as the user would name it.
-        line: from 1; None if it stands in no file, such as an option.
+        file: path as the user would write it; empty for an option.
+        line: line number, from 1; None for an option.
         key: ``"tool.netscope.check.alexnet.flops.max"``, or the option's name.
     """
 
@@ -60,21 +61,21 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One thing that has to hold.
+    """A limit for a metric, or the rule that the architecture must equal its lock file entry.
 
     Attributes:
-        metric: a key of ``METRIC_UNITS``; ``"architecture"`` for the lock.
-        bound: how the figure is held against the limit; ``"lock"`` for the whole architecture against the lock file.
-        limit: the figure; for ``"max_increase"`` in per cent of the locked one if ``is_percent``.
-        text: the limit as it was written.
-        is_percent: whether ``limit`` is in hundredths of a per cent.
-        pattern: of the modules that it holds for, None for the whole.
-        location: where it stands.
+        metric: a key of ``METRIC_UNITS``; ``"architecture"`` for the lock file.
+        bound: how the value is compared with the limit; ``"lock"`` compares the architecture with the lock file.
+        limit: limit; for ``"max_increase"`` the allowed increase over the lock file; None for ``"lock"``.
+        text: limit as written.
+        is_percent: whether ``limit`` is in hundredths of a percent of the value in the lock file.
+        pattern: pattern of the paths of the modules to limit; None for the entire architecture.
+        location: location of the rule.
     """
 
     metric: str
     bound: Bound
-    limit: Figure | None
+    limit: MetricValue | None
     text: str
     is_percent: bool = False
     pattern: str | None = None
@@ -83,17 +84,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRequest:
-    """What is to be checked of one architecture.
+    """A check of one architecture.
 
     Attributes:
-        name: of the check.
-        model: the architecture, as ``netscope summary`` takes it.
-        inputs: what it is run on, as ``--input`` takes it; empty for its own.
-        options: the others of ``summarize``.
-        rules: what has to hold.
-        lock: whether it has to be as the lock file says.
-        location: where the check stands.
-        lock_location: where ``lock`` does.
+        name: name of the check.
+        model: name of the architecture, as for ``netscope summary``.
+        inputs: inputs, as for ``--input``; empty for the architecture's default inputs.
+        options: other options of ``summarize``.
+        rules: rules to evaluate.
+        lock: whether the architecture must equal its lock file entry.
+        location: location of the check.
+        lock_location: location of ``lock``.
     """
 
     name: str
@@ -108,57 +109,57 @@ class CheckRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
-    """A layer and what it has of a figure itself."""
+    """A layer's own part of a limited metric."""
 
     path: str
-    figure: int
+    value: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleResult:
-    """How one rule came out.
+    """The result of a rule for one module or architecture.
 
     Attributes:
-        rule: what had to hold.
-        path: of the module, ``""`` for the whole.
-        actual: the exact figure; None where there is none, or it is not known.
-        limit: the exact limit, of the lock also where the rule is relative to it; None for the lock itself.
-        status: ``"passed"``, ``"warned"``, ``"failed"``; ``"error"`` where it cannot be told, which is no pass.
-        message: one sentence; empty for a rule that passed.
-        heaviest: the three layers that have most of the figure; empty unless it failed.
-        remedy: what accepts it, or what to do; empty for a rule that passed.
+        rule: the rule.
+        path: path of the module, ``""`` for the entire architecture.
+        actual: exact value; None if there is none or it is unknown.
+        limit: exact limit, in the metric's unit also for ``"max_increase"``; None for ``"lock"``.
+        status: ``"passed"``, ``"warned"``, ``"failed"``, or ``"error"`` if the rule cannot be evaluated.
+        message: the problem in one sentence; empty for a rule that passed.
+        largest: the three layers with the largest values, without their children; empty for a rule that passed.
+        remedy: how to accept the value or to fix the error; empty for a rule that passed.
     """
 
     rule: Rule
     path: str
-    actual: Figure | None
-    limit: Figure | None
+    actual: MetricValue | None
+    limit: MetricValue | None
     status: RuleStatus
     message: str = ""
-    heaviest: tuple[Contribution, ...] = ()
+    largest: tuple[Contribution, ...] = ()
     remedy: str = ""
 
     @property
     def passed(self) -> bool:
-        """Whether it holds; a warning does not keep it from holding."""
+        """Whether the rule passed, possibly with a warning."""
         return self.status in ("passed", "warned")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCheck:
-    """One architecture's rules.
+    """The result of a check: the results of its rules.
 
     Attributes:
-        name: of the check.
-        model: the architecture.
-        location: where the check stands.
-        results: one for each rule and module that it holds for.
-        error: why it could not be checked at all; empty if it could.
-        exit_code: what that means for the command line: 2 a wrong question, 3 no answer; 0 without an error.
-        updated: whether its entry in the lock file was written.
-        against_lock: what differs from the lock file, if it has to be as that says and is not.
-        against_base: what differs from another revision, if that was asked for; None also if it was not there yet.
-        notes: what a reader should know.
+        name: name of the check.
+        model: name of the architecture.
+        location: location of the check.
+        results: one result per rule and module that it limits.
+        error: why the architecture could not be checked; empty if it could.
+        exit_code: exit code for ``error``: 2 for a wrong name or option, 3 if it could not be run; 0 without an error.
+        updated: whether its lock file entry was written.
+        lock_diff: difference from the lock file, if the check has ``lock`` and the architecture differs.
+        base_diff: difference from the base revision; None without one, or if the architecture does not exist there.
+        notes: notes about the trace and the comparison with the lock file.
     """
 
     name: str
@@ -168,43 +169,43 @@ class ModelCheck:
     error: str = ""
     exit_code: int = 0
     updated: bool = False
-    against_lock: ModelDiff | None = None
-    against_base: ModelDiff | None = None
+    lock_diff: ModelDiff | None = None
+    base_diff: ModelDiff | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether it could be checked and every rule holds."""
+        """Whether it could be checked and every rule passed."""
         return not self.error and all(result.passed for result in self.results)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CheckReport(Displayed):
-    """Every architecture that was checked.
+    """The results of several checks.
 
     Attributes:
-        models: in order of their names.
-        base: the revision that they were compared with; empty if with none.
-        flop_convention: what a FLOP is here.
+        models: one result per check, in order of names.
+        base: git revision that the architectures were compared with; empty for none.
+        flop_convention: definition of a FLOP.
     """
 
     models: tuple[ModelCheck, ...]
-    base: str
-    flop_convention: str
+    base: str = ""
+    flop_convention: str = FLOP_CONVENTION
 
     @property
     def results(self) -> tuple[RuleResult, ...]:
-        """Those of all models."""
+        """Results of the rules of all checks."""
         return tuple(result for model in self.models for result in model.results)
 
     @property
     def passed(self) -> bool:
-        """Whether everything could be checked and holds."""
+        """Whether every check passed."""
         return all(model.passed for model in self.models)
 
     @property
     def exit_code(self) -> int:
-        """0 if all holds; 2 if a question was wrong, 1 if a rule does not hold, 3 if something has no answer."""
+        """0 if all passed; otherwise 2 for a wrong configuration, else 1 for a failed rule, else 3 for a failed run."""
         codes = set(self._codes())
         return next((code for code in (2, 1, 3) if code in codes), 0)
 
@@ -214,43 +215,43 @@ class CheckReport(Displayed):
             for result in model.results:
                 yield {"failed": 1, "error": 2}.get(result.status, 0)
 
-    def with_files_below(self, folder: str) -> "CheckReport":
-        """The same report with the files of its rules seen from further up, where this is ``folder``."""
+    def prefix_files(self, folder: str) -> "CheckReport":
+        """Returns the report with ``folder`` before the relative paths of its locations."""
 
-        def moved(location: Location) -> Location:
-            is_elsewhere = not location.file or location.file.startswith("/")
-            return location if is_elsewhere else replace(location, file=f"{folder}/{location.file}")
+        def prefix(location: Location) -> Location:
+            is_relative = location.file and not location.file.startswith("/")
+            return replace(location, file=f"{folder}/{location.file}") if is_relative else location
 
-        def with_moved(result: RuleResult) -> RuleResult:
-            return replace(result, rule=replace(result.rule, location=moved(result.rule.location)))
+        def prefix_rule(result: RuleResult) -> RuleResult:
+            return replace(result, rule=replace(result.rule, location=prefix(result.rule.location)))
 
         if not folder:
             return self
         models = (
-            replace(model, location=moved(model.location), results=tuple(map(with_moved, model.results)))
+            replace(model, location=prefix(model.location), results=tuple(map(prefix_rule, model.results)))
             for model in self.models
         )
         return replace(self, models=tuple(models))
 
     def to_json(self) -> str:
-        """This report as JSON; ``from_json`` reads it back equal."""
+        """Returns the report as JSON, which ``from_json`` reads."""
         return to_json(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "CheckReport":
-        """The report that ``to_json`` wrote.
+        """Returns the report that ``to_json`` wrote.
 
         Raises:
-            SavedResultError: the text is not one.
+            SavedResultError: the text is not a report.
         """
         return from_json(cls, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedLayer:
-    """One module in a lock file: everything about it that must stay.
+    """A module in a lock file.
 
-    ``own`` has the fields of ``Figures`` that are not 0, without the children's.
+    ``own`` contains the fields of ``LayerRow.own`` that are not 0. The other attributes are as in ``LayerRow``.
     """
 
     path: str
@@ -266,16 +267,16 @@ class LockedLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedModel:
-    """One architecture in a lock file.
+    """An architecture in a lock file.
 
     Attributes:
-        model: the architecture, as it was asked for.
-        inputs: what it was run on, ``"x=1x3x224x224:float32"``.
+        model: name of the architecture, as in the check.
+        inputs: inputs, ``"x=1x3x224x224:float32"``.
         mode: ``"eval"`` or ``"train"``.
-        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``.
-        torch: its version: ``computation`` of the layers is comparable between equal ones only.
-        metrics: the figures of the whole by ``METRIC_UNITS``; those that are not exact are left out.
-        layers: in order of execution, a module before its children.
+        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"none"`` for a weights file.
+        torch: version of torch; ``computation`` of the layers is comparable only between equal versions.
+        metrics: exact values of the architecture by metric; lower bounds are omitted.
+        layers: modules in order of execution, a module before its children.
     """
 
     model: str
@@ -283,5 +284,5 @@ class LockedModel:
     mode: str
     traced_on: str
     torch: str
-    metrics: dict[str, Figure]
+    metrics: dict[str, MetricValue]
     layers: tuple[LockedLayer, ...]

@@ -1,4 +1,4 @@
-"""What ``netscope compare`` answers: many architectures, a row each."""
+"""The result of ``netscope compare``: one row per architecture."""
 
 from dataclasses import dataclass
 
@@ -10,31 +10,32 @@ from netscope.schema.tensors import InputSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedArchitecture:
-    """One architecture, or why there are no figures of it.
+    """One architecture of a comparison, or the error that prevented its trace.
 
     Attributes:
-        spec: as given: a name, the file of a saved summary, or the class's name for a module.
-        architecture: what it was resolved to; None if it failed, as then all figures are.
-        year: of the first publication; None if unknown.
-        paper: its authors and year, ``"He et al. 2015"``; empty if unknown.
-        idea: what was new in it, in a few words; empty if unknown.
-        inputs: what the forward pass was given.
-        weighted_layers: modules that multiply by parameters of their own, convolutions on shortcuts among them.
-        activations: kinds of activation functions that ran, ``"ReLU"``, the commonest first; no softmax.
-        pooling: ``"max"``, ``"average"`` and ``"mean"``, the commonest first; ``"mean"`` is taken outside of any
-            pooling module, over whole axes.
-        totals: its figures; None if it failed.
-        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"nowhere"`` for a weights file, whose FLOPs are unknown.
-        is_lower_bound: whether the FLOPs leave out an op that has no formula.
-        peak_activation_bytes: what the forward pass has made itself and still needs, when it holds most; None for
-            weights alone and for a step of training.
-        top1: published accuracy on ImageNet-1K, in per cent; None if none is known, or if it was built otherwise or
-            run on other inputs.
-        top1_of: the weights that have this accuracy, ``"IMAGENET1K_V2"``.
-        notes: about the run, such as why meta could not be used.
-        error: why it failed; empty if it did not.
-        exit_code: what ``netscope`` exits with for this error; 0 for none.
-        left_out: what that was, in words; empty if every parameter was read.
+        spec: name as typed, file of a saved summary, or class name of a module.
+        architecture: the architecture; None after an error.
+        year: year of the first publication; None if unknown.
+        paper: authors and year of the paper, ``"He et al. 2015"``; empty if unknown.
+        idea: the new idea of the paper, in a few words; empty if unknown.
+        inputs: inputs of the forward pass.
+        weighted_layers: number of modules that multiply by their own parameters, as in ``Summary``; None after an
+            error.
+        activations: kinds of activation functions that ran, ``"ReLU"``, most frequent first; without softmax.
+        pooling: ``"max"``, ``"average"`` and ``"mean"``, most frequent first; ``"mean"`` is a mean over entire axes,
+            outside of any pooling module.
+        totals: totals of the architecture; None after an error.
+        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"none"`` for a weights file, whose FLOPs are unknown.
+        is_lower_bound: whether an op without a formula is missing from the FLOPs.
+        peak_activation_bytes: size of the live activations at the peak of the forward pass; None for a weights file
+            and a training step.
+        top1: published accuracy on ImageNet-1K, in percent; None if unknown, or if options or inputs differ from the
+            published ones.
+        top1_weights: name of the weights with this accuracy, ``"IMAGENET1K_V2"``.
+        notes: notes about the trace, such as the reason why meta could not be used.
+        error: error message; empty without an error.
+        exit_code: exit code of ``netscope`` for this error; 0 without an error.
+        unread_note: description of the parameters that no op read; empty if all were read.
     """
 
     spec: str
@@ -51,21 +52,21 @@ class ComparedArchitecture:
     is_lower_bound: bool = False
     peak_activation_bytes: int | None = None
     top1: float | None = None
-    top1_of: str = ""
+    top1_weights: str = ""
     notes: tuple[str, ...] = ()
     error: str = ""
     exit_code: int = 0
-    left_out: str = ""
+    unread_note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ComparisonTable(Displayed):
-    """Many architectures beside each other.
+    """A comparison of several architectures.
 
     Attributes:
-        rows: in the order in which they were asked for, each once.
-        notes: about the whole, such as a source that could not be read.
-        flop_convention: what a FLOP is here.
+        rows: one row per distinct architecture, in the requested order.
+        notes: notes about the comparison, such as a source that could not be read.
+        flop_convention: definition of a FLOP.
     """
 
     rows: tuple[ComparedArchitecture, ...]
@@ -74,18 +75,18 @@ class ComparisonTable(Displayed):
 
     @property
     def exit_code(self) -> int:
-        """The largest of the failed rows; 0 if none failed."""
+        """Largest exit code of the rows; 0 if none failed."""
         return max((row.exit_code for row in self.rows), default=0)
 
     def to_json(self) -> str:
-        """This table as JSON; ``from_json`` reads it back equal."""
+        """Returns the table as JSON, which ``from_json`` reads."""
         return to_json(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "ComparisonTable":
-        """The table that ``to_json`` wrote.
+        """Returns the table that ``to_json`` wrote.
 
         Raises:
-            SavedResultError: the text is not one.
+            SavedResultError: the text is not a table.
         """
         return from_json(cls, text)

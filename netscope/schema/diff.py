@@ -1,4 +1,4 @@
-"""What ``netscope diff`` answers: two architectures, aligned."""
+"""The result of ``netscope diff``: two aligned architectures, and the map of their weights."""
 
 from dataclasses import dataclass
 from operator import attrgetter
@@ -7,28 +7,27 @@ from typing import Literal
 from netscope.schema.codec import from_json, to_json
 from netscope.schema.display import Displayed
 from netscope.schema.figures import Figures
-from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, Totals, left_out
+from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, Totals, describe_unread
 from netscope.schema.tensors import InputSpec, PlainValue, Shape
 
 ChangeKind = Literal["same", "changed", "added", "removed", "moved"]
 Ignorable = Literal["names", "dropout", "bias"]
 
-
 _NOTHING = Figures(unread_params=0)
 _COMPARED = attrgetter("params", "trainable_params", "flops")
-"""Figures in which two modules that are the same must agree."""
+"""Returns the figures that two equal modules have in common."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeChange:
-    """One thing about a layer that differs.
+    """An attribute of a layer that differs between two architectures.
 
     Attributes:
         name: a hyperparameter, ``"out_channels"``; or ``"type"``, ``"calls"``, ``"ops"``; a tensor's shape
             (``"weight"``), dtype (``"weight.dtype"``), ``"weight.requires_grad"`` or ``"weight.shared_with"``;
-            ``"reads_from"`` for its wiring; ``"computation"`` where only a fingerprint of its ops tells them apart.
-        before: None if there was none.
-        after: None if there is none.
+            ``"reads_from"`` for its wiring; ``"computation"`` if only the fingerprints of its ops differ.
+        before: value before; None if absent.
+        after: value after; None if absent.
     """
 
     name: str
@@ -38,14 +37,14 @@ class AttributeChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerChange:
-    """A module of either architecture, or one of each that stand for each other.
+    """A module of one architecture, or a pair of corresponding modules of both.
 
     Attributes:
-        kind: ``"same"``; ``"changed"``, where ``attributes`` says what; ``"added"``, ``"removed"``; ``"moved"``, which
-            is the same elsewhere. What only follows from a change further up (shapes, FLOPs) makes no change of kind.
-        before: None for an added one.
-        after: None for a removed one.
-        attributes: what differs in what the module is; also for a moved one.
+        kind: ``"same"``; ``"changed"``, if ``attributes`` differ; ``"added"``; ``"removed"``; or ``"moved"``, if the
+            module is at another position. A consequence of another module's change (shapes, FLOPs) is not a change.
+        before: row before; None for an added module.
+        after: row after; None for a removed module.
+        attributes: attributes of the module itself that differ; also for a moved module.
     """
 
     kind: ChangeKind
@@ -55,7 +54,7 @@ class LayerChange:
 
     @property
     def row(self) -> LayerRow:
-        """As it is after, or else as it was before."""
+        """The row after; for a removed module the row before."""
         row = self.after or self.before
         if row is None:
             raise ValueError("a change has at least one side")
@@ -63,53 +62,52 @@ class LayerChange:
 
     @property
     def is_renamed(self) -> bool:
-        """Whether both sides are there and their paths differ."""
+        """Whether the module is in both architectures, under different paths."""
         return self.before is not None and self.after is not None and self.before.path != self.after.path
 
     @property
     def own_delta(self) -> Figures:
-        """After minus before, of the module itself: the sum over all changes is the delta of the totals."""
+        """After minus before, of the module without its children; these add up to the delta of the totals."""
         before, after = (side.own if side else _NOTHING for side in (self.before, self.after))
         return after - before
 
     @property
     def delta(self) -> Figures:
-        """After minus before, with everything below the module."""
+        """After minus before, of the module with everything below it."""
         before, after = (side.total if side else _NOTHING for side in (self.before, self.after))
         return after - before
 
     @property
     def has_same_cost(self) -> bool:
-        """Whether parameters and FLOPs are the same on both sides, own and total."""
+        """Whether parameters and FLOPs are equal on both sides, own and total."""
         return not any(_COMPARED(self.own_delta) + _COMPARED(self.delta))
 
     @property
-    def is_affected(self) -> bool:
-        """Whether its own parameters, FLOPs, shapes or number of calls differ."""
+    def has_value_changes(self) -> bool:
+        """Whether its own parameters, FLOPs, shapes or number of calls differ; always for a module of one side only."""
         if self.before is None or self.after is None:
             return True
-        return _seen(self.before) != _seen(self.after)
+        return _values(self.before) != _values(self.after)
 
 
-def _seen(row: LayerRow) -> tuple[object, ...]:
+def _values(row: LayerRow) -> tuple[object, ...]:
     return row.calls, row.input_shapes, row.output_shapes, _COMPARED(row.own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedModel:
-    """One side of a diff, without its rows.
+    """One side of a diff: a summary without its rows.
 
     Attributes:
-        architecture: what it is.
-        inputs: what the forward pass was given.
-        totals: its figures.
-        weighted_layers: modules that multiply by parameters of their own: convolutions, those on shortcuts among them,
-            fully connected layers and their like, no normalisation; those with parameters where nothing ran.
-        uncounted_ops: while there are any, its FLOPs are a lower bound.
-        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"nowhere"`` for weights alone.
+        architecture: the architecture.
+        inputs: inputs of the forward pass.
+        totals: totals of the architecture.
+        weighted_layers: number of modules that multiply by their own parameters, as in ``Summary``.
+        uncounted_ops: ops without a formula; if there are any, the FLOPs are a lower bound.
+        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"none"`` for a weights file.
         mode: ``"eval"`` or ``"train"``.
-        versions: of the packages that took part.
-        unread_parameters: what no op read: paths of whole modules, and of single parameters.
+        versions: versions of the packages that were used.
+        unread_parameters: paths of the modules and parameters that no op read, as in ``Summary``.
     """
 
     architecture: Architecture
@@ -123,13 +121,13 @@ class ComparedModel:
     unread_parameters: tuple[str, ...] = ()
 
     @property
-    def left_out(self) -> str:
-        """What the pass did not read, in words; empty if it read every parameter, or if that is unknown."""
-        return left_out(self.totals.unread_params, self.unread_parameters, self.mode)
+    def unread_note(self) -> str:
+        """Description of the parameters that no op read; empty if all were read, or if that is unknown."""
+        return describe_unread(self.totals.unread_params, self.unread_parameters, self.mode)
 
     @classmethod
     def of(cls, summary: Summary) -> "ComparedModel":
-        """That of ``summary``."""
+        """Returns the side of a diff that a summary makes."""
         return cls(
             architecture=summary.architecture,
             inputs=summary.inputs,
@@ -145,18 +143,18 @@ class ComparedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ModelDiff(Displayed):
-    """Two architectures, aligned row by row.
+    """The difference of two architectures, aligned row by row.
 
-    Invariants: each row of either is in exactly one of ``changes``; ``delta`` is the sum of their ``own_delta``; with
-    both sides swapped it is the inverse; of an architecture with itself all changes are ``"same"``.
+    Invariants: each row of either side is in exactly one of ``changes``; ``delta`` is the sum of their ``own_delta``;
+    swapping the sides inverts the diff; comparing an architecture with itself gives only ``"same"``.
 
     Attributes:
-        before: the one side.
-        after: the other.
-        changes: in the order of ``after``, with what was removed where it stood.
-        delta: of the totals.
-        ignored: what was left out of the comparison, and of the figures.
-        notes: what a reader should know, such as why fingerprints were not compared.
+        before: first architecture.
+        after: second architecture.
+        changes: modules in the order of ``after``, with removed modules at their old positions.
+        delta: difference of the totals, after minus before.
+        ignored: aspects that the comparison and the figures exclude.
+        notes: limits of the comparison, such as the reason why fingerprints were not compared.
     """
 
     before: ComparedModel
@@ -168,47 +166,48 @@ class ModelDiff(Displayed):
 
     @property
     def is_same(self) -> bool:
-        """Whether nothing differs: no layer, no figure, no shape, and no name unless names are ignored."""
-        return all(change.kind == "same" and not change.is_affected for change in self.changes) and not self.renamed
+        """Whether no layer, count or shape differs, and no name unless names are ignored."""
+        is_same = all(change.kind == "same" and not change.has_value_changes for change in self.changes)
+        return is_same and not self.renamed
 
     @property
     def renamed(self) -> tuple[LayerChange, ...]:
-        """The same modules under other paths; none if names are ignored."""
+        """Pairs of modules with different paths; empty if names are ignored."""
         if "names" in self.ignored:
             return ()
         return tuple(change for change in self.changes if change.is_renamed)
 
     @property
     def is_lower_bound(self) -> bool:
-        """Whether either side's FLOPs leave something out, so that their difference may be off either way."""
+        """Whether the FLOPs of a side are a lower bound, so the true difference may be larger or smaller."""
         return bool(self.before.uncounted_ops or self.after.uncounted_ops)
 
     def of_kind(self, *kinds: ChangeKind) -> tuple[LayerChange, ...]:
-        """The changes of these kinds, in order."""
+        """Returns the changes of these kinds, in order."""
         return tuple(change for change in self.changes if change.kind in kinds)
 
     def to_json(self) -> str:
-        """This diff as JSON; ``from_json`` reads it back equal."""
+        """Returns the diff as JSON, which ``from_json`` reads."""
         return to_json(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "ModelDiff":
-        """The diff that ``to_json`` wrote.
+        """Returns the diff that ``to_json`` wrote.
 
         Raises:
-            SavedResultError: the text is not one.
+            SavedResultError: the text is not a diff.
         """
         return from_json(cls, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmappedTensor:
-    """A tensor that has no counterpart.
+    """A tensor without a counterpart in the other architecture.
 
     Attributes:
-        name: its key in the state dict.
-        shape: its sizes; None if unknown.
-        reason: why it has none.
+        name: key in the state dict.
+        shape: shape; None if unknown.
+        reason: why it has no counterpart.
     """
 
     name: str
@@ -218,16 +217,16 @@ class UnmappedTensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsMap:
-    """Which tensors of one architecture's state dict load into which of another's.
+    """A map from one architecture's state dict to another's, for porting a checkpoint.
 
     Attributes:
-        before: the architecture that the weights are from.
-        after: the one that they go into.
-        tensors: key before → key after, of equal shapes.
-        params: the parameters of ``after``, each once.
-        covered_params: those of them that are loaded.
-        missing: tensors of ``after`` that nothing is loaded into.
-        unused: tensors of ``before`` that are loaded nowhere.
+        before: architecture of the checkpoint.
+        after: architecture that loads the checkpoint.
+        tensors: key before → key after, of tensors with equal shapes.
+        params: number of elements of the distinct parameters of ``after``.
+        covered_params: number of these elements that the checkpoint provides.
+        missing: tensors of ``after`` without a counterpart.
+        unused: tensors of ``before`` without a counterpart.
     """
 
     before: Architecture
@@ -239,14 +238,14 @@ class WeightsMap:
     unused: tuple[UnmappedTensor, ...]
 
     def to_json(self) -> str:
-        """This map as JSON; ``from_json`` reads it back equal."""
+        """Returns the map as JSON, which ``from_json`` reads."""
         return to_json(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "WeightsMap":
-        """The map that ``to_json`` wrote.
+        """Returns the map that ``to_json`` wrote.
 
         Raises:
-            SavedResultError: the text is not one.
+            SavedResultError: the text is not a map.
         """
         return from_json(cls, text)

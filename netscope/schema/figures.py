@@ -1,6 +1,6 @@
-"""Figures of modules and models, and the one table that says how each of them is named, shown and limited.
+"""Figures of modules and models, and the table of metrics: the name, unit and heading of each.
 
-Columns, sort orders, rules, deltas, CSV, dataframes and the page all read ``METRICS``. A new metric is a field of
+Columns, sort orders, rules, deltas, CSV, dataframes and the page all read ``METRICS``. A new metric needs a field of
 ``Figures`` with its line in the table, and its computation in ``analysis/summary.py``.
 """
 
@@ -13,20 +13,20 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Costs of a module or a model. They add up: the total of a module is its own plus the totals of its children.
+    """The costs of a module or a model. A module's total is its own figures plus its children's totals.
 
     Attributes:
-        params: number of elements of the distinct parameters, each on the first module that has it.
-        trainable_params: elements of the parameters that require a gradient.
-        unread_params: elements of the parameters that no op read; None if unknown, as for a weights file.
+        params: number of elements of the distinct parameters, each counted for the first module that has it.
+        trainable_params: number of elements of the parameters that require a gradient.
+        unread_params: number of elements of the parameters that no op read; None if unknown, as for a weights file.
         flops: FLOPs of the forward pass, over all calls.
         backward_flops: FLOPs of the backward pass; 0 outside of training.
         param_bytes: size of the parameters, in their own dtypes.
         buffer_bytes: size of the buffers, in their own dtypes.
         gradient_bytes: size of the gradients, in the parameters' dtypes; 0 outside of training.
-        optimizer_bytes: size of the state that the optimizer keeps between steps; 0 outside of training.
-        activation_bytes: size of the forward pass's results that autograd saves for the backward pass, each storage
-            once, without parameters, buffers and inputs; 0 outside of training.
+        optimizer_bytes: size of the optimizer's state; 0 outside of training.
+        activation_bytes: size of the tensors that autograd saves for the backward pass, each storage once, without
+            parameters, buffers and inputs; 0 outside of training.
         time_s: measured time of the calls in one forward pass, in seconds; None if it was not measured.
     """
 
@@ -44,7 +44,7 @@ class Figures:
 
     @property
     def macs(self) -> int:
-        """Multiply–adds of the forward pass."""
+        """MACs of the forward pass: one multiply and one add each, so half the FLOPs."""
         return self.flops // 2
 
     @property
@@ -55,15 +55,15 @@ class Figures:
     @property
     def memory_bytes(self) -> int:
         """Sum of all the sizes in bytes."""
-        kept = self.param_bytes + self.buffer_bytes + self.activation_bytes
-        return kept + self.gradient_bytes + self.optimizer_bytes
+        model = self.param_bytes + self.buffer_bytes
+        return model + self.gradient_bytes + self.optimizer_bytes + self.activation_bytes
 
     def __add__(self, other: "Figures") -> "Figures":
-        """Sums field by field; an unknown figure adds nothing to a known one."""
+        """Returns the sum of each field; None counts as 0, unless both are None."""
         return Figures(**{name: _sum(getattr(self, name), getattr(other, name)) for name in FIELDS})
 
     def __sub__(self, other: "Figures") -> "Figures":
-        """Differences field by field; unknown where either side is."""
+        """Returns the difference of each field; None if either side is None."""
         return Figures(**{name: _difference(getattr(self, name), getattr(other, name)) for name in FIELDS})
 
     def __bool__(self) -> bool:
@@ -90,22 +90,22 @@ Unit = Literal["count", "flops", "bytes", "seconds"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One line of the table: a figure as columns, rules and formats know it.
+    """One line of the table of metrics.
 
     Attributes:
-        name: key of rules and dataframes, ``"trainable_params"``.
+        name: key in rules and dataframes, ``"trainable_params"``.
         heading: column heading, ``"Trainable"``.
-        noun: its name in sentences, ``"trainable parameters"``.
-        unit: how its values are written.
-        value: its value, from the figures.
-        column: key of its columns, if it is not ``name`` with hyphens: ``"trainable"``, ``"own-trainable"``.
-        counts_ops: whether an op without a formula makes it a lower bound.
-        is_sum: whether the values of modules add up, so that shares and limits make sense.
-        needs_training: whether there is none outside of a training step.
-        depends_on_device: whether it differs between devices and versions of torch for the same architecture.
-        in_csv: whether CSV has it without being asked.
-        in_page: whether the page has it, if there is any.
-        in_diff: whether the table of a diff has it.
+        noun: name in sentences, ``"trainable parameters"``.
+        unit: unit of the values, which selects their number format.
+        value: function that returns the value of given figures.
+        column: column key, if it differs from ``name`` with hyphens: ``"trainable"`` (and ``"own-trainable"``).
+        counts_ops: whether an op without a formula makes the value a lower bound.
+        is_sum: whether a module's total is the sum over its parts; shares and limits are for sums only.
+        needs_training: whether only training steps have it.
+        depends_on_device: whether the device and the version of torch affect the value.
+        in_csv: whether CSV contains it by default.
+        in_page: whether the HTML page shows it if any module has it.
+        in_diff: whether the table of a diff shows it.
     """
 
     name: str
@@ -124,17 +124,17 @@ class Metric:
 
     @property
     def key(self) -> str:
-        """Key of its columns."""
+        """Column key."""
         return self.column or self.name.replace("_", "-")
 
     @property
-    def is_of_inference(self) -> bool:
-        """Whether a forward pass alone has it, without a measurement."""
+    def is_inference_metric(self) -> bool:
+        """Whether a forward pass determines it, without training or a measurement."""
         return self.is_sum and not self.needs_training and self.unit != "seconds"
 
     @property
     def lowercase_heading(self) -> str:
-        """The heading within a line: ``"params"``, and still ``"FLOPs"``."""
+        """Heading in running text: ``"params"``, but ``"FLOPs"``."""
         return self.heading if self.heading[1].isupper() else self.heading.lower()
 
 
@@ -210,4 +210,4 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         )
     }
 )  # fmt: skip
-"""Every metric by its name, in the order of columns."""
+"""The metrics by name, in the order of columns."""

@@ -1,4 +1,4 @@
-"""What needs memory, in bytes."""
+"""Peak memory, and the state of optimizers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ STATES_PER_PARAMETER: Mapping[str, int] = MappingProxyType(
         "radam": 2,
     }
 )
-"""Optimizer → tensors of a parameter's size that ``torch.optim``'s keeps for it; ``momentum`` is SGD with momentum.
+"""Optimizer → number of tensors of a parameter's size that ``torch.optim`` stores per parameter.
 
-Step counters, of four bytes a parameter tensor, are not in it.
+``momentum`` is SGD with momentum. Step counters, four bytes per parameter tensor, are not included.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeakMemory:
-    """When an inference pass holds most, by which tensors are still to be read.
+    """The peak memory of a forward pass, in which each tensor is freed after its last use.
 
     Attributes:
-        bytes: parameters, buffers, inputs and the activations that are alive then.
-        activations: those of ``bytes`` that the pass made itself.
-        path: of the module that was running.
+        bytes: size of the parameters, buffers, inputs and live activations at the peak.
+        activations: part of ``bytes`` that the pass itself allocated.
+        path: path of the module that was running.
     """
 
     bytes: int

@@ -1,4 +1,4 @@
-"""What ``netscope summary`` answers: a row per module, and the totals."""
+"""The result of ``netscope summary``: one row per module, and the totals."""
 
 from dataclasses import dataclass, fields
 from math import prod
@@ -16,56 +16,56 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FLOP_CONVENTION = "1 MAC = 2 FLOPs; convolutions, matmuls, attention and RNNs"
-"""What our FLOPs hold; biases, norms, activations and pooling are not in them."""
+"""The ops that FLOPs include; biases, norms, activations and pooling are not counted."""
 
 COUNTING_VERSION = 2
-"""Raised by one whenever an architecture that did not change is counted otherwise."""
+"""Version of the counting rules, increased by 1 whenever the counts of an unchanged architecture change."""
 
-NEVER_RAN = "never ran"
-"""The note on a module that did not run, and whose weights no other used."""
+NEVER_CALLED = "never called"
+"""The note on a module that did not run and whose weights no other module used."""
 
-UNKNOWN_FORWARD = "the forward pass"
-"""What stands among the uncounted ops where there are weights alone."""
+UNCOUNTED_FORWARD = "the forward pass"
+"""The only uncounted op of a weights file."""
 
-NOT_TRACED = "nowhere"
-"""Where weights alone were traced."""
+NOT_TRACED = "none"
+"""The value of ``traced_on`` for a weights file."""
 
-OUTPUTS_DIFFER = "its calls differ in output shape"
-"""The note on a module that ran more than once, and not always to the same shape."""
+OUTPUT_SHAPES_VARY = "output shapes vary between calls"
+"""The note on a module that was called more than once, with different output shapes."""
 
-_MOST_NAMES = 4
+_MAX_NAMES = 4
 
 
-def left_out(params: int | None, names: tuple[str, ...], mode: str) -> str:
-    """``"of what ran in eval mode: 307,482,624 parameters of vision_tower were not read"``; empty for no names.
+def describe_unread(params: int | None, names: tuple[str, ...], mode: str) -> str:
+    """Returns ``"partial: 307,482,624 parameters of vision_tower were not read in eval mode"``; empty for no names.
 
     Args:
-        params: how many were not read; None if that is unknown.
-        names: of their modules, or their own.
-        mode: of the pass.
+        params: number of parameters that were not read; None if unknown.
+        names: paths of their modules, or of single parameters.
+        mode: ``"eval"`` or ``"train"``.
     """
     if not names:
         return ""
-    *first, last = (*names[:_MOST_NAMES], *[f"{len(names) - _MOST_NAMES} more"] * (len(names) > _MOST_NAMES))
+    *first, last = (*names[:_MAX_NAMES], *[f"{len(names) - _MAX_NAMES} more"] * (len(names) > _MAX_NAMES))
     listed = f"{', '.join(first)} and {last}" if first else last
-    # What a lazy module has not learnt the size of is in the names alone.
-    what = "1 parameter" if params == 1 else f"{params:,} parameters" if params else "parameters of unknown size"
+    # An uninitialized lazy parameter has a name but no size.
+    count = "1 parameter" if params == 1 else f"{params:,} parameters" if params else "parameters of unknown size"
     were = "was" if params == 1 else "were"
     is_auxiliary = mode == "eval" and all("aux" in name.rpartition(".")[2].lower() for name in names)
-    auxiliary = " (auxiliary heads, which are for training)" if is_auxiliary else ""
-    return f"of what ran in {mode} mode: {what} of {listed} {were} not read{auxiliary}"
+    auxiliary = " (auxiliary heads, used in training only)" if is_auxiliary else ""
+    return f"partial: {count} of {listed} {were} not read in {mode} mode{auxiliary}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """What was asked for and what it was resolved to.
+    """The requested architecture, and the source that it comes from.
 
     Attributes:
-        spec: as typed, ``"alexnet@num_classes=10"``, or the class's name for a model object.
+        spec: name as typed, ``"alexnet@num_classes=10"``; the class name for a module.
         source: ``"built-in"``, ``"torchvision"``, ``"python"``, …
-        name: within the source, ``"alexnet-paper"``.
+        name: name within the source, ``"alexnet-paper"``.
         options: the ``@key=value`` arguments.
-        description: one line about it, empty if unknown.
+        description: description in one line; empty if unknown.
     """
 
     spec: str
@@ -76,19 +76,19 @@ class Architecture:
 
     @property
     def title(self) -> str:
-        """Its name with its options: ``"vgg16@num_classes=10"``."""
+        """The name with its options: ``"vgg16@num_classes=10"``."""
         options = ",".join(f"{key}={value}" for key, value in self.options.items())
         return self.name + (f"@{options}" if options else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpCount:
-    """How often an op ran, and what it cost.
+    """The calls of an op, and their FLOPs.
 
     Attributes:
-        op: ``"aten.convolution"``.
-        calls: how often.
-        flops: in all of them; None if netscope has no formula for it.
+        op: name of the op, ``"aten.convolution"``.
+        calls: number of calls.
+        flops: FLOPs of all calls; None if netscope has no formula for the op.
     """
 
     op: str
@@ -98,16 +98,16 @@ class OpCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerTensor:
-    """A parameter or buffer under the name that its module gives it.
+    """A parameter or buffer of a module.
 
     Attributes:
-        name: the attribute's name, ``"weight"``.
-        shape: its sizes; None while a lazy module has not learnt them.
+        name: attribute name in the module, ``"weight"``.
+        shape: shape; None for an uninitialized lazy parameter.
         dtype: ``"float32"``, …
-        is_buffer: whether it is a buffer and no parameter.
+        is_buffer: whether it is a buffer rather than a parameter.
         trainable: ``requires_grad``; False for buffers.
-        persistent: whether the state dict has it.
-        shared_with: the same tensor's first name, ``"embed.weight"``; None if this is it.
+        persistent: whether the state dict contains it.
+        shared_with: first name of the same tensor, ``"embed.weight"``; None if this is the first.
         unread: whether it is a parameter that no op read.
     """
 
@@ -122,34 +122,35 @@ class LayerTensor:
 
     @property
     def elements(self) -> int:
-        """How many it has; 0 while its shape is unknown."""
+        """Number of elements; 0 if the shape is unknown."""
         return 0 if self.shape is None else prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerRow:
-    """One module of the tree.
+    """One module of the module tree.
 
     Attributes:
-        path: dotted, ``""`` for the root.
-        type_name: the class's name.
-        hyperparameters: the constructor's arguments that the module kept.
-        depth: 0 for the root.
-        calls: how often its ``forward`` ran.
-        input_shapes: of its first call, nested ones flattened.
-        output_shapes: likewise.
-        own: figures of the module itself, outside its children.
+        path: dotted path, ``""`` for the root.
+        type_name: class name.
+        hyperparameters: constructor arguments that the module stores.
+        depth: number of modules above it; 0 for the root.
+        calls: number of calls of its ``forward``.
+        input_shapes: input shapes of the first call, nested ones flattened.
+        output_shapes: output shapes of the first call, nested ones flattened.
+        own: figures of the module without its children.
         total: figures of the module with everything below it.
-        is_lower_bound: whether an op that netscope has no formula for ran in it or below it.
-        ops: what it ran itself in the forward pass, outside its children.
-        backward_ops: what the backward pass through these ran.
-        notes: what a reader should know, such as ``"never ran"``.
+        is_lower_bound: whether an op without a formula ran in it or below it.
+        ops: ops that it ran directly in the forward pass, outside its children.
+        backward_ops: ops that the backward pass ran for ``ops``.
+        notes: notes about the module, such as ``"never called"``.
         tensors: its own parameters, then its own buffers.
-        reads_from: who made what its own ops read: paths, ``""`` for the root, ``"<x>"`` for the input ``x``.
-        computation: two fingerprints, ``"sizes-ops"``: of the sizes that it was given, and of its own forward ops with
-            their arguments, of whom it called and what it returned; ``""`` if it was not called.
-        receptive_field: of its first output along each spatial axis of the input; empty where there are none, or where
-            an op mixes positions in a way that is not followed.
+        reads_from: producers of the tensors that its own ops read: module paths, ``""`` for the root, ``"<x>"`` for the
+            input ``x``.
+        computation: two fingerprints, ``"sizes-ops"``: one of the input sizes, one of its direct forward ops
+            with their arguments, the modules it called and the outputs it returned. Empty if it was not called.
+        receptive_field: receptive field of its first output along each spatial axis of the input; empty without such
+            axes, or if an op mixes positions in a way that netscope does not follow.
     """
 
     path: str
@@ -172,21 +173,20 @@ class LayerRow:
 
     @property
     def name(self) -> str:
-        """The last part of the path."""
+        """Last part of the path."""
         return self.path.rpartition(".")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals(Figures):
-    """Figures of a whole architecture.
+    """Figures of an architecture.
 
-    ``flops`` are a lower bound if ``Summary.uncounted_ops`` is not empty. If ``unread_params`` is not 0, they are the
-    FLOPs of a part of the architecture.
+    ``flops`` is a lower bound if ``Summary.uncounted_ops`` is not empty. If ``unread_params`` is not 0, only a part of
+    the architecture ran, and ``flops`` covers that part.
 
     Attributes:
-        macs: multiply–adds of one forward pass, half of ``flops``.
-        active_params: parameters active per token, where a router sends it to some of several experts; None without
-            experts.
+        macs: MACs of one forward pass, half of ``flops``.
+        active_params: parameters active per token in a mixture of experts; None without experts.
         buffers: number of elements of the distinct buffers.
         param_dtypes: dtypes of the parameters, sorted.
     """
@@ -198,12 +198,12 @@ class Totals(Figures):
 
     @classmethod
     def of(cls, figures: Figures, **others: Any) -> "Totals":
-        """Returns ``figures`` as those of a whole architecture, with its ``others``."""
+        """Returns the totals with these figures, and values for the ``others``."""
         return cls(**{name: getattr(figures, name) for name in FIELDS}, macs=figures.flops // 2, **others)
 
     @property
     def frozen_params(self) -> int:
-        """Parameters that require no gradient."""
+        """Number of parameters that require no gradient."""
         return self.params - self.trainable_params
 
 
@@ -214,23 +214,23 @@ class Summary(Displayed):
     Invariant: each figure of ``totals`` is the sum of ``own`` over ``rows``, and equals ``total`` of the first row.
 
     Attributes:
-        architecture: what it is.
-        inputs: what the forward pass was given.
-        rows: one per place in the module tree, a module before its children, siblings in order of execution,
-            those that never ran after the others.
-        totals: their sums.
-        uncounted_ops: ops that ran and that netscope has no formula for; while there are any,
-            every FLOP figure that holds them is a lower bound.
-        uncalled_modules: paths of modules whose ``forward`` never ran, and no other's below them.
-        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"nowhere"`` for weights alone.
-        mode: ``"eval"`` for a forward pass, ``"train"`` for a step of training: a forward and a backward pass.
-        peak_memory: of the forward pass; None for a step of training.
-        optimizer: whose state is in ``memory``; None outside of training.
-        notes: about the whole, such as why meta could not be used.
-        versions: of the packages that took part.
-        flop_convention: what a FLOP is here.
-        unread_parameters: paths of the topmost modules none of whose parameters an op read, and of the single
-            parameters of others that none read.
+        architecture: the architecture.
+        inputs: inputs of the forward pass.
+        rows: one per entry of the module tree: a module before its children, siblings in order of execution, uncalled
+            modules after the others.
+        totals: sums over the rows.
+        uncounted_ops: ops that ran and that netscope has no formula for; FLOPs that would include them are lower
+            bounds.
+        uncalled_modules: paths of modules that were not called, nor any module below them.
+        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"none"`` for a weights file.
+        mode: ``"eval"`` for a forward pass, ``"train"`` for a training step: a forward and a backward pass.
+        peak_memory: peak memory of the forward pass; None for a training step.
+        optimizer: optimizer of the training step; None outside of training.
+        notes: notes about the entire trace, such as the reason why meta could not be used.
+        versions: versions of the packages that were used.
+        flop_convention: definition of a FLOP.
+        unread_parameters: paths of the topmost modules of whose parameters no op read any, and of other single
+            parameters that no op read.
     """
 
     architecture: Architecture
@@ -250,41 +250,41 @@ class Summary(Displayed):
 
     @property
     def is_lower_bound(self) -> bool:
-        """Whether the FLOPs leave out an op that has no formula."""
+        """Whether an op without a formula is missing from the FLOPs."""
         return bool(self.uncounted_ops)
 
     @property
-    def left_out(self) -> str:
-        """What the pass did not read, in words; empty if it read every parameter, or if that is unknown."""
-        return left_out(self.totals.unread_params, self.unread_parameters, self.mode)
+    def unread_note(self) -> str:
+        """Description of the parameters that no op read; empty if all were read, or if that is unknown."""
+        return describe_unread(self.totals.unread_params, self.unread_parameters, self.mode)
 
     @property
     def weighted_layers(self) -> int:
-        """Modules that multiply by parameters of their own, near to how papers count their layers.
+        """Number of modules that multiply by their own parameters, close to the number of layers that papers state.
 
-        Convolutions, those on shortcuts too, fully connected layers and their like, no normalisation; an
-        ``nn.MultiheadAttention`` is one. Those with parameters where nothing ran.
+        Convolutions (also on shortcuts), fully connected layers and similar modules count, normalization does not; an
+        ``nn.MultiheadAttention`` is one. In a weights file, every module with parameters counts.
         """
         return sum(1 for row in self.rows if row.own.params and (row.own.flops or not self.totals.flops))
 
     def to_json(self) -> str:
-        """This summary as JSON; ``from_json`` reads it back equal."""
+        """Returns the summary as JSON, which ``from_json`` reads."""
         return to_json(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Summary":
-        """The summary that ``to_json`` wrote.
+        """Returns the summary that ``to_json`` wrote.
 
         Raises:
-            SavedResultError: the text is not one.
+            SavedResultError: the text is not a summary.
         """
         summary = from_json(cls, text)
         if not summary.rows or any(row.own.params < 0 or row.own.flops < 0 for row in summary.rows):
-            raise SavedResultError("this Summary is damaged: it has no rows, or figures below zero")
+            raise SavedResultError("this Summary is damaged: it has no rows, or negative counts")
         return summary
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """One row per module, indexed by path: fields of ``LayerRow``, and ``NAME`` and ``own_NAME`` for each metric.
+        """Returns one row per module, by path: fields of ``LayerRow``, and ``NAME`` and ``own_NAME`` of each metric.
 
         Raises:
             MissingExtraError: pandas is not installed.

@@ -10,7 +10,7 @@ from netscope.render.compare import COMPARED_COLUMNS
 
 
 def compared(module, shape=(1, 4, 8, 8)):
-    return analysis.comparison_row(netscope.summarize(module, shape))
+    return analysis.make_comparison_row(netscope.summarize(module, shape))
 
 
 @pytest.mark.parametrize(
@@ -113,13 +113,13 @@ def test_what_a_normalisation_averages_is_no_pooling(module):
     ],
 )
 def test_the_textbooks_comparison(name, layers, activations, pooling):
-    row = analysis.comparison_row(netscope.summarize(name))
+    row = analysis.make_comparison_row(netscope.summarize(name))
     assert (row.weighted_layers, row.activations, row.pooling) == (layers, activations, pooling)
 
 
 def test_its_figures_are_the_summarys():
     summary = netscope.summarize("lenet5")
-    row = analysis.comparison_row(summary)
+    row = analysis.make_comparison_row(summary)
     assert (row.totals.params, row.totals.flops, row.totals.macs) == (61_706, summary.totals.flops, summary.totals.macs)
     assert row.totals.param_bytes == 4 * 61_706
     assert row.peak_activation_bytes == summary.peak_memory.activations > 0
@@ -130,7 +130,7 @@ def test_its_figures_are_the_summarys():
 def test_weights_alone_have_layers_but_no_flops(tmp_path):
     torch = pytest.importorskip("torch")
     torch.save(nn.Linear(4, 2).state_dict(), tmp_path / "weights.pt")
-    row = analysis.comparison_row(netscope.summarize(str(tmp_path / "weights.pt")))
+    row = analysis.make_comparison_row(netscope.summarize(str(tmp_path / "weights.pt")))
     assert (row.totals.params, row.weighted_layers) == (10, 1)
     assert row.peak_activation_bytes is None
     assert (row.totals.flops, row.is_lower_bound, COMPARED_COLUMNS["flops"].value(row)) == (0, True, None)

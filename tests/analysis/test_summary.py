@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 import netscope
-from netscope.schema import OUTPUTS_DIFFER, Figures, Summary
+from netscope.schema import OUTPUT_SHAPES_VARY, Figures, Summary
 from netscope.tracing.op_cache import OpCache
 
 
@@ -25,7 +25,7 @@ def test_a_parameter_belongs_to_the_first_row_that_has_it():
     model[1].weight = model[0].weight
     summary = netscope.summarize(model, (1, 4))
     assert [row.own.params for row in summary.rows] == [0, 16, 0]
-    assert summary.rows[2].notes == ("weight is 0.weight",)
+    assert summary.rows[2].notes == ("weight is shared with 0.weight",)
     assert summary.totals.params == 16
 
 
@@ -43,7 +43,7 @@ def test_children_stand_in_order_of_execution_and_uncalled_ones_behind():
     summary = netscope.summarize(Backwards(), (1, 2))
     assert [row.path for row in summary.rows] == ["", "first", "second", "never"]
     assert summary.uncalled_modules == ("never",)
-    assert summary.rows[3].notes == ("never ran",)
+    assert summary.rows[3].notes == ("never called",)
 
 
 def test_a_list_whose_layers_ran_has_run():
@@ -65,7 +65,7 @@ def test_a_list_whose_layers_ran_has_run():
 
 def test_a_module_whose_weights_alone_are_used_says_by_whom():
     rows = rows_of(nn.MultiheadAttention(8, 2, batch_first=True), [(1, 3, 8)] * 3)
-    assert rows["out_proj"].notes == ("not called, but MultiheadAttention uses its weights",)
+    assert rows["out_proj"].notes == ("forward never called; its weights are used by MultiheadAttention",)
     assert rows["out_proj"].own.params == 72
 
 
@@ -79,7 +79,7 @@ def test_a_module_that_ran_to_different_shapes_says_so():
             return self.act(x), self.act(x[0])
 
     rows = rows_of(Twice(), (2, 3))
-    assert rows["act"].notes == (OUTPUTS_DIFFER,)
+    assert rows["act"].notes == (OUTPUT_SHAPES_VARY,)
     assert rows["act"].output_shapes == ((2, 3),)
 
 

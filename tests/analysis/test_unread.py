@@ -9,7 +9,7 @@ from torch.nn import functional
 
 import netscope
 from netscope.analysis import LockEntry, evaluate_rules, lock_model
-from netscope.analysis.lock import as_summary
+from netscope.analysis.lock import restore_summary
 from netscope.cli.app import run
 from netscope.config import parse_rules
 from netscope.errors import InputError
@@ -36,7 +36,7 @@ def blind():
     return netscope.summarize(Eye(), {"x": (1, 4)})
 
 
-WHAT = "of what ran in eval mode: 43 parameters of mask and vision were not read"
+WHAT = "partial: 43 parameters of mask and vision were not read in eval mode"
 
 
 def unread(model, inputs, **options):
@@ -45,7 +45,7 @@ def unread(model, inputs, **options):
 
 def test_parameters_that_no_op_read_are_named_by_their_topmost_modules(blind):
     assert blind.unread_parameters == ("mask", "vision")
-    assert (blind.totals.params, blind.totals.unread_params, blind.left_out) == (63, 43, WHAT)
+    assert (blind.totals.params, blind.totals.unread_params, blind.unread_note) == (63, 43, WHAT)
     assert {row.path: row.own.unread_params for row in blind.rows if row.own.unread_params} == {
         "": 3,
         "vision.0": 20,
@@ -55,7 +55,7 @@ def test_parameters_that_no_op_read_are_named_by_their_topmost_modules(blind):
 
 def test_a_pass_that_read_all_of_them_has_every_op_accounted_for():
     summary = netscope.summarize(nn.Linear(4, 4), (1, 4))
-    assert (summary.totals.unread_params, summary.left_out) == (0, "")
+    assert (summary.totals.unread_params, summary.unread_note) == (0, "")
     assert "every op accounted for" in str(summary)
 
 
@@ -63,7 +63,7 @@ def test_more_modules_than_a_sentence_holds_are_counted():
     model = nn.ModuleDict({f"layer{number}": nn.Linear(1, 1) for number in range(7)})
     model.forward = model["layer6"].forward
     summary = netscope.summarize(model, (1, 1))
-    assert "12 parameters of layer0, layer1, layer2, layer3 and 2 more were not read" in summary.left_out
+    assert "12 parameters of layer0, layer1, layer2, layer3 and 2 more were not read" in summary.unread_note
 
 
 class Reads(nn.Module):
@@ -129,15 +129,14 @@ def test_a_lazy_layer_that_never_ran_is_named_without_its_size():
     model.forward = model["a"].forward
     summary = netscope.summarize(model, (1, 4))
     assert (
-        summary.left_out == "of what ran in eval mode: parameters of unknown size of b.weight and b.bias were not read"
+        summary.unread_note == "partial: parameters of unknown size of b.weight and b.bias were not read in eval mode"
     )
 
 
 def test_auxiliary_heads_are_named_in_eval_mode_only():
     summary = netscope.summarize("torchvision/inception_v3")
-    assert summary.left_out == (
-        "of what ran in eval mode: 3,326,696 parameters of AuxLogits were not read "
-        "(auxiliary heads, which are for training)"
+    assert summary.unread_note == (
+        "partial: 3,326,696 parameters of AuxLogits were not read in eval mode (auxiliary heads, used in training only)"
     )
 
 
@@ -197,7 +196,7 @@ def checked(summary, table, lock=None):
 def test_a_flops_rule_that_holds_for_a_part_is_a_warning(blind):
     (result,) = checked(blind, {"flops": {"max": 100}}).results
     assert (result.status, result.message) == ("warned", f"32 FLOPs, {WHAT}")
-    assert result.remedy == "to accept it: a rule unread_params.max = 43"
+    assert result.remedy == "to accept it, add a rule: unread_params.max = 43"
 
 
 def test_a_failed_flops_rule_names_unread_parameters(blind):
@@ -209,7 +208,7 @@ def test_a_failed_flops_rule_names_unread_parameters(blind):
 def test_a_rule_on_unread_parameters_fails_or_accepts_them(blind):
     (failed,) = checked(blind, {"unread_params": {"max": 0}}).results
     assert (failed.status, failed.actual) == ("failed", 43)
-    assert [item.path for item in failed.heaviest] == ["vision.0", "vision.1", ""]
+    assert [item.path for item in failed.largest] == ["vision.0", "vision.1", ""]
     results = checked(blind, {"unread_params": {"max": 43}, "flops": {"max": 100}}).results
     assert [result.status for result in results] == ["passed", "passed"]
 
@@ -217,7 +216,7 @@ def test_a_rule_on_unread_parameters_fails_or_accepts_them(blind):
 def test_a_lock_contains_unread_parameters(blind):
     entry = lock_model(blind, "Eye")
     assert entry.metrics["unread_params"] == 43
-    again = as_summary(entry, blind)
+    again = restore_summary(entry, blind)
     assert (again.totals.unread_params, again.unread_parameters) == (43, ("mask", "vision"))
 
 
@@ -236,14 +235,15 @@ class Clip(nn.Module):
 @pytest.mark.parametrize("ask", [netscope.summarize, netscope.trace, netscope.explain, netscope.verify])
 def test_a_pass_that_read_no_parameter_had_no_input(ask):
     with pytest.raises(
-        InputError, match=r"read none of its 20 parameters .* with no input: .*\(image=None, text=None\)"
+        InputError,
+        match=r"read none of its 20 parameters when run with no input; .* takes: image=None, text=None\)",
     ):
         ask(Clip())
     assert ask(Clip(), inputs={"image": (1, 4)}) is not None
 
 
 def test_an_input_that_reaches_no_parameter_is_named():
-    with pytest.raises(InputError, match="read none of its 20 parameters when it was run with text"):
+    with pytest.raises(InputError, match="read none of its 20 parameters when run with text"):
         netscope.summarize(Clip(), {"text": (1, 4)})
 
 
@@ -259,7 +259,7 @@ def test_the_command_exits_with_2_where_the_input_is_missing(tmp_path, capsys):
         "        return None if image is None else self.fc(image)\n"
     )
     assert run(["summary", f"{file}:Clip"]) == 2
-    assert "(image=None)" in capsys.readouterr().err
+    assert "takes: image=None)" in capsys.readouterr().err
 
 
 def test_a_model_without_parameters_needs_to_read_none():

@@ -6,7 +6,7 @@ from torch import nn
 import netscope
 from netscope import errors
 from netscope.api import compare
-from netscope.api.compare import is_pattern, names_of
+from netscope.api.compare import expand_pattern, is_pattern
 from netscope.api.workers.client import WorkerError
 from netscope.schema import ComparisonTable
 
@@ -24,7 +24,7 @@ def test_names_modules_summaries_and_files_go_together(tmp_path):
     assert [(row.year, row.idea) for row in table.rows[1:]] == [(2015, "skip connections")] * 2
     assert ComparisonTable.from_json(table.to_json()) == table
     (of_module,) = netscope.compare(module, (1, 3, 2, 2)).rows
-    assert (of_module.spec, of_module.params, of_module.year) == ("Sequential", 26, None)
+    assert (of_module.spec, of_module.totals.params, of_module.year) == ("Sequential", 26, None)
 
 
 def test_the_year_and_the_idea_of_a_built_in_are_the_catalogues():
@@ -40,8 +40,8 @@ def test_the_accuracy_is_that_of_torchvisions_default_weights():
         *netscope.compare(["squeezenet1_1", "squeezenet1_1@num_classes=10"]).rows,
         *netscope.compare("squeezenet1_1", (1, 3, 64, 64)).rows,
     )
-    assert (usual.top1, usual.top1_of) == (published, weights.name)
-    assert usual.params == weights.meta["num_params"]
+    assert (usual.top1, usual.top1_weights) == (published, weights.name)
+    assert usual.totals.params == weights.meta["num_params"]
     assert fewer.top1 is smaller.top1 is None
     assert fewer.year == usual.year == 2016
 
@@ -73,9 +73,9 @@ def test_equal_modules_are_two():
 
 
 def test_a_pattern_stands_for_all_names_that_fit_with_the_options_behind_it():
-    assert names_of("torchvision/vgg1[13]") == (("vgg11", "vgg13"), ())
-    assert names_of("torchvision/vgg1?@num_classes=10")[0][:2] == ("vgg11@num_classes=10", "vgg13@num_classes=10")
-    assert names_of("vgg11") == (("vgg11",), ())
+    assert expand_pattern("torchvision/vgg1[13]") == (("vgg11", "vgg13"), ())
+    assert expand_pattern("torchvision/vgg1?@num_classes=10")[0][:2] == ("vgg11@num_classes=10", "vgg13@num_classes=10")
+    assert expand_pattern("vgg11") == (("vgg11",), ())
 
 
 @pytest.mark.parametrize("spec", ["lenet5", "x.py:Net@sizes=[1,2]", "x@a='*'", "runs/[1].json", "a[0].py:Net"])
@@ -84,7 +84,7 @@ def test_what_is_no_pattern(spec):
 
 
 def test_a_pattern_that_fits_nothing_is_said_in_one_sentence():
-    with pytest.raises(errors.UnknownNameError, match=r"^no architecture fits 'torchvision/vggg\*'; netscope list"):
+    with pytest.raises(errors.UnknownNameError, match=r"^no architecture matches 'torchvision/vggg\*'; run `"):
         netscope.compare(["lenet5", "torchvision/vggg*"])
 
 
@@ -115,7 +115,11 @@ class OtherProcesses:
                 continue
             tell(name)
             self.asked.append((job.label, name, job.timeout_s))
-            yield WorkerError("its process was killed by SIGSEGV") if name == "c" else {"spec": name, "params": 1}
+            yield (
+                WorkerError("its process was killed by SIGSEGV")
+                if name == "c"
+                else {"spec": name, "totals": {"params": 1}}
+            )
 
     def close(self):
         pass

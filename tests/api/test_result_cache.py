@@ -14,7 +14,7 @@ from netscope import cache, sources
 from netscope.api import result_cache
 from netscope.api.list import load_catalog
 from netscope.api.result_cache import Query, Recall, get_or_compute
-from netscope.api.summary import SummaryAnswer
+from netscope.api.summary import SourcedSummary
 from netscope.schema import Architecture
 from netscope.schema.inputs import as_forward_inputs, parse_inputs
 from netscope.sources import Catalog, registry
@@ -130,16 +130,16 @@ def test_a_configuration_that_was_downloaded_is_not_cacheable(monkeypatch, tmp_p
 def test_an_answer_on_a_configuration_that_changed_meanwhile_is_not_kept(kept, config):
     summary = netscope.summarize(nn.Linear(4, 2), (1, 4))
     architecture = Architecture(spec="hf/net", source="hf", name="net", options={}, description="")
-    answer = SummaryAnswer(summary=replace(summary, architecture=architecture))
+    answer = SourcedSummary(summary=replace(summary, architecture=architecture))
 
     def changing():
         config(n_layer=3)
         return answer
 
     config(n_layer=2)
-    get_or_compute(about("hf/net"), SummaryAnswer, changing)
+    get_or_compute(about("hf/net"), SourcedSummary, changing)
     assert kept() == []
-    get_or_compute(about("hf/net"), SummaryAnswer, changing)
+    get_or_compute(about("hf/net"), SourcedSummary, changing)
     assert kept() == ["hf/net"]
 
 

@@ -114,7 +114,11 @@ QUESTIONS = {
     ),
     "no format of that suffix": (("summary", "alexnet", "-o", "x.xls"), 2, "no format goes with '.xls'"),
     "a name too long": (("summary", "alexnet", "-o", "x" * 300), 2, "File name too long"),
-    "no input": (("summary", "my.py:Net"), 2, "its forward takes (x, y=None): give one for x"),
+    "no input": (
+        ("summary", "my.py:Net"),
+        2,
+        "pass e.g. --input 1x3x224x224 (its forward takes: x, y=None)",
+    ),
     "wrong channels": (("summary", "alexnet", "-i", "1x1x224x224"), 2, "features.0 (Conv2d) expects 3 input channels"),
     "too small": (("summary", "alexnet", "-i", "1x3x20x20"), 2, "features.5 (MaxPool2d) is left with nothing"),
     "wrong features": ((*NET, "1x7"), 2, "fc (Linear) expects 3 input features and got 7"),
@@ -127,12 +131,16 @@ QUESTIONS = {
     "forward raises": (("summary", "my.py:Fails", "-i", "1x3"), 3, "failed in Fails: KeyError: 'half-way'"),
     "forward exits": (("summary", "my.py:Exits", "-i", "1x3"), 3, "failed in Exits: SystemExit: goodbye"),
     "unknown option of the architecture": (("summary", "alexnet@size=3"), 2, ": num_classes, dropout"),
-    "unknown device": (("summary", "alexnet", "--device", "tpu"), 2, "no device 'tpu'; the devices are auto, meta"),
+    "unknown device": (
+        ("summary", "alexnet", "--device", "tpu"),
+        2,
+        "unknown device 'tpu'; available devices: auto",
+    ),
     "unknown column": (("summary", "alexnet", "--columns", "parms"), 2, "unknown column 'parms'; did you mean params"),
     "unknown order": (("summary", "alexnet", "--sort", "size"), 2, "unknown sort order 'size'"),
-    "unknown format": (("summary", "alexnet", "--format", "yaml"), 2, "no format 'yaml'"),
+    "unknown format": (("summary", "alexnet", "--format", "yaml"), 2, "unknown format 'yaml'"),
     "negative depth": (("summary", "alexnet", "--depth", "-1"), 2, "--depth must be 0 or more"),
-    "batch of nothing": (("summary", "alexnet", "--batch-size", "0"), 2, "a whole number of at least 1"),
+    "batch of nothing": (("summary", "alexnet", "--batch-size", "0"), 2, "an integer of at least 1"),
     "no such folder": (("summary", "alexnet", "-o", "nowhere/x.json"), 2, "-o nowhere/x.json: there is no folder"),
     "a folder": (("summary", "alexnet", "-o", "."), 2, "this is a folder"),
     "an unhashable key": (("summary", "alexnet@a={[]:1}"), 2, "neither a Python literal nor a bare word"),
@@ -144,7 +152,7 @@ QUESTIONS = {
     "a folder without end": (("summary", f"hf/{'a' * 5_000}"), 2, "is too long"),
     "a file without end": (("diff", f"{'a' * 5_000}.json", "alexnet"), 2, "File name too long"),
     "verify unknown": (("verify", "alexnt"), 2, "did you mean alexnet"),
-    "list format": (("list", "--format", "yaml"), 2, "no format 'yaml'"),
+    "list format": (("list", "--format", "yaml"), 2, "unknown format 'yaml'"),
 }
 
 

@@ -88,7 +88,7 @@ USAGE_ERRORS = {
     "missing folder": (("lenet5", "-o", "no/x.json"), 2, "there is no folder"),
     "self-test": (("lenet5", "--selftest"), 2, "cannot be used with an architecture"),
     "format": (("lenet5", "-f", "yaml"), 2, "unknown format 'yaml'"),
-    "no earlier run": (("lenet5", "--compare", "no.json"), 2, "there is no file 'no.json'"),
+    "no earlier run": (("lenet5", "--compare", "no.json"), 2, "file 'no.json' not found"),
     "not a report": (("lenet5", "--compare", "my.py"), 2, "not a saved netscope result"),
     "unknown name": (("resnt50",), 2, "did you mean resnet50"),
     "dtype that the device lacks": (("lenet5", "--dtype", "tf32", "--device", "cpu"), 3, "on the CPU use fp32, bf16"),

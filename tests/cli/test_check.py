@@ -128,7 +128,7 @@ def test_the_lock_is_written_kept_and_held(project, capsys):
     (folder / "models.py").write_text(wider, encoding="utf-8")
     assert run(["check"]) == 1
     out = capsys.readouterr().out
-    assert "272 parameters, which is 30 more than 242" in out
+    assert "272 parameters exceed the limit of 242 by 30" in out
     assert "out 8 → 9" in out
     assert "to accept it: params = 272 in netscope.toml:5" in out
     assert run(["check", "--update"]) == 1
@@ -158,18 +158,18 @@ def test_one_architecture_by_itself(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run(["check", "lenet5", "--params", "61706", "--max-params", "62K"]) == 0
     assert run(["check", "lenet5", "--max-params", "61705"]) == 1
-    assert "61,706 parameters, which is 1 more than 61,705" in capsys.readouterr().out
+    assert "61,706 parameters exceed the limit of 61,705 by 1" in capsys.readouterr().out
 
 
 QUESTIONS = {
     ("check",): "no checks found in pyproject.toml or netscope.toml",
     ("check", "lenet5"): "no checks found in pyproject.toml or netscope.toml",
-    ("check", "a", "b", "--params", "1"): "rules given as options are for one architecture, not for 2",
-    ("check", "--params", "1"): "for one architecture, not for 0",
+    ("check", "a", "b", "--params", "1"): "rule options require exactly one architecture, got 2",
+    ("check", "--params", "1"): "exactly one architecture, got 0",
     ("check", "lenet5", "--params", "many"): "--params: invalid number 'many'",
-    ("check", "lenet5", "--params", "1", "--update"): "the lock file and --config belong to the project's checks",
+    ("check", "lenet5", "--params", "1", "--update"): "rule options cannot be used with --config or --update",
     ("check", "lenet5", "--input", "1x1x28x28"): "stand in the project's file, or go with a rule",
-    ("check", "lenet5", "--params", "1", "--input", "1x"): "--input '1x' is not",
+    ("check", "lenet5", "--params", "1", "--input", "1x"): "invalid --input '1x'",
     ("check", "lenet5", "--params", "1", "--timeout", "0"): "--timeout has to be more than 0 s",
     ("check", "lenet5", "--params", "1", "-j", "0"): "the number of jobs (-j) must be at least 1, not 0",
     ("check", "lenet5", "--params", "1", "--format", "xml"): "unknown format 'xml'",
@@ -191,7 +191,7 @@ def test_a_wrong_question_gets_a_sentence_and_exit_code_2(arguments, tmp_path, m
 def test_an_unknown_check_names_the_closest(project, capsys):
     project(GOOD)
     assert run(["check", "god"]) == 2
-    assert "there is no check 'god'" in capsys.readouterr().err
+    assert "unknown check 'god'" in capsys.readouterr().err
 
 
 def test_a_damaged_lock_file_is_told_and_left_alone(project, capsys):

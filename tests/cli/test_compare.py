@@ -98,14 +98,14 @@ def test_saved_summaries_need_no_torch(folder, no_torch):
     assert header.startswith("architecture,source,year")
     assert first.startswith("resnet18 (resnet18.json),torchvision,2015,He et al. 2015,skip connections,")
     assert second.startswith("lenet5 (lenet5.json),built-in,1998,")
-    assert "there is no file 'gone.json'" in " ".join((folder / "out.txt").read_text(encoding="utf-8").split())
+    assert "file 'gone.json' not found" in " ".join((folder / "out.txt").read_text(encoding="utf-8").split())
 
 
 def test_a_pattern_that_fits_nothing_is_one_sentence(capsys):
     assert run(["compare", "lenet5", "torchvision/zzz*"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "netscope: no architecture fits 'torchvision/zzz*'; netscope list shows what there is\n"
+    assert err == "netscope: no architecture matches 'torchvision/zzz*'; run `netscope list` to see all names\n"
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_a_pattern_that_fits_nothing_is_one_sentence(capsys):
         (["--columns", "flopps"], "unknown column 'flopps'; did you mean flops"),
         (["--timeout", "0"], "--timeout has to be more than 0 s, not 0"),
         (["--jobs", "0"], "the number of jobs (-j) must be at least 1, not 0"),
-        (["--input", "1x"], "--input '1x' is not"),
-        (["--batch-size", "0"], "the batch size must be a whole number of at least 1, not 0"),
+        (["--input", "1x"], "invalid --input '1x'"),
+        (["--batch-size", "0"], "the batch size must be an integer of at least 1, got 0"),
         (["--format", "yaml"], "unknown format 'yaml'"),
         (["-o", "nowhere/out.csv"], "there is no folder"),
     ],

@@ -108,19 +108,23 @@ def test_the_exit_code_says_whether_they_differ(case):
 
 
 QUESTIONS = {
-    "unknown name": (("resnt50", "alexnet"), 2, "no architecture 'resnt50'; did you mean resnet50"),
+    "unknown name": (("resnt50", "alexnet"), 2, "unknown architecture 'resnt50'; did you mean resnet50"),
     "unknown name of the second": (("lenet5", "alexnt"), 2, "did you mean alexnet"),
     "malformed input": (("lenet5", "lenet5", "-i", "1x3xbig"), 2, "e.g. 1x3x224x224"),
     "malformed input of one": (("lenet5", "lenet5", "--input-b", "big"), 2, "e.g. 1x3x224x224"),
     "unknown order": (("lenet5", "lenet5", "--sort", "size"), 2, "sort orders: order, delta, params, flops"),
     "negative depth": (("lenet5", "lenet5", "-d", "-1"), 2, "--depth must be 0 or more"),
-    "unknown to ignore": (("lenet5", "lenet5", "--ignore", "biases"), 2, "no 'biases' to ignore; did you mean bias"),
-    "nothing to ignore": (("lenet5", "lenet5", "--ignore", "names,"), 2, "there is no '' to ignore"),
+    "unknown to ignore": (
+        ("lenet5", "lenet5", "--ignore", "biases"),
+        2,
+        "unknown value 'biases' to ignore; did you mean",
+    ),
+    "nothing to ignore": (("lenet5", "lenet5", "--ignore", "names,"), 2, "unknown value '' to ignore"),
     "unknown format": (("lenet5", "lenet5", "-f", "yaml"), 2, "no format 'yaml'"),
     "input of a saved one": (("a.json", "lenet5", "-i", "1x1x28x28"), 2, "a.json is a saved summary"),
     "input of the saved one alone": (("a.json", "lenet5", "--input-a", "1x1x28x28"), 2, "a.json is a saved summary"),
     "batch of a saved one": (("lenet5", "a.json", "-b", "2"), 2, "a.json is a saved summary"),
-    "no such file": (("no.json", "lenet5"), 2, "there is no file 'no.json'"),
+    "no such file": (("no.json", "lenet5"), 2, "file 'no.json' not found"),
     "no JSON": (("broken.json", "lenet5"), 2, "broken.json: "),
     "JSON of something else": (("other.json", "lenet5"), 2, "other.json: "),
     "a saved diff": (("diff.json", "lenet5"), 2, "diff.json: "),

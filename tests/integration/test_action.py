@@ -213,7 +213,7 @@ def test_the_last_step_annotates_the_rule_and_writes_the_job_summary(real):
     runner, finished = real
     annotation, verdict = finished["Check"].stdout.splitlines()
     assert annotation.startswith("::error file=pyproject.toml,line=5,title=netscope net%3A params ≤ 23::")
-    assert "30 parameters, which is 7 more than 23" in annotation
+    assert "30 parameters exceed the limit of 23 by 7" in annotation
     assert verdict == "1 of 1 check did not pass: net"
     assert runner.summary.read_text(encoding="utf-8").startswith("**1 of 1 check did not pass: net**")
 

@@ -144,15 +144,15 @@ def test_the_report_says_what_it_was_compared_with(report, finished):
 
 @pytest.mark.parametrize(("name", "before", "after"), [("net", 23, 51), ("packaged", 25, 30), ("same", 61706, 61706)])
 def test_each_check_shows_what_differs_from_the_base(by_name, name, before, after):
-    diff = by_name[name].against_base
+    diff = by_name[name].base_diff
     assert (diff.before.totals.params, diff.after.totals.params) == (before, after)
 
 
 def test_a_model_that_is_new_is_no_failure_and_is_remarked(by_name):
     assert by_name["new"].passed
-    assert by_name["new"].against_base is None
+    assert by_name["new"].base_diff is None
     (note,) = by_name["new"].notes
-    assert note.startswith("not compared with the other revision: ")
+    assert note.startswith("not compared with the base revision: ")
     assert "models.py does not define 'New'" in note
 
 
@@ -166,7 +166,7 @@ def test_people_are_shown_the_sentence_and_the_changed_row(report, format_name):
     text = render(report, format_name)
     assert "packaged, since base: the same 1 weighted layer; 1 layer changed; +5 params (+20.00%)" in text
     assert "out 5 → 6" in text
-    assert "not compared with the other revision" in text
+    assert "not compared with the base revision" in text
     assert "same, since base: " in text
 
 
@@ -188,7 +188,7 @@ def test_an_unknown_revision_is_one_sentence(project, monkeypatch, capsys, revis
     monkeypatch.chdir(project.path / "sub")
     assert run(["check", "same", f"--against={revision}"]) == 2
     assert capsys.readouterr().err == (
-        f"netscope: git rev-parse failed in {project.path / 'sub'}: there is no revision {revision!r}\n"
+        f"netscope: git rev-parse failed in {project.path / 'sub'}: unknown revision {revision!r}\n"
     )
 
 
@@ -207,7 +207,7 @@ def test_without_git_it_says_so(project, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(project.path / "sub")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert run(["check", "same", "--against", "base"]) == 2
-    assert capsys.readouterr().err == "netscope: comparing with another revision needs git, and there is none here\n"
+    assert capsys.readouterr().err == "netscope: git not found; install it to compare with another revision\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals to a group of processes")

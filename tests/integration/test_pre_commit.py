@@ -73,7 +73,7 @@ def test_a_commit_is_refused_if_a_rule_does_not_hold(commit, params, code):
     assert finished.returncode == code, finished.stderr
     said = " ".join(finished.stderr.split())
     assert f"..{'Failed' if code else 'Passed'}" in said
-    assert ("61,706 parameters, which is 1 more than 61,705" in said) == bool(code)
+    assert ("61,706 parameters, expected 61,705: 1 too many" in said) == bool(code)
 
 
 def test_a_commit_without_python_or_rules_is_none_of_its_business(repository, commit):

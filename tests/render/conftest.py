@@ -88,7 +88,7 @@ def toy():
         ]
     rows += [
         layer(
-            "act", "ReLU", 1, hyperparameters={"inplace": True}, calls=2, notes=("its calls differ in output shape",)
+            "act", "ReLU", 1, hyperparameters={"inplace": True}, calls=2, notes=("output shapes vary between calls",)
         ),
         linear("[bold red]na|me`[/]", 1, flops=64, own_flops=64, calls=2),
         linear(
@@ -105,7 +105,7 @@ def toy():
             params=20,
             unread_params=20,
             own_unread_params=20,
-            notes=("never ran",),
+            notes=("never called",),
         ),
         linear(
             "层",

@@ -38,7 +38,7 @@ def result(status="passed", path="", actual=3_999_999, limit=4_000_000, **rules)
         limit=limit,
         status=status,
         message=f"{actual} is not what it should be" if is_bad else "",
-        heaviest=(Contribution(path="fc", figure=12),) if is_bad else (),
+        largest=(Contribution(path="fc", value=12),) if is_bad else (),
         remedy="to accept it: do so" if is_bad else "",
     )
 
@@ -48,7 +48,7 @@ def check(name, *results, **fields):
     return ModelCheck(name=name, model=f"models.py:{name}", location=location, results=results, **fields)
 
 
-def report_of(*models):
+def make_report(*models):
     return CheckReport(models=models, base="main", flop_convention=FLOP_CONVENTION)
 
 
@@ -60,7 +60,7 @@ def report():
     )
     after = summary_of([layer("", "Net", 0, params=40, flops=32), wider], name="net")
     difference = analysis.diff_summaries(before, after)
-    return report_of(
+    return make_report(
         check(
             "net",
             result(),
@@ -69,8 +69,8 @@ def report():
             result("failed", actual=26_000_001, limit=26_000_000, text="26M"),
             result("warned", metric="flops", bound="warn", text="1G", line=9),
             result("error", actual=None, limit=None, metric="architecture", bound="lock", text="netscope.lock", line=4),
-            against_lock=difference,
-            against_base=difference,
+            lock_diff=difference,
+            base_diff=difference,
             notes=("traced by hand",),
         ),
         check("crashed<&>\x1b[31m", error="its process was killed by SIGSEGV", exit_code=3),
@@ -99,17 +99,17 @@ def test_the_exit_code_is_the_worst_of_all_results(report):
     net, crashed, fine = report.models
     failed = replace(net, results=net.results[:4])
     assert report.exit_code == 2
-    assert report_of(failed, crashed).exit_code == 1
-    assert report_of(crashed, fine).exit_code == 3
-    assert report_of(fine).exit_code == 0
-    assert report_of(fine).passed
+    assert make_report(failed, crashed).exit_code == 1
+    assert make_report(crashed, fine).exit_code == 3
+    assert make_report(fine).exit_code == 0
+    assert make_report(fine).passed
 
 
 def test_the_verdict_counts_failures_and_warnings(report):
     _, crashed, fine = report.models
-    assert format_verdict(report_of(fine)) == "1 check passed"
+    assert format_verdict(make_report(fine)) == "1 check passed"
     assert format_verdict(report) == f"2 of 3 checks did not pass: net, {crashed.name}, with 1 warning"
-    assert format_verdict(report_of(check("net", result("warned")))) == "1 check passed, with 1 warning"
+    assert format_verdict(make_report(check("net", result("warned")))) == "1 check passed, with 1 warning"
 
 
 def test_junit_counts_its_test_cases(report):
@@ -123,7 +123,7 @@ def test_junit_counts_its_test_cases(report):
 
 
 def test_github_shows_ten_annotations_and_counts_the_rest():
-    many = report_of(check("net", *(result("failed", path=f"layer.{number}") for number in range(14))))
+    many = make_report(check("net", *(result("failed", path=f"layer.{number}") for number in range(14))))
     lines = render(many, "github").splitlines()
     assert sum(line.startswith("::error ") for line in lines) == 10
     assert lines[10].startswith("::notice ")
@@ -133,7 +133,7 @@ def test_github_shows_ten_annotations_and_counts_the_rest():
 
 def test_lines_after_the_annotations_are_not_workflow_commands():
     names = ["::error::x", " ::error::x", "a ##[error]x"]
-    many = report_of(*(check(name, error=f"e{name}::{name}") for name in 5 * names))
+    many = make_report(*(check(name, error=f"e{name}::{name}") for name in 5 * names))
     lines = render(many, "github").splitlines()
     assert sum(line.lstrip().startswith("::error ") for line in lines) == 10
     assert sum(line.lstrip().startswith("::") for line in lines) == 11
@@ -143,7 +143,7 @@ def test_lines_after_the_annotations_are_not_workflow_commands():
 
 def test_an_annotation_cannot_be_broken_out_of():
     evil = check("a,b:c%\n::error::x", error="50%\n::error::boo")
-    text = render(report_of(evil), "github")
+    text = render(make_report(evil), "github")
     assert [line for line in text.splitlines() if line.startswith("::error")] == [text.splitlines()[0]]
     assert "title=netscope a%2Cb%3Ac%25" in text
     assert "50%25" in text
@@ -158,7 +158,7 @@ def test_invisible_characters_are_escaped_in_every_format(format_name):
         failed, message=f"m{invisible}", rule=replace(failed.rule, location=location, text=f"t{invisible}")
     )
     crashed = replace(check(f"n{invisible}", error=f"e{invisible}", exit_code=3), location=location)
-    text = render(report_of(check(f"n{invisible}", failed), crashed), format_name)
+    text = render(make_report(check(f"n{invisible}", failed), crashed), format_name)
     text.encode()
     assert not set(invisible) & set(text)
     assert re.search(r"n\\+udc80\\+u202e\\+u2066\\+ufeff\\+x1b", text)
@@ -175,7 +175,7 @@ LIVE = (
 def test_names_are_not_markup_in_markdown(name):
     failed = replace(result("failed", path=f"x {name}"), message=f"m {name}", remedy=f"r {name}")
     crashed = check(f"n {name}", error=f"e {name}: it is", exit_code=3)
-    tokens = MarkdownIt().enable("table").parse(render(report_of(check(f"n {name}", failed), crashed), "markdown"))
+    tokens = MarkdownIt().enable("table").parse(render(make_report(check(f"n {name}", failed), crashed), "markdown"))
     inline = [child for token in tokens for child in token.children or ()]
     kinds = {child.type for child in inline}
     assert kinds <= {"text", "text_special", "code_inline", "strong_open", "strong_close", "hardbreak", "softbreak"}
@@ -191,9 +191,9 @@ def test_gitlab_fingerprints_do_not_depend_on_the_numbers(report):
 
     net = report.models[0]
     later = replace(net, results=tuple(replace(item, message="another number") for item in net.results))
-    assert fingerprints(report_of(net)) == fingerprints(report_of(later))
+    assert fingerprints(make_report(net)) == fingerprints(make_report(later))
     assert len(set(fingerprints(report))) == len(fingerprints(report)) == 4
 
 
 def test_gitlab_gets_an_empty_list_if_all_rules_pass():
-    assert json.loads(render(report_of(check("net", result())), "gitlab")) == []
+    assert json.loads(render(make_report(check("net", result())), "gitlab")) == []

@@ -49,7 +49,7 @@ RESNET = row(
     totals=totals(25_557_032, 8_178_368_512, 102_228_128),
     peak_activation_bytes=10_438_656,
     top1=80.858,
-    top1_of="IMAGENET1K_V2",
+    top1_weights="IMAGENET1K_V2",
 )
 ODD = row(
     "timm/odd",

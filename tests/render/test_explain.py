@@ -70,7 +70,7 @@ def rows():
             tensors=weights(4, 9),
             receptive_field=(WHOLE, WHOLE),
         ),
-        layer("rest", "Dropout", 1, calls=0, input_shapes=(), output_shapes=(), notes=("never ran",)),
+        layer("rest", "Dropout", 1, calls=0, input_shapes=(), output_shapes=(), notes=("never called",)),
     ]
 
 

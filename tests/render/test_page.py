@@ -11,7 +11,7 @@ from importlib.resources import files
 import pytest
 
 from netscope import analysis
-from netscope.api.report import report_of
+from netscope.api.report import make_report
 from netscope.render import numbers
 from netscope.render.families import Family, family_of_op
 from netscope.render.page import comparison, comparison_page, report, report_page
@@ -74,7 +74,7 @@ def data_of(page):
 
 
 def test_a_name_is_text_whatever_it_holds():
-    shown = report_of(evil_summary(), [])
+    shown = make_report(evil_summary(), [])
     page = report_page(shown)
     parts = Parts(page)
     assert len(parts.of("script")) == 3
@@ -85,7 +85,7 @@ def test_a_name_is_text_whatever_it_holds():
 
 
 def test_the_payload_that_the_page_holds_is_the_payload(toy):
-    shown = report_of(toy, [])
+    shown = make_report(toy, [])
     found = data_of(report_page(shown))
     assert found.pop("bench") is None
     assert found.pop("numbers")["nothing"] == numbers.NOTHING
@@ -93,7 +93,7 @@ def test_the_payload_that_the_page_holds_is_the_payload(toy):
 
 
 def test_rows_have_their_figures_and_what_is_their_own(toy):
-    payload = report_payload(report_of(toy, []))
+    payload = report_payload(make_report(toy, []))
     side, texts = payload["sides"][0], payload["texts"]
     rows = side["rows"]
     assert [figure["key"] for figure in side["figures"]] == ["params", "flops", "memory"]
@@ -105,12 +105,12 @@ def test_rows_have_their_figures_and_what_is_their_own(toy):
 
 
 def test_a_run_of_identical_siblings_is_known_by_its_first(toy):
-    assert list(report_payload(report_of(toy, []))["sides"][0]["runs"]) == [(1, 4, "block_0 … 3")]
+    assert list(report_payload(make_report(toy, []))["sides"][0]["runs"]) == [(1, 4, "block_0 … 3")]
 
 
 def test_an_integer_that_a_browser_would_round_travels_as_text():
     summary = summary_of([layer("", "Vast", 0, flops=2**60 + 1, own_flops=2**60 + 1)])
-    assert report_payload(report_of(summary, []))["sides"][0]["rows"]["flops"] == [str(2**60 + 1)]
+    assert report_payload(make_report(summary, []))["sides"][0]["rows"]["flops"] == [str(2**60 + 1)]
 
 
 def test_ops_name_their_module_and_whom_they_read(toy):
@@ -119,7 +119,7 @@ def test_ops_name_their_module_and_whom_they_read(toy):
         DataflowNode(op="aten.addmm", path="block_1.fc", shape=(1, 4), flops=32, reads=(0,)),
         DataflowNode(op="aten.mystery", path="", shape=(), flops=None, reads=(0, 1)),
     )
-    payload = report_payload(replace(report_of(toy, []), dataflow=dataflow))
+    payload = report_payload(replace(make_report(toy, []), dataflow=dataflow))
     texts = payload["texts"]
     found = [
         [texts[op], row, texts[shape], flops, reads]
@@ -131,7 +131,7 @@ def test_ops_name_their_module_and_whom_they_read(toy):
 def test_a_diff_has_both_sides_and_how_they_are_aligned(toy):
     changed = summary_of([layer("", "Toy", 0), linear("act", 1), linear("new", 1)], name="other")
     shown = DiffReport(
-        diff=analysis.diff_summaries(toy, changed), before=report_of(toy, []), after=report_of(changed, [])
+        diff=analysis.diff_summaries(toy, changed), before=make_report(toy, []), after=make_report(changed, [])
     )
     payload = report_payload(shown)
     rows = payload["diff"]["rows"]
@@ -146,7 +146,7 @@ def test_a_diff_has_both_sides_and_how_they_are_aligned(toy):
 
 def test_what_was_measured_is_in_it_once(toy):
     measured = result("toy", architecture=toy.architecture)
-    shown = report_of(toy, [measured])
+    shown = make_report(toy, [measured])
     found = data_of(report_page(shown))["bench"]
     assert len(found["rows"]) == 1
     assert any(column["title"] == "Samples/s" for column in found["columns"])
@@ -161,7 +161,7 @@ def add_layer_times(summary):
 
 def test_measured_times_are_a_figure_of_the_rows(toy):
     timed = result("toy", architecture=toy.architecture, inputs=toy.inputs, layers=add_layer_times(toy))
-    side = report_payload(report_of(toy, [timed]))["sides"][0]
+    side = report_payload(make_report(toy, [timed]))["sides"][0]
     assert side["figures"][-1] == {"key": "time", "title": "Time", "kind": "seconds", "bounded": False}
     assert side["rows"]["own_time"] == [0.25] * len(toy.rows)
     assert side["timed"] == "x 1×4 float32, computed in bf16, mode infer, on cuda"
@@ -169,7 +169,7 @@ def test_measured_times_are_a_figure_of_the_rows(toy):
 
 def test_times_on_other_inputs_do_not_stand_beside_the_figures(toy):
     other = result("toy", architecture=toy.architecture, layers=add_layer_times(toy))
-    shown = report_of(toy, [other])
+    shown = make_report(toy, [other])
     assert shown.bench == (other,)
     side = report_payload(shown)["sides"][0]
     assert "time" not in [figure["key"] for figure in side["figures"]]
@@ -178,18 +178,18 @@ def test_times_on_other_inputs_do_not_stand_beside_the_figures(toy):
 
 def test_of_measurements_those_on_the_same_inputs_are_shown(toy):
     same = result("toy", architecture=toy.architecture, inputs=toy.inputs)
-    assert report_of(toy, [result("toy", architecture=toy.architecture), same]).bench == (same,)
+    assert make_report(toy, [result("toy", architecture=toy.architecture), same]).bench == (same,)
 
 
 def test_what_a_row_keeps_is_called_what_it_is(toy):
-    titles = [figure["title"] for figure in report_payload(report_of(toy, []))["sides"][0]["figures"]]
+    titles = [figure["title"] for figure in report_payload(make_report(toy, []))["sides"][0]["figures"]]
     assert titles == ["Params", "FLOPs", "Weights + buffers"]
-    trained = report_payload(report_of(replace(toy, mode="train"), []))["sides"][0]["figures"]
+    trained = report_payload(make_report(replace(toy, mode="train"), []))["sides"][0]["figures"]
     assert trained[-1]["title"] == "Memory"
 
 
 def test_a_lower_bound_says_so_and_names_the_ops(toy):
-    page = report_page(report_of(toy, []))
+    page = report_page(make_report(toy, []))
     assert "≥ 192" in page
     assert "no formula for aten._fft_r2c (3×)" in page
     assert "traced by hand" in page
@@ -197,14 +197,14 @@ def test_a_lower_bound_says_so_and_names_the_ops(toy):
 
 def test_totals_have_all_their_digits():
     summary = summary_of([linear("", 0, params=12_345_678, own_params=12_345_678)], active_params=2_000_001)
-    page = report_page(report_of(summary, []))
+    page = report_page(make_report(summary, []))
     assert "12.346 M" in page
     assert "12,345,678" in page
     assert "2,000,001" in page
 
 
 def test_without_scripts_the_table_is_there(toy):
-    page = report_page(report_of(toy, []))
+    page = report_page(make_report(toy, []))
     noscript = page.partition("<noscript>")[2].partition("</noscript>")[0]
     assert "Linear 4→4" in noscript
     assert next(attributes for attributes in Parts(page).of("button") if attributes["id"] == "theme")["hidden"] is None
@@ -212,7 +212,7 @@ def test_without_scripts_the_table_is_there(toy):
 
 
 def test_the_page_fetches_nothing_and_runs_nothing_but_its_own(toy):
-    page = report_page(report_of(toy, []))
+    page = report_page(make_report(toy, []))
     parts = Parts(page)
     assert not [attributes for _, attributes in parts.tags if {"src", "srcset", "action"} & attributes.keys()]
     assert [attributes["href"] for attributes in parts.of("link")] == ["data:,"]
@@ -225,7 +225,7 @@ def test_the_page_fetches_nothing_and_runs_nothing_but_its_own(toy):
 
 
 def test_its_policy_admits_exactly_its_scripts_and_its_style(toy):
-    page = report_page(report_of(toy, []))
+    page = report_page(make_report(toy, []))
     parts = Parts(page)
     policy = next(attributes["content"] for attributes in parts.of("meta") if attributes.get("http-equiv"))
     rules = {name: values.split() for name, _, values in (rule.strip().partition(" ") for rule in policy.split(";"))}
@@ -278,7 +278,7 @@ def test_ops_belong_to_families(op, family):
 
 def test_a_layer_is_coloured_by_the_most_telling_of_its_ops():
     ops = (OpCount(op="aten.add", calls=1, flops=0), OpCount(op="aten.bmm", calls=1, flops=8))
-    payload = report_payload(report_of(summary_of([layer("", "Root", 0), layer("a", "Custom", 1, ops=ops)]), []))
+    payload = report_payload(make_report(summary_of([layer("", "Root", 0), layer("a", "Custom", 1, ops=ops)]), []))
     assert [Family(family).label for family in payload["sides"][0]["rows"]["family"]] == ["container", "matmul"]
 
 
@@ -311,7 +311,7 @@ def test_a_comparison_has_its_rows_and_what_they_are_sorted_by(toy):
 
 
 def test_it_needs_no_torch(no_torch):
-    no_torch("from netscope.render.page import report_page\nfrom netscope.api.report import report_of")
+    no_torch("from netscope.render.page import report_page\nfrom netscope.api.report import make_report")
 
 
 def test_the_page_of_a_large_network_stays_small():

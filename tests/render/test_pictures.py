@@ -91,7 +91,7 @@ def test_what_a_flop_is_and_what_was_not_counted_is_told(report, toy):
     assert texts[-3:] == [
         f"FLOPs: {FLOP_CONVENTION}",
         f"FLOPs are a lower bound: no formula for {numbers.calls(toy.uncounted_ops)}",
-        "FLOPs of toy are of what ran in eval mode: 20 parameters of frozen were not read",
+        "FLOPs of toy are partial: 20 parameters of frozen were not read in eval mode",
     ]
     totals = replace(toy.totals, flops=2048, macs=1024, unread_params=0)
     exact = replace(report, summary=replace(toy, uncounted_ops=(), unread_parameters=(), totals=totals))

@@ -64,14 +64,14 @@ EVERYWHERE = """
 import json
 from torch import nn
 import netscope
-from netscope.api.report import report_of
+from netscope.api.report import make_report
 from netscope.render import CompareView, View, render
 from netscope.render.page.payload import report_payload
 
 net = nn.Sequential(nn.Linear(4, 3), nn.Sequential(nn.Linear(3, 2, bias=False)))
 summary, wider = netscope.summarize(net, (1, 4)), netscope.summarize(nn.Sequential(nn.Linear(4, 3)), (1, 4))
 headers = lambda text: text.splitlines()[0].split(",")
-side = report_payload(report_of(summary, []))["sides"][0]
+side = report_payload(make_report(summary, []))["sides"][0]
 lock = netscope.check(net, {"tensors": {"max": 2}}, (1, 4))
 table, text = netscope.compare([net], inputs=(1, 4)), summary.to_json()
 print(json.dumps({
@@ -114,7 +114,7 @@ def test_a_metric_is_added_by_its_computation_and_its_line(tmp_path):
     assert found["csv"] == ["tensors", "own-tensors"]
     assert found["frame"] == [[3, 0], [2, 2], [1, 0], [1, 1]]
     assert found["json"] == [3, True]
-    assert found["rule"] == ["3 parameter tensors, which is 1 more than 2"]
+    assert found["rule"] == ["3 parameter tensors exceeds the limit of 2 by 1"]
     assert found["compared"].startswith("Sequential,3")
     assert found["delta"] == -1
     assert found["diff"] == [f"{own}tensors_{side}" for own in ("", "own_") for side in ("before", "after", "delta")]

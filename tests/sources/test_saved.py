@@ -49,7 +49,7 @@ def test_a_scripted_program_runs(folder):
     torch.jit.save(torch.jit.script(nn.Sequential(nn.Linear(4, 3), nn.ReLU())), folder / "net.pt")
     summary = netscope.summarize("net.pt", (2, 4))
     assert (summary.totals.params, summary.totals.macs) == (15, 24)
-    with pytest.raises(InputError, match="has no default input"):
+    with pytest.raises(InputError, match="needs an input for input"):
         netscope.summarize("net.pt")
 
 
@@ -83,9 +83,9 @@ def test_weights_alone_have_sizes_and_no_flops(folder, name):
     by_path = {row.path: row.total.params for row in summary.rows}
     assert by_path["layer1"] == 147_968
     assert summary.is_lower_bound
-    assert summary.traced_on == "nowhere"
+    assert summary.traced_on == "none"
     assert "FLOPs       unknown" in str(summary)
-    assert "never ran" not in str(summary)
+    assert "never called" not in str(summary)
 
 
 def test_tied_weights_in_a_state_dict_are_counted_once(folder):
@@ -125,7 +125,7 @@ def test_integers_are_weights_too(folder):
 def test_weights_alone_have_nothing_to_verify_or_trace(folder):
     torch.save({"weight": torch.ones(2)}, folder / "a.pth")
     for use in (netscope.verify, netscope.trace):
-        with pytest.raises(UsageError, match="weights alone"):
+        with pytest.raises(UsageError, match="is a weights file"):
             use("a.pth")
 
 
@@ -166,7 +166,7 @@ def test_options_and_inputs_that_a_file_does_not_take_are_refused(folder):
         netscope.summarize("b.pth")
     with pytest.raises(UsageError, match="takes no @ options"):
         netscope.summarize("a.pth@width=3")
-    with pytest.raises(UsageError, match="weights alone, which take no input"):
+    with pytest.raises(UsageError, match="is a weights file, which does not define"):
         netscope.summarize("a.pth", (1, 3))
     with pytest.raises(BuildError, match="contains no named tensors"):
         netscope.summarize("list.pth")

@@ -87,7 +87,7 @@ def test_a_regnet_whose_constructor_reads_values_is_still_traced_on_meta():
 def test_a_detector_that_looks_at_data_is_traced_on_the_cpu_and_says_why():
     summary = netscope.summarize("ssdlite320_mobilenet_v3_large")
     assert summary.traced_on == "cpu"
-    assert "because meta cannot run it" in summary.notes[0]
+    assert "because the model cannot run on meta" in summary.notes[0]
     assert "nonzero" in summary.notes[0]
     assert summary.inputs[0].name == "images[0]"
 

@@ -145,7 +145,7 @@ def test_an_impossible_configuration_is_reported(name):
 LENGTHS = {
     ("hf/gpt2", 1025): (InputError, "GPT2LMHeadModel has positions for at most 1024 tokens"),
     ("hf/vit", 8): (UsageError, "does not take tokens"),
-    ("lenet5", 8): (UsageError, "has no token sequences of its own"),
+    ("lenet5", 8): (UsageError, "has no default token inputs"),
     ("hf/gpt2", 0): (UsageError, "at least 1"),
 }
 
@@ -174,7 +174,7 @@ def test_transformers_keeps_its_verbosity():
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("oneformer", "give one for pixel_values, task_inputs"),
+        ("oneformer", "needs an input for pixel_values, task_inputs"),
         ("voxtral_realtime_text", "Could not find VoxtralRealtimeTextModel"),
     ],
 )

@@ -394,7 +394,7 @@ def test_a_loop_over_a_value_runs_on_the_cpu_with_a_note():
     summary = netscope.summarize(DataDependentLoop(), TOKENS)
     assert summary.traced_on == "cpu"
     assert summary.totals.macs == 3 * LINEAR
-    assert "because meta cannot run it" in summary.notes[0]
+    assert "because the model cannot run on meta" in summary.notes[0]
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])

@@ -123,7 +123,7 @@ def test_a_lazy_module_that_never_runs_has_an_unknown_shape():
     summary = netscope.summarize(Forgets(), (1, 2))
     rows = {row.path: row for row in summary.rows}
     assert summary.totals.params == 6
-    assert "weight is not initialised: its shape is unknown" in rows["forgotten"].notes
+    assert "weight is not initialized: its shape is unknown" in rows["forgotten"].notes
 
 
 def test_nested_outputs_are_flattened():

@@ -1,7 +1,7 @@
-"""Two summaries → what differs. No torch."""
+"""Differences between two summaries, without torch."""
 
 from netscope.analysis.diff.differences import diff_summaries
-from netscope.analysis.diff.ignoring import without
+from netscope.analysis.diff.ignoring import drop_ignored
 from netscope.analysis.diff.weights import map_weights
 
-__all__ = ["diff_summaries", "map_weights", "without"]
+__all__ = ["diff_summaries", "drop_ignored", "map_weights"]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from netscope import analysis
 from netscope.api.resolve_and_trace import (
     Sizes,
+    check_has_forward,
     check_has_module,
-    check_runs,
-    reason_of,
+    make_trace_request,
+    parse_sizes,
     resolve,
-    sizes_of,
-    trace_explained,
-    trace_request,
+    shorten_reason,
+    trace_or_diagnose,
 )
 from netscope.errors import InputError, NetscopeError, UntrainableError
 from netscope.flops import count_flops
@@ -60,18 +60,18 @@ def run_preflight(
     notes: tuple[str, ...] = ()
     with tracing.preserve_process_state():
         resolved = resolve(model)
-        check_runs(resolved)
+        check_has_forward(resolved)
         check_has_module(resolved, "bench")
-        request = trace_request(resolved, sizes, _TRACED_AS.get(config.dtype))
+        request = make_trace_request(resolved, sizes, _TRACED_AS.get(config.dtype))
         try:
-            recorded = trace_explained(request, "meta", "train" if config.mode == "train" else "eval")
+            recorded = trace_or_diagnose(request, "meta", "train" if config.mode == "train" else "eval")
         except (InputError, UntrainableError):
             raise
         except NetscopeError as error:
             if with_summary:
                 raise  # times of layers need the trace
             recorded = None
-            notes = (f"FLOPs unknown: could not be traced without weights ({reason_of(error)})",)
+            notes = (f"FLOPs unknown: could not be traced without weights ({shorten_reason(error)})",)
             module = request.build("meta")
             given = tracing.resolve_input_specs(module, request.inputs(module))
     summary = (
@@ -106,7 +106,7 @@ def _samples(inputs: tuple[InputSpec, ...]) -> int:
 def _sizes(config: BenchConfig, inputs: Any) -> Sizes:
     if inputs is None and config.inputs:
         inputs = parse_inputs(config.inputs)
-    return sizes_of(inputs, config.batch_size, config.seq_len)
+    return parse_sizes(inputs, config.batch_size, config.seq_len)
 
 
 def create_bench_model(model: Any, preflight: PreflightResult, config: BenchConfig, inputs: Any = None) -> "BenchModel":
@@ -114,7 +114,7 @@ def create_bench_model(model: Any, preflight: PreflightResult, config: BenchConf
     from netscope import measuring, tracing
 
     resolved = resolve(model)
-    request = trace_request(resolved, _sizes(config, inputs))
+    request = make_trace_request(resolved, _sizes(config, inputs))
 
     def build() -> Any:
         module = request.build("cpu")

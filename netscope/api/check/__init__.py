@@ -1,5 +1,5 @@
-"""The ``check`` use case: architectures against their rules and the lock file."""
+"""The ``check`` use case: checks of architectures against rules and the lock file."""
 
-from netscope.api.check.run import check, check_for_test, plan_by_itself, plan_checks, run_checks, update_lock
+from netscope.api.check.run import check, check_for_test, plan_checks, plan_single_check, run_checks, update_lock
 
-__all__ = ["check", "check_for_test", "plan_by_itself", "plan_checks", "run_checks", "update_lock"]
+__all__ = ["check", "check_for_test", "plan_checks", "plan_single_check", "run_checks", "update_lock"]

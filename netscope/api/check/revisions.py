@@ -1,4 +1,4 @@
-"""Another revision of the project, beside it for a while."""
+"""A temporary checkout of another git revision."""
 
 import os
 import subprocess
@@ -10,26 +10,26 @@ from pathlib import Path
 
 from netscope.errors import UsageError
 
-_OF_A_HOOK = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"})
-"""What git tells its hooks: where they are to write, which we are not."""
+_HOOK_VARIABLES = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"})
+"""The variables with which git directs the commands of its hooks to its own index; ours must not write there."""
 
-_REMOVES = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
+_REMOVE_AT_EOF = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
 
 
 @contextmanager
-def checked_out(revision: str, folder: Path) -> Iterator[Path]:
-    """The place that ``folder`` has in a copy of ``revision``'s files, which are gone afterwards.
+def check_out(revision: str, folder: Path) -> Iterator[Path]:
+    """Checks out a revision into a temporary folder, and yields the folder there that corresponds to ``folder``.
 
-    They are written by an index of their own rather than as a worktree: the repository, which may be in the middle of a
-    commit, is only read, and runs no hooks.
+    The files are written through a separate index instead of a worktree: the repository, which may be in the middle of
+    a commit, is only read, and runs no hooks.
 
     Raises:
-        UsageError: ``folder`` is in no git repository, git is not installed, or there is no such revision.
+        UsageError: ``folder`` is not in a git repository, git is not installed, or the revision is unknown.
     """
     top = Path(_git(folder, "rev-parse", "--show-toplevel"))
     commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    with _temporary_folder() as place:
-        files, index = place / "revision", {"GIT_INDEX_FILE": str(place / "index")}
+    with _make_temporary_folder() as temporary:
+        files, index = temporary / "revision", {"GIT_INDEX_FILE": str(temporary / "index")}
         files.mkdir()
         _git(top, "read-tree", commit, environment=index)
         _git(top, "checkout-index", "--all", "--quiet", f"--prefix={files}{os.sep}", environment=index)
@@ -38,16 +38,16 @@ def checked_out(revision: str, folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    """A folder that is gone afterwards, even if this process is killed: another one waits for its end."""
-    place = Path(tempfile.mkdtemp(prefix="netscope-")).resolve()
-    command = [sys.executable, "-I", "-S", "-c", _REMOVES, str(place)]
+def _make_temporary_folder() -> Iterator[Path]:
+    """Yields a folder that another process removes when this one leaves it or is killed."""
+    folder = Path(tempfile.mkdtemp(prefix="netscope-")).resolve()
+    command = [sys.executable, "-I", "-S", "-c", _REMOVE_AT_EOF, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):  # noqa: S603 - our own code
-        yield place
+        yield folder
 
 
 def _git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-    inherited = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+    inherited = {name: value for name, value in os.environ.items() if name not in _HOOK_VARIABLES}
     try:
         finished = subprocess.run(  # noqa: S603
             ["git", *arguments],  # noqa: S607 - whatever git the user has
@@ -59,8 +59,8 @@ def _git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = 
             check=False,
         )
     except FileNotFoundError as error:
-        raise UsageError("comparing with another revision needs git, and there is none here") from error
+        raise UsageError("git not found; install it to compare with another revision") from error
     if finished.returncode:
-        said = finished.stderr.strip().partition("\n")[0] or f"there is no revision {arguments[-1].partition('^')[0]!r}"
-        raise UsageError(f"git {arguments[0]} failed in {folder}: {said}")
+        reason = finished.stderr.strip().partition("\n")[0] or f"unknown revision {arguments[-1].partition('^')[0]!r}"
+        raise UsageError(f"git {arguments[0]} failed in {folder}: {reason}")
     return finished.stdout.strip()

@@ -1,6 +1,6 @@
-"""``check``: rules for one architecture in hand, or all of a project's."""
+"""The function ``check`` for one architecture, and the checks of a project."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, config, sources
-from netscope.api.check.revisions import checked_out
-from netscope.api.diff import summary_of
+from netscope.api.check.revisions import check_out
+from netscope.api.diff import get_summary
 from netscope.api.resolve_and_trace import is_saved
-from netscope.api.summary import known_answer
+from netscope.api.summary import lookup_summary
 from netscope.api.workers.client import WorkerError
 from netscope.api.workers.pool import Job, JobProgress, Workers, jobs_at_once
 from netscope.errors import NetscopeError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import (
-    FLOP_CONVENTION,
-    NAMED_BY_TEST,
     PYTEST_SEPARATOR,
+    TEST_NAME_PREFIX,
     CheckReport,
     CheckRequest,
     Location,
@@ -40,77 +39,79 @@ def check(
     layers: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> CheckReport:
-    """Whether an architecture keeps within its rules.
+    """Checks an architecture against rules, and returns the report.
 
     Args:
-        model: as for ``diff``.
-        rules: metric → limit, as in the project's file: ``{"params": 62_378_344, "flops": {"max": "2.3G"}}``. The
-            metrics are those of ``METRIC_UNITS``, the bounds ``equal``, ``max``, ``min`` and ``warn``.
-        inputs: as for ``summarize``.
-        layers: module pattern → such rules: ``{"features.*": {"params": {"max": "4M"}}}``.
-        options: the others of ``summarize``.
+        model: module, name or summary, as for ``diff``.
+        rules: metric → limit, as in the configuration file: ``{"params": 62_378_344, "flops": {"max": "2.3G"}}``.
+            Metrics are the keys of ``METRIC_UNITS``; bounds are ``equal``, ``max``, ``min`` and ``warn``.
+        inputs: inputs, as for ``summarize``.
+        layers: module pattern → rules for each matching module: ``{"features.*": {"params": {"max": "4M"}}}``.
+        options: other options of ``summarize``.
 
     Returns:
-        The report; ``report.passed`` tells whether all holds, ``print`` shows it.
+        The report; ``report.passed`` is whether all rules passed, ``print`` shows it.
 
     Raises:
-        ConfigError: a rule is not understood; or there is none, so that nothing could fail.
-        NetscopeError: one of its kinds; those of ``summarize``.
+        ConfigError: a rule is invalid.
+        UsageError: no rule is given.
+        NetscopeError: the errors of ``summarize``.
     """
     if not isinstance(rules or {}, Mapping):
-        raise UsageError(f"rules are a dict like {{'params': {{'max': '26M'}}}}, not {rules!r}")
-    found = config.parse_rules(rules or {}, layers)
-    if not found:
-        raise UsageError("there is no rule, so this check could not fail: give one, like {'params': {'max': '26M'}}")
-    if any(rule.bound == "max_increase" for rule in found):
-        raise UsageError("max_increase compares with the lock file, which belongs to a check in the project's file")
-    summary = summary_of(model, inputs, options)
+        raise UsageError(f"rules must be a dict, e.g. {{'params': {{'max': '26M'}}}}, got {rules!r}")
+    parsed = config.parse_rules(rules or {}, layers)
+    if not parsed:
+        raise UsageError("no rules, so the check could not fail: give at least one, e.g. {'params': {'max': '26M'}}")
+    if any(rule.bound == "max_increase" for rule in parsed):
+        raise UsageError("max_increase requires a lock file: use it for a check in the configuration file")
+    summary = get_summary(model, inputs, options)
     name = model if isinstance(model, str) else summary.architecture.name
     request = CheckRequest(
-        name=name, model=name, options={}, rules=found, location=Location(file="", line=None, key=name)
+        name=name, model=name, options={}, rules=parsed, location=Location(file="", line=None, key=name)
     )
-    return report([analysis.evaluate_rules(request, summary, analysis.LockEntry(model=None))])
+    return CheckReport(models=(analysis.evaluate_rules(request, summary, analysis.LockEntry(model=None)),))
 
 
 def check_for_test(
     model: "Summary | nn.Module | str", given: Mapping[str, Any], *, name: str, folder: Path, update: bool
 ) -> tuple[CheckReport, dict[str, LockedModel]]:
-    """The report on an architecture in a test, and what the lock file shall say about it.
+    """Returns the report of a check in a test, and the new lock file entry by name if ``update`` is set.
 
     Args:
-        model: as for ``diff``.
+        model: module, name or summary, as for ``diff``.
         given: rules, ``layers``, ``lock``, ``input``, ``name``, and options of ``summarize``.
-        name: of the test, which the lock file's entry has unless ``given`` names another.
-        folder: where the lock file is.
-        update: whether the lock file is to be written instead of compared with.
+        name: name of the test, and of the lock file entry unless ``given`` has a ``name``.
+        folder: folder of the lock file.
+        update: whether to update the lock file instead of comparing with it.
 
     Raises:
-        NetscopeError: as ``check``; and if the lock file is damaged.
+        NetscopeError: the errors of ``check``; and if the lock file is damaged.
     """
     rest = dict(given)
     inputs, layers, lock = rest.pop("input", None), rest.pop("layers", None), rest.pop("lock", False)
     if not isinstance(lock, bool):
-        raise UsageError(f"lock has to be True or False, not {lock!r}")
-    name = f"{NAMED_BY_TEST}{rest.pop('name')}" if "name" in rest else name
+        raise UsageError(f"lock must be True or False, got {lock!r}")
+    name = f"{TEST_NAME_PREFIX}{rest.pop('name')}" if "name" in rest else name
     options = {key: rest.pop(key) for key in config.OPTIONS if key in rest}
     location = Location(file="", line=None, key=name)
     rules = config.parse_rules(rest, layers)
     spec = model if isinstance(model, str) else type(model).__name__
     request = CheckRequest(name=name, model=spec, options={}, rules=rules, lock=lock, location=location)
     if not rules and not lock:
-        raise UsageError("there is no rule and no lock=True, so this check could not fail")
-    summary = summary_of(model, inputs, options)
+        raise UsageError("no rules, so the check could not fail: give at least one, or lock=True")
+    summary = get_summary(model, inputs, options)
     updates = {name: analysis.lock_model(summary, spec)} if update and needs_lock(request) else {}
-    found = config.read_lock(folder / config.LOCK_NAME)
-    return report([judged_with(found, request, summary, updates.get(name))]), updates
+    lock_file = config.read_lock(folder / config.LOCK_NAME)
+    status = evaluate_with_lock(lock_file, request, summary, updates.get(name))
+    return CheckReport(models=(status,)), updates
 
 
 def update_lock(folder: Path, updates: Mapping[str, LockedModel]) -> None:
-    """Writes entries into the lock file in ``folder``, and keeps the others.
+    """Updates entries of the lock file in ``folder``, without changing the others.
 
     Raises:
         ConfigError: the lock file is damaged.
-        OutputError: it cannot be written.
+        OutputError: the lock file cannot be written.
     """
     path = folder / config.LOCK_NAME
     config.write_lock(path, config.update_lock(config.read_lock(path), updates))
@@ -118,21 +119,21 @@ def update_lock(folder: Path, updates: Mapping[str, LockedModel]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckPlan:
-    """What ``netscope check`` is to do.
+    """The arguments of ``netscope check``.
 
     Attributes:
-        folder: where the checks' architectures and the lock file are.
-        requests: the checks.
-        is_whole: whether these are all that the project has.
-        update: whether the lock file is written instead of compared with.
-        against: the revision that the architectures are compared with; empty for none.
-        timeout_s: after which an architecture is given up; None for never.
-        jobs: how many architectures are run at once; None for as many as there are cores and memory for.
+        folder: folder of the lock file and of the architectures' files.
+        requests: checks to run.
+        is_complete: whether these are all checks of the project.
+        update: whether to update the lock file instead of comparing with it.
+        against: git revision to compare the architectures with; empty for none.
+        timeout_s: time after which a trace is aborted, in seconds; None for no limit.
+        jobs: number of architectures to trace in parallel; None for the number that cores and memory allow.
     """
 
     folder: Path
     requests: tuple[CheckRequest, ...]
-    is_whole: bool = True
+    is_complete: bool = True
     update: bool = False
     against: str = ""
     timeout_s: float | None = None
@@ -140,30 +141,30 @@ class CheckPlan:
 
 
 def plan_checks(names: Sequence[str], file: Path | None = None, **how: Any) -> CheckPlan:
-    """The plan for the project's checks of these names; of all for no name.
+    """Returns the plan for the named checks of the project, or for all checks without a name.
 
     Args:
-        names: of checks.
-        file: the project's file; by default the closest one from here upwards that has checks.
+        names: names of checks.
+        file: configuration file; by default the closest one with checks, from the current directory upwards.
         how: ``update``, ``against``, ``timeout_s`` and ``jobs`` of the plan.
 
     Raises:
-        ConfigError: there is no file with checks, or it says something that is not understood.
-        UnknownNameError: there is no check of such a name.
+        ConfigError: no configuration file with checks was found, or it is invalid.
+        UnknownNameError: a check is unknown.
     """
     path, requests = config.find_checks(Path.cwd(), file)
     by_name = {request.name: request for request in requests}
     for name in names:
         if name not in by_name:
             raise UnknownNameError(
-                f"there is no check {name!r} in {path}{did_you_mean(name, by_name)}; there are {', '.join(by_name)}; "
-                f"an architecture by itself needs a rule, like --max-params 26M"
+                f"unknown check {name!r} in {path}{did_you_mean(name, by_name)}; checks: {', '.join(by_name)}; "
+                f"to check an architecture without a configuration, add a rule, e.g. --max-params 26M"
             )
     chosen = tuple(by_name[name] for name in dict.fromkeys(names)) or requests
-    return CheckPlan(folder=path.resolve().parent, requests=chosen, is_whole=not names, **how)
+    return CheckPlan(folder=path.resolve().parent, requests=chosen, is_complete=not names, **how)
 
 
-def plan_by_itself(
+def plan_single_check(
     names: Sequence[str],
     inputs: Sequence[str],
     options: Mapping[str, Any],
@@ -171,40 +172,42 @@ def plan_by_itself(
     file: Path | None = None,
     **how: Any,
 ) -> CheckPlan:
-    """The plan for one architecture with rules of its own, and none of the project's.
+    """Returns the plan for one architecture with the rules of the command line, without a configuration file.
 
     Args:
-        names: the architecture alone.
-        inputs: what it is run on, as ``--input`` takes it.
-        options: the others of ``summarize``.
-        rules: option, metric, bound and limit of each.
-        file: the project's file, which does not go with this.
-        how: as for ``plan_checks``.
+        names: name of the architecture, as the only item.
+        inputs: inputs, as for ``--input``.
+        options: other options of ``summarize``.
+        rules: option, metric, bound and limit of each rule.
+        file: configuration file, which must be None.
+        how: options of the plan, as for ``plan_checks``.
 
     Raises:
-        UsageError: there is not exactly one architecture, or something was asked that only a project's checks have.
-        ConfigError: a limit is none.
+        UsageError: not exactly one architecture is given, or an option requires a configuration file.
+        ConfigError: a limit is invalid.
     """
     if len(names) != 1:
-        raise UsageError(f"rules given as options are for one architecture, not for {len(names)}")
+        raise UsageError(f"rule options require exactly one architecture, got {len(names)}")
     if how.get("update") or file is not None:
-        raise UsageError("the lock file and --config belong to the project's checks: leave the rules out")
+        raise UsageError(
+            "rule options cannot be used with --config or --update, which are for the checks of the configuration file"
+        )
     parse_inputs(inputs)
     request = config.make_check_request(names[0], inputs, options, rules)
     return CheckPlan(folder=Path.cwd(), requests=(request,), **how)
 
 
 def run_checks(plan: CheckPlan, progress: Callable[[JobProgress], None] = lambda _: None) -> CheckReport:
-    """How the checks of a plan came out. What fails in one, even a crash, leaves the others alone.
+    """Runs the checks of a plan, and returns the report. An error or crash in one check does not affect the others.
 
     Args:
-        plan: what to do.
-        progress: is told how far it has come.
+        plan: arguments of the run.
+        progress: callback for the progress.
 
     Raises:
         ConfigError: the lock file is damaged.
-        OutputError: it cannot be written.
-        UsageError: there is no such revision, or the jobs are malformed.
+        OutputError: the lock file cannot be written.
+        UsageError: the revision is unknown, or the jobs are malformed.
     """
     at_once = jobs_at_once(plan.jobs, [request.options.get("device") for request in plan.requests])
     path = plan.folder / config.LOCK_NAME
@@ -212,38 +215,38 @@ def run_checks(plan: CheckPlan, progress: Callable[[JobProgress], None] = lambda
     checked: list[ModelCheck] = []
     updates: dict[str, LockedModel] = {}
     with ExitStack() as cleanup:
-        asked = [(plan.folder, request) for request in plan.requests]
+        pending = [(plan.folder, request) for request in plan.requests]
         if plan.against:
-            there = cleanup.enter_context(checked_out(plan.against, plan.folder))
-            asked += [(there, request) for request in plan.requests]
-        found = _summaries(asked, plan.timeout_s, at_once, progress)
-    now, then = found[: len(plan.requests)], found[len(plan.requests) :]
+            base = cleanup.enter_context(check_out(plan.against, plan.folder))
+            pending += [(base, request) for request in plan.requests]
+        summaries = _summarize_all(pending, plan.timeout_s, at_once, progress)
+    now, then = summaries[: len(plan.requests)], summaries[len(plan.requests) :]
     for request, summary, before in zip_longest(plan.requests, now, then):
         if isinstance(summary, WorkerError):
-            checked.append(_failed(request, summary))
+            checked.append(_make_failed_check(request, summary))
             continue
         if plan.update and needs_lock(request):
             updates[request.name] = analysis.lock_model(summary, request.model)
-        status = judged_with(lock, request, summary, updates.get(request.name))
-        checked.append(status if before is None else _compared(status, summary, before))
+        status = evaluate_with_lock(lock, request, summary, updates.get(request.name))
+        checked.append(status if before is None else _compare_with_base(status, summary, before))
     if plan.update:
-        _update(path, lock, updates, plan)
-    return report(checked, plan.against)
+        _write_lock(path, lock, updates, plan)
+    return CheckReport(models=tuple(checked), base=plan.against)
 
 
-def _summaries(
-    asked: Sequence[tuple[Path, CheckRequest]],
+def _summarize_all(
+    pending: Sequence[tuple[Path, CheckRequest]],
     timeout_s: float | None,
     at_once: int,
     progress: Callable[[JobProgress], None],
 ) -> "list[Summary | WorkerError]":
-    """What was asked for, each in its folder, in order: as it was answered before, or else by workers."""
+    """Returns the summary or error of each request, in order: from the cache, or from a worker process."""
     found: dict[int, Summary | WorkerError] = {}
     jobs: dict[int, Job] = {}
-    for index, (folder, request) in enumerate(asked):
-        known = known_answer(request.model, request.inputs, request.options, folder)
-        if known is not None:
-            found[index] = known.summary
+    for index, (folder, request) in enumerate(pending):
+        cached = lookup_summary(request.model, request.inputs, request.options, folder)
+        if cached is not None:
+            found[index] = cached.summary
             continue
         jobs[index] = Job(
             label=request.name,
@@ -257,12 +260,7 @@ def _summaries(
     with closing(Workers(max(1, min(at_once, len(jobs))))) as workers:
         for index, answer in zip(jobs, workers.answers(tuple(jobs.values()), progress), strict=True):
             found[index] = answer if isinstance(answer, WorkerError) else Summary.from_json(answer)
-    return [found[index] for index in range(len(asked))]
-
-
-def report(models: Iterable[ModelCheck], base: str = "") -> CheckReport:
-    """The report of these models' checks."""
-    return CheckReport(models=tuple(models), base=base, flop_convention=FLOP_CONVENTION)
+    return [found[index] for index in range(len(pending))]
 
 
 def needs_lock(request: CheckRequest) -> bool:
@@ -270,17 +268,17 @@ def needs_lock(request: CheckRequest) -> bool:
     return request.lock or any(rule.bound == "max_increase" for rule in request.rules)
 
 
-def judged_with(
+def evaluate_with_lock(
     lock: config.Lock, request: CheckRequest, summary: Summary, update: LockedModel | None = None
 ) -> ModelCheck:
-    """How one check came out, by the lock file, or by the entry that takes the place of the one there."""
+    """Returns the result of a check with its lock file entry, or with the ``update`` of that entry."""
     entry = analysis.LockEntry(model=lock.models.get(request.name), counting=lock.counting)
     if update is not None:
         entry = analysis.LockEntry(model=update)
     return replace(analysis.evaluate_rules(request, summary, entry), updated=update is not None)
 
 
-def _failed(request: CheckRequest, error: NetscopeError) -> ModelCheck:
+def _make_failed_check(request: CheckRequest, error: NetscopeError) -> ModelCheck:
     return ModelCheck(
         name=request.name,
         model=request.model,
@@ -291,16 +289,16 @@ def _failed(request: CheckRequest, error: NetscopeError) -> ModelCheck:
     )
 
 
-def _compared(status: ModelCheck, summary: Summary, before: Summary | WorkerError) -> ModelCheck:
-    """With what differs from the other revision; that it cannot be made there, as when it is new, is no failure."""
+def _compare_with_base(status: ModelCheck, summary: Summary, before: Summary | WorkerError) -> ModelCheck:
+    """Returns the result with the difference from the base revision; an error there, as for a new model, is a note."""
     if isinstance(before, WorkerError):
-        return replace(status, notes=(*status.notes, f"not compared with the other revision: {before}"))
-    return replace(status, against_base=analysis.diff_summaries(before, summary))
+        return replace(status, notes=(*status.notes, f"not compared with the base revision: {before}"))
+    return replace(status, base_diff=analysis.diff_summaries(before, summary))
 
 
-def _update(path: Path, lock: config.Lock, updates: dict[str, LockedModel], plan: CheckPlan) -> None:
-    """Writes the new entries; of a whole project also leaves out those that no check and no test has any more."""
+def _write_lock(path: Path, lock: config.Lock, updates: dict[str, LockedModel], plan: CheckPlan) -> None:
+    """Writes the new entries; if the plan has all checks of the project, removes entries without a check or test."""
     checks = {request.name for request in plan.requests}
-    gone = {name for name in lock.models if plan.is_whole and name not in checks and PYTEST_SEPARATOR not in name}
-    if updates or gone:
-        config.write_lock(path, config.update_lock(lock, updates, gone))
+    stale = {name for name in lock.models if plan.is_complete and name not in checks and PYTEST_SEPARATOR not in name}
+    if updates or stale:
+        config.write_lock(path, config.update_lock(lock, updates, stale))

@@ -34,25 +34,25 @@ def _prepare(_tell: Teller) -> None:
 
 def _summary(_tell: Teller, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
     """The JSON of ``summarize``."""
-    from netscope.api.diff import summary_of
+    from netscope.api.diff import get_summary
     from netscope.schema.inputs import parse_inputs
 
-    return summary_of(model, parse_inputs(inputs) if inputs else None, options).to_json()
+    return get_summary(model, parse_inputs(inputs) if inputs else None, options).to_json()
 
 
 def _names(_tell: Teller, spec: str) -> Any:
-    """As ``names_of``."""
-    from netscope.api.compare import names_of
+    """As ``expand_pattern``."""
+    from netscope.api.compare import expand_pattern
 
-    return names_of(spec)
+    return expand_pattern(spec)
 
 
 def _compared(_tell: Teller, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
-    """As ``compared_row``."""
-    from netscope.api.compare import compared_row
+    """As ``compare_one``."""
+    from netscope.api.compare import compare_one
     from netscope.schema.inputs import parse_inputs
 
-    return compared_row(model, parse_inputs(inputs) if inputs else None, options)
+    return compare_one(model, parse_inputs(inputs) if inputs else None, options)
 
 
 STOPPED = threading.Event()

@@ -118,8 +118,8 @@ def _diff_heading(report: DiffReport) -> dict[str, Any]:
 def _side_notes(summary: Summary) -> Iterator[str]:
     if summary.is_lower_bound:
         yield f"FLOPs are a lower bound: no formula for {numbers.calls(summary.uncounted_ops)}"
-    if summary.left_out:
-        yield f"FLOPs are {summary.left_out}"
+    if summary.unread_note:
+        yield f"FLOPs are {summary.unread_note}"
     yield from summary.notes
 
 

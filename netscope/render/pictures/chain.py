@@ -235,12 +235,12 @@ def _panel(
             if following is not None and following.line == item.line:
                 _draw_arrow(axes, item, following, scale, middles[item.line])
 
-    left_out = len(chain) - len(placed)
+    unread_note = len(chain) - len(placed)
     notes = [note]
     if any(scale.is_thickened(item.box) for item in placed):
         notes.append(f"sizes below {_LEAST_MM} mm are drawn as {_LEAST_MM} mm")
-    if left_out:
-        notes.append(f"{left_out} stages in the middle are omitted")
+    if unread_note:
+        notes.append(f"{unread_note} stages in the middle are omitted")
     return Panel(
         title=title,
         height=sum(above + below + 0.1 + LABELS for above, below in heights),

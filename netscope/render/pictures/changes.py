@@ -69,8 +69,8 @@ def changes_panel(diff: ModelDiff) -> Iterator[Panel]:
     found = [line for tree in build_trees(diff) for _, node in walk([fold_tree(tree)]) if (line := _line(node))]
     if not found:
         return
-    heaviest = {id(line) for line in sorted(found, key=lambda line: -_weight(line, diff))[:MOST]}
-    shown = [line for line in found if id(line) in heaviest]
+    largest = {id(line) for line in sorted(found, key=lambda line: -_weight(line, diff))[:MOST]}
+    shown = [line for line in found if id(line) in largest]
     params = _axis(_SIDES[0], [line.params for line in shown])
     flops = _axis(_SIDES[1], [line.flops for line in shown])
 

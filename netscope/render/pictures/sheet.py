@@ -112,8 +112,8 @@ def _foot(report: ArchitectureReport | DiffReport) -> list[str]:
         if summary.is_lower_bound:
             name = f" of {summary.architecture.title}" if len(sides) > 1 else ""
             texts.append(f"FLOPs{name} are a lower bound: no formula for {numbers.calls(summary.uncounted_ops)}")
-        if summary.left_out:
-            texts.append(f"FLOPs of {summary.architecture.title} are {summary.left_out}")
+        if summary.unread_note:
+            texts.append(f"FLOPs of {summary.architecture.title} are {summary.unread_note}")
     return [line for text in dict.fromkeys(texts) for line in wrapped(text, WIDTH, _FOOT)]
 
 
