@@ -114,7 +114,7 @@ def test_a_metric_is_added_by_its_computation_and_its_line(tmp_path):
     assert found["csv"] == ["tensors", "own-tensors"]
     assert found["frame"] == [[3, 0], [2, 2], [1, 0], [1, 1]]
     assert found["json"] == [3, True]
-    assert found["rule"] == ["3 parameter tensors exceeds the limit of 2 by 1"]
+    assert found["rule"] == ["3 parameter tensors exceed the limit of 2 by 1"]
     assert found["compared"].startswith("Sequential,3")
     assert found["delta"] == -1
     assert found["diff"] == [f"{own}tensors_{side}" for own in ("", "own_") for side in ("before", "after", "delta")]
