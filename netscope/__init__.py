@@ -1,4 +1,4 @@
-"""netscope tells every layer's output shape, parameters and FLOPs of any PyTorch architecture.
+"""Output shapes, parameters, FLOPs and memory of every layer of a PyTorch model.
 
 The public names are imported when they are first used, so that ``import netscope`` costs next to nothing:
 
@@ -11,7 +11,6 @@ The public names are imported when they are first used, so that ``import netscop
 from typing import TYPE_CHECKING
 
 from netscope.runtime import lazy_imports
-from netscope.schema.display import Form, set_renderer
 
 if TYPE_CHECKING:
     from netscope.api.bench import bench
@@ -77,14 +76,3 @@ if not TYPE_CHECKING:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-def _shown(result: object, form: Form) -> str:
-    from netscope.render import display
-
-    return display(result, form)
-
-
-# A result shows itself as its table, yet schema/ stands below render/ and may not import it:
-# the one place above both hands the renderer down.
-set_renderer(_shown)

@@ -14,7 +14,7 @@ from netscope.api.list import catalogue, known_catalogue
 from netscope.api.resolve_and_trace import is_saved, sizes_of
 from netscope.api.summary import SummaryAnswer, known_answer, summary_answer
 from netscope.api.workers.client import WorkerError
-from netscope.api.workers.pool import Job, JobProgress, Workers, jobs_at_once
+from netscope.api.workers.pool import Job, JobProgress, WorkerPool, choose_job_count
 from netscope.errors import NetscopeError, UnknownNameError, UsageError
 from netscope.schema import ComparedArchitecture, ComparisonTable, Summary
 from netscope.schema.inputs import parse_inputs
@@ -92,10 +92,10 @@ def run_comparison(
     """
     parse_inputs(plan.inputs)
     sizes_of(None, plan.options.get("batch_size"), plan.options.get("seq_len"))
-    at_once = jobs_at_once(plan.jobs, (plan.options.get("device"),))
+    at_once = choose_job_count(plan.jobs, (plan.options.get("device"),))
     if not any(map(is_pattern, plan.specs)):
         at_once = max(1, min(at_once, len(set(plan.specs))))
-    with closing(Workers(at_once)) as workers:
+    with closing(WorkerPool(at_once)) as workers:
         names, notes = _names(plan.specs, workers)
         rows = []
         for row in _distinct(_rows(names, plan, workers, progress)):
@@ -104,7 +104,7 @@ def run_comparison(
         return _table(rows, notes)
 
 
-def _names(specs: Sequence[str], workers: Workers) -> tuple[list[str], list[str]]:
+def _names(specs: Sequence[str], workers: WorkerPool) -> tuple[list[str], list[str]]:
     """All names that are meant, each once, and remarks."""
     listed: dict[str, Sequence[str]] = {}
     notes: list[str] = []
@@ -118,7 +118,7 @@ def _names(specs: Sequence[str], workers: Workers) -> tuple[list[str], list[str]
     if asked:
         workers.prepare(Path.cwd())
     jobs = [Job(label=spec, folder=Path.cwd(), task="names", arguments=(spec,)) for spec in asked]
-    for spec, answer in zip(asked, workers.answers(jobs), strict=True):
+    for spec, answer in zip(asked, workers.results(jobs), strict=True):
         if isinstance(answer, WorkerError):
             raise answer
         listed[spec], told = answer
@@ -127,7 +127,7 @@ def _names(specs: Sequence[str], workers: Workers) -> tuple[list[str], list[str]
 
 
 def _rows(
-    names: Sequence[str], plan: ComparisonPlan, workers: Workers, progress: Callable[[JobProgress], None]
+    names: Sequence[str], plan: ComparisonPlan, workers: WorkerPool, progress: Callable[[JobProgress], None]
 ) -> Iterator[ComparedArchitecture]:
     """The rows of these names. What was saved or answered before is read here, which needs no torch."""
     known = {name: known_answer(name, plan.inputs, plan.options) for name in names if not is_saved(name)}
@@ -143,7 +143,7 @@ def _rows(
         for name, answer in known.items()
         if answer is None
     ]
-    answers = workers.answers(jobs, progress)
+    results = workers.results(jobs, progress)
     for name in names:
         if is_saved(name):
             yield _row_or_reason(name, plan.inputs or None, plan.options)
@@ -152,7 +152,7 @@ def _rows(
         if before is not None:
             yield _row_of(before, has_own_inputs=not plan.inputs)
             continue
-        answer = next(answers)
+        answer = next(results)
         is_error = isinstance(answer, WorkerError)
         yield _failed(name, answer) if is_error else msgspec.convert(answer, ComparedArchitecture)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from netscope.cli.options import DebugOption, FormatOption, OutputOption
-from netscope.cli.output import check_output, working, write_result
+from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.errors import UsageError, did_you_mean
 from netscope.render import check_format
 
@@ -37,9 +37,9 @@ def cache(
             raise UsageError(f"{option} goes with cache prune")
         if value is not None and not value >= 0:
             raise UsageError(f"{option} has to be at least 0, not {value:g}")
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
-    with working("looking through the cache"):
+    with show_progress("looking through the cache"):
         from netscope.api import cache
 
         if action == "clear":

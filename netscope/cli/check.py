@@ -16,7 +16,7 @@ from netscope.cli.options import (
     NoCacheOption,
     OutputOption,
 )
-from netscope.cli.output import answering, check_output, progress_text, without_github_commands, write_result
+from netscope.cli.output import choose_format, format_progress, neutralize_github_commands, show_progress, write_result
 from netscope.errors import OutputError, UsageError
 from netscope.render import CHECK_FORMATS, FORMATS, check_format, render
 
@@ -79,7 +79,7 @@ def check(
     The rules are those of [tool.netscope.check.NAME] in pyproject.toml or netscope.toml. Exits with 1 if one does not
     hold, with 2 if one cannot be understood, with 3 if an architecture cannot be run.
     """
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name, tuple(CHECK_FORMATS))
     if not timeout > 0:
         raise UsageError(f"--timeout has to be more than 0 s, not {timeout:g}")
@@ -111,10 +111,10 @@ def check(
     )
     is_github = format_name == "github" or os.environ.get("GITHUB_ACTIONS") == "true"
     with (
-        without_github_commands() if is_github else nullcontext(),
-        answering("checking", no_cache=no_cache) as progress,
+        neutralize_github_commands() if is_github else nullcontext(),
+        show_progress("checking", use_cache=not no_cache) as progress,
     ):
-        report = use_case.run_checks(plan, lambda told: progress(progress_text(told, "checking")))
+        report = use_case.run_checks(plan, lambda told: progress(format_progress(told, "checking")))
     if format_name in _ROOT_OF:
         report = report.with_files_below(_from_root(_ROOT_OF[format_name]))
     if format_name == "github":

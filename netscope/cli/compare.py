@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from netscope.cli.completion import architectures as complete
+from netscope.cli.completion import complete_architectures
 from netscope.cli.options import (
     BatchSizeOption,
     DebugOption,
@@ -16,7 +16,7 @@ from netscope.cli.options import (
     OutputOption,
     SeqLenOption,
 )
-from netscope.cli.output import answering, check_output, progress_text, write_answer, write_result
+from netscope.cli.output import choose_format, format_progress, show_progress, write_output, write_result
 from netscope.errors import UsageError
 from netscope.render import COMPARED_COLUMNS, CompareView, check_compare_view, check_format
 
@@ -28,7 +28,7 @@ def compare(
         list[str],
         typer.Argument(
             metavar="ARCH",
-            autocompletion=complete,
+            autocompletion=complete_architectures,
             help="As for summary, or a saved summary (.json); with *, ? and [ all names that fit, 'timm/convnext*'.",
         ),
     ],
@@ -72,11 +72,11 @@ def compare(
         macs=macs,
     )
     check_compare_view(view)
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
     if not timeout > 0:
         raise UsageError(f"--timeout has to be more than 0 s, not {timeout:g}")
-    with answering("comparing", no_cache=no_cache) as progress:
+    with show_progress("comparing", use_cache=not no_cache) as progress:
         from netscope.api import compare
 
         plan = compare.ComparisonPlan(
@@ -86,11 +86,11 @@ def compare(
             timeout_s=timeout,
             jobs=jobs,
         )
-        result = compare.run_comparison(plan, lambda told: progress(progress_text(told, "tracing")))
+        result = compare.run_comparison(plan, lambda told: progress(format_progress(told, "tracing")))
     if format_name == "html":
         from netscope.render.page import comparison_page
 
-        write_answer(comparison_page(result, view), output)
+        write_output(comparison_page(result, view), output)
     else:
         write_result(result, format_name, output, view)
     if result.exit_code:

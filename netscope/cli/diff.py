@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from netscope.cli.completion import architectures
+from netscope.cli.completion import complete_architectures
 from netscope.cli.options import (
     BatchSizeOption,
     DebugOption,
@@ -15,7 +15,7 @@ from netscope.cli.options import (
     NoCacheOption,
     OutputOption,
 )
-from netscope.cli.output import answering, check_output, check_writable, write_result, write_text
+from netscope.cli.output import check_writable, choose_format, show_progress, write_file, write_result
 from netscope.render import DiffView, check_diff_view, check_format
 
 _INPUT = "[PARAM=]SHAPE[:DTYPE]"
@@ -26,11 +26,11 @@ def diff(
         str,
         typer.Argument(
             metavar="A",
-            autocompletion=architectures,
+            autocompletion=complete_architectures,
             help="An architecture as for summary, or a saved summary (.json).",
         ),
     ],
-    after: Annotated[str, typer.Argument(metavar="B", autocompletion=architectures, help="Likewise.")],
+    after: Annotated[str, typer.Argument(metavar="B", autocompletion=complete_architectures, help="Likewise.")],
     inputs: InputOption = None,
     inputs_before: Annotated[
         list[str] | None, typer.Option("--input-a", metavar=_INPUT, help="What A is run on instead.")
@@ -71,11 +71,11 @@ def diff(
     """
     view = DiffView(only_changed=only_changed, sort=sort, depth=depth, expand=expand)
     check_diff_view(view)
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
     if weights_map is not None:
         check_writable(weights_map, "--weights-map")
-    with answering(f"comparing {before} and {after}", no_cache=no_cache):
+    with show_progress(f"comparing {before} and {after}", use_cache=not no_cache):
         from netscope.api import diff
         from netscope.schema.inputs import parse_inputs
 
@@ -91,7 +91,7 @@ def diff(
         result = diff.diff(first, second, ignore=[name.strip() for name in ignore.split(",")] if ignore else ())
         mapped = diff.weights_map(first, second) if weights_map is not None else None
     if mapped is not None and weights_map is not None:
-        write_text(weights_map, mapped.to_json() + "\n", "--weights-map")
+        write_file(weights_map, mapped.to_json() + "\n", "--weights-map")
         share = f"{mapped.covered_params:,} of {mapped.params:,} parameters of {after}"
         typer.echo(f"--weights-map {weights_map}: {len(mapped.tensors)} tensors, {share}", err=True)
     write_result(result, format_name, output, view)

@@ -15,7 +15,7 @@ from netscope.cli.options import (
     OutputOption,
     SeqLenOption,
 )
-from netscope.cli.output import answering, check_output, write_result
+from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.render import check_format
 
 
@@ -46,9 +46,9 @@ def explain(
 
     Exits with 1 if a change no longer fits, and with 2 if the input does not; the answer says which layer and why.
     """
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
-    with answering(f"tracing {architecture}", no_cache=no_cache):
+    with show_progress(f"tracing {architecture}", use_cache=not no_cache):
         from netscope.api.explain import explain as explained
         from netscope.schema.inputs import parse_inputs
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from netscope.cli.options import DebugOption, FormatOption, NoCacheOption, OutputOption
-from netscope.cli.output import answering, check_output, write_result
+from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.render import check_format
 
 
@@ -23,9 +23,9 @@ def list_architectures(
 
     Exits with 1 if there is none.
     """
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
-    with answering("listing architectures", no_cache=no_cache):
+    with show_progress("listing architectures", use_cache=not no_cache):
         from netscope.api.list import list_architectures as list_all
 
         result = list_all(pattern)

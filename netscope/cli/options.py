@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from netscope.cli.completion import architectures
+from netscope.cli.completion import complete_architectures
 from netscope.cli.output import format_names
 
 ArchitectureArgument = Annotated[
     str,
     typer.Argument(
         metavar="ARCH",
-        autocompletion=architectures,
+        autocompletion=complete_architectures,
         help="NAME, SOURCE/NAME, package.module:factory or path/file.py:factory, each with @key=value,… behind it; or "
         "a saved program, file of weights, or summary (.json).",
     ),

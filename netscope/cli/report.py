@@ -5,7 +5,7 @@ from typing import Annotated, cast
 
 import typer
 
-from netscope.cli.completion import architectures
+from netscope.cli.completion import complete_architectures
 from netscope.cli.options import (
     ArchitectureArgument,
     BatchSizeOption,
@@ -15,7 +15,7 @@ from netscope.cli.options import (
     NoCacheOption,
     SeqLenOption,
 )
-from netscope.cli.output import STDOUT, answering, check_writable, working, write_text
+from netscope.cli.output import STDOUT, check_writable, show_progress, write_file
 from netscope.errors import OutputError, UsageError
 from netscope.render import numbers
 from netscope.schema import ArchitectureReport, BenchReport, DiffReport
@@ -35,7 +35,7 @@ def report(
     other: Annotated[
         str | None,
         typer.Argument(
-            metavar="[B]", autocompletion=architectures, help="Likewise: both are shown, aligned, as for diff."
+            metavar="[B]", autocompletion=complete_architectures, help="Likewise: both are shown, aligned, as for diff."
         ),
     ] = None,
     bench: Annotated[
@@ -55,7 +55,7 @@ def report(
     from input to output to scale, and the dataflow. It fetches nothing, so it can be sent and kept.
     """
     suffix = _checked_suffix(output)
-    with answering(f"tracing {architecture}", no_cache=no_cache):
+    with show_progress(f"tracing {architecture}", use_cache=not no_cache):
         from netscope.api.report import report as reported
         from netscope.api.saved_results import read_saved
         from netscope.schema.inputs import parse_inputs
@@ -72,9 +72,9 @@ def report(
         )
         if measured is not None:
             _check_measured(result, measured, str(bench))
-    with working(f"drawing {architecture}"):
+    with show_progress(f"drawing {architecture}"):
         content = _drawn(result, suffix)
-    write_text(output, content, "-o")
+    write_file(output, content, "-o")
     typer.echo(f"{output}: {numbers.size(len(content))}", err=True)
 
 

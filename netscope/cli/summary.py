@@ -15,7 +15,7 @@ from netscope.cli.options import (
     OutputOption,
     SeqLenOption,
 )
-from netscope.cli.output import answering, check_output, write_result
+from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.render import COLUMNS, View, check_format, check_view
 
 
@@ -63,9 +63,9 @@ def summary(
         ops=ops,
     )
     check_view(view)
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
-    with answering(f"tracing {architecture}", no_cache=no_cache):
+    with show_progress(f"tracing {architecture}", use_cache=not no_cache):
         from netscope.api.diff import summary_of
         from netscope.schema.inputs import parse_inputs
 

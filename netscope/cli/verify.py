@@ -11,7 +11,7 @@ from netscope.cli.options import (
     OutputOption,
     SeqLenOption,
 )
-from netscope.cli.output import check_output, working, write_result
+from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.render import check_format
 
 
@@ -28,9 +28,9 @@ def verify(
 
     Exits with 1 if one of them contradicts ours and no cause is known.
     """
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
-    with working(f"counting {architecture} in four ways"):
+    with show_progress(f"counting {architecture} in four ways"):
         from netscope.api.verify import verify as verify_counts
         from netscope.schema.inputs import parse_inputs
 

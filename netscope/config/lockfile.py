@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from netscope.errors import ConfigError, OutputError
-from netscope.runtime.files import write_whole
+from netscope.runtime.files import write_atomically
 from netscope.schema import COUNTING_VERSION, LockedModel
 from netscope.schema.codec import without_surrogates
 
@@ -102,7 +102,7 @@ def write_lock(path: Path, lock: Lock) -> None:
         OutputError: it cannot be written; what was there before is still there.
     """
     try:
-        write_whole(path, lock_text(lock))
+        write_atomically(path, lock_text(lock))
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
 

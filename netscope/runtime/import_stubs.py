@@ -23,7 +23,7 @@ _ALGEBRA = "sympy"
 _import = builtins.__import__
 
 
-def import_sparingly(name: str, *how: Any, **named: Any) -> Any:
+def import_with_stubs(name: str, *how: Any, **named: Any) -> Any:
     """As ``__import__``; ``how`` holds the importing module's names, its locals, and what it wants by name."""
     stand_in = _STAND_INS.get(name)
     if stand_in is None or name in sys.modules or not how or (how[0] or {}).get("__name__") not in stand_in.askers:

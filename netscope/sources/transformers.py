@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netscope.errors import BuildError, UnknownNameError, UsageError, did_you_mean
-from netscope.runtime.startup import OURS
+from netscope.runtime.startup import is_own_process
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.sources.base import ResolvedArchitecture, imported, version_of
 from netscope.sources.transformers_inputs import inputs_of_length, usual_inputs
@@ -102,7 +102,7 @@ class TransformersSource:
 @contextmanager
 def _quiet(transformers: Any) -> Iterator[None]:
     """Keeps transformers from advising on kernels and tokens, which no one runs here, in a process of our own."""
-    if not OURS.is_set():
+    if not is_own_process():
         yield
         return
     before = transformers.logging.get_verbosity()

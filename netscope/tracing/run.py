@@ -10,7 +10,7 @@ from torch import nn
 
 from netscope.errors import DeviceError, NetscopeError, TracingError
 from netscope.runtime.machine import available_memory_bytes
-from netscope.runtime.startup import uncollected
+from netscope.runtime.startup import pause_gc
 from netscope.schema import LayerFailure, Trace
 from netscope.schema.inputs import ForwardInputs
 from netscope.tracing import torch_compat
@@ -81,7 +81,7 @@ def trace(subject: TraceRequest, *, device: str, mode: str = "eval", notes: tupl
         raise DeviceError("torch sees no CUDA device here; on meta, the default, no device is needed")
     could_compile = torch_compat.compiler_is_loaded()
     # Off meta, what is caught in cycles may be large.
-    with uncollected() if device == "meta" else nullcontext():
+    with pause_gc() if device == "meta" else nullcontext():
         try:
             return _trace_of(subject, device, mode, notes)
         except ForwardError:

@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import (
     _get_current_dispatch_mode_stack,
 )
 
-from netscope.runtime.startup import OURS
+from netscope.runtime.startup import is_own_process
 from netscope.schema import RAGGED
 
 _IMPORTS_WITHOUT_OPS = (2, 14)
@@ -515,7 +515,7 @@ def compiler_left_out() -> Iterator[None]:
     torch that asks in another way imports it as ever. In a process of our own alone: other threads would see it.
     """
     names: dict[str, Any] = vars(sys.modules.get("torch._compile", object))
-    if not OURS.is_set() or "torch._dynamo" in sys.modules or "getattr" in names or "_disable_dynamo" not in names:
+    if not is_own_process() or "torch._dynamo" in sys.modules or "getattr" in names or "_disable_dynamo" not in names:
         yield
         return
 
@@ -590,7 +590,7 @@ def process_state_restored() -> Iterator[None]:
     within, so that what depends on chance comes out the same; elsewhere all of it is left alone.
     """
     device, grad = _default_device(), torch.is_grad_enabled()
-    is_process_ours = OURS.is_set() or threading.active_count() == 1
+    is_process_ours = is_own_process() or threading.active_count() == 1
     # What an outer trace is looking at is not what we run; and tensors made in inference mode cannot be trained.
     inference: Any = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
     try:

@@ -118,7 +118,7 @@ def test_a_pattern_that_fits_nothing_is_one_sentence(capsys):
         (["--input", "1x"], "--input '1x' is not"),
         (["--batch-size", "0"], "the batch size must be a whole number of at least 1, not 0"),
         (["--format", "yaml"], "there is no format 'yaml'"),
-        (["-o", "nowhere/out.csv"], "there is no folder"),
+        (["-o", "nowhere/out.csv"], "nowhere' not found"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -49,7 +49,7 @@ def test_a_named_format_goes_before_the_suffix(tmp_path):
 
 def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
-    path.write_text("old")
+    path.write_file("old")
 
     def fail(_descriptor):
         raise OSError(28, "No space left on device")
@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(tmp_path, monkeyp
 
 def test_an_interrupted_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
-    path.write_text("old")
+    path.write_file("old")
 
     def interrupt(_descriptor):
         raise KeyboardInterrupt
@@ -77,7 +77,7 @@ def test_an_interrupted_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
 
 def test_a_link_is_followed_and_permissions_are_kept(tmp_path):
     target, link = tmp_path / "target.json", tmp_path / "link.json"
-    target.write_text("old")
+    target.write_file("old")
     target.chmod(0o640)
     link.symlink_to(target)
     output.write_result(LISTING, "json", link)
@@ -125,7 +125,7 @@ def test_a_full_disk_below_stdout_is_one_sentence(arguments):
             [sys.executable, "-m", "netscope", *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert finished.returncode == 2
-    assert finished.stderr == "netscope: stdout cannot be written to: No space left on device\n"
+    assert finished.stderr == "netscope: cannot write to stdout: No space left on device\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="closes streams as a POSIX shell does")
@@ -150,7 +150,7 @@ class Noisy(nn.Linear):
 
 
 def test_what_a_model_prints_stays_out_of_the_data(tmp_path):
-    (tmp_path / "noisy.py").write_text(NOISY)
+    (tmp_path / "noisy.py").write_file(NOISY)
     finished = netscope("summary", f"{tmp_path}/noisy.py:Noisy", "-i", "1x4", "-f", "json")
     assert json.loads(finished.stdout)["totals"]["params"] == 10
     for words in (b"from Python", b"around it", b"below it", b"from elsewhere"):
@@ -170,7 +170,7 @@ def test_a_reader_that_stops_early_is_no_error():
 
 
 @pytest.mark.parametrize(
-    ("done", "count", "running", "left_s", "text"),
+    ("done", "count", "running", "remaining_s", "text"),
     [
         (12, 80, ("resnet50", "vit_b_16"), 21.7, "12 of 80 done, about 20 s left: tracing resnet50, vit_b_16"),
         (0, 80, (), None, "0 of 80 done"),
@@ -182,6 +182,6 @@ def test_a_reader_that_stops_early_is_no_error():
         (0, 1, (), None, "tracing"),
     ],
 )
-def test_progress_is_told_in_a_line(done, count, running, left_s, text):
-    progress = JobProgress(done=done, count=count, running=running, left_s=left_s)
-    assert output.progress_text(progress, "tracing") == text
+def test_progress_is_told_in_a_line(done, count, running, remaining_s, text):
+    progress = JobProgress(done=done, count=count, running=running, remaining_s=remaining_s)
+    assert output.format_progress(progress, "tracing") == text

@@ -31,7 +31,7 @@ def test_two_architectures_are_shown_aligned(tmp_path):
     [
         (["-o", "x.bmp"], "a page (.html) or a picture (.svg, .png, .pdf), not '.bmp'"),
         (["-o", "-"], "name one, like -o report.html"),
-        (["-o", "nowhere/x.html"], "there is no folder"),
+        (["-o", "nowhere/x.html"], "nowhere' not found"),
         (["-o", "x.html", "--bench", "none.json"], "there is no file 'none.json'"),
     ],
 )

@@ -115,7 +115,7 @@ import builtins, gc, sys
 before = builtins.__import__
 from netscope.runtime import startup
 from netscope.sources import torchvision
-startup.OURS.set()
+startup.mark_own_process()
 torchvision._models()
 assert gc.isenabled() and builtins.__import__ is before
 assert not {"torch._dynamo", "sympy"} & set(sys.modules)
@@ -145,7 +145,7 @@ def test_an_import_that_fails_leaves_nothing_behind():
 import builtins, gc
 before = builtins.__import__
 from netscope.runtime import startup
-startup.OURS.set()
+startup.mark_own_process()
 try:
     with startup.importing():
         assert not gc.isenabled()

@@ -69,15 +69,15 @@ def test_what_else_is_wanted_is_the_real_one(stand_in):
 
 def test_only_those_that_ask_get_a_stand_in_and_only_until_the_real_one_is_there(stand_in, monkeypatch):
     wanted = (None, ("guard_or_false",), 0)
-    assert import_stubs.import_sparingly(SYMBOLS, ASKER, *wanted) is symbolic_shapes
-    assert import_stubs.import_sparingly(SYMBOLS, {"__name__": "somewhere"}, *wanted) is symbolic_shapes
+    assert import_stubs.import_with_stubs(SYMBOLS, ASKER, *wanted) is symbolic_shapes
+    assert import_stubs.import_with_stubs(SYMBOLS, {"__name__": "somewhere"}, *wanted) is symbolic_shapes
     monkeypatch.delitem(sys.modules, SYMBOLS)
-    assert import_stubs.import_sparingly(SYMBOLS, ASKER, *wanted) is stand_in
+    assert import_stubs.import_with_stubs(SYMBOLS, ASKER, *wanted) is stand_in
     monkeypatch.setattr(import_stubs, "_import", lambda name, *_: name)
-    assert import_stubs.import_sparingly(SYMBOLS, ASKER, None, None, 0) == SYMBOLS
+    assert import_stubs.import_with_stubs(SYMBOLS, ASKER, None, None, 0) == SYMBOLS
     monkeypatch.delitem(sys.modules, "torch.fx.experimental._config")
-    assert import_stubs.import_sparingly(SYMBOLS, ASKER, *wanted) == SYMBOLS
-    assert import_stubs.import_sparingly("json", None) == "json"
+    assert import_stubs.import_with_stubs(SYMBOLS, ASKER, *wanted) == SYMBOLS
+    assert import_stubs.import_with_stubs("json", None) == "json"
 
 
 def test_without_sympy_nothing_is_an_expression():

@@ -46,12 +46,12 @@ class SubprocessExecutor:
 
     def probe_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
         """The device that is meant, and the environment."""
-        name, found = self._surveyor.answer("bench_device", (config, command))
+        name, found = self._surveyor.run("bench_device", (config, command))
         return name, msgspec.convert(found, BenchEnvironment)
 
     def preflight(self, model: Any, config: BenchConfig, *, with_summary: bool) -> PreflightResult:
         """What is known of the architecture beforehand."""
-        return msgspec.convert(self._surveyor.answer("bench_survey", (model, config, with_summary)), PreflightResult)
+        return msgspec.convert(self._surveyor.run("bench_preflight", (model, config, with_summary)), PreflightResult)
 
     def measure(self, request: BenchRequest, _models: Sequence[Any]) -> tuple[BenchResult, ...]:
         """The results from a fresh process; from as many as the configuration says.
@@ -74,7 +74,7 @@ class SubprocessExecutor:
         self._surveyor.close()  # what it holds is memory that may be wanted
         self._measuring = Worker(self._folder, request.config.nproc, request.config.threads)
         try:
-            answer = self._measuring.answer(task, (request,), tell=self._tell)
+            answer = self._measuring.run(task, (request,), on_progress=self._tell)
         except WorkerError as error:
             if error.out_of_memory:
                 raise OutOfMemoryError(str(error)) from error

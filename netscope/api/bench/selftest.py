@@ -29,7 +29,7 @@ def self_test(device: str = "auto", dtype: str = "fp32", tell: Callable[[str], N
     config = plan_bench((), Options(device=device, dtype=dtype)).configs[0]
     worker = Worker(Path.cwd())
     try:
-        return msgspec.convert(worker.answer("bench_selftest", (config,), tell=tell), SelfTest)
+        return msgspec.convert(worker.run("bench_selftest", (config,), on_progress=tell), SelfTest)
     finally:
         worker.close()
 

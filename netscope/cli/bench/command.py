@@ -12,12 +12,11 @@ import typer
 from typer.core import TyperCommand
 
 from netscope.cli.bench.display import Display, displayed, stoppable
-from netscope.cli.completion import architectures as complete
+from netscope.cli.completion import complete_architectures
 from netscope.cli.options import DebugOption, FormatOption, InputOption, OutputOption, SeqLenOption
-from netscope.cli.output import STDOUT, check_output, encodable, working, write_result
+from netscope.cli.output import STDOUT, choose_format, encode_for, show_progress, write_result
 from netscope.errors import NetscopeError, OutputError, UsageError
 from netscope.render import check_format, render
-from netscope.runtime import startup
 from netscope.schema import BenchReport
 from netscope.schema.bench import COMPILE_MODES
 
@@ -29,13 +28,13 @@ class BenchCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Puts the usual mode behind a ``--compile`` that no mode follows."""
-        complete: list[str] = []
+        completed: list[str] = []
         for argument, following in zip(args, [*args[1:], ""], strict=True):
-            complete.append(argument)
+            completed.append(argument)
             # A mode with a mistake in it is still meant as one.
             if argument == "--compile" and not get_close_matches(following, COMPILE_MODES):
-                complete.append(COMPILE_MODES[0])
-        return super().parse_args(ctx, complete)
+                completed.append(COMPILE_MODES[0])
+        return super().parse_args(ctx, completed)
 
 
 def _work(*names: str, metavar: str, text: str) -> Any:
@@ -43,11 +42,12 @@ def _work(*names: str, metavar: str, text: str) -> Any:
 
 
 def bench(
+    context: typer.Context,
     architectures: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[ARCH]...",
-            autocompletion=complete,
+            autocompletion=complete_architectures,
             help="As for summary; several are compared. By default alexnet.",
         ),
     ] = None,
@@ -118,7 +118,7 @@ def bench(
 
     Exits with 1 if something became slower than --fail-if-slower allows, with 3 if something could not be run.
     """
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
     from netscope.api import bench
     from netscope.api.saved_results import read_saved
@@ -154,7 +154,7 @@ def bench(
         architectures or (),
         options,
         layers=layers,
-        command=shlex.join(["netscope", *startup.ARGUMENTS]),
+        command=shlex.join(["netscope", *context.find_root().obj]),
         before=None if compare is None else read_saved(BenchReport, compare),
         force=force,
         slower_limit=None if fail_if_slower is None else bench.percent(fail_if_slower, "--fail-if-slower"),
@@ -165,18 +165,18 @@ def bench(
     elif bench.rank() == 0:
         # torchrun has started us and others, of which the first has the word; what models print stays out of the data.
         writer = _Writer(format_name, output, streams=False)
-        with working("measuring"):
+        with show_progress("measuring"):
             status = _measured(plan, writer, Display())
         _finish(status, writer)
     else:
-        with working("measuring"):
+        with show_progress("measuring"):
             bench.BenchRun(plan).go()
 
 
 def _self_test(device: str, dtype: str, format_name: str, output: Path | None) -> None:
     from netscope.api import bench
 
-    with working("testing the benchmark") as progress:
+    with show_progress("testing the benchmark") as progress:
         result = bench.self_test(device, dtype, progress)
     write_result(result, format_name, output)
     if result.exit_code:
@@ -198,7 +198,7 @@ class _Writer:
             write_result(report, self._format_name, self._output)
         elif self._streams:
             lines = render(report, "csv").splitlines(keepends=True)
-            sys.stdout.write(encodable("".join(lines[self._lines_written :]), sys.stdout))
+            sys.stdout.write(encode_for("".join(lines[self._lines_written :]), sys.stdout))
             sys.stdout.flush()
             self._lines_written = len(lines)
 
