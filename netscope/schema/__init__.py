@@ -2,182 +2,124 @@
 
 from typing import TYPE_CHECKING
 
-from netscope.runtime import lazy_imports
+from netscope.runtime.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
-    from netscope.schema.bench import (
-        BenchConfig,
-        BenchEnvironment,
-        BenchReport,
-        BenchRequest,
-        BenchResult,
-        Block,
-        Comparison,
-        DeviceLimits,
-        LayerOverhead,
-        PreflightResult,
-        SavedComparison,
-        SelfTest,
-        SelfTestCheck,
-        Span,
-        Telemetry,
-        WarmUp,
-    )
-    from netscope.schema.cache import CacheContents, CachedAnswer
-    from netscope.schema.check import (
-        METRIC_UNITS,
-        NAMED_BY_TEST,
-        PYTEST_SEPARATOR,
-        Bound,
-        CheckReport,
-        CheckRequest,
-        Contribution,
-        Figure,
-        Location,
-        LockedLayer,
-        LockedModel,
-        ModelCheck,
-        Rule,
-        RuleResult,
-        RuleStatus,
-    )
-    from netscope.schema.codec import SCHEMA_VERSION
-    from netscope.schema.compare import ComparedArchitecture, ComparisonTable
-    from netscope.schema.diff import (
-        AttributeChange,
-        ChangeKind,
-        ComparedModel,
-        Delta,
-        Ignorable,
-        LayerChange,
-        ModelDiff,
-        UnmappedTensor,
-        WeightsMap,
-    )
-    from netscope.schema.explain import Derivation, Explanation, LayerExplanation, ShapeMismatch
-    from netscope.schema.failure import LayerFailure
-    from netscope.schema.list import ListedArchitecture, Listing
-    from netscope.schema.memory import MemoryUse, PeakMemory
-    from netscope.schema.receptive_field import ReceptiveField
-    from netscope.schema.report import ArchitectureReport, ChainStage, DataflowNode, DiffReport
-    from netscope.schema.summary import (
-        COUNTING_VERSION,
-        FLOP_CONVENTION,
-        NEVER_RAN,
-        NOT_TRACED,
-        OUTPUTS_DIFFER,
-        UNKNOWN_FORWARD,
-        Architecture,
-        LayerRow,
-        LayerTensor,
-        OpCount,
-        Summary,
-        Totals,
-    )
-    from netscope.schema.tensors import RAGGED, InputSpec, PlainValue, Shape, TensorSpec, without_batch
-    from netscope.schema.trace import (
-        KeptTensor,
-        ModuleCall,
-        TensorRef,
-        Trace,
-        TracedModule,
-        TracedOp,
-        TracedParameter,
-        TracedTensor,
-    )
-    from netscope.schema.verify import Cause, ToolCount, ToolTally, Verification
-
-__all__ = [
-    "COUNTING_VERSION",
-    "FLOP_CONVENTION",
-    "METRIC_UNITS",
-    "NAMED_BY_TEST",
-    "NEVER_RAN",
-    "NOT_TRACED",
-    "OUTPUTS_DIFFER",
-    "PYTEST_SEPARATOR",
-    "RAGGED",
-    "SCHEMA_VERSION",
-    "UNKNOWN_FORWARD",
-    "Architecture",
-    "ArchitectureReport",
-    "AttributeChange",
-    "BenchConfig",
-    "BenchEnvironment",
-    "BenchReport",
-    "BenchRequest",
-    "BenchResult",
-    "Block",
-    "Bound",
-    "CacheContents",
-    "CachedAnswer",
-    "Cause",
-    "ChainStage",
-    "ChangeKind",
-    "CheckReport",
-    "CheckRequest",
-    "ComparedArchitecture",
-    "ComparedModel",
-    "Comparison",
-    "ComparisonTable",
-    "Contribution",
-    "DataflowNode",
-    "Delta",
-    "Derivation",
-    "DeviceLimits",
-    "DiffReport",
-    "Explanation",
-    "Figure",
-    "Ignorable",
-    "InputSpec",
-    "KeptTensor",
-    "LayerChange",
-    "LayerExplanation",
-    "LayerFailure",
-    "LayerOverhead",
-    "LayerRow",
-    "LayerTensor",
-    "ListedArchitecture",
-    "Listing",
-    "Location",
-    "LockedLayer",
-    "LockedModel",
-    "MemoryUse",
-    "ModelCheck",
-    "ModelDiff",
-    "ModuleCall",
-    "OpCount",
-    "PeakMemory",
-    "PlainValue",
-    "PreflightResult",
-    "ReceptiveField",
-    "Rule",
-    "RuleResult",
-    "RuleStatus",
-    "SavedComparison",
-    "SelfTest",
-    "SelfTestCheck",
-    "Shape",
-    "ShapeMismatch",
-    "Span",
-    "Summary",
-    "Telemetry",
-    "TensorRef",
-    "TensorSpec",
-    "ToolCount",
-    "ToolTally",
-    "Totals",
-    "Trace",
-    "TracedModule",
-    "TracedOp",
-    "TracedParameter",
-    "TracedTensor",
-    "UnmappedTensor",
-    "Verification",
-    "WarmUp",
-    "WeightsMap",
-    "without_batch",
-]
-
-if not TYPE_CHECKING:
-    __getattr__ = lazy_imports.names_of(__name__)
+    from netscope.schema.bench import BenchConfig as BenchConfig
+    from netscope.schema.bench import BenchEnvironment as BenchEnvironment
+    from netscope.schema.bench import BenchReport as BenchReport
+    from netscope.schema.bench import BenchRequest as BenchRequest
+    from netscope.schema.bench import BenchResult as BenchResult
+    from netscope.schema.bench import Block as Block
+    from netscope.schema.bench import Comparison as Comparison
+    from netscope.schema.bench import DeviceLimits as DeviceLimits
+    from netscope.schema.bench import LayerOverhead as LayerOverhead
+    from netscope.schema.bench import PreflightResult as PreflightResult
+    from netscope.schema.bench import SavedComparison as SavedComparison
+    from netscope.schema.bench import SelfTest as SelfTest
+    from netscope.schema.bench import SelfTestCheck as SelfTestCheck
+    from netscope.schema.bench import Span as Span
+    from netscope.schema.bench import Telemetry as Telemetry
+    from netscope.schema.bench import WarmUp as WarmUp
+    from netscope.schema.cache import CacheContents as CacheContents
+    from netscope.schema.cache import CachedAnswer as CachedAnswer
+    from netscope.schema.check import METRIC_UNITS as METRIC_UNITS
+    from netscope.schema.check import NAMED_BY_TEST as NAMED_BY_TEST
+    from netscope.schema.check import PYTEST_SEPARATOR as PYTEST_SEPARATOR
+    from netscope.schema.check import Bound as Bound
+    from netscope.schema.check import CheckReport as CheckReport
+    from netscope.schema.check import CheckRequest as CheckRequest
+    from netscope.schema.check import Contribution as Contribution
+    from netscope.schema.check import Figure as Figure
+    from netscope.schema.check import Location as Location
+    from netscope.schema.check import LockedLayer as LockedLayer
+    from netscope.schema.check import LockedModel as LockedModel
+    from netscope.schema.check import ModelCheck as ModelCheck
+    from netscope.schema.check import Rule as Rule
+    from netscope.schema.check import RuleResult as RuleResult
+    from netscope.schema.check import RuleStatus as RuleStatus
+    from netscope.schema.codec import SCHEMA_VERSION as SCHEMA_VERSION
+    from netscope.schema.compare import ComparedArchitecture as ComparedArchitecture
+    from netscope.schema.compare import ComparisonTable as ComparisonTable
+    from netscope.schema.diff import AttributeChange as AttributeChange
+    from netscope.schema.diff import ChangeKind as ChangeKind
+    from netscope.schema.diff import ComparedModel as ComparedModel
+    from netscope.schema.diff import Delta as Delta
+    from netscope.schema.diff import Ignorable as Ignorable
+    from netscope.schema.diff import LayerChange as LayerChange
+    from netscope.schema.diff import ModelDiff as ModelDiff
+    from netscope.schema.diff import UnmappedTensor as UnmappedTensor
+    from netscope.schema.diff import WeightsMap as WeightsMap
+    from netscope.schema.explain import Derivation as Derivation
+    from netscope.schema.explain import Explanation as Explanation
+    from netscope.schema.explain import LayerExplanation as LayerExplanation
+    from netscope.schema.explain import ShapeMismatch as ShapeMismatch
+    from netscope.schema.failure import LayerFailure as LayerFailure
+    from netscope.schema.list import ListedArchitecture as ListedArchitecture
+    from netscope.schema.list import Listing as Listing
+    from netscope.schema.memory import MemoryUse as MemoryUse
+    from netscope.schema.memory import PeakMemory as PeakMemory
+    from netscope.schema.receptive_field import ReceptiveField as ReceptiveField
+    from netscope.schema.report import ArchitectureReport as ArchitectureReport
+    from netscope.schema.report import ChainStage as ChainStage
+    from netscope.schema.report import DataflowNode as DataflowNode
+    from netscope.schema.report import DiffReport as DiffReport
+    from netscope.schema.summary import COUNTING_VERSION as COUNTING_VERSION
+    from netscope.schema.summary import FLOP_CONVENTION as FLOP_CONVENTION
+    from netscope.schema.summary import NEVER_RAN as NEVER_RAN
+    from netscope.schema.summary import NOT_TRACED as NOT_TRACED
+    from netscope.schema.summary import OUTPUTS_DIFFER as OUTPUTS_DIFFER
+    from netscope.schema.summary import UNKNOWN_FORWARD as UNKNOWN_FORWARD
+    from netscope.schema.summary import Architecture as Architecture
+    from netscope.schema.summary import LayerRow as LayerRow
+    from netscope.schema.summary import LayerTensor as LayerTensor
+    from netscope.schema.summary import OpCount as OpCount
+    from netscope.schema.summary import Summary as Summary
+    from netscope.schema.summary import Totals as Totals
+    from netscope.schema.tensors import RAGGED as RAGGED
+    from netscope.schema.tensors import InputSpec as InputSpec
+    from netscope.schema.tensors import PlainValue as PlainValue
+    from netscope.schema.tensors import Shape as Shape
+    from netscope.schema.tensors import TensorSpec as TensorSpec
+    from netscope.schema.tensors import without_batch as without_batch
+    from netscope.schema.trace import KeptTensor as KeptTensor
+    from netscope.schema.trace import ModuleCall as ModuleCall
+    from netscope.schema.trace import TensorRef as TensorRef
+    from netscope.schema.trace import Trace as Trace
+    from netscope.schema.trace import TracedModule as TracedModule
+    from netscope.schema.trace import TracedOp as TracedOp
+    from netscope.schema.trace import TracedParameter as TracedParameter
+    from netscope.schema.trace import TracedTensor as TracedTensor
+    from netscope.schema.verify import Cause as Cause
+    from netscope.schema.verify import ToolCount as ToolCount
+    from netscope.schema.verify import ToolTally as ToolTally
+    from netscope.schema.verify import Verification as Verification
+else:
+    __getattr__, __all__ = lazy_names(
+        __name__,
+        {
+            "bench": ["BenchConfig", "BenchEnvironment", "BenchReport", "BenchRequest", "BenchResult", "Block",
+                "Comparison", "DeviceLimits", "LayerOverhead", "PreflightResult", "SavedComparison", "SelfTest",
+                "SelfTestCheck", "Span", "Telemetry", "WarmUp"],
+            "cache": ["CacheContents", "CachedAnswer"],
+            "check": ["Bound", "CheckReport", "CheckRequest", "Contribution", "Figure", "Location", "LockedLayer",
+                "LockedModel", "METRIC_UNITS", "ModelCheck", "NAMED_BY_TEST", "PYTEST_SEPARATOR", "Rule",
+                "RuleResult", "RuleStatus"],
+            "codec": ["SCHEMA_VERSION"],
+            "compare": ["ComparedArchitecture", "ComparisonTable"],
+            "diff": ["AttributeChange", "ChangeKind", "ComparedModel", "Delta", "Ignorable", "LayerChange",
+                "ModelDiff", "UnmappedTensor", "WeightsMap"],
+            "explain": ["Derivation", "Explanation", "LayerExplanation", "ShapeMismatch"],
+            "failure": ["LayerFailure"],
+            "list": ["ListedArchitecture", "Listing"],
+            "memory": ["MemoryUse", "PeakMemory"],
+            "receptive_field": ["ReceptiveField"],
+            "report": ["ArchitectureReport", "ChainStage", "DataflowNode", "DiffReport"],
+            "summary": ["Architecture", "COUNTING_VERSION", "FLOP_CONVENTION", "LayerRow", "LayerTensor",
+                "NEVER_RAN", "NOT_TRACED", "OUTPUTS_DIFFER", "OpCount", "Summary", "Totals", "UNKNOWN_FORWARD"],
+            "tensors": ["InputSpec", "PlainValue", "RAGGED", "Shape", "TensorSpec", "without_batch"],
+            "trace": ["KeptTensor", "ModuleCall", "TensorRef", "Trace", "TracedModule", "TracedOp",
+                "TracedParameter", "TracedTensor"],
+            "verify": ["Cause", "ToolCount", "ToolTally", "Verification"],
+        },
+    )  # fmt: skip
