@@ -32,11 +32,10 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the process ends
+    from netscope.cli.app import run
     from netscope.runtime import startup
 
     startup.mark_own_process()
-    with startup.trim_imports():
-        from netscope.cli.app import run
 
     # A user's module that reads sys.argv finds no arguments.
     arguments, sys.argv[1:] = sys.argv[1:], []

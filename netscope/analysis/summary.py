@@ -9,7 +9,6 @@ from netscope.analysis.experts import active_params
 from netscope.analysis.memory import kept_activations, peak_of_inference
 from netscope.analysis.receptive_field import receptive_fields
 from netscope.analysis.unread import unread_names, unread_tensors
-from netscope.runtime.startup import pause_gc
 from netscope.schema import (
     NEVER_RAN,
     NOT_TRACED,
@@ -71,11 +70,6 @@ def summarize_trace(
         architecture: what was traced.
         optimizer: a key of ``STATES_PER_PARAMETER``, for a step of training.
     """
-    with pause_gc():
-        return _summarise(trace, flops, architecture, optimizer)
-
-
-def _summarise(trace: Trace, flops: Sequence[int | None], architecture: Architecture, optimizer: str | None) -> Summary:
     nodes = _tree(trace)
     _attribute_ops(nodes, trace, flops)
     order = _execution_order(nodes, trace)

@@ -14,7 +14,7 @@ from netscope.errors import (
     UsageError,
     did_you_mean,
 )
-from netscope.runtime.startup import stub_imports, trim_imports
+from netscope.runtime.startup import stub_imports
 from netscope.schema import Trace
 from netscope.schema.inputs import ForwardInputs, as_forward_inputs
 
@@ -80,7 +80,7 @@ def resolve_and_trace(
 
     from netscope import __version__
 
-    with trim_imports():
+    with stub_imports():
         from netscope import tracing
     with stub_imports(), tracing.process_state_restored(), tracing.compiler_left_out():
         resolved = resolve(model)

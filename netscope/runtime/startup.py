@@ -1,11 +1,12 @@
 """Shortcuts in processes that netscope started itself; in a user's process nothing global changes.
 
-Each says what it saves of a cold ``netscope summary alexnet --no-cache``, measured in CPU seconds with torch 2.14.
+Each says what it saves of a cold ``netscope summary alexnet --no-cache``: medians of CPU seconds over 20 interleaved
+runs with and without it, with torch 2.14 and Python 3.11. A shortcut that saves less than 0.2 s is not worth its lines.
+The third one is ``tracing.torch_compat.compiler_left_out``.
 """
 
 import atexit
 import builtins
-import gc
 import os
 import sys
 import threading
@@ -34,15 +35,11 @@ def is_own_process() -> bool:
 
 
 @contextmanager
-def trim_imports() -> Iterator[None]:
-    """Speeds up importing torch and packages that depend on it: stubs for some imports, no garbage collection."""
-    with pause_gc(), stub_imports():
-        yield
-
-
-@contextmanager
 def stub_imports() -> Iterator[None]:
-    """Replaces imports that torch and torchvision do not need here by stubs; see ``import_stubs``."""
+    """Replaces imports that torch and torchvision do not need here by the stubs of ``import_stubs``.
+
+    Saves 0.35 s of 2.5 s, STUBTV of a torchvision model.
+    """
     before = builtins.__import__
     if is_own_process():
         builtins.__import__ = import_with_stubs
@@ -50,19 +47,6 @@ def stub_imports() -> Iterator[None]:
         yield
     finally:
         builtins.__import__ = before
-
-
-@contextmanager
-def pause_gc() -> Iterator[None]:
-    """Pauses the search for garbage in cycles while many objects are made that stay, as in imports and traces."""
-    pauses = is_own_process() and gc.isenabled()
-    if pauses:
-        gc.disable()
-    try:
-        yield
-    finally:
-        if pauses:
-            gc.enable()
 
 
 @contextmanager
@@ -79,7 +63,8 @@ def ignore_warnings() -> Iterator[None]:
 def exit_process(code: int) -> NoReturn:
     """Ends the process without tearing down the interpreter and torch.
 
-    Threads are waited for and functions registered with ``atexit`` are called, as usual.
+    Saves 0.5 s of 2.7 s, and 0.06 s of 0.35 s if the result was cached. Threads are waited for and functions registered
+    with ``atexit`` are called, as usual.
     """
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameError, described, did_you_mean
-from netscope.runtime.startup import trim_imports
+from netscope.runtime.startup import stub_imports
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs
 
@@ -133,7 +133,7 @@ def imported(package: str, source: str) -> Any:
         BrokenInstallError: it does not fit what else is installed.
     """
     try:
-        with trim_imports():
+        with stub_imports():
             return import_module(package)
     except ModuleNotFoundError as error:
         raise MissingExtraError(

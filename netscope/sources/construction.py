@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, DeviceError, NetscopeError, UsageError, described
 from netscope.runtime.machine import available_memory_bytes
-from netscope.runtime.startup import ignore_warnings, pause_gc
+from netscope.runtime.startup import ignore_warnings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -97,7 +97,7 @@ def _on_meta() -> Iterator[None]:
                     return tensor
             return super().__torch_function__(function, types, args, kwargs)  # type: ignore[no-untyped-call]
 
-    with OnMeta("meta"), pause_gc():
+    with OnMeta("meta"):
         yield
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BrokenInstallError, MissingExtraError, UsageError
-from netscope.runtime.startup import trim_imports
+from netscope.runtime.startup import stub_imports
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
 from netscope.sources.base import Published, ResolvedArchitecture, unknown_name, version_of
@@ -135,7 +135,7 @@ def _models() -> Any:
         MissingExtraError: torchvision is not installed.
     """
     try:
-        with trim_imports():
+        with stub_imports():
             import torchvision.models
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"torchvision cannot be imported ({error}): pip install torchvision") from error

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,6 @@ from torch import nn
 
 from netscope.errors import DeviceError, NetscopeError, TracingError
 from netscope.runtime.machine import available_memory_bytes
-from netscope.runtime.startup import pause_gc
 from netscope.schema import LayerFailure, Trace
 from netscope.schema.inputs import ForwardInputs
 from netscope.tracing import torch_compat
@@ -80,15 +79,13 @@ def trace(subject: TraceRequest, *, device: str, mode: str = "eval", notes: tupl
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("torch sees no CUDA device here; on meta, the default, no device is needed")
     could_compile = torch_compat.compiler_is_loaded()
-    # Off meta, what is caught in cycles may be large.
-    with pause_gc() if device == "meta" else nullcontext():
-        try:
-            return _trace_of(subject, device, mode, notes)
-        except ForwardError:
-            # What the pass was the first to compile, it compiled in earnest.
-            if could_compile or not torch_compat.compiler_is_loaded():
-                raise
+    try:
         return _trace_of(subject, device, mode, notes)
+    except ForwardError:
+        # What the pass was the first to compile, it compiled in earnest.
+        if could_compile or not torch_compat.compiler_is_loaded():
+            raise
+    return _trace_of(subject, device, mode, notes)
 
 
 def _trace_of(subject: TraceRequest, device: str, mode: str, notes: tuple[str, ...]) -> Trace:

@@ -40,7 +40,7 @@ class TaskContext:
 
 def _prepare(_context: TaskContext) -> None:
     """Imports what every architecture needs, so no task's time includes it."""
-    with startup.trim_imports():
+    with startup.stub_imports():
         from netscope import sources, tracing  # noqa: F401
 
 
