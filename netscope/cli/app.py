@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 import netscope
 from netscope.errors import NetscopeError, unexpected
@@ -25,7 +26,7 @@ class Command:
         text: one-line description in the list of commands.
         example: example arguments of ``netscope``.
         function: name of the function in the module; by default the command's name.
-        parser: name of the class in the module that parses the arguments; by default Typer's.
+        parser: name of the class in the module that parses the arguments; by default ``UsageCommand``.
     """
 
     text: str
@@ -72,6 +73,14 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
 )
 
 
+class UsageCommand(TyperCommand):
+    """A command whose usage line shows ARCH rather than Typer's {ARCH}, which means a choice in CLI notation."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Returns the parts of the usage line."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
 def build_app(*requested: str) -> typer.Typer:
     """Returns the application, in which only the requested commands can run; the others are listed.
 
@@ -90,7 +99,7 @@ def build_app(*requested: str) -> typer.Typer:
         module: Any = import_module(f"netscope.cli.{name}") if name in requested else None
         app.command(
             name,
-            cls=getattr(module, command.parser) if module and command.parser else None,
+            cls=getattr(module, command.parser) if module and command.parser else UsageCommand,
             short_help=command.text,
             epilog=f"Example: netscope {command.example}",
         )(getattr(module, command.function or name) if module else _root)

@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -59,7 +59,9 @@ def choose_format(path: Path | None, format_name: str | None) -> str:
         return format_name
     suffix = path.suffix.lower() if path is not None else ""
     if suffix not in _FORMAT_OF_SUFFIX and not _is_special(path):
-        raise OutputError(f"-o {path}: unknown suffix {suffix!r}; choose a format with --format: {format_names()}")
+        raise OutputError(
+            f"-o {path}: unknown suffix {suffix!r}; choose a format with --format: {join_choices(FORMATS)}"
+        )
     return _FORMAT_OF_SUFFIX.get(suffix, "table")
 
 
@@ -259,6 +261,7 @@ def neutralize_github_commands() -> Iterator[None]:
                 sys.stderr.write(without_commands(line.decode(errors="backslashreplace")))
 
 
-def format_names() -> str:
-    """Returns the names of the formats, for ``--help``."""
-    return ", ".join(FORMATS)
+def join_choices(names: Iterable[str]) -> str:
+    """Returns the names as a list in a sentence, such as ``"table, json or csv"``."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}"

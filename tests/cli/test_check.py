@@ -168,10 +168,10 @@ QUESTIONS = {
     ("check", "--params", "1"): "for one architecture, not for 0",
     ("check", "lenet5", "--params", "many"): "--params: 'many' is no whole number",
     ("check", "lenet5", "--params", "1", "--update"): "the lock file and --config belong to the project's checks",
-    ("check", "lenet5", "--input", "1x1x28x28"): "stand in the project's file, or go with a rule",
+    ("check", "lenet5", "--input", "1x1x28x28"): "require a rule option",
     ("check", "lenet5", "--params", "1", "--input", "1x"): "--input '1x' is not",
-    ("check", "lenet5", "--params", "1", "--timeout", "0"): "--timeout has to be more than 0 s",
-    ("check", "lenet5", "--params", "1", "-j", "0"): "the number of jobs (-j) must be at least 1, not 0",
+    ("check", "lenet5", "--params", "1", "--timeout", "0"): "--timeout must be greater than 0",
+    ("check", "lenet5", "--params", "1", "-j", "0"): "the number of jobs (-j) must be at least 1, got 0",
     ("check", "lenet5", "--params", "1", "--format", "xml"): "there is no format 'xml'",
     ("check", "--config", "no.toml"): "no.toml: No such file or directory",
 }

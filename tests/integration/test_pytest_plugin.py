@@ -90,7 +90,7 @@ SENTENCES = {
     "test_too_many_by_the_fixture": "23 parameters, which is 1 more than 22; most in 0 15, 1 8",
     "test_too_many_by_the_markers_rules": "23 parameters, which is 1 more than 22",
     "test_too_many_in_a_layer": "1: 8 parameters, which is 1 more than 7",
-    "test_that_checks_nothing": "this test is marked netscope but checked nothing: name a model in the marker",
+    "test_that_checks_nothing": "this test is marked netscope but checked nothing; pass a model to the marker",
     "test_an_unknown_metric": "netscope: parms: there is no metric 'parms'; did you mean params?; there are params, ",
     "test_an_unknown_pattern": "features.*",
     "test_an_unknown_model": "netscope: there is no architecture 'lenet6'; did you mean lenet5",
@@ -220,7 +220,7 @@ def test_two_architectures_of_one_name_cannot_be_written(project):
     )
     result = project.runpytest_inprocess("--netscope-update")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["netscope: the lock file cannot have two architectures of the name *::test_x'*"])
+    result.stdout.fnmatch_lines(["netscope: the lock file cannot have two architectures named *::test_x'*"])
 
 
 def test_a_lock_file_that_cannot_be_written_is_one_sentence(project, monkeypatch):

@@ -9,8 +9,8 @@ from threading import Event
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from netscope.cli.app import UsageCommand
 from netscope.cli.bench.display import Display, displayed, stoppable
 from netscope.cli.completion import complete_architectures
 from netscope.cli.options import DebugOption, FormatOption, InputOption, OutputOption, SeqLenOption
@@ -23,7 +23,7 @@ from netscope.schema.bench import COMPILE_MODES
 INTERRUPTED = 130
 
 
-class BenchCommand(TyperCommand):
+class BenchCommand(UsageCommand):
     """Lets ``--compile`` stand without a mode, which Typer's options cannot."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
