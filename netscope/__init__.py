@@ -58,9 +58,6 @@ else:
         },
     )  # fmt: skip
     __all__ += ["__version__"]
+    __dir__ = __all__.copy
 
 __version__ = "0.1.0"
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -196,7 +196,7 @@ def test_what_a_machine_cannot_do_is_no_mistake_of_ours(monkeypatch, error, sent
     def fails(*_):
         raise error
 
-    monkeypatch.setattr("netscope.cli.app.application", fails)
+    monkeypatch.setattr("netscope.cli.app.build_app", fails)
     code, out, err = ask("summary", "alexnet")
     assert (code, out) == (3, "")
     assert sentence in err

@@ -85,7 +85,7 @@ QUESTIONS = {
     "unknown dtype": (("lenet5", "--dtype", "fp8"), 2, "there is no dtype 'fp8'; there are fp32, tf32, bf16, fp16"),
     "unknown device": (("lenet5", "--device", "tpu"), 2, "there is no device 'tpu'"),
     "compile mode": (("lenet5", "--compile", "max-autotun"), 2, "did you mean max-autotune"),
-    "missing folder": (("lenet5", "-o", "no/x.json"), 2, "folder 'no' not found"),
+    "missing folder": (("lenet5", "-o", "no/x.json"), 2, "no' not found"),
     "self-test": (("lenet5", "--selftest"), 2, "takes no architecture"),
     "format": (("lenet5", "-f", "yaml"), 2, "there is no format 'yaml'"),
     "no earlier run": (("lenet5", "--compare", "no.json"), 2, "there is no file 'no.json'"),

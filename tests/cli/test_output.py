@@ -49,7 +49,7 @@ def test_a_named_format_goes_before_the_suffix(tmp_path):
 
 def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
-    path.write_file("old")
+    path.write_text("old")
 
     def fail(_descriptor):
         raise OSError(28, "No space left on device")
@@ -63,7 +63,7 @@ def test_a_file_that_cannot_be_written_whole_is_left_as_it_was(tmp_path, monkeyp
 
 def test_an_interrupted_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
-    path.write_file("old")
+    path.write_text("old")
 
     def interrupt(_descriptor):
         raise KeyboardInterrupt
@@ -77,7 +77,7 @@ def test_an_interrupted_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
 
 def test_a_link_is_followed_and_permissions_are_kept(tmp_path):
     target, link = tmp_path / "target.json", tmp_path / "link.json"
-    target.write_file("old")
+    target.write_text("old")
     target.chmod(0o640)
     link.symlink_to(target)
     output.write_result(LISTING, "json", link)
@@ -150,7 +150,7 @@ class Noisy(nn.Linear):
 
 
 def test_what_a_model_prints_stays_out_of_the_data(tmp_path):
-    (tmp_path / "noisy.py").write_file(NOISY)
+    (tmp_path / "noisy.py").write_text(NOISY)
     finished = netscope("summary", f"{tmp_path}/noisy.py:Noisy", "-i", "1x4", "-f", "json")
     assert json.loads(finished.stdout)["totals"]["params"] == 10
     for words in (b"from Python", b"around it", b"below it", b"from elsewhere"):

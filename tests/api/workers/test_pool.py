@@ -199,7 +199,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's back
 client._START = client._START.replace("netscope.api.workers.server", "tasks_of_ours")
 jobs = [Job(label="", folder=Path.cwd(), task="wait", arguments=(seconds, 0)) for seconds in (0, 0, 600, 600)]
 with closing(WorkerPool(2)) as workers:
-    for answer in workers.answers(jobs):
+    for answer in workers.results(jobs):
         print(answer, flush=True)
 """
 
