@@ -1,4 +1,4 @@
-"""netscope tells every layer's output shape, parameters and FLOPs of any PyTorch architecture.
+"""Output shapes, parameters, FLOPs and memory of every layer of a PyTorch model.
 
 The public names are imported when they are first used, so that ``import netscope`` costs next to nothing:
 
@@ -10,81 +10,54 @@ The public names are imported when they are first used, so that ``import netscop
 
 from typing import TYPE_CHECKING
 
-from netscope.runtime import lazy_imports
-from netscope.schema.display import Form, set_renderer
+from netscope.runtime.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
-    from netscope.api.bench import bench
-    from netscope.api.check import check
-    from netscope.api.compare import compare
-    from netscope.api.diff import diff, weights_map
-    from netscope.api.explain import explain
-    from netscope.api.list import list_architectures
-    from netscope.api.report import report
-    from netscope.api.summary import summarize, trace
-    from netscope.api.verify import verify
-    from netscope.errors import NetscopeError
-    from netscope.schema import (
-        ArchitectureReport,
-        BenchReport,
-        CheckReport,
-        ComparisonTable,
-        DiffReport,
-        Explanation,
-        Listing,
-        ModelDiff,
-        Summary,
-        TensorSpec,
-        Trace,
-        Verification,
-        WeightsMap,
-    )
+    from netscope.api.bench import bench as bench
+    from netscope.api.check import check as check
+    from netscope.api.compare import compare as compare
+    from netscope.api.diff import diff as diff
+    from netscope.api.diff import weights_map as weights_map
+    from netscope.api.explain import explain as explain
+    from netscope.api.list import list_architectures as list_architectures
+    from netscope.api.report import report as report
+    from netscope.api.summary import summarize as summarize
+    from netscope.api.summary import trace as trace
+    from netscope.api.verify import verify as verify
+    from netscope.errors import NetscopeError as NetscopeError
+    from netscope.schema import ArchitectureReport as ArchitectureReport
+    from netscope.schema import BenchReport as BenchReport
+    from netscope.schema import CheckReport as CheckReport
+    from netscope.schema import ComparisonTable as ComparisonTable
+    from netscope.schema import DiffReport as DiffReport
+    from netscope.schema import Explanation as Explanation
+    from netscope.schema import Listing as Listing
+    from netscope.schema import ModelDiff as ModelDiff
+    from netscope.schema import Summary as Summary
+    from netscope.schema import TensorSpec as TensorSpec
+    from netscope.schema import Trace as Trace
+    from netscope.schema import Verification as Verification
+    from netscope.schema import WeightsMap as WeightsMap
+else:
+    __getattr__, __all__ = lazy_names(
+        __name__,
+        {
+            "api.bench": ["bench"],
+            "api.check": ["check"],
+            "api.compare": ["compare"],
+            "api.diff": ["diff", "weights_map"],
+            "api.explain": ["explain"],
+            "api.list": ["list_architectures"],
+            "api.report": ["report"],
+            "api.summary": ["summarize", "trace"],
+            "api.verify": ["verify"],
+            "errors": ["NetscopeError"],
+            "schema": ["ArchitectureReport", "BenchReport", "CheckReport", "ComparisonTable", "DiffReport",
+                "Explanation", "Listing", "ModelDiff", "Summary", "TensorSpec", "Trace", "Verification",
+                "WeightsMap"],
+        },
+    )  # fmt: skip
+    __all__ += ["__version__"]
+    __dir__ = __all__.copy
 
 __version__ = "0.1.0"
-
-__all__ = [
-    "ArchitectureReport",
-    "BenchReport",
-    "CheckReport",
-    "ComparisonTable",
-    "DiffReport",
-    "Explanation",
-    "Listing",
-    "ModelDiff",
-    "NetscopeError",
-    "Summary",
-    "TensorSpec",
-    "Trace",
-    "Verification",
-    "WeightsMap",
-    "__version__",
-    "bench",
-    "check",
-    "compare",
-    "diff",
-    "explain",
-    "list_architectures",
-    "report",
-    "summarize",
-    "trace",
-    "verify",
-    "weights_map",
-]
-
-if not TYPE_CHECKING:
-    __getattr__ = lazy_imports.names_of(__name__)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
-
-def _shown(result: object, form: Form) -> str:
-    from netscope.render import display
-
-    return display(result, form)
-
-
-# A result shows itself as its table, yet schema/ stands below render/ and may not import it:
-# the one place above both hands the renderer down.
-set_renderer(_shown)

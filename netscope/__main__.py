@@ -6,65 +6,64 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-SHOW_CURSOR = b"\r\x1b[2K\x1b[?25h"
+from netscope.runtime.files import remove_draft
+
+RESTORE_TERMINAL = b"\r\x1b[2K\x1b[?25h"
+"""Clears the line of a spinner and shows the cursor that it hides."""
 
 
-def _end(number: int, _frame: FrameType | None) -> None:
-    """Ends the process at once.
+def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
+    """Ends the process at once, without an unfinished output file or a hidden cursor.
 
     An exception would have to find its way through whatever is being imported or traced: libraries catch it, or are
-    left half-imported and abort. A spinner hides the cursor, and an output file is written under another name first:
-    one is shown again, the other removed.
+    left half-imported and abort.
     """
-    # Which may not be imported yet, or only in part.
-    for draft in getattr(sys.modules.get("netscope.runtime.files"), "DRAFTS", ()):
-        draft.unlink(missing_ok=True)
-    spinning = getattr(sys.modules.get("netscope.cli.output"), "SPINNING", None)
-    if spinning is not None and spinning.is_set():
-        os.write(2, SHOW_CURSOR)
+    remove_draft()
+    if os.isatty(2) and os.environ.get("TERM") != "dumb":
+        os.write(2, RESTORE_TERMINAL)
     os._exit(128 + number)
 
 
 def main() -> None:
     """Runs the command line and exits with its code."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
-    # A stream that was closed before we started; what is printed into it is lost, as asked.
+        signal.signal(number, _exit_on_signal)
+    # A stream that was closed before the start; the output is discarded, as intended.
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we are
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open until the process ends
+    from netscope.cli.app import run
     from netscope.runtime import startup
 
-    startup.begin()
-    with startup.importing():
-        from netscope.cli.app import run
+    startup.mark_own_process()
 
-    startup.ARGUMENTS[:], sys.argv[1:] = sys.argv[1:], []
+    # A user's module that reads sys.argv finds no arguments.
+    arguments, sys.argv[1:] = sys.argv[1:], []
     try:
-        code = run(startup.ARGUMENTS)
+        code = run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has had enough.
-        _leave_stdout()
+        # The reader of our output has closed the pipe.
+        _discard_stdout()
         code = 0
     except OSError as error:
-        print(f"netscope: stdout cannot be written to: {error.strerror or error}", file=sys.stderr)
-        _leave_stdout()
+        print(f"netscope: cannot write to stdout: {error.strerror or error}", file=sys.stderr)
+        _discard_stdout()
         code = 2
-    if _is_watched() or _ran_foreign_code():
+    if _is_watched() or _has_user_modules():
         sys.exit(code)
-    startup.leave(code)
+    startup.exit_process(code)
 
 
 def _is_watched() -> bool:
-    """Whether a profiler or a debugger runs us, which writes at the end what it saw."""
+    """Whether a profiler or a debugger runs this process and writes its results at the end."""
     monitoring = getattr(sys, "monitoring", None)
     tools = any(monitoring.get_tool(number) for number in range(6)) if monitoring else False
     return bool(sys.gettrace() or sys.getprofile() or tools)
 
 
-def _ran_foreign_code() -> bool:
-    """Whether a user's module was imported, whose files may not be closed yet."""
+def _has_user_modules() -> bool:
+    """Whether a user's module was imported, which may have left files open."""
     if "torch" not in sys.modules:
         return False
     from netscope.cache import list_local_modules
@@ -72,8 +71,8 @@ def _ran_foreign_code() -> bool:
     return bool(list_local_modules())
 
 
-def _leave_stdout() -> None:
-    """Keeps the interpreter from flushing what is left into a stream that does not take it."""
+def _discard_stdout() -> None:
+    """Redirects stdout to the null device, so that flushing the rest at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

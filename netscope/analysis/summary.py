@@ -9,7 +9,6 @@ from netscope.analysis.experts import count_active_params
 from netscope.analysis.memory import find_inference_peak, sum_saved_activations
 from netscope.analysis.receptive_field import compute_receptive_fields
 from netscope.analysis.unread import find_unread_tensors, list_unread_names
-from netscope.runtime.startup import uncollected
 from netscope.schema import (
     NEVER_CALLED,
     NOT_TRACED,
@@ -67,11 +66,6 @@ def summarize_trace(
         architecture: the traced architecture.
         optimizer: optimizer of a training step, a key of ``STATES_PER_PARAMETER``; None for a forward pass.
     """
-    with uncollected():
-        return _summarize(trace, flops, architecture, optimizer)
-
-
-def _summarize(trace: Trace, flops: Sequence[int | None], architecture: Architecture, optimizer: str | None) -> Summary:
     nodes = _build_tree(trace)
     _attribute_ops(nodes, trace, flops)
     order = _sort_by_execution(nodes, trace)

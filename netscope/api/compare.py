@@ -14,7 +14,7 @@ from netscope.api.list import load_catalog, lookup_catalog
 from netscope.api.resolve_and_trace import is_saved, parse_sizes
 from netscope.api.summary import SourcedSummary, lookup_summary, summarize_with_source
 from netscope.api.workers.client import WorkerError
-from netscope.api.workers.pool import Job, JobProgress, Workers, jobs_at_once
+from netscope.api.workers.pool import Job, JobProgress, WorkerPool, choose_job_count
 from netscope.errors import NetscopeError, UnknownNameError, UsageError
 from netscope.schema import ComparedArchitecture, ComparisonTable, Summary
 from netscope.schema.inputs import parse_inputs
@@ -92,10 +92,10 @@ def run_comparison(
     """
     parse_inputs(plan.inputs)
     parse_sizes(None, plan.options.get("batch_size"), plan.options.get("seq_len"))
-    at_once = jobs_at_once(plan.jobs, (plan.options.get("device"),))
+    at_once = choose_job_count(plan.jobs, (plan.options.get("device"),))
     if not any(map(is_pattern, plan.specs)):
         at_once = max(1, min(at_once, len(set(plan.specs))))
-    with closing(Workers(at_once)) as workers:
+    with closing(WorkerPool(at_once)) as workers:
         names, notes = _expand_patterns(plan.specs, workers)
         rows = []
         for row in _drop_duplicates(_compare_all(names, plan, workers, progress)):
@@ -104,7 +104,7 @@ def run_comparison(
         return _make_table(rows, notes)
 
 
-def _expand_patterns(specs: Sequence[str], workers: Workers) -> tuple[list[str], list[str]]:
+def _expand_patterns(specs: Sequence[str], workers: WorkerPool) -> tuple[list[str], list[str]]:
     """Returns the names that the specs match, without repetitions, and notes."""
     expanded: dict[str, Sequence[str]] = {}
     notes: list[str] = []
@@ -118,7 +118,7 @@ def _expand_patterns(specs: Sequence[str], workers: Workers) -> tuple[list[str],
     if pending:
         workers.prepare(Path.cwd())
     jobs = [Job(label=spec, folder=Path.cwd(), task="names", arguments=(spec,)) for spec in pending]
-    for spec, answer in zip(pending, workers.answers(jobs), strict=True):
+    for spec, answer in zip(pending, workers.results(jobs), strict=True):
         if isinstance(answer, WorkerError):
             raise answer
         expanded[spec], more = answer
@@ -127,7 +127,7 @@ def _expand_patterns(specs: Sequence[str], workers: Workers) -> tuple[list[str],
 
 
 def _compare_all(
-    names: Sequence[str], plan: ComparisonPlan, workers: Workers, progress: Callable[[JobProgress], None]
+    names: Sequence[str], plan: ComparisonPlan, workers: WorkerPool, progress: Callable[[JobProgress], None]
 ) -> Iterator[ComparedArchitecture]:
     """Yields the row of each name. Saved and cached summaries are read in this process, which needs no torch."""
     cached = {name: lookup_summary(name, plan.inputs, plan.options) for name in names if not is_saved(name)}
@@ -143,7 +143,7 @@ def _compare_all(
         for name, answer in cached.items()
         if answer is None
     ]
-    answers = workers.answers(jobs, progress)
+    results = workers.results(jobs, progress)
     for name in names:
         if is_saved(name):
             yield _try_compare(name, plan.inputs or None, plan.options)
@@ -152,7 +152,7 @@ def _compare_all(
         if summary is not None:
             yield _make_row(summary, has_default_inputs=not plan.inputs)
             continue
-        answer = next(answers)
+        answer = next(results)
         is_error = isinstance(answer, WorkerError)
         yield _make_error_row(name, answer) if is_error else msgspec.convert(answer, ComparedArchitecture)
 

@@ -17,7 +17,7 @@ from netscope.api.resolve_and_trace import (
     resolve,
     trace_with_fallback,
 )
-from netscope.api.result_cache import Query, cache_key, keep, lookup
+from netscope.api.result_cache import Query, compute_key, lookup, store_result
 from netscope.api.summary import SourcedSummary
 from netscope.errors import InputError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import Explanation, LayerExplanation, ShapeMismatch, Summary
@@ -166,12 +166,14 @@ def _run_cached(model: str, sizes: Sizes, device: str) -> _Run:
     found = lookup(query, SourcedSummary)
     if found is not None and found.summary.traced_on != NOT_TRACED:
         return _Run(summary=found.summary)
-    key = cache_key(query)
+    key = compute_key(query)
     resolved = resolve(model)
     check_has_forward(resolved)
     run = _run(resolved, sizes, device, ())
     if run.mismatch is None:
-        keep(query, key, SourcedSummary(summary=run.summary, origin=resolved.origin, published=resolved.published))
+        store_result(
+            query, key, SourcedSummary(summary=run.summary, origin=resolved.origin, published=resolved.published)
+        )
     return run
 
 

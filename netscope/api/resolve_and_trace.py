@@ -14,7 +14,7 @@ from netscope.errors import (
     UsageError,
     did_you_mean,
 )
-from netscope.runtime.startup import importing, sparing
+from netscope.runtime.startup import stub_imports
 from netscope.schema import Trace
 from netscope.schema.inputs import ForwardInputs, as_forward_inputs
 
@@ -80,9 +80,9 @@ def resolve_and_trace(
 
     from netscope import __version__
 
-    with importing():
+    with stub_imports():
         from netscope import tracing
-    with sparing(), tracing.preserve_process_state(), tracing.avoid_compiler_import():
+    with stub_imports(), tracing.preserve_process_state(), tracing.avoid_compiler_import():
         resolved = resolve(model)
         if not sizes.is_default or mode == "train":
             check_has_forward(resolved)

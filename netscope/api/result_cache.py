@@ -1,4 +1,4 @@
-"""Answers that were given before, by any command of netscope's: when one is given again, and when one is kept."""
+"""The cache of results: which results are cached, under which key, and when they are reused."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ from netscope import __version__, cache, sources
 from netscope.schema import SCHEMA_VERSION
 from netscope.schema.inputs import ForwardInputs, TensorRequest
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 DEFAULTS: Mapping[str, Any] = {
     "batch_size": None,
@@ -25,22 +25,22 @@ DEFAULTS: Mapping[str, Any] = {
     "mode": "eval",
     "optimizer": None,
 }
-"""What the options of a query are where nothing is said."""
+"""Default values of the options of a query."""
 
-_STEADY_DEVICES = ("auto", "meta", "cpu")
-_FINGERPRINT = "NETSCOPE_FINGERPRINT"
+_CACHEABLE_DEVICES = ("auto", "meta", "cpu")
+_FINGERPRINT_VARIABLE = "NETSCOPE_FINGERPRINT"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What is asked.
+    """A request for a result that may be cached.
 
     Attributes:
-        kind: which answer: ``"summary"``, ``"report"``, ``"names"``.
-        spec: the architecture as typed, or the source whose names are asked for.
-        inputs: what it is run on; None for its own.
-        options: those of ``summarize`` that were given.
-        folder: where a configuration is looked for.
+        kind: kind of result: ``"summary"``, ``"report"`` or ``"names"``.
+        spec: the architecture as typed, or the source whose names are requested.
+        inputs: inputs of the architecture; None for its default inputs.
+        options: the given options of ``summarize``.
+        folder: folder in which a configuration is searched.
     """
 
     kind: str
@@ -51,117 +51,117 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recall:
-    """Where answers are kept, and what all of them rest on.
+class ResultCache:
+    """The store of results and the fingerprint that all of their keys contain.
 
     Attributes:
-        store: the file.
-        fingerprint: of what is installed.
+        store: file with the results.
+        fingerprint: hash of the installed packages.
     """
 
     store: cache.Store
     fingerprint: bytes
 
     def key(self, query: Query) -> bytes | None:
-        """Returns the key of the answer to ``query``, or None if it cannot be cached."""
+        """Returns the cache key of a query, or None if its result cannot be cached."""
         options = {**DEFAULTS, **query.options}
-        if options["device"] not in _STEADY_DEVICES or not _is_plain(query.inputs):
+        if options["device"] not in _CACHEABLE_DEVICES or not _is_plain(query.inputs):
             return None
         content = b"" if query.kind == "names" else sources.read_cache_key_content(query.spec, query.folder)
         if content is None:
             return None
-        asked = (query.kind, query.spec, query.inputs, sorted(options.items()), content)
+        request = (query.kind, query.spec, query.inputs, sorted(options.items()), content)
         versions = (__version__, SCHEMA_VERSION)
         return blake2b(
-            self.fingerprint + repr((versions, asked)).encode(errors="surrogatepass"), digest_size=16
+            self.fingerprint + repr((versions, request)).encode(errors="surrogatepass"), digest_size=16
         ).digest()
 
 
-_RECALL: ContextVar[Recall | None] = ContextVar("recall", default=None)
+_CACHE: ContextVar[ResultCache | None] = ContextVar("result_cache", default=None)
 
 
 @contextmanager
-def recalling() -> Iterator[None]:
-    """Gives answers again within, and keeps new ones. For processes of netscope's own alone."""
-    token = _recall_by(cache.fingerprint())
+def use_cache() -> Iterator[None]:
+    """Reuses cached results and caches new ones within the context. For netscope's own processes only."""
+    token = _open_cache(cache.fingerprint())
     try:
         yield
     finally:
-        _RECALL.reset(token)
+        _CACHE.reset(token)
 
 
-def _recall_by(fingerprint: bytes) -> "Token[Recall | None]":
-    return _RECALL.set(Recall(store=cache.Store(cache.find_folder(), cache.LIMIT_BYTES), fingerprint=fingerprint))
+def _open_cache(fingerprint: bytes) -> "Token[ResultCache | None]":
+    return _CACHE.set(ResultCache(store=cache.Store(cache.find_folder(), cache.LIMIT_BYTES), fingerprint=fingerprint))
 
 
-def environment_of_workers() -> dict[str, str]:
-    """Returns the variables by which a worker does as we do: their environment is another, our fingerprint theirs."""
-    recall = _RECALL.get()
-    return {} if recall is None else {_FINGERPRINT: recall.fingerprint.hex()}
+def cache_environment() -> dict[str, str]:
+    """Returns environment variables that make a worker use the cache, under this process's fingerprint, if it does."""
+    results = _CACHE.get()
+    return {} if results is None else {_FINGERPRINT_VARIABLE: results.fingerprint.hex()}
 
 
-def recall_as_asked() -> None:
-    """Has this process, a worker, give answers again and keep them if the one that started it does."""
-    fingerprint = os.environ.pop(_FINGERPRINT, None)
+def inherit_cache() -> None:
+    """Makes this worker process use the cache if the process that started it does."""
+    fingerprint = os.environ.pop(_FINGERPRINT_VARIABLE, None)
     if fingerprint is not None:
-        _recall_by(bytes.fromhex(fingerprint))
+        _open_cache(bytes.fromhex(fingerprint))
 
 
-def cache_key(query: Query) -> bytes | None:
-    """Returns the key of the answer to ``query``, or None if it cannot be cached, or answers are not given again."""
-    recall = _RECALL.get()
-    return None if recall is None else recall.key(query)
+def compute_key(query: Query) -> bytes | None:
+    """Returns the cache key of a query, or None if its result cannot be cached or the cache is not used."""
+    results = _CACHE.get()
+    return None if results is None else results.key(query)
 
 
-def lookup(query: Query, kind: type[Answer]) -> Answer | None:
-    """Returns the answer that was given before, or None if there is none."""
-    recall, key = _RECALL.get(), cache_key(query)
-    found = recall.store.get(key) if recall and key else None
-    if recall is None or key is None or found is None:
+def lookup(query: Query, kind: type[Result]) -> Result | None:
+    """Returns the cached result of a query, or None if it is not cached."""
+    results, key = _CACHE.get(), compute_key(query)
+    content = results.store.get(key) if results and key else None
+    if results is None or key is None or content is None:
         return None
     try:
-        return msgspec.json.decode(found, type=kind)
+        return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        recall.store.drop(key)
+        results.store.drop(key)
         return None
 
 
-def keep(query: Query, key: bytes | None, answer: Any) -> None:
-    """Keeps an answer, unless more than its key defines it.
+def store_result(query: Query, key: bytes | None, result: Any) -> None:
+    """Caches a result, unless it depends on more than its key.
 
     Args:
-        query: what was asked.
-        key: that of the query before it was answered; a configuration may have changed since.
-        answer: to it.
+        query: query that was computed.
+        key: key of the query before it was computed; a configuration may have changed since.
+        result: result of the query.
     """
-    recall = _RECALL.get()
-    if recall is None or key is None or key != recall.key(query) or cache.list_local_modules():
+    results = _CACHE.get()
+    if results is None or key is None or key != results.key(query) or cache.list_local_modules():
         return
     if query.kind == "names":
         is_cacheable = sources.is_cacheable(query.spec)
     else:
-        architecture = answer.summary.architecture
+        architecture = result.summary.architecture
         is_cacheable = sources.is_cacheable(architecture.source, architecture.name, query.folder)
-    # Names and paths may be anything, and what cannot be written down is not kept.
+    # Names and paths may be anything; a result that cannot be encoded is not cached.
     with suppress(ValueError, TypeError, msgspec.MsgspecError):
-        content = msgspec.json.encode(answer)
-        if is_cacheable and msgspec.json.decode(content, type=type(answer)) == answer:
-            recall.store.put(key, content, kind=query.kind, label=query.spec, version=__version__)
+        content = msgspec.json.encode(result)
+        if is_cacheable and msgspec.json.decode(content, type=type(result)) == result:
+            results.store.put(key, content, kind=query.kind, label=query.spec, version=__version__)
 
 
-def get_or_compute(query: Query, kind: type[Answer], compute: Callable[[], Answer]) -> Answer:
-    """Returns the answer that was given before, or else the one that ``compute`` gives, which is kept."""
-    found = lookup(query, kind)
-    if found is not None:
-        return found
-    key = cache_key(query)
-    answer = compute()
-    keep(query, key, answer)
-    return answer
+def get_or_compute(query: Query, kind: type[Result], compute: Callable[[], Result]) -> Result:
+    """Returns the cached result of a query, or else the result of ``compute``, which is cached."""
+    cached = lookup(query, kind)
+    if cached is not None:
+        return cached
+    key = compute_key(query)
+    result = compute()
+    store_result(query, key, result)
+    return result
 
 
 def _is_plain(inputs: ForwardInputs | None) -> bool:
-    """Whether the inputs are only shapes, as the command line has them."""
+    """Whether the inputs are only shapes, as the command line takes them."""
     leaves: list[Any] = []
     if inputs is not None:
         inputs.map_leaves(leaves.append)

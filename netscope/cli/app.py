@@ -1,4 +1,4 @@
-"""The application: its commands, and the one place where an error becomes a sentence and an exit code."""
+"""The command line application: its commands, and how errors become messages and exit codes."""
 
 import errno
 import sys
@@ -10,11 +10,12 @@ from types import MappingProxyType
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 import netscope
 from netscope.errors import NetscopeError, describe_unexpected_error
 
-LONGEST_MESSAGE = 1000
+MAX_MESSAGE_LENGTH = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,63 +23,72 @@ class Command:
     """A command, whose module is ``cli/NAME.py``.
 
     Attributes:
-        text: what the list of commands says of it.
-        example: what to type behind ``netscope``.
-        function: in its module; by default that of its name.
-        kind: the class in its module that parses its arguments; by default typer's.
+        text: one-line description in the list of commands.
+        example: example arguments of ``netscope``.
+        function: name of the function in the module; by default the command's name.
+        parser: name of the class in the module that parses the arguments; by default ``UsageCommand``.
     """
 
     text: str
     example: str
     function: str = ""
-    kind: str = ""
+    parser: str = ""
 
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "summary": Command(
-            text="Every layer's output shape, parameters and FLOPs.", example="summary alexnet --input 1x3x224x224"
+            text="Show every layer's output shape, parameters and FLOPs.", example="summary alexnet --input 1x3x224x224"
         ),
-        "diff": Command(
-            text="What differs between two architectures, and what it costs.", example="diff alexnet-paper alexnet-tv"
-        ),
+        "diff": Command(text="Compare two architectures layer by layer.", example="diff alexnet-paper alexnet-tv"),
         "compare": Command(
-            text="Many architectures, a row each.",
+            text="Compare many architectures, one row each.",
             example="compare lenet5 vgg16 resnet50 'timm/convnext_t*' --sort params",
         ),
-        "check": Command(text="Budgets and the lock file, for CI.", example="check resnet50 --max-params 26M"),
+        "check": Command(
+            text="Check architectures against budgets and a lock file (for CI).",
+            example="check resnet50 --max-params 26M",
+        ),
         "bench": Command(
-            text="Throughput, latency, memory and utilisation.",
+            text="Measure throughput, latency, memory and utilization.",
             example="bench alexnet-paper alexnet-tv --batch-size 1,32 --mode train",
-            kind="BenchCommand",
+            parser="BenchCommand",
         ),
         "explain": Command(
-            text="The arithmetic behind shapes, counts and receptive fields.",
+            text="Show the arithmetic behind shapes, counts and receptive fields.",
             example="explain alexnet features.0 --what-if features.0.padding=0",
         ),
         "list": Command(
-            text="The architectures that can be loaded by name.",
+            text="List the architectures that can be loaded by name.",
             example="list 'resnet*'",
             function="list_architectures",
         ),
         "report": Command(
-            text="One page to look at an architecture, or two, in the browser.",
+            text="Write a self-contained HTML report of one or two architectures.",
             example="report alexnet -o alexnet.html",
         ),
-        "verify": Command(text="Our counts beside others', each difference explained.", example="verify vit_b_16"),
-        "cache": Command(text="What was kept of earlier answers.", example="cache prune"),
+        "verify": Command(text="Compare our counts with other tools and published values.", example="verify vit_b_16"),
+        "cache": Command(text="Show, prune or clear cached results.", example="cache prune"),
     }
 )
 
 
-def application(*wanted: str) -> typer.Typer:
-    """The application with those commands ready to run, and the others ready to be listed.
+class UsageCommand(TyperCommand):
+    """A command whose usage line shows ARCH rather than Typer's {ARCH}, which means a choice in CLI notation."""
 
-    What a command needs is imported with it, which takes longer than many an answer.
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Returns the parts of the usage line."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+
+def build_app(*requested: str) -> typer.Typer:
+    """Returns the application, in which only the requested commands can run; the others are listed.
+
+    A command's module is imported with what it needs, which takes longer than many results.
     """
     app = typer.Typer(
         name="netscope",
-        help="Inspects PyTorch architectures: every layer's output shape, parameters and FLOPs, without the weights.",
+        help="Inspect PyTorch architectures without their weights: output shapes, parameters and FLOPs of every layer.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
@@ -86,10 +96,10 @@ def application(*wanted: str) -> typer.Typer:
     )
     app.callback()(_root)
     for name, command in COMMANDS.items():
-        module: Any = import_module(f"netscope.cli.{name}") if name in wanted else None
+        module: Any = import_module(f"netscope.cli.{name}") if name in requested else None
         app.command(
             name,
-            cls=getattr(module, command.kind) if module and command.kind else None,
+            cls=getattr(module, command.parser) if module and command.parser else UsageCommand,
             short_help=command.text,
             epilog=f"Example: netscope {command.example}",
         )(getattr(module, command.function or name) if module else _root)
@@ -97,14 +107,14 @@ def application(*wanted: str) -> typer.Typer:
 
 
 def __getattr__(name: str) -> Any:
-    """All commands, as ``app``: for what documents them."""
+    """Returns the application with all commands as ``app``, for the documentation."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return application(*COMMANDS)
+    return build_app(*COMMANDS)
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"netscope {netscope.__version__}")
         raise typer.Exit
 
@@ -114,54 +124,55 @@ def _root(
         False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
     ),
 ) -> None:
-    """Inspects PyTorch architectures: every layer's output shape, parameters and FLOPs, without the weights."""
+    """Takes the options of ``netscope`` itself."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command; returns its exit code.
+    """Runs one command and returns its exit code.
 
-    Whatever netscope raises on purpose is one sentence on stderr. Anything else is our own mistake: it is named as
-    such. ``--debug`` shows the traceback of either.
+    An error that netscope raises is one sentence on stderr. Any other exception is reported as a bug in netscope.
+    ``--debug`` shows the traceback of either.
     """
     debug = "--debug" in arguments
     try:
-        application(*_wanted(arguments))([argument for argument in arguments if argument != "--debug"])
+        app = build_app(*_requested_commands(arguments))
+        app([argument for argument in arguments if argument != "--debug"], obj=arguments)
     except SystemExit as finished:
         return finished.code if isinstance(finished.code, int) else int(finished.code is not None)
     except NetscopeError as error:
         if debug:
             traceback.print_exc()
-        _say(str(error))
+        _print_error(str(error))
         return error.exit_code
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC):
-            raise  # stdout's: whoever runs us knows
+            raise  # of stdout, which the caller handles
         if debug:
             traceback.print_exc()
-        _say(describe_unexpected_error(error))
+        _print_error(describe_unexpected_error(error))
         return 3
     return 0
 
 
-def _wanted(arguments: Sequence[str]) -> Sequence[str]:
-    """The command among the arguments; all of them where there is no argument, as when a shell completes."""
+def _requested_commands(arguments: Sequence[str]) -> Sequence[str]:
+    """Returns the command among the arguments, or all commands without arguments, as in shell completion."""
     return [argument for argument in arguments if argument in COMMANDS][:1] if arguments else tuple(COMMANDS)
 
 
-def _say(text: str) -> None:
-    """One sentence on stderr, whatever a library put into it."""
-    from netscope.cli.output import encodable
+def _print_error(text: str) -> None:
+    """Prints an error as one line on stderr, safe for terminals and CI logs whatever a library put into it."""
+    from netscope.cli.output import encode_for
     from netscope.render import printable
     from netscope.render.continuous_integration import without_commands
 
-    print(encodable(without_commands(printable(f"netscope: {_shortened(text)}")), sys.stderr), file=sys.stderr)
+    print(encode_for(without_commands(printable(f"netscope: {_shorten(text)}")), sys.stderr), file=sys.stderr)
 
 
-def _shortened(text: str) -> str:
-    """On one line, without the stack frames that torch's C++ adds, and no longer than anyone reads.
+def _shorten(text: str) -> str:
+    """Returns the text on one line, without the stack frames of torch's C++, and at most ``MAX_MESSAGE_LENGTH`` long.
 
-    What was asked may be long, and stands first: the middle is left out.
+    The middle is cut, because the message begins with the request, which may be long.
     """
     line = " ".join(text.partition("Exception raised from")[0].split())
-    half = LONGEST_MESSAGE // 2
-    return line if len(line) <= LONGEST_MESSAGE else f"{line[:half]} … {line[-half:]} (--debug shows all of it)"
+    half = MAX_MESSAGE_LENGTH // 2
+    return line if len(line) <= MAX_MESSAGE_LENGTH else f"{line[:half]} … {line[-half:]} (--debug shows all of it)"

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from netscope.cli.options import DebugOption, FormatOption, OutputOption
-from netscope.cli.output import check_output, working, write_result
+from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.errors import UsageError, did_you_mean
 from netscope.render import check_format
 
@@ -16,30 +16,37 @@ def cache(
     action: Annotated[str, typer.Argument(metavar="[ACTION]", help="show, clear or prune.")] = "show",
     unused: Annotated[
         float | None,
-        typer.Option("--unused", metavar="DAYS", help="prune: what was not used for so long goes; 30 by default."),
+        typer.Option(
+            "--unused", metavar="DAYS", help="With prune: remove results not used for this many days. Default: 30."
+        ),
     ] = None,
     max_size: Annotated[
-        float | None, typer.Option("--max-size", metavar="MIB", help="prune: what stays, the last used, in MiB.")
+        float | None,
+        typer.Option(
+            "--max-size", metavar="MIB", help="With prune: keep at most this many MiB, the last used results."
+        ),
     ] = None,
     format_name: FormatOption = None,
     output: OutputOption = None,
     debug: DebugOption = False,
 ) -> None:
-    """What was kept of earlier answers, so that the same question is answered at once.
+    """Show, prune or clear cached results.
 
-    prune removes what was not used for long; clear removes all. They lie in NETSCOPE_CACHE_DIR, or else where the
-    system keeps such things.
+    prune removes results that were not used for long; clear removes all. They are stored in NETSCOPE_CACHE_DIR, or in
+    the system's cache folder by default.
     """
     if action not in ACTIONS:
-        raise UsageError(f"cache does not {action!r}{did_you_mean(action, ACTIONS)}; it does {', '.join(ACTIONS)}")
+        raise UsageError(
+            f"unknown action {action!r}{did_you_mean(action, ACTIONS)}; available actions: {', '.join(ACTIONS)}"
+        )
     for option, value in (("--unused", unused), ("--max-size", max_size)):
         if value is not None and action != "prune":
-            raise UsageError(f"{option} goes with cache prune")
+            raise UsageError(f"{option} requires netscope cache prune")
         if value is not None and not value >= 0:
-            raise UsageError(f"{option} has to be at least 0, not {value:g}")
-    format_name = check_output(output, format_name)
+            raise UsageError(f"{option} must be at least 0, got {value:g}")
+    format_name = choose_format(output, format_name)
     check_format(format_name)
-    with working("looking through the cache"):
+    with show_progress("reading the cache"):
         from netscope.api import cache
 
         if action == "clear":

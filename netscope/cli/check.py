@@ -16,73 +16,91 @@ from netscope.cli.options import (
     NoCacheOption,
     OutputOption,
 )
-from netscope.cli.output import answering, check_output, progress_text, without_github_commands, write_result
+from netscope.cli.output import (
+    choose_format,
+    format_progress,
+    join_choices,
+    neutralize_github_commands,
+    show_progress,
+    write_result,
+)
 from netscope.errors import OutputError, UsageError
 from netscope.render import CHECK_FORMATS, FORMATS, check_format, render
 
 TIMEOUT_S = 600.0
 
-_LIMIT = "N"
-
-
 _ROOT_OF = {"github": "GITHUB_WORKSPACE", "gitlab": "CI_PROJECT_DIR"}
-"""Format → the variable with the repository's folder, from which its service reckons files."""
+"""The environment variable with the repository's folder, by format: its service expects paths relative to it."""
 
 
-def _limit(name: str, text: str) -> Any:
-    return typer.Option(name, metavar=_LIMIT, help=text, rich_help_panel="Rules for an architecture by itself")
+def _rule(name: str, text: str, metavar: str = "N") -> Any:
+    return typer.Option(name, metavar=metavar, help=text, rich_help_panel="Rules for a single architecture")
 
 
 def check(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]...", help="Checks of the project; or, with a rule, one architecture."),
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Checks to run (default: all). With a rule option such as --max-params: the architecture to check.",
+        ),
     ] = None,
-    update: Annotated[bool, typer.Option("--update", help="Writes netscope.lock: this is how it shall be.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Write the current state to netscope.lock.")] = False,
     against: Annotated[
-        str | None, typer.Option("--against", metavar="REVISION", help="Shows what differs from that git revision.")
+        str | None,
+        typer.Option("--against", metavar="REVISION", help="Also show how each model differs from this git revision."),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="The project's file, if it is not found from here.")
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="Configuration file, instead of searching from the current directory."
+        ),
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", help="After which an architecture is given up.")
+        float, typer.Option("--timeout", metavar="SECONDS", help="Give up on an architecture after this many seconds.")
     ] = TIMEOUT_S,
     jobs: JobsOption = None,
-    params: Annotated[str | None, _limit("--params", "The exact number of parameters.")] = None,
-    max_params: Annotated[str | None, _limit("--max-params", "Their most, like 26M.")] = None,
+    params: Annotated[str | None, _rule("--params", "Exact number of parameters.")] = None,
+    max_params: Annotated[str | None, _rule("--max-params", "Maximum number of parameters, e.g. 26M.")] = None,
     max_trainable_params: Annotated[
-        str | None, _limit("--max-trainable-params", "The most trainable parameters.")
+        str | None, _rule("--max-trainable-params", "Maximum number of trainable parameters.")
     ] = None,
-    flops: Annotated[str | None, _limit("--flops", "The exact FLOPs of a forward pass.")] = None,
-    max_flops: Annotated[str | None, _limit("--max-flops", "Their most, like 2.3G.")] = None,
-    max_macs: Annotated[str | None, _limit("--max-macs", "The most multiply–adds.")] = None,
-    max_weight_bytes: Annotated[str | None, _limit("--max-weight-bytes", "Of the weights, like 300MB.")] = None,
-    max_memory: Annotated[str | None, _limit("--max-memory", "Of weights and activations at the peak.")] = None,
-    output_shape: Annotated[str | None, _limit("--output-shape", "Of the first output, like 1x1000.")] = None,
-    layer_count: Annotated[str | None, _limit("--layer-count", "The exact number of layers.")] = None,
+    flops: Annotated[str | None, _rule("--flops", "Exact FLOPs of a forward pass.")] = None,
+    max_flops: Annotated[str | None, _rule("--max-flops", "Maximum FLOPs of a forward pass, e.g. 2.3G.")] = None,
+    max_macs: Annotated[str | None, _rule("--max-macs", "Maximum MACs of a forward pass.")] = None,
+    max_weight_bytes: Annotated[
+        str | None, _rule("--max-weight-bytes", "Maximum size of the weights, e.g. 300MB.")
+    ] = None,
+    max_memory: Annotated[str | None, _rule("--max-memory", "Maximum peak memory (weights and activations).")] = None,
+    output_shape: Annotated[
+        str | None, _rule("--output-shape", "Exact shape of the first output, e.g. 1x1000.", "SHAPE")
+    ] = None,
+    layer_count: Annotated[str | None, _rule("--layer-count", "Exact number of layers.")] = None,
     inputs: InputOption = None,
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
     format_name: Annotated[
         str | None,
         typer.Option(
-            "--format", "-f", metavar="FORMAT", help=f"{', '.join((*FORMATS, *CHECK_FORMATS))}; by default as -o ends."
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help=f"{join_choices((*FORMATS, *CHECK_FORMATS))}. Default: from the -o extension, otherwise table.",
         ),
     ] = None,
     output: OutputOption = None,
     no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Whether architectures keep within their rules and are as the lock file says; for CI.
+    """Check architectures against their rules and the lock file, e.g. in CI.
 
-    The rules are those of [tool.netscope.check.NAME] in pyproject.toml or netscope.toml. Exits with 1 if one does not
-    hold, with 2 if one cannot be understood, with 3 if an architecture cannot be run.
+    Rules come from [tool.netscope.check.NAME] in pyproject.toml, or from netscope.toml. Exit code: 0 if all pass, 1 if
+    a rule fails, 2 for a configuration error, 3 if an architecture cannot be run.
     """
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name, tuple(CHECK_FORMATS))
     if not timeout > 0:
-        raise UsageError(f"--timeout has to be more than 0 s, not {timeout:g}")
+        raise UsageError(f"--timeout must be greater than 0, got {timeout:g}")
     rules = [
         ("--params", "params", "equal", params),
         ("--max-params", "params", "max", max_params),
@@ -96,25 +114,28 @@ def check(
         ("--layer-count", "layer_count", "equal", layer_count),
     ]
     if against is not None and not against.strip():
-        raise UsageError("--against names no revision: is the variable empty that it comes from?")
+        raise UsageError("--against is empty; is the variable that it comes from unset?")
     given = [(option, metric, bound, limit) for option, metric, bound, limit in rules if limit is not None]
     options = {"batch_size": batch_size, "device": None if device == "auto" else device}
-    how = {"update": update, "against": against or "", "timeout_s": timeout, "jobs": jobs}
+    settings = {"update": update, "against": against or "", "timeout_s": timeout, "jobs": jobs}
     if not given and (inputs or any(value is not None for value in options.values())):
-        raise UsageError("the input and the device of a check stand in the project's file, or go with a rule")
+        raise UsageError(
+            "--input, --batch-size and --device require a rule option such as --max-params; the project's checks have "
+            "theirs in the configuration file"
+        )
     from netscope.api import check as use_case
 
     plan = (
-        use_case.plan_single_check(names or [], inputs or [], options, given, config, **how)
+        use_case.plan_single_check(names or [], inputs or [], options, given, config, **settings)
         if given
-        else use_case.plan_checks(names or [], config, **how)
+        else use_case.plan_checks(names or [], config, **settings)
     )
     is_github = format_name == "github" or os.environ.get("GITHUB_ACTIONS") == "true"
     with (
-        without_github_commands() if is_github else nullcontext(),
-        answering("checking", no_cache=no_cache) as progress,
+        neutralize_github_commands() if is_github else nullcontext(),
+        show_progress("checking", use_cache=not no_cache) as set_message,
     ):
-        report = use_case.run_checks(plan, lambda told: progress(progress_text(told, "checking")))
+        report = use_case.run_checks(plan, lambda done: set_message(format_progress(done, "checking")))
     if format_name in _ROOT_OF:
         report = report.prefix_files(_from_root(_ROOT_OF[format_name]))
     if format_name == "github":
@@ -125,7 +146,7 @@ def check(
 
 
 def _from_root(variable: str) -> str:
-    """The folder that we are in, from the repository's; ``""`` if that is the same, or not known."""
+    """Returns the current folder relative to the repository's; ``""`` if they are the same, or it is unknown."""
     root = os.environ.get(variable)
     here = Path.cwd()
     inside = root and here.is_relative_to(Path(root).resolve())
@@ -133,7 +154,7 @@ def _from_root(variable: str) -> str:
 
 
 def _write_job_summary(markdown: str) -> None:
-    """Appends to the page that GitHub shows of a job, where there is one."""
+    """Appends the report to GitHub's job summary, if there is one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         return

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from netscope.cli.completion import architectures as complete
+from netscope.cli.completion import complete_architectures
 from netscope.cli.options import (
     BatchSizeOption,
     DebugOption,
@@ -16,7 +16,7 @@ from netscope.cli.options import (
     OutputOption,
     SeqLenOption,
 )
-from netscope.cli.output import answering, check_output, progress_text, write_answer, write_result
+from netscope.cli.output import choose_format, format_progress, show_progress, write_output, write_result
 from netscope.errors import UsageError
 from netscope.render import COMPARED_COLUMNS, CompareView, check_compare_view, check_format
 
@@ -27,9 +27,9 @@ def compare(
     architectures: Annotated[
         list[str],
         typer.Argument(
-            metavar="ARCH",
-            autocompletion=complete,
-            help="As for summary, or a saved summary (.json); with *, ? and [ all names that fit, 'timm/convnext*'.",
+            metavar="ARCH...",
+            autocompletion=complete_architectures,
+            help="Architecture (see netscope summary --help), saved summary (.json) or pattern, e.g. 'timm/convnext*'.",
         ),
     ],
     inputs: InputOption = None,
@@ -38,7 +38,9 @@ def compare(
     device: DeviceOption = "auto",
     columns: Annotated[
         str | None,
-        typer.Option("--columns", "-c", metavar="A,B,…", help=f"Which columns: {', '.join(COMPARED_COLUMNS)}."),
+        typer.Option(
+            "--columns", "-c", metavar="A,B,…", help=f"Columns to show, comma-separated: {', '.join(COMPARED_COLUMNS)}."
+        ),
     ] = None,
     sort: Annotated[
         str,
@@ -46,13 +48,13 @@ def compare(
             "--sort",
             "-s",
             metavar="COLUMN",
-            help="By a column or by architecture: figures largest first, words from A to Z; order is that given.",
+            help="Column to sort by, or architecture; numbers descend, text ascends. order keeps the given order.",
         ),
     ] = "order",
-    reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Turns the order round.")] = False,
-    macs: Annotated[bool, typer.Option("--macs", help="Shows multiply–adds instead of FLOPs.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Reverse the order.")] = False,
+    macs: Annotated[bool, typer.Option("--macs", help="Show MACs instead of FLOPs (1 MAC = 2 FLOPs).")] = False,
     timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", help="After which an architecture is given up.")
+        float, typer.Option("--timeout", metavar="SECONDS", help="Give up on an architecture after this many seconds.")
     ] = TIMEOUT_S,
     jobs: JobsOption = None,
     format_name: FormatOption = None,
@@ -60,10 +62,10 @@ def compare(
     no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Many architectures beside each other: year, idea, layers, activations, pooling, params, FLOPs and memory.
+    """Compare many architectures, one row each: year, idea, layers, activations, pooling, params, FLOPs and memory.
 
-    One that fails, even in a crash, is a row with its reason, and the others go on. The exit code is then the largest
-    of the failed ones: 2 for an unknown name, 3 for one that cannot be built or run.
+    An architecture that fails, even in a crash, is a row with the reason; the others continue. Exit code: 2 if a name
+    is unknown, 3 if an architecture cannot be built or run; the larger one if both occur.
     """
     view = CompareView(
         columns=tuple(key.strip() for key in columns.split(",")) if columns is not None else None,
@@ -72,11 +74,11 @@ def compare(
         macs=macs,
     )
     check_compare_view(view)
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
     if not timeout > 0:
-        raise UsageError(f"--timeout has to be more than 0 s, not {timeout:g}")
-    with answering("comparing", no_cache=no_cache) as progress:
+        raise UsageError(f"--timeout must be greater than 0, got {timeout:g}")
+    with show_progress("comparing", use_cache=not no_cache) as set_message:
         from netscope.api import compare
 
         plan = compare.ComparisonPlan(
@@ -86,11 +88,11 @@ def compare(
             timeout_s=timeout,
             jobs=jobs,
         )
-        result = compare.run_comparison(plan, lambda told: progress(progress_text(told, "tracing")))
+        result = compare.run_comparison(plan, lambda done: set_message(format_progress(done, "tracing")))
     if format_name == "html":
         from netscope.render.page import comparison_page
 
-        write_answer(comparison_page(result, view), output)
+        write_output(comparison_page(result, view), output)
     else:
         write_result(result, format_name, output, view)
     if result.exit_code:

@@ -1,13 +1,13 @@
-"""What the shell offers when the tab key is pressed."""
+"""Shell completion."""
 
 
-def architectures(incomplete: str) -> list[str]:
-    """The architectures whose names go on like this, as far as they are known without importing torch."""
+def complete_architectures(incomplete: str) -> list[str]:
+    """Returns the names of architectures that start with ``incomplete`` and are known without importing torch."""
     from netscope.api.list import list_known_names
-    from netscope.api.result_cache import recalling
+    from netscope.api.result_cache import use_cache
 
     try:
-        with recalling():
+        with use_cache():
             return [name for name in list_known_names() if name.startswith(incomplete)]
-    except Exception:  # noqa: BLE001 - what is said here would stand in the middle of what is being typed
+    except Exception:  # noqa: BLE001 - a message would appear in the line that the user is typing
         return []

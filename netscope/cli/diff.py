@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from netscope.cli.completion import architectures
+from netscope.cli.completion import complete_architectures
 from netscope.cli.options import (
     BatchSizeOption,
     DebugOption,
@@ -15,7 +15,7 @@ from netscope.cli.options import (
     NoCacheOption,
     OutputOption,
 )
-from netscope.cli.output import answering, check_output, check_writable, write_result, write_text
+from netscope.cli.output import check_writable, choose_format, show_progress, write_file, write_result
 from netscope.render import DiffView, check_diff_view, check_format
 
 _INPUT = "[PARAM=]SHAPE[:DTYPE]"
@@ -26,56 +26,70 @@ def diff(
         str,
         typer.Argument(
             metavar="A",
-            autocompletion=architectures,
-            help="An architecture as for summary, or a saved summary (.json).",
+            autocompletion=complete_architectures,
+            help="Architecture (see netscope summary --help) or saved summary (.json).",
         ),
     ],
-    after: Annotated[str, typer.Argument(metavar="B", autocompletion=architectures, help="Likewise.")],
+    after: Annotated[str, typer.Argument(metavar="B", autocompletion=complete_architectures, help="Same as A.")],
     inputs: InputOption = None,
     inputs_before: Annotated[
-        list[str] | None, typer.Option("--input-a", metavar=_INPUT, help="What A is run on instead.")
+        list[str] | None, typer.Option("--input-a", metavar=_INPUT, help="Input for A only.")
     ] = None,
     inputs_after: Annotated[
-        list[str] | None, typer.Option("--input-b", metavar=_INPUT, help="What B is run on instead.")
+        list[str] | None, typer.Option("--input-b", metavar=_INPUT, help="Input for B only.")
     ] = None,
     batch_size: BatchSizeOption = None,
     device: DeviceOption = "auto",
-    only_changed: Annotated[bool, typer.Option("--only-changed", help="Leaves out what is the same.")] = False,
+    only_changed: Annotated[bool, typer.Option("--only-changed", help="Hide unchanged layers.")] = False,
     ignore: Annotated[
         str | None,
-        typer.Option("--ignore", metavar="A,B,…", help="Leaves out of comparison and figures: names, dropout, bias."),
+        typer.Option(
+            "--ignore",
+            metavar="A,B,…",
+            help="Exclude from the comparison and the totals: names, dropout, bias (comma-separated).",
+        ),
     ] = None,
     depth: Annotated[
-        int | None, typer.Option("--depth", "-d", metavar="N", help="Shows this many levels below the root.")
+        int | None, typer.Option("--depth", "-d", metavar="N", help="Show at most N levels below the root.")
     ] = None,
     sort: Annotated[
         str,
         typer.Option(
-            "--sort", "-s", metavar="ORDER", help="order (the tree), or what differs by delta, params or flops."
+            "--sort",
+            "-s",
+            metavar="ORDER",
+            help="order (the tree), or changed layers sorted by delta, params or flops.",
         ),
     ] = "order",
-    expand: Annotated[bool, typer.Option("--expand", help="Leaves open what is equal, repeated or whole.")] = False,
+    expand: Annotated[
+        bool,
+        typer.Option("--expand", help="Do not fold unchanged, repeated, or entirely added, removed or moved parts."),
+    ] = False,
     weights_map: Annotated[
         Path | None,
-        typer.Option("--weights-map", metavar="FILE", help="Writes which of A's tensors load into which of B's."),
+        typer.Option(
+            "--weights-map",
+            metavar="FILE",
+            help="Write FILE, mapping A's tensors to the tensors of B they load into.",
+        ),
     ] = None,
-    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exits with 0 also if they differ.")] = False,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 even if they differ.")] = False,
     format_name: FormatOption = None,
     output: OutputOption = None,
     no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """What differs between two architectures, layer by layer, and what it costs.
+    """Compare two architectures layer by layer: what changed and what it costs.
 
-    Exits with 0 if nothing differs, and with 1 if something does.
+    Exit code: 0 if they are the same, 1 if they differ.
     """
     view = DiffView(only_changed=only_changed, sort=sort, depth=depth, expand=expand)
     check_diff_view(view)
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
     if weights_map is not None:
         check_writable(weights_map, "--weights-map")
-    with answering(f"comparing {before} and {after}", no_cache=no_cache):
+    with show_progress(f"comparing {before} and {after}", use_cache=not no_cache):
         from netscope.api import diff
         from netscope.schema.inputs import parse_inputs
 
@@ -91,7 +105,7 @@ def diff(
         result = diff.diff(first, second, ignore=[name.strip() for name in ignore.split(",")] if ignore else ())
         mapped = diff.weights_map(first, second) if weights_map is not None else None
     if mapped is not None and weights_map is not None:
-        write_text(weights_map, mapped.to_json() + "\n", "--weights-map")
+        write_file(weights_map, mapped.to_json() + "\n", "--weights-map")
         share = f"{mapped.covered_params:,} of {mapped.params:,} parameters of {after}"
         typer.echo(f"--weights-map {weights_map}: {len(mapped.tensors)} tensors, {share}", err=True)
     write_result(result, format_name, output, view)

@@ -15,7 +15,7 @@ from netscope.cli.options import (
     OutputOption,
     SeqLenOption,
 )
-from netscope.cli.output import answering, check_output, write_result
+from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.render import check_format
 
 
@@ -48,9 +48,9 @@ def explain(
     Exit code: 1 if a layer cannot take its input after a change, 2 if it cannot without changes; the output names the
     layer and the reason.
     """
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
-    with answering(f"tracing {architecture}", no_cache=no_cache):
+    with show_progress(f"tracing {architecture}", use_cache=not no_cache):
         from netscope.api.explain import explain as explain_architecture
         from netscope.schema.inputs import parse_inputs
 

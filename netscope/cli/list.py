@@ -5,27 +5,29 @@ from typing import Annotated
 import typer
 
 from netscope.cli.options import DebugOption, FormatOption, NoCacheOption, OutputOption
-from netscope.cli.output import answering, check_output, write_result
+from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.render import check_format
 
 
 def list_architectures(
     pattern: Annotated[
         str,
-        typer.Argument(metavar="[PATTERN]", help="With * and ?, on NAME or SOURCE/NAME; else any part of a name."),
+        typer.Argument(
+            metavar="[PATTERN]", help="Pattern with * and ? for NAME or SOURCE/NAME, or any part of a name."
+        ),
     ] = "*",
     format_name: FormatOption = None,
     output: OutputOption = None,
     no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """The architectures that can be loaded by name, by source, with their published parameter counts.
+    """List the architectures that can be loaded by name, by source, with their published parameter counts.
 
-    Exits with 1 if there is none.
+    Exit code: 1 if nothing matches.
     """
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
-    with answering("listing architectures", no_cache=no_cache):
+    with show_progress("listing architectures", use_cache=not no_cache):
         from netscope.api.list import list_architectures as list_all
 
         result = list_all(pattern)

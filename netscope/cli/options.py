@@ -1,20 +1,21 @@
-"""The options that commands share."""
+"""Options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from netscope.cli.completion import architectures
-from netscope.cli.output import format_names
+from netscope.cli.completion import complete_architectures
+from netscope.cli.output import join_choices
+from netscope.render import FORMATS
 
 ArchitectureArgument = Annotated[
     str,
     typer.Argument(
         metavar="ARCH",
-        autocompletion=architectures,
-        help="NAME, SOURCE/NAME, package.module:factory or path/file.py:factory, each with @key=value,… behind it; or "
-        "a saved program, file of weights, or summary (.json).",
+        autocompletion=complete_architectures,
+        help="NAME, SOURCE/NAME, package.module:factory or path/file.py:factory, optionally followed by @key=value,…; "
+        "or a saved program, weights file or summary (.json).",
     ),
 ]
 InputOption = Annotated[
@@ -23,21 +24,22 @@ InputOption = Annotated[
         "--input",
         "-i",
         metavar="[PARAM=]SHAPE[:DTYPE]",
-        help="What to run it on, like 1x3x224x224 or ids=1x128:int64; again for each further input.",
+        help="Input shape and optional dtype, e.g. 1x3x224x224 or ids=1x128:int64. Repeat for multiple inputs.",
     ),
 ]
 BatchSizeOption = Annotated[
-    int | None, typer.Option("--batch-size", "-b", metavar="N", help="Replaces the first size of every input.")
+    int | None,
+    typer.Option("--batch-size", "-b", metavar="N", help="Override the batch dimension (dim 0) of every input."),
 ]
 SeqLenOption = Annotated[
-    int | None, typer.Option("--seq-len", metavar="N", help="Tokens of each sequence, for hf/ architectures.")
+    int | None, typer.Option("--seq-len", metavar="N", help="Sequence length in tokens, for hf/ architectures.")
 ]
 DeviceOption = Annotated[
     str,
     typer.Option(
         "--device",
         metavar="DEVICE",
-        help="auto (meta, or the CPU where the model needs values), meta, cpu or cuda.",
+        help="auto, meta, cpu or cuda. auto traces on meta and falls back to the CPU if the model needs real values.",
     ),
 ]
 FormatOption = Annotated[
@@ -46,11 +48,14 @@ FormatOption = Annotated[
         "--format",
         "-f",
         metavar="FORMAT",
-        help=f"{format_names()}; by default what -o ends in, or table. json holds all.",
+        help=f"{join_choices(FORMATS)}. Default: from the -o extension, otherwise table. json contains everything.",
     ),
 ]
 OutputOption = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Writes there, whole or not at all.")
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write to FILE instead of stdout; FILE is replaced only on success."
+    ),
 ]
 JobsOption = Annotated[
     int | None,
@@ -58,10 +63,8 @@ JobsOption = Annotated[
         "--jobs",
         "-j",
         metavar="N",
-        help="How many architectures are run at once; by default as many as there are cores, and memory for.",
+        help="Number of architectures to run in parallel. Default: number of cores, limited by memory.",
     ),
 ]
-NoCacheOption = Annotated[
-    bool, typer.Option("--no-cache", help="Traces anew: takes no answer that was given before, and keeps none.")
-]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Shows the traceback of an error.")]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Trace again: neither read nor write cached results.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the full traceback on error.")]

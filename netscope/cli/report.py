@@ -5,7 +5,7 @@ from typing import Annotated, cast
 
 import typer
 
-from netscope.cli.completion import architectures
+from netscope.cli.completion import complete_architectures
 from netscope.cli.options import (
     ArchitectureArgument,
     BatchSizeOption,
@@ -15,7 +15,7 @@ from netscope.cli.options import (
     NoCacheOption,
     SeqLenOption,
 )
-from netscope.cli.output import STDOUT, answering, check_writable, working, write_text
+from netscope.cli.output import STDOUT, check_writable, show_progress, write_file
 from netscope.errors import OutputError, UsageError
 from netscope.render import numbers
 from netscope.schema import ArchitectureReport, BenchReport, DiffReport
@@ -29,18 +29,23 @@ def report(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Writes there, whole or not at all: .html, or .svg, .png or .pdf."
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to FILE: .html, .svg, .png or .pdf. FILE is replaced only on success.",
         ),
     ],
     other: Annotated[
         str | None,
         typer.Argument(
-            metavar="[B]", autocompletion=architectures, help="Likewise: both are shown, aligned, as for diff."
+            metavar="[B]",
+            autocompletion=complete_architectures,
+            help="Second architecture: show both, aligned as by netscope diff.",
         ),
     ] = None,
     bench: Annotated[
         Path | None,
-        typer.Option("--bench", metavar="FILE", help="What bench -o FILE.json measured of it is shown as well."),
+        typer.Option("--bench", metavar="FILE", help="Include measurements from netscope bench -o FILE.json."),
     ] = None,
     inputs: InputOption = None,
     batch_size: BatchSizeOption = None,
@@ -49,67 +54,67 @@ def report(
     no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """One self-contained page to look at an architecture, or at two, in a browser; or a picture of it.
+    """Write a self-contained HTML page, or a picture, of one or two architectures.
 
-    The page has its layers as a tree that folds, sorts and searches, where parameters, FLOPs and memory go, the shapes
-    from input to output to scale, and the dataflow. It fetches nothing, so it can be sent and kept.
+    The page shows the layers as a tree that you can fold, sort and search, where parameters, FLOPs and memory go, the
+    shapes from input to output to scale, and the dataflow. It loads nothing from the network.
     """
-    suffix = _checked_suffix(output)
-    with answering(f"tracing {architecture}", no_cache=no_cache):
-        from netscope.api.report import report as reported
+    suffix = _check_suffix(output)
+    with show_progress(f"tracing {architecture}", use_cache=not no_cache):
+        from netscope.api.report import report as make_report
         from netscope.api.saved_results import read_saved
         from netscope.schema.inputs import parse_inputs
 
-        measured = read_saved(BenchReport, bench) if bench is not None else None
-        result = reported(
+        benchmark = read_saved(BenchReport, bench) if bench is not None else None
+        result = make_report(
             architecture,
             other,
             parse_inputs(inputs) if inputs else None,
-            bench=measured,
+            bench=benchmark,
             batch_size=batch_size,
             seq_len=seq_len,
             device=device,
         )
-        if measured is not None:
-            _check_measured(result, measured, str(bench))
-    with working(f"drawing {architecture}"):
-        content = _drawn(result, suffix)
-    write_text(output, content, "-o")
+        if benchmark is not None:
+            _check_benchmark(result, benchmark, str(bench))
+    with show_progress(f"drawing {architecture}"):
+        content = _render(result, suffix)
+    write_file(output, content, "-o")
     typer.echo(f"{output}: {numbers.size(len(content))}", err=True)
 
 
-def _checked_suffix(path: Path) -> str:
-    """The file's suffix, once it is clear that it can be written and what goes into it.
+def _check_suffix(path: Path) -> str:
+    """Returns the file's suffix, after checking that it is known and the file is writable.
 
     Raises:
-        OutputError: it cannot, or it is not.
+        OutputError: the suffix is unknown, or the file is not writable.
     """
     if path == STDOUT:
-        raise OutputError("-o -: a report is a file to open; name one, like -o report.html")
+        raise OutputError("-o -: a report cannot be written to stdout; name a file, e.g. -o report.html")
     suffix = path.suffix.lower()
     if suffix not in PAGES + PICTURES:
         raise OutputError(
-            f"-o {path}: a report is a page (.html) or a picture ({', '.join(PICTURES)}), not {path.suffix!r}"
+            f"-o {path}: unknown suffix {path.suffix!r}; a report is a page (.html) or picture ({', '.join(PICTURES)})"
         )
     check_writable(path, "-o")
     return suffix
 
 
-def _check_measured(result: ArchitectureReport | DiffReport, measured: BenchReport, file: str) -> None:
-    """Checks that something was measured of what is shown.
+def _check_benchmark(result: ArchitectureReport | DiffReport, benchmark: BenchReport, file: str) -> None:
+    """Checks that the benchmark has a result of an architecture in the report.
 
     Raises:
-        UsageError: nothing was.
+        UsageError: it has none.
     """
     shown = (result.before, result.after) if isinstance(result, DiffReport) else (result,)
     if any(side.bench for side in shown):
         return
-    asked = " or ".join(dict.fromkeys(side.summary.architecture.title for side in shown))
-    there = ", ".join(dict.fromkeys(item.architecture.title for item in measured.results)) or "none at all"
-    raise UsageError(f"--bench {file} has no result of {asked}; it has those of {there}")
+    requested = " or ".join(dict.fromkeys(side.summary.architecture.title for side in shown))
+    found = ", ".join(dict.fromkeys(item.architecture.title for item in benchmark.results)) or "nothing"
+    raise UsageError(f"--bench {file} has no result of {requested}; it contains {found}")
 
 
-def _drawn(result: ArchitectureReport | DiffReport, suffix: str) -> bytes:
+def _render(result: ArchitectureReport | DiffReport, suffix: str) -> bytes:
     if suffix in PICTURES:
         from netscope.render.pictures import PictureFormat, picture_bytes
 

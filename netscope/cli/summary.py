@@ -15,7 +15,7 @@ from netscope.cli.options import (
     OutputOption,
     SeqLenOption,
 )
-from netscope.cli.output import answering, check_output, write_result
+from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.render import COLUMNS_TEXT, View, check_format, check_view
 
 
@@ -27,33 +27,45 @@ def summary(
     device: DeviceOption = "auto",
     dtype: Annotated[
         str | None,
-        typer.Option("--dtype", metavar="DTYPE", help="Casts the model: float32, float16, bfloat16, float64."),
+        typer.Option(
+            "--dtype",
+            metavar="DTYPE",
+            help="Cast parameters, buffers and floating-point inputs: float32, float16, bfloat16 or float64.",
+        ),
     ] = None,
-    train: Annotated[bool, typer.Option("--train", help="Counts a step: forward in train mode, and backward.")] = False,
+    train: Annotated[
+        bool, typer.Option("--train", help="Count a full training step: forward and backward pass in train mode.")
+    ] = False,
     optimizer: Annotated[
-        str | None, typer.Option("--optimizer", metavar="NAME", help="With --train: whose state is kept, like adamw.")
+        str | None,
+        typer.Option(
+            "--optimizer", metavar="NAME", help="With --train: include this optimizer's state in memory, e.g. adamw."
+        ),
     ] = None,
     depth: Annotated[
-        int | None, typer.Option("--depth", "-d", metavar="N", help="Shows this many levels below the root.")
+        int | None, typer.Option("--depth", "-d", metavar="N", help="Show at most N levels below the root.")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option("--columns", "-c", metavar="A,B,…", help=f"Which columns: {COLUMNS_TEXT}.")
+        str | None,
+        typer.Option("--columns", "-c", metavar="A,B,…", help=f"Columns to show, comma-separated: {COLUMNS_TEXT}."),
     ] = None,
     sort: Annotated[
         str,
         typer.Option(
-            "--sort", "-s", metavar="ORDER", help="order (the tree), or as a flat list by params, flops or name."
+            "--sort", "-s", metavar="ORDER", help="order (the tree), or a flat list sorted by params, flops or name."
         ),
     ] = "order",
-    macs: Annotated[bool, typer.Option("--macs", help="Shows multiply–adds instead of FLOPs.")] = False,
-    ops: Annotated[bool, typer.Option("--ops", help="Shows the ops that each module ran itself.")] = False,
-    expand: Annotated[bool, typer.Option("--expand", help="Leaves runs of identical siblings open.")] = False,
+    macs: Annotated[bool, typer.Option("--macs", help="Show MACs instead of FLOPs (1 MAC = 2 FLOPs).")] = False,
+    ops: Annotated[
+        bool, typer.Option("--ops", help="List the ops each module ran directly (excluding its children's).")
+    ] = False,
+    expand: Annotated[bool, typer.Option("--expand", help="Do not fold runs of identical siblings.")] = False,
     format_name: FormatOption = None,
     output: OutputOption = None,
     no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Every layer's output shape, parameters and FLOPs, from one pass without weights."""
+    """Show every layer's output shape, parameters and FLOPs, from a single pass without weights."""
     view = View(
         columns=tuple(key.strip() for key in columns.split(",")) if columns is not None else None,
         depth=depth,
@@ -63,9 +75,9 @@ def summary(
         ops=ops,
     )
     check_view(view)
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
-    with answering(f"tracing {architecture}", no_cache=no_cache):
+    with show_progress(f"tracing {architecture}", use_cache=not no_cache):
         from netscope.api.diff import get_summary
         from netscope.schema.inputs import parse_inputs
 

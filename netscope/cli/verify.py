@@ -11,7 +11,7 @@ from netscope.cli.options import (
     OutputOption,
     SeqLenOption,
 )
-from netscope.cli.output import check_output, working, write_result
+from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.render import check_format
 
 
@@ -29,9 +29,9 @@ def verify(
     The tools are torchinfo, fvcore and torch's FlopCounterMode. Each difference is shown with its cause. Exit code: 1
     if a difference has no known cause.
     """
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
-    with working(f"counting {architecture} with each tool"):
+    with show_progress(f"counting {architecture} with each tool"):
         from netscope.api.verify import verify as verify_architecture
         from netscope.schema.inputs import parse_inputs
 

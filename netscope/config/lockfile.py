@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from netscope.errors import ConfigError, OutputError
-from netscope.runtime.files import write_whole
+from netscope.runtime.files import write_atomically
 from netscope.schema import COUNTING_VERSION, LockedModel
 from netscope.schema.codec import escape_surrogates
 from netscope.schema.figures import FIELDS
@@ -104,7 +104,7 @@ def write_lock(path: Path, lock: Lock) -> None:
         OutputError: the file cannot be written; an existing file is unchanged.
     """
     try:
-        write_whole(path, format_lock(lock))
+        write_atomically(path, format_lock(lock))
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error
 

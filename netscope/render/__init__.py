@@ -2,35 +2,35 @@
 
 from typing import TYPE_CHECKING
 
-from netscope.runtime import lazy_imports
+from netscope.runtime.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
-    from netscope.render.bench_footer import format_bench_line
-    from netscope.render.compare import COMPARED_COLUMNS, CompareView, check_compare_view
-    from netscope.render.diff import DiffView, check_diff_view
-    from netscope.render.document import Canvas, Document, printable
-    from netscope.render.formats import CHECK_FORMATS, FORMATS, check_format, display, render
-    from netscope.render.summary import COLUMNS_TEXT, View, check_view
-
-__all__ = [
-    "CHECK_FORMATS",
-    "COLUMNS_TEXT",
-    "COMPARED_COLUMNS",
-    "FORMATS",
-    "Canvas",
-    "CompareView",
-    "DiffView",
-    "Document",
-    "View",
-    "check_compare_view",
-    "check_diff_view",
-    "check_format",
-    "check_view",
-    "display",
-    "format_bench_line",
-    "printable",
-    "render",
-]
-
-if not TYPE_CHECKING:
-    __getattr__ = lazy_imports.names_of(__name__)
+    from netscope.render.bench_footer import format_bench_line as format_bench_line
+    from netscope.render.compare import COMPARED_COLUMNS as COMPARED_COLUMNS
+    from netscope.render.compare import CompareView as CompareView
+    from netscope.render.compare import check_compare_view as check_compare_view
+    from netscope.render.diff import DiffView as DiffView
+    from netscope.render.diff import check_diff_view as check_diff_view
+    from netscope.render.document import Canvas as Canvas
+    from netscope.render.document import Document as Document
+    from netscope.render.document import printable as printable
+    from netscope.render.formats import CHECK_FORMATS as CHECK_FORMATS
+    from netscope.render.formats import FORMATS as FORMATS
+    from netscope.render.formats import check_format as check_format
+    from netscope.render.formats import display as display
+    from netscope.render.formats import render as render
+    from netscope.render.summary import COLUMNS_TEXT as COLUMNS_TEXT
+    from netscope.render.summary import View as View
+    from netscope.render.summary import check_view as check_view
+else:
+    __getattr__, __all__ = lazy_names(
+        __name__,
+        {
+            "bench_footer": ["format_bench_line"],
+            "compare": ["COMPARED_COLUMNS", "CompareView", "check_compare_view"],
+            "diff": ["DiffView", "check_diff_view"],
+            "document": ["Canvas", "Document", "printable"],
+            "formats": ["CHECK_FORMATS", "FORMATS", "check_format", "display", "render"],
+            "summary": ["COLUMNS_TEXT", "View", "check_view"],
+        },
+    )  # fmt: skip

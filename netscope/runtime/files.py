@@ -1,21 +1,22 @@
-"""A file written whole or not at all, also if the process is ended in the middle of it."""
+"""Files that are written completely or not at all, also if the process is ended meanwhile."""
 
 import os
+from contextvars import ContextVar
 from pathlib import Path
 
-DRAFTS: list[Path] = []
-"""Files that are being written under another name; whoever ends the process removes them."""
+_DRAFT: ContextVar[Path | None] = ContextVar("draft", default=None)
+"""The file that is being written under a temporary name."""
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Writes ``content`` to the file, text in UTF-8; a file that was there keeps its permissions.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Writes ``content`` to the file, text in UTF-8; an existing file keeps its permissions.
 
     Raises:
-        OSError: it could not be written; what was there before is still there.
+        OSError: the file could not be written; a previous file is unchanged.
     """
     target = path.resolve()
     draft = target.parent / f".netscope-{os.getpid()}-{os.urandom(4).hex()}"
-    DRAFTS.append(draft)
+    token = _DRAFT.set(draft)
     try:
         with draft.open("xb") as file:
             file.write(content if isinstance(content, bytes) else content.encode())
@@ -26,4 +27,11 @@ def write_whole(path: Path, content: str | bytes) -> None:
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
-        DRAFTS.remove(draft)
+        _DRAFT.reset(token)
+
+
+def remove_draft() -> None:
+    """Removes the unfinished file, for a signal handler that ends the process, which runs in the writer's context."""
+    draft = _DRAFT.get()
+    if draft is not None:
+        draft.unlink(missing_ok=True)

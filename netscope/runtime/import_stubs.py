@@ -1,12 +1,11 @@
-"""Stand-ins for what torch imports to answer a question that takes no import: torchvision's compiler, torch's algebra.
+"""Stubs for modules that torch and torchvision import only to call a function whose result is known without them.
 
-torch asks of each size whether it is a symbol, in functions of ``torch.fx.experimental.symbolic_shapes``, which imports
-sympy. The sizes of a trace are numbers. torchvision imports ``torch._dynamo`` for a function that it calls only where
-an op has to be deterministic on a GPU. Together these take half of the time until the first op.
+torch checks each size for being a symbol with functions of ``torch.fx.experimental.symbolic_shapes``, which imports
+sympy. The sizes of a trace are plain integers. torchvision imports ``torch._dynamo`` for a function that it calls only
+where an op must be deterministic on a GPU. Together these imports take half of the time until the first op.
 
-A stand-in answers for plain numbers and hands all else to the function that it stands for. One is given only to the
-modules of torch and torchvision that are known to ask, for the names that are known, and only as long as nobody else
-has imported the real one.
+A stub computes the result for plain numbers and otherwise calls the function of the real module. Only the modules of
+torch and torchvision that are known to import these names get one, and only until the real module is imported.
 """
 
 import builtins
@@ -16,47 +15,47 @@ from importlib import import_module
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
-_COMPILER = "torch._dynamo.utils"
-_SYMBOLS = "torch.fx.experimental.symbolic_shapes"
-_SETTINGS = "torch.fx.experimental._config"
-_ALGEBRA = "sympy"
+_DYNAMO = "torch._dynamo.utils"
+_SYMBOLIC_SHAPES = "torch.fx.experimental.symbolic_shapes"
+_FX_CONFIG = "torch.fx.experimental._config"
+_SYMPY = "sympy"
 _import = builtins.__import__
 
 
-def import_sparingly(name: str, *how: Any, **named: Any) -> Any:
-    """As ``__import__``; ``how`` holds the importing module's names, its locals, and what it wants by name."""
-    stand_in = _STAND_INS.get(name)
-    if stand_in is None or name in sys.modules or not how or (how[0] or {}).get("__name__") not in stand_in.askers:
-        return _import(name, *how, **named)
-    # ``import a.b`` gives a; and what imports the real one may count on what that imports.
-    fits = ("." not in name or any(how[2:3])) and _SETTINGS in sys.modules
-    return stand_in if fits else _import(name, *how, **named)
+def import_with_stubs(name: str, *args: Any, **kwargs: Any) -> Any:
+    """Returns the module as ``__import__`` does, or its stub; ``args`` are globals, locals and the imported names."""
+    stub = _STUBS.get(name)
+    if stub is None or name in sys.modules or not args or (args[0] or {}).get("__name__") not in stub.importers:
+        return _import(name, *args, **kwargs)
+    # ``import a.b`` returns a; and an importer may rely on other modules that the real one imports.
+    is_replaceable = ("." not in name or any(args[2:3])) and _FX_CONFIG in sys.modules
+    return stub if is_replaceable else _import(name, *args, **kwargs)
 
 
-class _StandIn(SimpleNamespace):
-    """In the place of a module, which is imported for whatever else is wanted of it."""
+class _StubModule(SimpleNamespace):
+    """A stand-in for a module, which is imported when any other attribute is used."""
 
-    def __init__(self, module: str, askers: Iterable[str], **names: Any) -> None:
-        super().__init__(**names)
+    def __init__(self, module: str, importers: Iterable[str], **attributes: Any) -> None:
+        super().__init__(**attributes)
         self.module = module
-        self.askers = frozenset(askers)
+        self.importers = frozenset(importers)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(import_module(self.module), name)
 
 
-def _standing_in(module: str, name: str, answer: Callable[..., Any] | None = None) -> Callable[..., Any]:
-    """A function that calls ``answer``, and the real one where that has none."""
+def _stub_function(module: str, name: str, compute: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """Returns a function that calls ``compute``, and the real function if the result is None."""
 
-    def stand_in(*arguments: Any, **named: Any) -> Any:
-        found = answer(*arguments) if answer and not named else None
-        return getattr(import_module(module), name)(*arguments, **named) if found is None else found
+    def stub(*args: Any, **kwargs: Any) -> Any:
+        result = compute(*args) if compute and not kwargs else None
+        return getattr(import_module(module), name)(*args, **kwargs) if result is None else result
 
-    return stand_in
+    return stub
 
 
-def _itself(value: Any, *_: Any) -> bool | None:
-    """What may be assumed of a condition: of a plain one, what it is."""
+def _bool(value: Any, *_: Any) -> bool | None:
+    """Returns the value of a condition on plain numbers."""
     return value if type(value) is bool else None
 
 
@@ -69,7 +68,7 @@ def _any(*values: Any) -> bool | None:
 
 
 def _equal(left: Any, right: Any) -> bool | None:
-    """Of two sizes, or of two shapes."""
+    """Returns whether two sizes, or two shapes, are equal."""
     if type(left) is int and type(right) is int:
         return left == right
     if not (isinstance(left, (list, tuple)) and isinstance(right, (list, tuple))):
@@ -82,42 +81,42 @@ def _not_nested(size: Any) -> bool | None:
     return False if type(size) is int else None
 
 
-_ANSWERS: Mapping[str, Callable[..., bool | None]] = MappingProxyType(
+_PLAIN_RESULTS: Mapping[str, Callable[..., bool | None]] = MappingProxyType(
     {
-        "expect_true": _itself,
-        "guard_or_false": _itself,
-        "guard_or_true": _itself,
-        "guard_size_oblivious": _itself,
+        "expect_true": _bool,
+        "guard_or_false": _bool,
+        "guard_or_true": _bool,
+        "guard_size_oblivious": _bool,
         "is_nested_int": _not_nested,
-        "statically_known_true": _itself,
+        "statically_known_true": _bool,
         "sym_and": _all,
         "sym_eq": _equal,
         "sym_or": _any,
     }
 )
-"""What stands in for functions of ``_SYMBOLS``."""
+"""Functions that return the results of ``_SYMBOLIC_SHAPES`` for plain numbers, by name."""
 
-_RARE = ("guarding_hint_or_throw", "has_guarding_hint")
-"""Those that are imported beside others, and seldom called."""
+_RARELY_CALLED = ("guarding_hint_or_throw", "has_guarding_hint")
+"""Functions that are imported together with the others and seldom called."""
 
-_STAND_INS: Mapping[str, _StandIn] = MappingProxyType(
+_STUBS: Mapping[str, _StubModule] = MappingProxyType(
     {
-        _COMPILER: _StandIn(
-            _COMPILER,
+        _DYNAMO: _StubModule(
+            _DYNAMO,
             ["torchvision.ops.roi_align"],
-            is_compile_supported=_standing_in(_COMPILER, "is_compile_supported"),
+            is_compile_supported=_stub_function(_DYNAMO, "is_compile_supported"),
         ),
-        _SYMBOLS: _StandIn(
-            _SYMBOLS,
+        _SYMBOLIC_SHAPES: _StubModule(
+            _SYMBOLIC_SHAPES,
             [
                 "torch", "torch._decomp.decompositions", "torch._meta_registrations", "torch._prims",
                 "torch._prims_common", "torch._refs", "torch._refs.linalg", "torch._refs.nn.functional",
             ],
-            **{name: _standing_in(_SYMBOLS, name, answer) for name, answer in _ANSWERS.items()},
-            **{name: _standing_in(_SYMBOLS, name) for name in _RARE},
+            **{name: _stub_function(_SYMBOLIC_SHAPES, name, compute) for name, compute in _PLAIN_RESULTS.items()},
+            **{name: _stub_function(_SYMBOLIC_SHAPES, name) for name in _RARELY_CALLED},
         ),
-        # It is asked only whether something is an expression; as long as there is no sympy, nothing is.
-        _ALGEBRA: _StandIn(_ALGEBRA, ["torch._prims_common"], Basic=type("Basic", (), {})),
+        # torch only checks whether a value is an expression; nothing is while sympy is not imported.
+        _SYMPY: _StubModule(_SYMPY, ["torch._prims_common"], Basic=type("Basic", (), {})),
     }
 )  # fmt: skip
-"""By the name of the module that each stands for."""
+"""The stubs by the name of the module that each replaces."""

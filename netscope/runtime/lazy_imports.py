@@ -1,41 +1,26 @@
-"""Packages whose names are imported when they are first used: most commands need few of them."""
+"""Packages whose names are imported on first use (PEP 562), because most commands need few of them."""
 
-import ast
-import linecache
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 
-def names_of(package: str) -> Callable[[str], Any]:
-    """A package's ``__getattr__``, for what it imports under ``if TYPE_CHECKING:``.
+def lazy_names(package: str, modules: Mapping[str, Sequence[str]]) -> tuple[Callable[[str], Any], list[str]]:
+    """Returns the ``__getattr__`` and the ``__all__`` of a package.
 
-    So type checkers and people read the usual imports, and nothing says a second time where a name comes from.
+    Args:
+        package: name of the package.
+        modules: the names to import from each module of the package. Type checkers read them as imports under
+            ``if TYPE_CHECKING:``, which a test compares with these.
     """
-    homes: dict[str, str] = {}
+    module_of = {name: module for module, names in modules.items() for name in names}
 
-    def attribute(name: str) -> Any:
-        if not homes:
-            homes.update(_homes(package))
-        if name not in homes:
+    def get_attribute(name: str) -> Any:
+        if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(homes[name]), name)
+        value = getattr(import_module(f"{package}.{module_of[name]}"), name)
         setattr(sys.modules[package], name, value)
         return value
 
-    return attribute
-
-
-def _homes(package: str) -> dict[str, str]:
-    """By name: the module that it is imported from."""
-    module = sys.modules[package]
-    source = "".join(linecache.getlines(str(module.__file__), vars(module)))
-    return {
-        alias.name: node.module
-        for block in ast.parse(source).body
-        if isinstance(block, ast.If)
-        for node in block.body
-        if isinstance(node, ast.ImportFrom) and node.module
-        for alias in node.names
-    }
+    return get_attribute, sorted(module_of)

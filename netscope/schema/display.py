@@ -1,21 +1,9 @@
-"""How a result shows itself without knowing the renderers.
+"""The text and HTML forms of results: what ``print`` and notebooks show."""
 
-``schema`` stands below ``render``, so it may not import it; ``netscope/__init__.py`` stands above both and hands the
-renderer in. It is no part of ``schema`` so that this costs ``import netscope`` nothing.
-"""
-
-from collections.abc import Callable
-from typing import Literal
+from importlib import import_module
+from typing import Any, Literal
 
 Form = Literal["text", "html", "markdown"]
-Renderer = Callable[[object, Form], str]
-
-_renderers: list[Renderer] = []
-
-
-def set_renderer(renderer: Renderer) -> None:
-    """Makes ``renderer`` what shows results, in each of the forms."""
-    _renderers[:] = [renderer]
 
 
 class Displayed:
@@ -24,13 +12,23 @@ class Displayed:
     __slots__ = ()
 
     def __str__(self) -> str:
-        return _renderers[0](self, "text") if _renderers else object.__repr__(self)
+        return _display(self, "text")
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str | None:
-        """What a notebook shows; None, so that it shows the text, where nobody renders."""
-        return _renderers[0](self, "html") if _renderers else None
+    def _repr_html_(self) -> str:
+        """Returns the HTML that a notebook shows."""
+        return _display(self, "html")
 
-    def _repr_markdown_(self) -> str | None:
-        return _renderers[0](self, "markdown") if _renderers else None
+    def _repr_markdown_(self) -> str:
+        return _display(self, "markdown")
+
+
+def _display(result: object, form: Form) -> str:
+    """Returns the rendered result.
+
+    ``render`` is above ``schema``, whose modules therefore must not import it. Only this call looks it up, by name and
+    when a result is shown: a renderer registered at import would be a global, and cost every ``import netscope``.
+    """
+    render: Any = import_module("netscope.render")
+    return render.display(result, form)  # type: ignore[no-any-return]

@@ -2,52 +2,38 @@
 
 from typing import TYPE_CHECKING
 
-from netscope.runtime import lazy_imports
+from netscope.runtime.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
-    from netscope.sources.base import (
-        Catalog,
-        ModelSource,
-        Origin,
-        PublishedFigures,
-        ResolvedArchitecture,
-        unknown_name_error,
-    )
-    from netscope.sources.construction import build
-    from netscope.sources.origins import find_origin
-    from netscope.sources.python import resolve_module
-    from netscope.sources.registry import (
-        BUILT_IN,
-        is_cacheable,
-        is_registered,
-        list_imported_sources,
-        list_names,
-        load_catalog,
-        read_cache_key_content,
-        resolve,
-    )
-    from netscope.sources.spec import parse_value
-
-__all__ = [
-    "BUILT_IN",
-    "Catalog",
-    "ModelSource",
-    "Origin",
-    "PublishedFigures",
-    "ResolvedArchitecture",
-    "build",
-    "find_origin",
-    "is_cacheable",
-    "is_registered",
-    "list_imported_sources",
-    "list_names",
-    "load_catalog",
-    "parse_value",
-    "read_cache_key_content",
-    "resolve",
-    "resolve_module",
-    "unknown_name_error",
-]
-
-if not TYPE_CHECKING:
-    __getattr__ = lazy_imports.names_of(__name__)
+    from netscope.sources.base import Catalog as Catalog
+    from netscope.sources.base import ModelSource as ModelSource
+    from netscope.sources.base import Origin as Origin
+    from netscope.sources.base import PublishedFigures as PublishedFigures
+    from netscope.sources.base import ResolvedArchitecture as ResolvedArchitecture
+    from netscope.sources.base import unknown_name_error as unknown_name_error
+    from netscope.sources.construction import build as build
+    from netscope.sources.origins import find_origin as find_origin
+    from netscope.sources.python import resolve_module as resolve_module
+    from netscope.sources.registry import BUILT_IN as BUILT_IN
+    from netscope.sources.registry import is_cacheable as is_cacheable
+    from netscope.sources.registry import is_registered as is_registered
+    from netscope.sources.registry import list_imported_sources as list_imported_sources
+    from netscope.sources.registry import list_names as list_names
+    from netscope.sources.registry import load_catalog as load_catalog
+    from netscope.sources.registry import read_cache_key_content as read_cache_key_content
+    from netscope.sources.registry import resolve as resolve
+    from netscope.sources.spec import parse_value as parse_value
+else:
+    __getattr__, __all__ = lazy_names(
+        __name__,
+        {
+            "base": ["Catalog", "ModelSource", "Origin", "PublishedFigures", "ResolvedArchitecture",
+                "unknown_name_error"],
+            "construction": ["build"],
+            "origins": ["find_origin"],
+            "python": ["resolve_module"],
+            "registry": ["BUILT_IN", "is_cacheable", "is_registered", "list_imported_sources", "list_names",
+                "load_catalog", "read_cache_key_content", "resolve"],
+            "spec": ["parse_value"],
+        },
+    )  # fmt: skip

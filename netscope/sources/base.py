@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameError, describe_error, did_you_mean
-from netscope.runtime.startup import importing
+from netscope.runtime.startup import stub_imports
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs
 
@@ -133,7 +133,7 @@ def import_package(package: str, source: str) -> Any:
         BrokenInstallError: the package is incompatible with other installed packages.
     """
     try:
-        with importing():
+        with stub_imports():
             return import_module(package)
     except ModuleNotFoundError as error:
         raise MissingExtraError(

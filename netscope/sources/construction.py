@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, DeviceError, NetscopeError, UsageError, describe_error
 from netscope.runtime.machine import available_memory_bytes
-from netscope.runtime.startup import uncollected, unwarned
+from netscope.runtime.startup import ignore_warnings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,7 +51,7 @@ def build(
     for attempt in attempts:
         device_context, rng_context = attempt
         try:
-            with device_context, rng_context, unwarned():
+            with device_context, rng_context, ignore_warnings():
                 module = factory()
         except NetscopeError:
             raise
@@ -98,7 +98,7 @@ def _build_on_meta() -> Iterator[None]:
                     return tensor
             return super().__torch_function__(function, types, args, kwargs)  # type: ignore[no-untyped-call]
 
-    with OnMeta("meta"), uncollected():
+    with OnMeta("meta"):
         yield
 
 

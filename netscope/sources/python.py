@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, UnknownNameError, UsageError, describe_error, did_you_mean
-from netscope.runtime.startup import OURS
+from netscope.runtime.startup import is_own_process
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
 from netscope.sources.base import ResolvedArchitecture
@@ -41,7 +41,7 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
     from torch import nn
 
     where, _, attribute = target.rpartition(":") if ":" in target else (target, "", "")
-    if OURS.is_set():
+    if is_own_process():
         _prepend_working_directory()
     module = _import_file(Path(where), text) if is_path(where) else _import_module(where, text)
     if not attribute:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netscope.errors import BuildError, UnknownNameError, UsageError, did_you_mean
-from netscope.runtime.startup import OURS
+from netscope.runtime.startup import is_own_process
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.sources.base import ResolvedArchitecture, get_version, import_package
 from netscope.sources.transformers_inputs import make_default_inputs, make_inputs_of_length
@@ -101,7 +101,7 @@ class TransformersSource:
 @contextmanager
 def _silence_advice(transformers: Any) -> Iterator[None]:
     """Silences transformers' advice on kernels and tokens in netscope's own processes, where no model runs for real."""
-    if not OURS.is_set():
+    if not is_own_process():
         yield
         return
     before = transformers.logging.get_verbosity()

@@ -11,7 +11,7 @@ from torch import nn
 
 from netscope.errors import NetscopeError
 from netscope.flops import FORMULAS
-from netscope.runtime.startup import OURS, unwarned
+from netscope.runtime.startup import ignore_warnings, is_own_process
 from netscope.schema import ToolTally
 from netscope.tracing import torch_compat
 from netscope.tracing.inputs import create_inputs
@@ -57,13 +57,13 @@ def _run_counter(
 @contextmanager
 def _suppress_warnings() -> Iterator[None]:
     """Suppresses the tools' warnings and log messages, but only in a process that netscope started."""
-    if not OURS.is_set():
+    if not is_own_process():
         yield
         return
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with unwarned():
+        with ignore_warnings():
             yield
     finally:
         logging.disable(before)

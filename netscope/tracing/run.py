@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,6 @@ from torch import nn
 
 from netscope.errors import DeviceError, NetscopeError, TracingError
 from netscope.runtime.machine import available_memory_bytes
-from netscope.runtime.startup import uncollected
 from netscope.schema import LayerFailure, Trace
 from netscope.schema.inputs import ForwardInputs
 from netscope.tracing import torch_compat
@@ -80,15 +79,13 @@ def trace(subject: TraceRequest, *, device: str, mode: str = "eval", notes: tupl
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("torch found no CUDA device; use meta (the default) or cpu")
     could_compile = torch_compat.is_compiler_loaded()
-    # Off meta, garbage in cycles may be large.
-    with uncollected() if device == "meta" else nullcontext():
-        try:
-            return _trace(subject, device, mode, notes)
-        except ForwardError:
-            # The pass itself imported the compiler, so compilation could not be disabled before. Now it can.
-            if could_compile or not torch_compat.is_compiler_loaded():
-                raise
+    try:
         return _trace(subject, device, mode, notes)
+    except ForwardError:
+        # The pass itself imported the compiler, so compilation could not be disabled before. Now it can.
+        if could_compile or not torch_compat.is_compiler_loaded():
+            raise
+    return _trace(subject, device, mode, notes)
 
 
 def _trace(subject: TraceRequest, device: str, mode: str, notes: tuple[str, ...]) -> Trace:

@@ -107,13 +107,13 @@ class OtherProcesses:
     def prepare(self, _folder):
         pass
 
-    def answers(self, jobs, tell=lambda _: None):
+    def results(self, jobs, on_progress=lambda _: None):
         for job in jobs:
             name = job.arguments[0]
             if job.task == "names":
                 yield [["b", "c"], ["a source is missing"]]
                 continue
-            tell(name)
+            on_progress(name)
             self.asked.append((job.label, name, job.timeout_s))
             yield (
                 WorkerError("its process was killed by SIGSEGV")
@@ -128,7 +128,7 @@ class OtherProcesses:
 @pytest.fixture
 def workers(monkeypatch):
     workers = OtherProcesses()
-    monkeypatch.setattr(compare, "Workers", workers.start)
+    monkeypatch.setattr(compare, "WorkerPool", workers.start)
     return workers
 
 

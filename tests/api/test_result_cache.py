@@ -13,7 +13,7 @@ import netscope
 from netscope import cache, sources
 from netscope.api import result_cache
 from netscope.api.list import load_catalog
-from netscope.api.result_cache import Query, Recall, get_or_compute
+from netscope.api.result_cache import Query, ResultCache, get_or_compute
 from netscope.api.summary import SourcedSummary
 from netscope.schema import Architecture
 from netscope.schema.inputs import as_forward_inputs, parse_inputs
@@ -21,19 +21,19 @@ from netscope.sources import Catalog, registry
 
 
 @pytest.fixture
-def recall(tmp_path, monkeypatch):
+def results(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return Recall(store=cache.Store(tmp_path, 1), fingerprint=b"")
+    return ResultCache(store=cache.Store(tmp_path, 1), fingerprint=b"")
 
 
 @pytest.fixture
-def kept(tmp_path, monkeypatch):
+def cached_names(tmp_path, monkeypatch):
     """A process that keeps answers; gives the names of those that it has."""
     monkeypatch.setenv("NETSCOPE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(cache, "list_local_modules", lambda: ())  # those of the tests
     monkeypatch.chdir(tmp_path)
-    with result_cache.recalling():
-        yield lambda: [answer.name for answer in cache.Store(tmp_path / "cache", 1).list_results()]
+    with result_cache.use_cache():
+        yield lambda: [answer.name for answer in cache.Store(tmp_path / "cache", 1).answers()]
 
 
 def about(spec, **how):
@@ -44,12 +44,12 @@ OWN = ("./my.py:Net", "my.py", "my:Net", "package.my:Net@width=2", "timm:create_
 
 
 @pytest.mark.parametrize("spec", [*OWN, "d.safetensors", "e.bin", "f.ckpt", "alexnet@num_classes"])
-def test_own_code_and_files_have_no_key(recall, spec):
-    assert recall.key(about(spec)) is None
-    assert recall.key(about(spec, inputs=parse_inputs(["1x3"]))) is None
+def test_own_code_and_files_have_no_key(results, spec):
+    assert results.key(about(spec)) is None
+    assert results.key(about(spec, inputs=parse_inputs(["1x3"]))) is None
 
 
-def test_every_part_of_a_query_is_part_of_the_key(recall):
+def test_every_part_of_a_query_is_part_of_the_key(results):
     queries = [
         about("alexnet"),
         Query(kind="report", spec="alexnet"),
@@ -66,21 +66,21 @@ def test_every_part_of_a_query_is_part_of_the_key(recall):
             for text in ("1x3x224x224", "x=1x3x224x224", "1x3x224x224:int64", "2x3x224x224")
         ),
     ]  # fmt: skip
-    assert len({recall.key(query) for query in queries} - {None}) == len(queries)
+    assert len({results.key(query) for query in queries} - {None}) == len(queries)
     usual = {"device": "auto", "mode": "eval", "batch_size": None}
-    assert recall.key(about("alexnet", options=usual)) == recall.key(about("alexnet"))
+    assert results.key(about("alexnet", options=usual)) == results.key(about("alexnet"))
 
 
 @pytest.mark.parametrize("name", ["__version__", "SCHEMA_VERSION"])
-def test_the_versions_of_netscope_and_its_schema_are_part_of_the_key(monkeypatch, recall, name):
-    before = recall.key(about("alexnet"))
+def test_the_versions_of_netscope_and_its_schema_are_part_of_the_key(monkeypatch, results, name):
+    before = results.key(about("alexnet"))
     monkeypatch.setattr(result_cache, name, "99")
-    assert recall.key(about("alexnet")) != before
+    assert results.key(about("alexnet")) != before
 
 
-def test_what_other_sizes_or_a_gpu_give_has_no_key(recall):
-    assert recall.key(about("alexnet", options={"device": "cuda"})) is None
-    assert recall.key(about("alexnet", inputs=parse_inputs(["1x3"]).map_leaves(lambda _: 1.0))) is None
+def test_what_other_sizes_or_a_gpu_give_has_no_key(results):
+    assert results.key(about("alexnet", options={"device": "cuda"})) is None
+    assert results.key(about("alexnet", inputs=parse_inputs(["1x3"]).mapped(lambda _: 1.0))) is None
 
 
 @pytest.fixture
@@ -97,26 +97,26 @@ def config(tmp_path):
 
 
 @pytest.mark.parametrize("spec", ["hf/net", "hf/./net/config.json"])
-def test_the_contents_of_a_configuration_are_part_of_the_key(recall, config, spec):
-    missing = recall.key(about(spec))
+def test_the_contents_of_a_configuration_are_part_of_the_key(results, config, spec):
+    missing = results.key(about(spec))
     path = config(n_layer=2)
-    before = recall.key(about(spec))
+    before = results.key(about(spec))
     os.utime(path, (1, 1))
-    assert recall.key(about(spec)) == before
+    assert results.key(about(spec)) == before
     config(n_layer=3)
-    assert len({missing, before, recall.key(about(spec))}) == 3
+    assert len({missing, before, results.key(about(spec))}) == 3
 
 
 @pytest.mark.parametrize("key", ["auto_map", "configuration_files", "backbone"])
-def test_a_configuration_that_leads_elsewhere_has_no_key(recall, config, key):
+def test_a_configuration_that_leads_elsewhere_has_no_key(results, config, key):
     config(**{key: "other"})
-    assert recall.key(about("hf/net")) is None
+    assert results.key(about("hf/net")) is None
 
 
 @pytest.mark.parametrize("options", ["backbone=resnet", "architecture='local-dir:net'", "config_file=./a", "f='o/n'"])
-def test_an_option_that_leads_elsewhere_has_no_key(recall, options):
-    assert recall.key(about("hf/gpt2@n_layer=2")) is not None
-    assert recall.key(about(f"hf/gpt2@{options}")) is None
+def test_an_option_that_leads_elsewhere_has_no_key(results, options):
+    assert results.key(about("hf/gpt2@n_layer=2")) is not None
+    assert results.key(about(f"hf/gpt2@{options}")) is None
 
 
 def test_a_configuration_that_was_downloaded_is_not_cacheable(monkeypatch, tmp_path, config):
@@ -127,7 +127,7 @@ def test_a_configuration_that_was_downloaded_is_not_cacheable(monkeypatch, tmp_p
     assert not sources.is_cacheable("hf", "openai-community/gpt2", tmp_path)
 
 
-def test_an_answer_on_a_configuration_that_changed_meanwhile_is_not_kept(kept, config):
+def test_an_answer_on_a_configuration_that_changed_meanwhile_is_not_kept(cached_names, config):
     summary = netscope.summarize(nn.Linear(4, 2), (1, 4))
     architecture = Architecture(spec="hf/net", source="hf", name="net", options={}, description="")
     answer = SourcedSummary(summary=replace(summary, architecture=architecture))
@@ -138,26 +138,26 @@ def test_an_answer_on_a_configuration_that_changed_meanwhile_is_not_kept(kept, c
 
     config(n_layer=2)
     get_or_compute(about("hf/net"), SourcedSummary, changing)
-    assert kept() == []
+    assert cached_names() == []
     get_or_compute(about("hf/net"), SourcedSummary, changing)
-    assert kept() == ["hf/net"]
+    assert cached_names() == ["hf/net"]
 
 
-def test_what_was_kept_is_given_again(kept, monkeypatch):
+def test_what_was_kept_is_given_again(cached_names, monkeypatch):
     first = netscope.summarize("lenet5")
-    assert kept() == ["lenet5"]
+    assert cached_names() == ["lenet5"]
     monkeypatch.setattr(sources, "resolve", None)
     assert netscope.summarize("lenet5") == first
 
 
-def test_nothing_is_kept_where_own_code_ran(kept, monkeypatch):
+def test_nothing_is_kept_where_own_code_ran(cached_names, monkeypatch):
     monkeypatch.setattr(cache, "list_local_modules", lambda: ("my",))
     netscope.summarize("lenet5")
-    assert kept() == []
+    assert cached_names() == []
 
 
 @pytest.mark.parametrize("is_cacheable", [True, False, None])
-def test_a_third_party_source_says_whether_answers_about_it_may_be_kept(kept, monkeypatch, is_cacheable):
+def test_a_third_party_source_says_whether_answers_about_it_may_be_kept(cached_names, monkeypatch, is_cacheable):
     class Toys:
         name = "toys"
 
@@ -186,11 +186,11 @@ def test_a_third_party_source_says_whether_answers_about_it_may_be_kept(kept, mo
     )
     netscope.summarize("toys/tiny")
     load_catalog("toys")
-    assert set(kept()) == ({"toys/tiny", "toys"} if is_cacheable else set())
+    assert set(cached_names()) == ({"toys/tiny", "toys"} if is_cacheable else set())
 
 
-def test_an_answer_that_json_would_change_is_not_kept(kept):
+def test_an_answer_that_json_would_change_is_not_kept(cached_names):
     get_or_compute(
         Query(kind="names", spec="torchvision"), Catalog, lambda: Catalog(entries=(), names=["a list, no tuple"])
     )
-    assert kept() == []
+    assert cached_names() == []

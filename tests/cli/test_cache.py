@@ -304,7 +304,7 @@ def test_the_cache_is_shown_pruned_and_cleared(netscope):
     ("arguments", "said"),
     [
         (("cache", "shwo"), "did you mean show?"),
-        (("cache", "--unused", "3"), "--unused goes with cache prune"),
+        (("cache", "--unused", "3"), "--unused requires netscope cache prune"),
         (("cache", "prune", "--max-size", "-1"), "at least 0"),
     ],
 )

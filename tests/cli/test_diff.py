@@ -129,9 +129,9 @@ QUESTIONS = {
     "JSON of something else": (("other.json", "lenet5"), 2, "other.json: "),
     "a saved diff": (("diff.json", "lenet5"), 2, "diff.json: "),
     "a folder of that name": (("folder.json", "lenet5"), 2, "folder.json: "),
-    "no folder to write to": (("lenet5", "lenet5", "-o", "nowhere/x.json"), 2, "there is no folder"),
+    "no folder to write to": (("lenet5", "lenet5", "-o", "nowhere/x.json"), 2, "nowhere' not found"),
     "no folder for the map": (("lenet5", "lenet5", "--weights-map", "nowhere/x.json"), 2, "--weights-map nowhere/x"),
-    "a folder for the map": (("lenet5", "lenet5", "--weights-map", "."), 2, "--weights-map .: this is a folder"),
+    "a folder for the map": (("lenet5", "lenet5", "--weights-map", "."), 2, "--weights-map .: is a folder"),
     "cannot be traced": (("lenet5", "my.py:Fails", "-i", "1x1x28x28"), 3, "failed in Fails: KeyError: 'half-way'"),
     "cannot be traced, but only the text is wanted": (
         ("my.py:Fails", "lenet5", "-i", "1x1x28x28", "--exit-zero"),

@@ -125,7 +125,7 @@ def test_a_full_disk_below_stdout_is_one_sentence(arguments):
             [sys.executable, "-m", "netscope", *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert finished.returncode == 2
-    assert finished.stderr == "netscope: stdout cannot be written to: No space left on device\n"
+    assert finished.stderr == "netscope: cannot write to stdout: No space left on device\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="closes streams as a POSIX shell does")
@@ -170,7 +170,7 @@ def test_a_reader_that_stops_early_is_no_error():
 
 
 @pytest.mark.parametrize(
-    ("done", "count", "running", "left_s", "text"),
+    ("done", "count", "running", "remaining_s", "text"),
     [
         (12, 80, ("resnet50", "vit_b_16"), 21.7, "12 of 80 done, about 20 s left: tracing resnet50, vit_b_16"),
         (0, 80, (), None, "0 of 80 done"),
@@ -182,6 +182,6 @@ def test_a_reader_that_stops_early_is_no_error():
         (0, 1, (), None, "tracing"),
     ],
 )
-def test_progress_is_told_in_a_line(done, count, running, left_s, text):
-    progress = JobProgress(done=done, count=count, running=running, left_s=left_s)
-    assert output.progress_text(progress, "tracing") == text
+def test_progress_is_told_in_a_line(done, count, running, remaining_s, text):
+    progress = JobProgress(done=done, count=count, running=running, remaining_s=remaining_s)
+    assert output.format_progress(progress, "tracing") == text

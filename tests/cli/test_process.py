@@ -92,7 +92,7 @@ def test_an_interrupt_in_the_middle_of_an_import_is_as_quiet():
         "import signal, sys, types\n"
         "from netscope import __main__\n"
         "sys.modules['netscope.cli.output'] = types.ModuleType('half-imported')\n"
-        "__main__._end(signal.SIGINT, None)"
+        "__main__._exit_on_signal(signal.SIGINT, None)"
     )
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert (finished.returncode, finished.stdout, finished.stderr) == (130, b"", b"")

@@ -29,10 +29,10 @@ def test_two_architectures_are_shown_aligned(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-o", "x.bmp"], "a page (.html) or a picture (.svg, .png, .pdf), not '.bmp'"),
-        (["-o", "-"], "name one, like -o report.html"),
-        (["-o", "nowhere/x.html"], "there is no folder"),
-        (["-o", "x.html", "--bench", "none.json"], "file 'none.json' not found"),
+        (["-o", "x.bmp"], "unknown suffix '.bmp'; a report is a page (.html) or picture (.svg, .png, .pdf)"),
+        (["-o", "-"], "name a file, e.g. -o report.html"),
+        (["-o", "nowhere/x.html"], "nowhere' not found"),
+        (["-o", "x.html", "--bench", "none.json"], "there is no file 'none.json'"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(arguments, told, tmp_path, monkeypatch, capsys):
@@ -62,7 +62,7 @@ def test_measurements_of_others_are_refused(tmp_path, capsys):
     saved = tmp_path / "bench.json"
     saved.write_text(BenchReport(results=(result("other"),)).to_json(), encoding="utf-8")
     assert run(["report", QUICK, "-o", str(tmp_path / "x.html"), "--bench", str(saved)]) == 2
-    assert "has no result of lenet5; it has those of other" in capsys.readouterr().err
+    assert "has no result of lenet5; it contains other" in capsys.readouterr().err
 
 
 def test_a_saved_summary_is_shown_without_torch(tmp_path, no_torch):

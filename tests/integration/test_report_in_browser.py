@@ -570,7 +570,7 @@ def test_scripts_format_numbers_as_the_other_formats_do(browser):
 def test_a_table_of_ten_thousand_rows_stays_quick(browser, tmp_path):
     from netscope.api.report import make_report
     from netscope.render.page import report_page
-    from tests.render.conftest import layer, linear, summary_of
+    from tests.render.conftest import get_summary, layer, linear
 
     rows = [layer("", "Deep", 0)]
     for block in range(2500):
@@ -579,7 +579,7 @@ def test_a_table_of_ten_thousand_rows_stays_quick(browser, tmp_path):
             *(linear(f"b{block}x.fc{n}", 2, params=block, own_params=block) for n in range(3)),
         ]
     path = tmp_path / "deep.html"
-    path.write_text(report_page(make_report(summary_of(rows), [])), encoding="utf-8")
+    path.write_text(report_page(make_report(get_summary(rows), [])), encoding="utf-8")
     page = Page(browser, path)
     page.page.get_by_role("button", name="Expand all").click()
     assert page.page.locator("#layers .status").inner_text() == "12,501 rows"

@@ -46,13 +46,13 @@ class SubprocessExecutor:
 
     def inspect_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
         """Returns the name of the device and the environment."""
-        name, found = self._preflight_worker.answer("bench_device", (config, command))
+        name, found = self._preflight_worker.run("bench_device", (config, command))
         return name, msgspec.convert(found, BenchEnvironment)
 
     def run_preflight(self, model: Any, config: BenchConfig, *, with_summary: bool) -> PreflightResult:
         """Returns the facts about the architecture that are known before measuring."""
         return msgspec.convert(
-            self._preflight_worker.answer("bench_survey", (model, config, with_summary)), PreflightResult
+            self._preflight_worker.run("bench_preflight", (model, config, with_summary)), PreflightResult
         )
 
     def measure(self, request: BenchRequest, _models: Sequence[Any]) -> tuple[BenchResult, ...]:
@@ -76,7 +76,7 @@ class SubprocessExecutor:
         self._preflight_worker.close()  # the measurement may need its memory
         self._measure_worker = Worker(self._folder, request.config.nproc, request.config.threads)
         try:
-            answer = self._measure_worker.answer(task, (request,), tell=self._report_progress)
+            answer = self._measure_worker.run(task, (request,), on_progress=self._report_progress)
         except WorkerError as error:
             if error.out_of_memory:
                 raise OutOfMemoryError(str(error)) from error

@@ -31,7 +31,7 @@ def run_self_test(
     config = plan_bench((), BenchOptions(device=device, dtype=dtype)).configs[0]
     worker = Worker(Path.cwd())
     try:
-        return msgspec.convert(worker.answer("bench_selftest", (config,), tell=report_progress), SelfTest)
+        return msgspec.convert(worker.run("bench_selftest", (config,), on_progress=report_progress), SelfTest)
     finally:
         worker.close()
 

@@ -13,7 +13,7 @@ from netscope.api.diff import get_summary
 from netscope.api.resolve_and_trace import is_saved
 from netscope.api.summary import lookup_summary
 from netscope.api.workers.client import WorkerError
-from netscope.api.workers.pool import Job, JobProgress, Workers, jobs_at_once
+from netscope.api.workers.pool import Job, JobProgress, WorkerPool, choose_job_count
 from netscope.errors import NetscopeError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import (
     PYTEST_SEPARATOR,
@@ -209,7 +209,7 @@ def run_checks(plan: CheckPlan, progress: Callable[[JobProgress], None] = lambda
         OutputError: the lock file cannot be written.
         UsageError: the revision is unknown, or the jobs are malformed.
     """
-    at_once = jobs_at_once(plan.jobs, [request.options.get("device") for request in plan.requests])
+    at_once = choose_job_count(plan.jobs, [request.options.get("device") for request in plan.requests])
     path = plan.folder / config.LOCK_NAME
     lock = config.read_lock(path)
     checked: list[ModelCheck] = []
@@ -257,8 +257,8 @@ def _summarize_all(
             needs_torch=not is_saved(request.model),
             is_foreign=not sources.is_registered(request.model),
         )
-    with closing(Workers(max(1, min(at_once, len(jobs))))) as workers:
-        for index, answer in zip(jobs, workers.answers(tuple(jobs.values()), progress), strict=True):
+    with closing(WorkerPool(max(1, min(at_once, len(jobs))))) as workers:
+        for index, answer in zip(jobs, workers.results(tuple(jobs.values()), progress), strict=True):
             found[index] = answer if isinstance(answer, WorkerError) else Summary.from_json(answer)
     return [found[index] for index in range(len(pending))]
 

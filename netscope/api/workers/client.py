@@ -1,7 +1,7 @@
-"""Work in a process of its own, so that a model that crashes or hangs takes nothing else with it.
+"""The client of a worker: a separate process, so a model that crashes or hangs takes nothing else with it.
 
 The process is started as a command rather than by ``multiprocessing``, whose children import the caller's script again.
-Questions and answers are lines of JSON.
+Requests and responses are lines of JSON.
 """
 
 import os
@@ -23,26 +23,26 @@ import msgspec
 from netscope.errors import NetscopeError
 from netscope.schema.codec import encode_json
 
-QUESTION = "question.json"
-FAILURE = "failure.json"
-"""What processes that work together find and leave in the folder that they share."""
+REQUEST_FILE = "request.json"
+FAILURE_FILE = "failure.json"
+"""Files in the folder that a process group shares: the task, and the error of a process other than the first."""
 
 PREPARE = "prepare"
-"""The task after which a process is as good as new."""
+"""The task that only imports torch, after which a process still counts as fresh."""
 
-FORKS = sys.platform == "linux"
-"""Whether a process that has imported torch can be forked, and its child run something. Elsewhere libraries object."""
+CAN_FORK = sys.platform == "linux"
+"""Whether a child forked after torch was imported can run a task. On other systems libraries do not allow it."""
 
-_LOOK_AFTER_S = 1.0
+_POLL_INTERVAL_S = 1.0
 _START = "import sys; sys.path[:] = {path!r}; from netscope.api.workers.server import {serve}; {serve}({arguments})"
 
 
 class WorkerError(NetscopeError):
-    """The worker has no answer.
+    """A task of a worker failed.
 
     Attributes:
-        exit_code: what the command line exits with: that of the error in the worker, 3 if it crashed or hung.
-        out_of_memory: whether that was for want of memory, or the worker was killed as it is then.
+        exit_code: exit code for the command line: that of the error in the worker, or 3 if it crashed or hung.
+        out_of_memory: whether memory ran out, or the worker was killed by SIGKILL, as the system does then.
     """
 
     def __init__(self, message: str, exit_code: int = 3, *, out_of_memory: bool = False) -> None:
@@ -52,10 +52,10 @@ class WorkerError(NetscopeError):
 
 
 class Worker:
-    """A process that imports torch once and does one task after another.
+    """A process that imports torch once and runs one task after another.
 
-    One that crashes, or takes too long and is killed, is replaced for the next task. What it started, such as the
-    processes that load data, is killed with it.
+    If it crashes, or is killed after a timeout, a new process runs the next task. Processes that it started, e.g. data
+    loaders, are killed with it.
     """
 
     def __init__(
@@ -68,95 +68,95 @@ class Worker:
         """Starts no process yet.
 
         Args:
-            folder: where its architectures' files and modules are looked for.
-            nproc: of how many processes the worker consists, which torchrun starts and which do each task together.
-            threads: of each of several processes; None for one.
-            environment: variables that its process has besides ours.
+            folder: working directory, where an architecture's files and modules are searched.
+            nproc: number of processes; several are launched with torchrun and run each task together.
+            threads: CPU threads per process if there are several; None for one.
+            environment: variables to add to the environment of the process.
         """
         self._folder = folder
         self._environment = environment
         self._nproc = nproc
         self._threads = threads or 1
         self._process: subprocess.Popen[bytes] | None = None
-        self._shared: TemporaryDirectory[str] | None = None
+        self._group_folder: TemporaryDirectory[str] | None = None
         self._lines: SimpleQueue[bytes] = SimpleQueue()
         self._starting = threading.Lock()
-        self._is_ended = False
-        self._is_used = False
+        self._is_terminated = False
+        self._has_run_task = False
 
     def prepare(
         self,
         folder: Path,
         *,
-        imports_torch: bool = True,
-        untouched: bool = False,
+        import_torch: bool = True,
+        fresh: bool = False,
     ) -> None:
-        """Has a process that looks for files and modules in ``folder``, and may wait until it has imported torch.
+        """Makes ``folder`` the working directory of the process, in a new process if needed.
 
         Args:
-            folder: there.
-            imports_torch: whether it does.
-            untouched: whether it has to be a process in which no task was done.
+            folder: working directory for the next tasks.
+            import_torch: whether to wait until the process has imported torch.
+            fresh: whether the process must not have run any task.
 
         Raises:
-            WorkerError: it failed at this.
+            WorkerError: importing torch failed.
         """
-        if folder != self._folder or (untouched and self._is_used):
+        if folder != self._folder or (fresh and self._has_run_task):
             self.close()
             self._folder = folder
         is_running = self._process is not None and self._process.poll() is None
-        if imports_torch and not is_running:
-            self.answer(PREPARE, ())
+        if import_torch and not is_running:
+            self.run(PREPARE, ())
 
-    def answer(
+    def run(
         self,
         task: str,
         arguments: Sequence[Any],
         *,
         timeout_s: float | None = None,
-        tell: Callable[[Any], None] = lambda _: None,
-        apart: bool = False,
+        on_progress: Callable[[Any], None] = lambda _: None,
+        fork: bool = False,
     ) -> Any:
-        """What the task answers, as plain data.
+        """Returns the result of a task, as plain data.
 
         Args:
-            task: a key of ``worker.TASKS``.
+            task: a key of ``server.TASKS``.
             arguments: plain data.
-            timeout_s: after which it is given up, in seconds; None for never.
-            tell: is given what the task tells on the way.
-            apart: whether the process is left untouched by it, as far as the system can fork one.
+            timeout_s: seconds after which the process is killed; None for no limit.
+            on_progress: called with each progress message of the task.
+            fork: whether to run the task in a forked child, where the system can fork, so the process stays fresh.
 
         Raises:
-            WorkerError: it failed, crashed, or took too long.
+            WorkerError: the task failed, crashed or timed out.
         """
-        question = {
+        request = {
             "task": task,
             "arguments": arguments,
-            "apart": apart and FORKS,
+            "fork": fork and CAN_FORK,
         }
-        process = self._started(question)
-        self._is_used = self._is_used or not (question["apart"] or task == PREPARE)
+        process = self._ensure_process(request)
+        self._has_run_task = self._has_run_task or not (request["fork"] or task == PREPARE)
         end = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         try:
             if self._nproc == 1:
-                self._send(question)
+                self._send(request)
             while True:
-                message = msgspec.json.decode(self._line(process, end))
-                if "told" not in message:
+                message = msgspec.json.decode(self._next_line(process, end))
+                if "progress" not in message:
                     break
-                tell(message["told"])
+                on_progress(message["progress"])
         except TimeoutError as error:
             self.close()
             raise WorkerError(f"it took longer than {timeout_s:g} s (--timeout) and was stopped") from error
         except (EOFError, OSError) as error:
-            raise self._death(process) from error
+            raise self._crash_error(process) from error
         if "error" in message:
-            # Where another of several processes failed, what the first one says is only that it is gone.
-            raise self._failure_in_group() or WorkerError(message["error"], message["exit_code"])
-        return message["answer"]
+            # If another process of a group failed, the error of the first is only that the other is gone.
+            raise self._group_error() or WorkerError(message["error"], message["exit_code"])
+        return message["result"]
 
     def stop(self) -> None:
-        """Asks the task that is being done to come to an end; one that measures answers with what it has."""
+        """Asks the running task to finish early; a measurement then returns the results so far."""
         with suppress(OSError):
             self._send({"stop": True})
 
@@ -165,56 +165,57 @@ class Worker:
             self._process.stdin.write(encode_json(message) + b"\n")
             self._process.stdin.flush()
 
-    def _started(self, question: dict[str, Any]) -> "subprocess.Popen[bytes]":
+    def _ensure_process(self, request: dict[str, Any]) -> "subprocess.Popen[bytes]":
+        """Returns the running process, or a new one; a group is launched for each request."""
         if self._nproc > 1:
-            return self._launched(question)
+            return self._launch_group(request)
         if self._process is None or self._process.poll() is not None:
             self.close()
-            return self._opened((), "serve", repr(str(self._folder)))
+            return self._start_process((), "serve", repr(str(self._folder)))
         return self._process
 
-    def _launched(self, question: dict[str, Any]) -> "subprocess.Popen[bytes]":
-        """Several processes, started by torch's own launcher for this one question, which they find in a file."""
+    def _launch_group(self, request: dict[str, Any]) -> "subprocess.Popen[bytes]":
+        """Returns torchrun's process, which starts the group; its processes read the request from a file."""
         self.close()
-        self._shared = TemporaryDirectory(prefix="netscope-")
-        path = Path(self._shared.name, QUESTION)
-        path.write_bytes(encode_json(question))
+        self._group_folder = TemporaryDirectory(prefix="netscope-")
+        path = Path(self._group_folder.name, REQUEST_FILE)
+        path.write_bytes(encode_json(request))
         options = ("--standalone", "--nproc-per-node", str(self._nproc), "--no-python")
         launcher = (sys.executable, "-m", "torch.distributed.run", *options)
-        return self._opened(launcher, "serve_in_group", f"{str(self._folder)!r}, {str(path)!r}")
+        return self._start_process(launcher, "serve_in_group", f"{str(self._folder)!r}, {str(path)!r}")
 
-    def _opened(self, launcher: tuple[str, ...], serve: str, arguments: str) -> "subprocess.Popen[bytes]":
+    def _start_process(self, launcher: tuple[str, ...], serve: str, arguments: str) -> "subprocess.Popen[bytes]":
         self._lines = SimpleQueue()
-        self._is_used = False
+        self._has_run_task = False
         code = _START.format(path=sys.path, serve=serve, arguments=arguments)
-        # Without a number torchrun sets it to 1.
+        # torchrun sets the number of threads to 1 unless it is given.
         environment = {"OMP_NUM_THREADS": str(self._threads)} if launcher else self._environment
         with self._starting:
-            if self._is_ended:
-                raise WorkerError("nobody waits for it any more")
+            if self._is_terminated:
+                raise WorkerError("the worker was terminated")
             self._process = process = subprocess.Popen(  # noqa: S603 - our own code
                 [*launcher, sys.executable, "-c", code],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,
-                # What torchrun says of processes that fail is long, and what they say of themselves comes otherwise.
+                # torchrun reports failed processes at length, and their own errors arrive as responses.
                 stderr=subprocess.DEVNULL if launcher else None,
                 env={**os.environ, **environment} if environment else None,
             )
-        threading.Thread(target=_read, args=(process, self._lines), daemon=True).start()
+        threading.Thread(target=_read_lines, args=(process, self._lines), daemon=True).start()
         return process
 
-    def _line(self, process: "subprocess.Popen[bytes]", end: float) -> bytes:
-        """The next line.
+    def _next_line(self, process: "subprocess.Popen[bytes]", end: float) -> bytes:
+        """Returns the next line that the process writes.
 
         Raises:
-            TimeoutError: there is none before ``end``.
-            EOFError: the process is dead. What it forked may still hold its end of the pipe, which then never ends.
+            TimeoutError: no line arrived before ``end``.
+            EOFError: the process is dead. The end of its pipe does not show that while a process it forked holds it.
         """
         while True:
             was_alive = process.poll() is None
             try:
-                line = self._lines.get(timeout=max(0, min(_LOOK_AFTER_S, end - time.monotonic())))
+                line = self._lines.get(timeout=max(0, min(_POLL_INTERVAL_S, end - time.monotonic())))
             except Empty:
                 if time.monotonic() >= end:
                     raise TimeoutError from None
@@ -225,14 +226,15 @@ class Worker:
                 raise EOFError
             return line
 
-    def _death(self, process: "subprocess.Popen[bytes]") -> WorkerError:
+    def _crash_error(self, process: "subprocess.Popen[bytes]") -> WorkerError:
+        """Returns the error that describes how the process ended."""
         with suppress(subprocess.TimeoutExpired):
             process.wait(5)
         code = process.returncode
-        failure = self._failure_in_group()
+        error = self._group_error()
         self.close()
-        if failure is not None:
-            return failure
+        if error is not None:
+            return error
         if code is None or code >= 0:
             return WorkerError(f"its process ended with exit code {code} in the middle of it")
         name = signal.Signals(-code).name
@@ -240,27 +242,27 @@ class Worker:
         hint = ", as when memory runs out" if is_killed else ""
         return WorkerError(f"its process was killed by {name}{hint}", out_of_memory=is_killed)
 
-    def _failure_in_group(self) -> WorkerError | None:
-        """What one of several processes left behind, before the launcher ended the others."""
+    def _group_error(self) -> WorkerError | None:
+        """Returns the error that a process of the group wrote before the launcher ended the others, if any."""
         with suppress(OSError):
-            if self._shared is not None:
-                left = msgspec.json.decode(Path(self._shared.name, FAILURE).read_bytes())
-                return WorkerError(left["error"], left["exit_code"], out_of_memory=left["out_of_memory"])
+            if self._group_folder is not None:
+                failure = msgspec.json.decode(Path(self._group_folder.name, FAILURE_FILE).read_bytes())
+                return WorkerError(failure["error"], failure["exit_code"], out_of_memory=failure["out_of_memory"])
         return None
 
-    def end(self) -> None:
-        """Ends the process while another thread may be waiting for its answer, and lets it start no other."""
+    def terminate(self) -> None:
+        """Kills the process, also while another thread waits for its result, and starts no other."""
         with self._starting:
-            self._is_ended = True
+            self._is_terminated = True
             process = self._process
         if process is not None:
             _kill(process)
 
     def close(self) -> None:
-        """Ends the process."""
-        shared, self._shared = self._shared, None
-        if shared is not None:
-            shared.cleanup()
+        """Kills the process; the next task starts a new one."""
+        folder, self._group_folder = self._group_folder, None
+        if folder is not None:
+            folder.cleanup()
         process, self._process = self._process, None
         if process is None:
             return
@@ -273,15 +275,15 @@ class Worker:
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """Ends it, and what it started."""
-    with suppress(AttributeError, OSError):  # systems without groups, and one that is gone
+    """Kills the process and the processes that it started."""
+    with suppress(AttributeError, OSError):  # a system without process groups, or a group that is gone
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
 
 
-def _read(process: "subprocess.Popen[bytes]", lines: "SimpleQueue[bytes]") -> None:
-    """Hands on what the process says, then an empty line."""
-    with suppress(OSError, ValueError):  # closed under us
+def _read_lines(process: "subprocess.Popen[bytes]", lines: "SimpleQueue[bytes]") -> None:
+    """Puts each line that the process writes into the queue, then an empty one."""
+    with suppress(OSError, ValueError):  # another thread closed the pipe
         for line in process.stdout or ():
             lines.put(line)
     lines.put(b"")

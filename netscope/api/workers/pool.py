@@ -1,4 +1,4 @@
-"""Several workers at once, for many architectures: answers in the order of the jobs, whichever is done first."""
+"""A pool of workers that run many jobs in parallel and return the results in the order of the jobs."""
 
 import os
 import time
@@ -11,37 +11,37 @@ from queue import LifoQueue
 from threading import Lock
 from typing import Any
 
-from netscope.api.result_cache import environment_of_workers
+from netscope.api.result_cache import cache_environment
 from netscope.api.workers.client import Worker, WorkerError
 from netscope.errors import UsageError
 from netscope.runtime.machine import available_memory_bytes, cores
 
 WORKER_BYTES = 2**30
-"""What a worker is expected to take: half of it for torch."""
+"""Expected memory of a worker, half of it for torch."""
 
-FEWEST = 4
-"""That have to be done before the time of the others is estimated."""
+MIN_DONE = 4
+"""Number of finished jobs from which the remaining time is estimated."""
 
-MOST_EARLY = 8
-"""Processes that are started before it is known whether there is work for them."""
+MAX_EARLY_PROCESSES = 8
+"""Maximum number of processes to start before the number of jobs is known."""
 
-_LOOK_AFTER_S = 0.2
-_OWN_THREADS = "OMP_NUM_THREADS"
+_POLL_INTERVAL_S = 0.2
+_THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What a worker has to do.
+    """A task for a worker.
 
     Attributes:
-        label: what it is about, for whoever waits.
-        folder: where files and modules are looked for.
-        task: a key of ``worker.TASKS``.
+        label: name shown in progress messages.
+        folder: working directory, where files and modules are searched.
+        task: a key of ``server.TASKS``.
         arguments: plain data.
-        timeout_s: after which it is given up, counted from when torch has been imported; None for never.
-        needs_torch: whether torch is imported beforehand.
-        is_foreign: whether it runs code from elsewhere than what is installed, which may change anything. Such jobs are
-            begun last, each in a process in which nothing ran before.
+        timeout_s: seconds after which it is stopped, counted from when torch has been imported; None for no limit.
+        needs_torch: whether to import torch first, outside the time limit.
+        is_foreign: whether it runs code that is not installed, which may change anything in its process. Such jobs
+            start last, each in a fresh process.
     """
 
     label: str
@@ -55,35 +55,35 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobProgress:
-    """How far it has come.
+    """The progress of several jobs.
 
     Attributes:
-        done: jobs that are answered.
-        count: all jobs.
-        running: what is being worked on.
-        left_s: how long the rest will take, in seconds; None where what is done does not tell.
+        done: number of finished jobs.
+        count: number of all jobs.
+        running: labels of the running jobs.
+        remaining_s: estimated seconds for the remaining jobs; None if it cannot be estimated.
     """
 
     done: int
     count: int
     running: tuple[str, ...]
-    left_s: float | None
+    remaining_s: float | None
 
 
-def jobs_at_once(jobs: int | None, devices: Iterable[object]) -> int:
-    """How many architectures are worked on at once: as asked, or as many as there are cores and memory for.
+def choose_job_count(jobs: int | None, devices: Iterable[object]) -> int:
+    """Returns the number of jobs to run in parallel: ``jobs``, or the number of cores, limited by memory.
 
     Args:
-        jobs: as asked; None for the usual number.
-        devices: on which they are traced. Those on a GPU share its memory, so that they run one after another unless
-            something else is asked.
+        jobs: number requested with ``-j``; None for the default.
+        devices: devices on which the architectures are traced. On a GPU they share its memory, so by default they run
+            one after another.
 
     Raises:
-        UsageError: it is less than 1.
+        UsageError: ``jobs`` is less than 1.
     """
     if jobs is not None:
         if jobs < 1:
-            raise UsageError(f"the number of jobs (-j) must be at least 1, not {jobs}")
+            raise UsageError(f"the number of jobs (-j) must be at least 1, got {jobs}")
         return jobs
     if any(str(device).startswith("cuda") for device in devices):
         return 1
@@ -91,19 +91,19 @@ def jobs_at_once(jobs: int | None, devices: Iterable[object]) -> int:
     return max(1, cores() if available is None else min(cores(), available // WORKER_BYTES))
 
 
-class Workers:
-    """Workers of which each takes the next job when it is free.
+class WorkerPool:
+    """A pool of workers, each of which takes the next job when it is free.
 
-    A process is started for a job when there is none that is free, so that there are never more than jobs.
+    A process is started only when a job finds no free one, so there are never more processes than jobs.
     """
 
     def __init__(self, count: int) -> None:
         """Starts no process yet.
 
         Args:
-            count: the most processes.
+            count: maximum number of processes.
         """
-        environment = {**_shared_cores(count), **environment_of_workers()}
+        environment = {**_thread_limit(count), **cache_environment()}
         self._workers = tuple(Worker(Path(), environment=environment) for _ in range(count))
         self._free: LifoQueue[Worker] = LifoQueue()
         for worker in self._workers:
@@ -111,142 +111,143 @@ class Workers:
         self._threads = ThreadPoolExecutor(count)
 
     def prepare(self, folder: Path) -> None:
-        """Has ``MOST_EARLY`` of them import torch, while it is not known yet how many jobs there will be."""
-        for _ in self._workers[:MOST_EARLY]:
-            self._threads.submit(self._prepared, folder)
+        """Starts importing torch in up to ``MAX_EARLY_PROCESSES`` workers, before the number of jobs is known."""
+        for _ in self._workers[:MAX_EARLY_PROCESSES]:
+            self._threads.submit(self._prepare_worker, folder)
 
-    def answers(self, jobs: Sequence[Job], tell: Callable[[JobProgress], None] = lambda _: None) -> Iterator[Any]:
-        """The answers in the order of the jobs, each as soon as it and those before it are known.
+    def results(
+        self, jobs: Sequence[Job], on_progress: Callable[[JobProgress], None] = lambda _: None
+    ) -> Iterator[Any]:
+        """Yields the results in the order of the jobs, each as soon as it and the ones before it are known.
 
-        Where there is none, it is the ``WorkerError`` that says why; the others go on.
+        The result of a failed job is its ``WorkerError``; the other jobs continue.
 
         Args:
-            jobs: what is to be done.
-            tell: is told now and then how far it has come.
+            jobs: jobs to run.
+            on_progress: called with the progress several times per second.
         """
         at_once = min(len(self._workers), len(jobs))
-        course = Course([job.label for job in jobs], at_once)
+        tracker = JobTracker([job.label for job in jobs], at_once)
 
-        def asked(index: int) -> "Future[Any]":
-            return self._threads.submit(self._answer, jobs[index], course, index)
+        def submit(index: int) -> "Future[Any]":
+            return self._threads.submit(self._run, jobs[index], tracker, index)
 
-        def awaited(future: "Future[Any]") -> Any:
+        def wait_for(future: "Future[Any]") -> Any:
             while True:
-                tell(course.progress())
-                if wait((future,), _LOOK_AFTER_S).done:
+                on_progress(tracker.progress())
+                if wait((future,), _POLL_INTERVAL_S).done:
                     return future.result()
 
         folders = list(dict.fromkeys(job.folder for job in jobs))
-        begun = sorted(range(len(jobs)), key=lambda index: (folders.index(jobs[index].folder), jobs[index].is_foreign))
-        futures = {index: asked(index) for index in begun}
+        order = sorted(range(len(jobs)), key=lambda index: (folders.index(jobs[index].folder), jobs[index].is_foreign))
+        futures = {index: submit(index) for index in order}
         for index in range(len(jobs)):
-            future = futures[index]
-            answer = awaited(future)
-            if at_once > 1 and isinstance(answer, WorkerError) and answer.out_of_memory:
-                # Alone it may have enough.
+            result = wait_for(futures[index])
+            if at_once > 1 and isinstance(result, WorkerError) and result.out_of_memory:
+                # Memory may suffice when the job runs alone.
                 for other in futures.values():
-                    awaited(other)
-                answer = awaited(asked(index))
-            yield answer
+                    wait_for(other)
+                result = wait_for(submit(index))
+            yield result
 
-    def _prepared(self, folder: Path) -> None:
+    def _prepare_worker(self, folder: Path) -> None:
         worker = self._free.get()
         try:
-            # What fails here fails again for a job, which is told.
+            # A failure here occurs again in a job, which reports it.
             with suppress(WorkerError):
                 worker.prepare(folder)
         finally:
             self._free.put(worker)
 
-    def _answer(self, job: Job, course: "Course", index: int) -> Any:
+    def _run(self, job: Job, tracker: "JobTracker", index: int) -> Any:
         worker = self._free.get()
         try:
             with suppress(WorkerError):
-                worker.prepare(job.folder, imports_torch=job.needs_torch, untouched=job.is_foreign)
-            with course.running(index):
-                return worker.answer(
-                    job.task,
-                    job.arguments,
-                    timeout_s=job.timeout_s,
-                    apart=job.is_foreign,
-                )
+                worker.prepare(job.folder, import_torch=job.needs_torch, fresh=job.is_foreign)
+            with tracker.track(index):
+                return worker.run(job.task, job.arguments, timeout_s=job.timeout_s, fork=job.is_foreign)
         except WorkerError as error:
             return error
         finally:
             self._free.put(worker)
 
     def close(self) -> None:
-        """Ends all processes, also those that are in the middle of something."""
+        """Kills all processes, including busy ones."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
-            worker.end()
+            worker.terminate()
         self._threads.shutdown()
         for worker in self._workers:
             worker.close()
 
 
-class Course:
-    """What has been done of several jobs, and since when the others are being worked on."""
+class JobTracker:
+    """A record of when jobs started and how long the finished ones took."""
 
     def __init__(self, labels: Sequence[str], at_once: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing has begun.
+        """Starts with no job running.
 
         Args:
-            labels: of the jobs.
-            at_once: how many are worked on at once.
-            clock: tells seconds.
+            labels: labels of the jobs.
+            at_once: number of jobs that run in parallel.
+            clock: returns the time in seconds.
         """
         self._labels = labels
         self._at_once = at_once
         self._clock = clock
         self._lock = Lock()
-        self._since: dict[int, float] = {}
-        self._took: dict[int, float] = {}
+        self._started: dict[int, float] = {}
+        self._durations: dict[int, float] = {}
 
     @contextmanager
-    def running(self, index: int) -> Iterator[None]:
-        """One of them is being worked on."""
+    def track(self, index: int) -> Iterator[None]:
+        """Records that a job runs within the context."""
         with self._lock:
-            self._took.pop(index, None)
-            self._since[index] = self._clock()
+            self._durations.pop(index, None)
+            self._started[index] = self._clock()
         try:
             yield
         finally:
             with self._lock:
-                self._took[index] = self._clock() - self._since.pop(index)
+                self._durations[index] = self._clock() - self._started.pop(index)
 
     def progress(self) -> JobProgress:
-        """How far it has come."""
+        """Returns the current progress."""
         with self._lock:
             now = self._clock()
-            since, took = dict(self._since), list(self._took.values())
+            started, durations = dict(self._started), list(self._durations.values())
+        elapsed = [now - start for start in started.values()]
         return JobProgress(
-            done=len(took),
+            done=len(durations),
             count=len(self._labels),
-            running=tuple(self._labels[index] for index in sorted(since)),
-            left_s=left_s(took, [now - start for start in since.values()], len(self._labels), self._at_once),
+            running=tuple(self._labels[index] for index in sorted(started)),
+            remaining_s=estimate_remaining_s(durations, elapsed, len(self._labels), self._at_once),
         )
 
 
-def left_s(took: Sequence[float], running: Sequence[float], count: int, at_once: int) -> float | None:
-    """How long the rest will take if it is as what is done, in seconds; None where that does not tell.
+def estimate_remaining_s(
+    durations: Sequence[float], elapsed: Sequence[float], count: int, at_once: int
+) -> float | None:
+    """Returns the seconds that the remaining jobs take if they are like the finished ones; None if unknown.
 
-    Too few may be done; and one that takes longer than any before may take any time.
+    It is unknown if too few jobs are finished, or if one runs longer than any before, as it may take any time.
 
     Args:
-        took: how long each took that is done, in seconds.
-        running: how long each has been worked on that is not.
-        count: of all.
-        at_once: how many are worked on at once.
+        durations: seconds that each finished job took.
+        elapsed: seconds that each running job has taken so far.
+        count: number of all jobs.
+        at_once: number of jobs that run in parallel.
     """
-    if len(took) < max(FEWEST, at_once) or max(running, default=0) > max(took):
+    if len(durations) < max(MIN_DONE, at_once) or max(elapsed, default=0) > max(durations):
         return None
-    mean = sum(took) / len(took)
-    left = count - len(took)
-    work = left * mean - sum(min(had, mean) for had in running)
-    return work / min(at_once, left) if left else 0.0
+    mean = sum(durations) / len(durations)
+    remaining = count - len(durations)
+    work = remaining * mean - sum(min(seconds, mean) for seconds in elapsed)
+    return work / min(at_once, remaining) if remaining else 0.0
 
 
-def _shared_cores(count: int) -> Mapping[str, str]:
-    """The environment in which several processes have as many threads together as there are cores."""
-    return {_OWN_THREADS: str(max(1, cores() // count))} if count > 1 and _OWN_THREADS not in os.environ else {}
+def _thread_limit(count: int) -> Mapping[str, str]:
+    """Returns the environment that divides the cores among ``count`` processes, unless the user set the threads."""
+    if count == 1 or _THREADS_VARIABLE in os.environ:
+        return {}
+    return {_THREADS_VARIABLE: str(max(1, cores() // count))}

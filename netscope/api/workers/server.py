@@ -1,4 +1,4 @@
-"""The other side of ``isolation``: what a worker process does with what it is asked."""
+"""The server of a worker: the process that runs the tasks its client requests."""
 
 import logging
 import os
@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from types import MappingProxyType
@@ -15,79 +16,86 @@ from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
-from netscope.api.result_cache import recall_as_asked
-from netscope.api.workers.client import FAILURE, PREPARE
+from netscope.api.result_cache import inherit_cache
+from netscope.api.workers.client import FAILURE_FILE, PREPARE
 from netscope.errors import NetscopeError, OutOfMemoryError, describe_error, describe_unexpected_error
 from netscope.runtime import startup
 from netscope.schema.codec import encode_json
 
-LONGEST_MESSAGE = 1000
-
-Teller = Callable[[Any], None]
+MAX_MESSAGE_LENGTH = 1000
 
 
-def _prepare(_tell: Teller) -> None:
-    """Imports what every architecture needs, so that this counts for none of them."""
-    with startup.importing():
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskContext:
+    """The connection of a running task to the client.
+
+    Attributes:
+        report: sends progress, as plain data.
+        stopped: set when the client wants the task to finish early, with the results so far.
+    """
+
+    report: Callable[[Any], None]
+    stopped: threading.Event
+
+
+def _prepare(_context: TaskContext) -> None:
+    """Imports what every architecture needs, so no task's time includes it."""
+    with startup.stub_imports():
         from netscope import sources, tracing  # noqa: F401
 
 
-def _summary(_tell: Teller, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
-    """The JSON of ``summarize``."""
+def _summary(_context: TaskContext, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
+    """Returns the JSON of ``get_summary``."""
     from netscope.api.diff import get_summary
     from netscope.schema.inputs import parse_inputs
 
     return get_summary(model, parse_inputs(inputs) if inputs else None, options).to_json()
 
 
-def _names(_tell: Teller, spec: str) -> Any:
-    """As ``expand_pattern``."""
+def _names(_context: TaskContext, spec: str) -> Any:
+    """Returns the result of ``expand_pattern``."""
     from netscope.api.compare import expand_pattern
 
     return expand_pattern(spec)
 
 
-def _compared(_tell: Teller, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
-    """As ``compare_one``."""
+def _compared(_context: TaskContext, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
+    """Returns the result of ``compare_one``."""
     from netscope.api.compare import compare_one
     from netscope.schema.inputs import parse_inputs
 
     return compare_one(model, parse_inputs(inputs) if inputs else None, options)
 
 
-STOPPED = threading.Event()
-"""Set once whoever asked wants no more than what there is."""
-
-
-def _bench_device(_tell: Teller, config: Any, command: str) -> Any:
-    """As ``inspect_device``."""
+def _bench_device(_context: TaskContext, config: Any, command: str) -> Any:
+    """Returns the result of ``inspect_device``."""
     from netscope.api.bench.preflight import inspect_device
     from netscope.schema import BenchConfig
 
     return inspect_device(msgspec.convert(config, BenchConfig), command)
 
 
-def _bench_survey(_tell: Teller, model: str, config: Any, with_summary: bool) -> Any:
-    """As ``run_preflight``."""
+def _bench_preflight(_context: TaskContext, model: str, config: Any, with_summary: bool) -> Any:
+    """Returns the result of ``run_preflight``."""
     from netscope.api.bench.preflight import run_preflight
     from netscope.schema import BenchConfig
 
     return run_preflight(model, msgspec.convert(config, BenchConfig), with_summary=with_summary)
 
 
-def _bench_measure(tell: Teller, request: Any) -> Any:
-    """As ``run_request``; ``{"oom": …}`` where memory does not suffice."""
+def _bench_measure(context: TaskContext, request: Any) -> Any:
+    """Returns the results of ``run_request``, or ``{"oom": …}`` if memory runs out."""
     from netscope.api.bench.request import run_request
     from netscope.schema import BenchRequest
 
     try:
-        return run_request(msgspec.convert(request, BenchRequest), tell, STOPPED.is_set)
+        return run_request(msgspec.convert(request, BenchRequest), context.report, context.stopped.is_set)
     except OutOfMemoryError as error:
-        return {"oom": _shortened(str(error))}
+        return {"oom": _shorten(str(error))}
 
 
-def _bench_fits(_tell: Teller, request: Any) -> Any:
-    """As ``try_steps``; False where memory does not suffice."""
+def _bench_fits(_context: TaskContext, request: Any) -> Any:
+    """Returns the result of ``try_steps``, or False if memory runs out."""
     from netscope.api.bench.request import try_steps
     from netscope.schema import BenchRequest
 
@@ -97,12 +105,12 @@ def _bench_fits(_tell: Teller, request: Any) -> Any:
         return False
 
 
-def _bench_selftest(tell: Teller, config: Any) -> Any:
-    """As ``run_self_test_here``."""
+def _bench_selftest(context: TaskContext, config: Any) -> Any:
+    """Returns the result of ``run_self_test_here``."""
     from netscope.api.bench.selftest import run_self_test_here
     from netscope.schema import BenchConfig
 
-    return run_self_test_here(msgspec.convert(config, BenchConfig), tell)
+    return run_self_test_here(msgspec.convert(config, BenchConfig), context.report)
 
 
 TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType(
@@ -112,46 +120,107 @@ TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "names": _names,
         "compared": _compared,
         "bench_device": _bench_device,
-        "bench_survey": _bench_survey,
+        "bench_preflight": _bench_preflight,
         "bench_measure": _bench_measure,
         "bench_fits": _bench_fits,
         "bench_selftest": _bench_selftest,
     }
 )
-"""Each is given a function that tells something on the way, then the arguments; it answers with plain data."""
+"""The tasks by name. Each takes a ``TaskContext`` and its arguments, and returns plain data."""
+
+
+class Server:
+    """The requests and responses of this process, on its stdin and stdout; what tasks print goes to stderr."""
+
+    def __init__(self, *, is_connected: bool = True) -> None:
+        """Makes this process a worker.
+
+        Args:
+            is_connected: whether it reads requests and sends progress; only the first process of a group does.
+        """
+        startup.mark_own_process()
+        self._is_connected = is_connected
+        self._responses = os.fdopen(os.dup(1), "wb")
+        os.dup2(2, 1)
+        self._requests: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._stopped = threading.Event()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if is_connected:
+            stdin = os.fdopen(os.dup(0), "rb")
+            threading.Thread(target=self._listen, args=(stdin,), daemon=True).start()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+
+    def next_request(self) -> dict[str, Any]:
+        """Returns the next request, once there is one."""
+        return self._requests.get()
+
+    def run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Runs a task and returns the response to send: its result, or its error."""
+        context = TaskContext(report=self._report, stopped=self._stopped)
+        try:
+            return {"result": TASKS[request["task"]](context, *request["arguments"])}
+        except NetscopeError as error:
+            return {"error": _shorten(str(error)), "exit_code": error.exit_code}
+        except KeyboardInterrupt as error:
+            return {"error": f"it raised {describe_error(error)}", "exit_code": 3}
+        except Exception as error:  # noqa: BLE001 - a bug of netscope, which must not affect the other tasks
+            return {"error": _shorten(describe_unexpected_error(error)), "exit_code": 3}
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Sends a message to the client, or exits if the client is gone."""
+        try:
+            self._responses.write(encode_json(message) + b"\n")
+            self._responses.flush()
+        except BrokenPipeError:
+            _exit_with_children()
+
+    def _report(self, progress: Any) -> None:
+        if self._is_connected:
+            self.send({"progress": progress})
+
+    def _listen(self, stdin: BinaryIO) -> None:
+        """Queues the requests from the client; exits when the client is gone, for whatever reason."""
+        for line in stdin:
+            request = msgspec.json.decode(line)
+            if "stop" in request:
+                self._stopped.set()
+            else:
+                self._requests.put(request)
+        _exit_with_children()
 
 
 def serve(folder: str) -> None:
-    """Does one task after another until nobody asks any more, or whoever asked is gone.
+    """Runs one task after another until the client is gone.
 
     Args:
-        folder: where files and modules are looked for.
+        folder: working directory, where files and modules are searched.
     """
-    asked: SimpleQueue[dict[str, Any]] = SimpleQueue()
-    say = _prepared(asked)
-    recall_as_asked()
+    server = Server()
+    inherit_cache()
     path, process = tuple(sys.path), os.getpid()
     while True:
         os.chdir(folder)
         sys.path[:] = path
-        question = asked.get()
-        if question["apart"]:
-            _in_child(question, say)
+        request = server.next_request()
+        if request["fork"]:
+            _run_in_child(server, request)
             continue
-        message = _answered(question, lambda told: say({"told": told}))
+        response = server.run(request)
         if os.getpid() != process:
-            os._exit(0)  # the model forked, and its other half answers
-        say(message)
+            os._exit(0)  # the model forked; the parent sends the response
+        server.send(response)
 
 
-def _in_child(question: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> None:
-    """Has a child do the task, so that nothing that it changes is left here; dies as the child does, if it does."""
+def _run_in_child(server: Server, request: dict[str, Any]) -> None:
+    """Runs a task in a forked child, which leaves this process unchanged; exits as the child does if it crashes."""
     child = os.fork()
     if not child:
         process = os.getpid()
-        message = _answered(question, lambda told: say({"told": told}))
+        response = server.run(request)
         if os.getpid() == process:
-            say(message)
+            server.send(response)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
@@ -161,87 +230,40 @@ def _in_child(question: dict[str, Any], say: Callable[[dict[str, Any]], None]) -
 
 
 def serve_in_group(folder: str, path: str) -> None:
-    """Does one task together with the other processes that torchrun started; the first of them answers.
+    """Runs one task together with the other processes of a torchrun group; the first one sends the response.
 
     Args:
-        folder: where files and modules are looked for.
-        path: of the file with the question; what goes wrong in another process is left beside it.
+        folder: working directory, where files and modules are searched.
+        path: file with the request; an error of another process is written next to it.
     """
     is_first = os.environ["RANK"] == "0"
-    question = msgspec.json.decode(Path(path).read_bytes())
-    if not is_first:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    say = _prepared(SimpleQueue(), listens=is_first)
+    request = msgspec.json.decode(Path(path).read_bytes())
+    server = Server(is_connected=is_first)
     os.chdir(folder)
-    message = _answered(question, lambda told: say({"told": told}) if is_first else None)
+    response = server.run(request)
     if is_first:
-        say(message)
-    answer = message.get("answer")
-    out_of_memory = answer is False or isinstance(answer, dict)
-    if not out_of_memory and "error" not in message:
+        server.send(response)
+    result = response.get("result")
+    out_of_memory = result is False or isinstance(result, dict)
+    if not out_of_memory and "error" not in response:
         return
     if not is_first:
-        left = {
-            "error": message.get("error") or (answer or {}).get("oom", ""),
-            "exit_code": message.get("exit_code", 3),
+        failure = {
+            "error": response.get("error") or (result or {}).get("oom", ""),
+            "exit_code": response.get("exit_code", 3),
             "out_of_memory": out_of_memory,
         }
-        Path(path).with_name(FAILURE).write_bytes(encode_json(left))
-    os._exit(1)  # without waiting for the others, which may wait for us
+        Path(path).with_name(FAILURE_FILE).write_bytes(encode_json(failure))
+    os._exit(1)  # without waiting for the other processes, which may wait for this one
 
 
-def _prepared(asked: "SimpleQueue[dict[str, Any]]", *, listens: bool = True) -> Callable[[dict[str, Any]], None]:
-    """Makes this process a worker; returns how it answers. Nothing else that it prints comes among the answers."""
-    startup.begin()
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if listens:
-        questions = os.fdopen(os.dup(0), "rb")
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        threading.Thread(target=_listen, args=(questions, asked), daemon=True).start()
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
-
-    def say(message: dict[str, Any]) -> None:
-        try:
-            answers.write(encode_json(message) + b"\n")
-            answers.flush()
-        except BrokenPipeError:
-            _leave()
-
-    return say
-
-
-def _listen(questions: BinaryIO, asked: "SimpleQueue[dict[str, Any]]") -> None:
-    """Hands on what is asked; ends the process, and what it started, when whoever asked is gone, however that was."""
-    for line in questions:
-        question = msgspec.json.decode(line)
-        if "stop" in question:
-            STOPPED.set()
-        else:
-            asked.put(question)
-    _leave()
-
-
-def _leave() -> NoReturn:
-    """Ends the process and what it started, without a word: whoever asked is gone."""
+def _exit_with_children() -> NoReturn:
+    """Ends this process and the processes it started, silently, because the client is gone."""
     with suppress(AttributeError, OSError):
         if os.getpgrp() == os.getpid():
             os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
 
 
-def _answered(question: dict[str, Any], tell: Teller) -> dict[str, Any]:
-    try:
-        return {"answer": TASKS[question["task"]](tell, *question["arguments"])}
-    except NetscopeError as error:
-        return {"error": _shortened(str(error)), "exit_code": error.exit_code}
-    except KeyboardInterrupt as error:
-        return {"error": f"it raised {describe_error(error)}", "exit_code": 3}
-    except Exception as error:  # noqa: BLE001 - our own mistake, but the other tasks are none of it
-        return {"error": _shortened(describe_unexpected_error(error)), "exit_code": 3}
-
-
-def _shortened(sentence: str) -> str:
-    return sentence if len(sentence) <= LONGEST_MESSAGE else f"{sentence[:LONGEST_MESSAGE]} …"
+def _shorten(sentence: str) -> str:
+    return sentence if len(sentence) <= MAX_MESSAGE_LENGTH else f"{sentence[:MAX_MESSAGE_LENGTH]} …"

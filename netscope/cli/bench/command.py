@@ -9,33 +9,33 @@ from threading import Event
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from netscope.cli.app import UsageCommand
 from netscope.cli.bench.display import Display, handle_interrupts, live_display
-from netscope.cli.completion import architectures as complete
+from netscope.cli.completion import complete_architectures
 from netscope.cli.options import DebugOption, FormatOption, InputOption, OutputOption, SeqLenOption
-from netscope.cli.output import STDOUT, check_output, encodable, working, write_result
+from netscope.cli.output import STDOUT, choose_format, encode_for, show_progress, write_result
 from netscope.errors import NetscopeError, OutputError, UsageError
 from netscope.render import check_format, render
-from netscope.runtime import startup, torchrun_env
+from netscope.runtime import torchrun_env
 from netscope.schema import BenchReport
 from netscope.schema.bench import COMPILE_MODES
 
 INTERRUPTED = 130
 
 
-class BenchCommand(TyperCommand):
+class BenchCommand(UsageCommand):
     """Accepts ``--compile`` without a mode, which Typer does not support."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Adds the default mode after a ``--compile`` without a mode."""
-        complete: list[str] = []
+        completed: list[str] = []
         for argument, following in zip(args, [*args[1:], ""], strict=True):
-            complete.append(argument)
+            completed.append(argument)
             # A misspelled mode is still treated as a mode.
             if argument == "--compile" and not get_close_matches(following, COMPILE_MODES):
-                complete.append(COMPILE_MODES[0])
-        return super().parse_args(ctx, complete)
+                completed.append(COMPILE_MODES[0])
+        return super().parse_args(ctx, completed)
 
 
 def _option(names: str, metavar: str | None, text: str) -> Any:
@@ -43,11 +43,12 @@ def _option(names: str, metavar: str | None, text: str) -> Any:
 
 
 def bench(
+    context: typer.Context,
     architectures: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[ARCH]...",
-            autocompletion=complete,
+            autocompletion=complete_architectures,
             help="Architectures to measure; several are compared. Default: alexnet.",
         ),
     ] = None,
@@ -123,7 +124,7 @@ def bench(
 
     Exit code: 1 if --fail-if-slower is exceeded, 3 if something could not be run.
     """
-    format_name = check_output(output, format_name)
+    format_name = choose_format(output, format_name)
     check_format(format_name)
     from netscope.api import bench
     from netscope.api.saved_results import read_saved
@@ -159,7 +160,7 @@ def bench(
         architectures or (),
         options,
         layers=layers,
-        command=shlex.join(["netscope", *startup.ARGUMENTS]),
+        command=shlex.join(["netscope", *context.find_root().obj]),
         before=None if compare is None else read_saved(BenchReport, compare),
         force=force,
         slower_limit=None if fail_if_slower is None else bench.parse_percent(fail_if_slower, "--fail-if-slower"),
@@ -170,18 +171,18 @@ def bench(
     elif torchrun_env.rank() == 0:
         # Only the first of torchrun's processes writes the results; text that models print must not mix with them.
         writer = _Writer(format_name, output, streams=False)
-        with working("measuring"):
+        with show_progress("measuring"):
             status = _measure(plan, writer, Display())
         _finish(status, writer)
     else:
-        with working("measuring"):
+        with show_progress("measuring"):
             bench.BenchRun(plan).run()
 
 
 def _self_test(device: str, dtype: str, format_name: str, output: Path | None) -> None:
     from netscope.api import bench
 
-    with working("testing the benchmark") as progress:
+    with show_progress("testing the benchmark") as progress:
         result = bench.run_self_test(device, dtype, progress)
     write_result(result, format_name, output)
     if result.exit_code:
@@ -203,7 +204,7 @@ class _Writer:
             write_result(report, self._format_name, self._output)
         elif self._streams:
             lines = render(report, "csv").splitlines(keepends=True)
-            sys.stdout.write(encodable("".join(lines[self._lines_written :]), sys.stdout))
+            sys.stdout.write(encode_for("".join(lines[self._lines_written :]), sys.stdout))
             sys.stdout.flush()
             self._lines_written = len(lines)
 

@@ -13,7 +13,6 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from netscope.cli.output import SPINNING
 from netscope.render import format_bench_line, numbers
 from netscope.schema import BenchReport
 
@@ -73,12 +72,8 @@ def live_display() -> Iterator[Display]:
         yield display
         return
     console = Console(stderr=True)
-    SPINNING.set()
-    try:
-        with Live(display, console=console, refresh_per_second=_REFRESHES_PER_SECOND, transient=True):
-            yield display
-    finally:
-        SPINNING.clear()
+    with Live(display, console=console, refresh_per_second=_REFRESHES_PER_SECOND, transient=True):
+        yield display
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 
 from netscope.api.workers import client, pool
 from netscope.api.workers.client import WorkerError
-from netscope.api.workers.pool import Course, Job, Workers, jobs_at_once, left_s
+from netscope.api.workers.pool import Job, JobTracker, WorkerPool, choose_job_count, estimate_remaining_s
 from netscope.errors import UsageError
 
 TASKS = """
@@ -78,23 +78,23 @@ def job(tmp_path):
     return make
 
 
-def answers(jobs, count):
-    with closing(Workers(count)) as workers:
-        return list(workers.answers(jobs))
+def results(jobs, count):
+    with closing(WorkerPool(count)) as workers:
+        return list(workers.results(jobs))
 
 
 def test_answers_come_in_the_order_of_the_jobs(job):
     jobs = [job("wait", seconds, number) for number, seconds in enumerate((0.5, 0, 0.2, 0.1))]
-    assert answers(jobs, 3) == answers(jobs, 1) == [0, 1, 2, 3]
+    assert results(jobs, 3) == results(jobs, 1) == [0, 1, 2, 3]
 
 
 def test_a_worker_survives_lone_surrogates_on_both_ways(job):
-    assert answers([job("repeat", "a\udc80"), job("repeat", "b")], 1) == [r"a\udc80", "b"]
+    assert results([job("repeat", "a\udc80"), job("repeat", "b")], 1) == [r"a\udc80", "b"]
 
 
 def test_an_answer_comes_while_later_ones_are_being_worked_on(job, tmp_path):
-    with closing(Workers(2)) as workers:
-        coming = workers.answers([job("wait", 0, "first"), job("wait_for", str(tmp_path / "seen"), "second")])
+    with closing(WorkerPool(2)) as workers:
+        coming = workers.results([job("wait", 0, "first"), job("wait_for", str(tmp_path / "seen"), "second")])
         assert next(coming) == "first"
         (tmp_path / "seen").touch()
         assert list(coming) == ["second"]
@@ -106,39 +106,39 @@ def test_an_answer_comes_while_later_ones_are_being_worked_on(job, tmp_path):
     [("exit", "ended with exit code 7"), ("kill", "killed by SIGKILL"), ("fault", "killed by SIGSEGV")],
 )
 def test_one_that_dies_leaves_the_others_alone(job, how, message):
-    first, error, *others = answers([job("wait", 0.3, 1), job("die", how), *[job("wait", 0, 2)] * 3], 2)
+    first, error, *others = results([job("wait", 0.3, 1), job("die", how), *[job("wait", 0, 2)] * 3], 2)
     assert (first, others) == (1, [2, 2, 2])
     assert isinstance(error, WorkerError)
     assert message in str(error)
 
 
 def test_one_that_hangs_is_given_up(job):
-    first, error, last = answers([job("wait", 0, 1), job("wait", 600, 2, timeout_s=0.5), job("wait", 0, 3)], 2)
+    first, error, last = results([job("wait", 0, 1), job("wait", 600, 2, timeout_s=0.5), job("wait", 0, 3)], 2)
     assert (first, last) == (1, 3)
     assert "it took longer than 0.5 s" in str(error)
 
 
 def test_the_time_that_imports_take_is_nobodys(job, monkeypatch):
     asked = []
-    answer = client.Worker.answer
+    run = client.Worker.run
 
     def noted(worker, task, *arguments, **options):
         asked.append((task, options.get("timeout_s")))
-        return answer(worker, task, *arguments, **options)
+        return run(worker, task, *arguments, **options)
 
-    monkeypatch.setattr(client.Worker, "answer", noted)
-    assert answers([job("wait", 0, 1, timeout_s=600)], 1) == [1]
+    monkeypatch.setattr(client.Worker, "run", noted)
+    assert results([job("wait", 0, 1, timeout_s=600)], 1) == [1]
     assert asked == [("prepare", None), ("wait", 600)]
 
 
 @posix
 def test_one_that_memory_did_not_suffice_for_is_tried_again_alone(job, tmp_path):
-    assert answers([job("die_once", str(tmp_path / "died")), job("wait", 0, 1)], 2) == ["alone", 1]
+    assert results([job("die_once", str(tmp_path / "died")), job("wait", 0, 1)], 2) == ["alone", 1]
 
 
 @pytest.mark.parametrize(("jobs", "count", "most"), [(1, 4, 1), (3, 8, 3), (6, 2, 2), (0, 2, 0)])
 def test_there_are_never_more_processes_than_jobs_or_than_asked_for(job, processes, jobs, count, most):
-    assert answers([job("wait", 0.1, "x")] * jobs, count) == ["x"] * jobs
+    assert results([job("wait", 0.1, "x")] * jobs, count) == ["x"] * jobs
     assert len(processes) <= most
     assert bool(processes) == bool(jobs)
 
@@ -147,10 +147,10 @@ def test_there_are_never_more_processes_than_jobs_or_than_asked_for(job, process
 def test_some_are_started_while_it_is_not_known_how_many_jobs_there_are(
     count, started, job, processes, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(pool, "MOST_EARLY", 4)
-    with closing(Workers(count)) as workers:
+    monkeypatch.setattr(pool, "MAX_EARLY_PROCESSES", 4)
+    with closing(WorkerPool(count)) as workers:
         workers.prepare(tmp_path)
-        assert list(workers.answers([job("wait", 0, "x")])) == ["x"]
+        assert list(workers.results([job("wait", 0, "x")])) == ["x"]
     assert len(processes) == started
 
 
@@ -158,7 +158,7 @@ def test_a_process_works_in_one_folder_only(job, tmp_path):
     others = [tmp_path / "a", tmp_path / "b"]
     for folder in others:
         folder.mkdir()
-    told = answers([job("tell", folder=folder) for folder in others for _ in range(2)], 1)
+    told = results([job("tell", folder=folder) for folder in others for _ in range(2)], 1)
     assert [folder for _, folder, _ in told] == [str(others[0])] * 2 + [str(others[1])] * 2
     assert len({number for number, _, _ in told}) == 2
 
@@ -166,16 +166,16 @@ def test_a_process_works_in_one_folder_only(job, tmp_path):
 def test_several_share_the_cores(job, monkeypatch):
     monkeypatch.setattr(pool, "cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert answers([job("tell")], 1)[0][2] is None
-    assert answers([job("tell")], 3)[0][2] == "2"
-    assert answers([job("tell")], 20)[0][2] == "1"
+    assert results([job("tell")], 1)[0][2] is None
+    assert results([job("tell")], 3)[0][2] == "2"
+    assert results([job("tell")], 20)[0][2] == "1"
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert answers([job("tell")], 3)[0][2] == "5"
+    assert results([job("tell")], 3)[0][2] == "5"
 
 
 def test_who_leaves_early_leaves_no_process(job, processes):
-    with closing(Workers(3)) as workers:
-        coming = workers.answers([job("wait", 0, 0), *[job("wait", 600, 1)] * 9])
+    with closing(WorkerPool(3)) as workers:
+        coming = workers.results([job("wait", 0, 0), *[job("wait", 600, 1)] * 9])
         assert next(coming) == 0
     assert processes
     assert all(process.returncode is not None for process in processes)
@@ -183,7 +183,7 @@ def test_who_leaves_early_leaves_no_process(job, processes):
 
 def test_whoever_is_just_starting_is_ended_as_well(processes, monkeypatch):
     monkeypatch.setenv("PREPARES_S", "600")
-    with closing(Workers(3)) as workers:
+    with closing(WorkerPool(3)) as workers:
         workers.prepare(Path.cwd())
     assert all(process.returncode is not None for process in processes)
 
@@ -193,13 +193,13 @@ import signal
 from contextlib import closing
 from pathlib import Path
 from netscope.api.workers import client
-from netscope.api.workers.pool import Job, Workers
+from netscope.api.workers.pool import Job, WorkerPool
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
 client._START = client._START.replace("netscope.api.workers.server", "tasks_of_ours")
 jobs = [Job(label="", folder=Path.cwd(), task="wait", arguments=(seconds, 0)) for seconds in (0, 0, 600, 600)]
-with closing(Workers(2)) as workers:
-    for answer in workers.answers(jobs):
+with closing(WorkerPool(2)) as workers:
+    for answer in workers.results(jobs):
         print(answer, flush=True)
 """
 
@@ -217,9 +217,9 @@ def test_an_interrupt_reaches_all_processes(tmp_path):
 
 def test_progress_tells_what_is_being_worked_on(job):
     told = []
-    with closing(Workers(2)) as workers:
+    with closing(WorkerPool(2)) as workers:
         jobs = [job("wait", 0.5, number, label=f"model {number}") for number in range(3)]
-        assert list(workers.answers(jobs, told.append)) == [0, 1, 2]
+        assert list(workers.results(jobs, told.append)) == [0, 1, 2]
     assert {progress.count for progress in told} == {3}
     assert ("model 0", "model 1") in {progress.running for progress in told}
     done = [progress.done for progress in told]
@@ -235,17 +235,17 @@ class Clock:
 
 def test_the_time_left_follows_from_what_is_done():
     clock = Clock()
-    course = Course([f"m{number}" for number in range(10)], 2, clock)
+    tracker = JobTracker([f"m{number}" for number in range(10)], 2, clock)
     for number in range(4):
-        assert course.progress().left_s is None
-        with course.running(number):
-            assert course.progress().running == (f"m{number}",)
+        assert tracker.progress().remaining_s is None
+        with tracker.track(number):
+            assert tracker.progress().running == (f"m{number}",)
             clock.now += 3
-    with course.running(4), course.running(5):
+    with tracker.track(4), tracker.track(5):
         clock.now += 1
-        progress = course.progress()
+        progress = tracker.progress()
         assert (progress.done, progress.count, progress.running) == (4, 10, ("m4", "m5"))
-        assert progress.left_s == (6 * 3 - 2 * 1) / 2
+        assert progress.remaining_s == (6 * 3 - 2 * 1) / 2
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_the_time_left_follows_from_what_is_done():
     ],
 )
 def test_the_estimate(took, running, count, at_once, left):
-    assert left_s(took, running, count, at_once) == left
+    assert estimate_remaining_s(took, running, count, at_once) == left
 
 
 @pytest.mark.parametrize(
@@ -278,10 +278,10 @@ def test_the_estimate(took, running, count, at_once, left):
 def test_how_many_are_worked_on_at_once(jobs, devices, memory, expected, monkeypatch):
     monkeypatch.setattr(pool, "cores", lambda: 8)
     monkeypatch.setattr(pool, "available_memory_bytes", lambda: memory and int(memory))
-    assert jobs_at_once(jobs, devices) == expected
+    assert choose_job_count(jobs, devices) == expected
 
 
 @pytest.mark.parametrize("jobs", [0, -3])
 def test_none_at_once_is_a_wrong_question(jobs):
-    with pytest.raises(UsageError, match=rf"^the number of jobs \(-j\) must be at least 1, not {jobs}$"):
-        jobs_at_once(jobs, [])
+    with pytest.raises(UsageError, match=rf"^the number of jobs \(-j\) must be at least 1, got {jobs}$"):
+        choose_job_count(jobs, [])
