@@ -162,17 +162,17 @@ def test_one_architecture_by_itself(tmp_path, monkeypatch, capsys):
 
 
 QUESTIONS = {
-    ("check",): "there is no check in pyproject.toml or netscope.toml",
-    ("check", "lenet5"): "there is no check in pyproject.toml or netscope.toml",
-    ("check", "a", "b", "--params", "1"): "rules given as options are for one architecture, not for 2",
-    ("check", "--params", "1"): "for one architecture, not for 0",
-    ("check", "lenet5", "--params", "many"): "--params: 'many' is no whole number",
-    ("check", "lenet5", "--params", "1", "--update"): "the lock file and --config belong to the project's checks",
-    ("check", "lenet5", "--input", "1x1x28x28"): "require a rule option",
-    ("check", "lenet5", "--params", "1", "--input", "1x"): "--input '1x' is not",
-    ("check", "lenet5", "--params", "1", "--timeout", "0"): "--timeout must be greater than 0",
-    ("check", "lenet5", "--params", "1", "-j", "0"): "the number of jobs (-j) must be at least 1, got 0",
-    ("check", "lenet5", "--params", "1", "--format", "xml"): "there is no format 'xml'",
+    ("check",): "no checks found in pyproject.toml or netscope.toml",
+    ("check", "lenet5"): "no checks found in pyproject.toml or netscope.toml",
+    ("check", "a", "b", "--params", "1"): "rule options require exactly one architecture, got 2",
+    ("check", "--params", "1"): "exactly one architecture, got 0",
+    ("check", "lenet5", "--params", "many"): "--params: invalid number 'many'",
+    ("check", "lenet5", "--params", "1", "--update"): "rule options cannot be used with --config or --update",
+    ("check", "lenet5", "--input", "1x1x28x28"): "stand in the project's file, or go with a rule",
+    ("check", "lenet5", "--params", "1", "--input", "1x"): "invalid --input '1x'",
+    ("check", "lenet5", "--params", "1", "--timeout", "0"): "--timeout has to be more than 0 s",
+    ("check", "lenet5", "--params", "1", "-j", "0"): "the number of jobs (-j) must be at least 1, not 0",
+    ("check", "lenet5", "--params", "1", "--format", "xml"): "unknown format 'xml'",
     ("check", "--config", "no.toml"): "no.toml: No such file or directory",
 }
 

@@ -111,14 +111,14 @@ def test_a_pattern_that_fits_nothing_is_one_sentence(capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--sort", "parms"], "there is no order 'parms'; did you mean params"),
-        (["--columns", "flopps"], "there is no column 'flopps'; did you mean flops"),
-        (["--timeout", "0"], "--timeout must be greater than 0, got 0"),
-        (["--jobs", "0"], "the number of jobs (-j) must be at least 1, got 0"),
-        (["--input", "1x"], "--input '1x' is not"),
-        (["--batch-size", "0"], "the batch size must be a whole number of at least 1, not 0"),
-        (["--format", "yaml"], "there is no format 'yaml'"),
-        (["-o", "nowhere/out.csv"], "nowhere' not found"),
+        (["--sort", "parms"], "unknown sort order 'parms'; did you mean params"),
+        (["--columns", "flopps"], "unknown column 'flopps'; did you mean flops"),
+        (["--timeout", "0"], "--timeout has to be more than 0 s, not 0"),
+        (["--jobs", "0"], "the number of jobs (-j) must be at least 1, not 0"),
+        (["--input", "1x"], "invalid --input '1x'"),
+        (["--batch-size", "0"], "the batch size must be an integer of at least 1, got 0"),
+        (["--format", "yaml"], "unknown format 'yaml'"),
+        (["-o", "nowhere/out.csv"], "there is no folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

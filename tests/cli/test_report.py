@@ -29,10 +29,10 @@ def test_two_architectures_are_shown_aligned(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-o", "x.bmp"], "unknown suffix '.bmp'; a report is a page (.html) or picture (.svg, .png, .pdf)"),
-        (["-o", "-"], "name a file, e.g. -o report.html"),
-        (["-o", "nowhere/x.html"], "nowhere' not found"),
-        (["-o", "x.html", "--bench", "none.json"], "there is no file 'none.json'"),
+        (["-o", "x.bmp"], "a page (.html) or a picture (.svg, .png, .pdf), not '.bmp'"),
+        (["-o", "-"], "name one, like -o report.html"),
+        (["-o", "nowhere/x.html"], "there is no folder"),
+        (["-o", "x.html", "--bench", "none.json"], "file 'none.json' not found"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(arguments, told, tmp_path, monkeypatch, capsys):

@@ -86,12 +86,12 @@ PASSING = [
 ]
 
 SENTENCES = {
-    "test_too_many_by_the_marker": "61,706 parameters, which is 60,706 more than 1,000",
-    "test_too_many_by_the_fixture": "23 parameters, which is 1 more than 22; most in 0 15, 1 8",
-    "test_too_many_by_the_markers_rules": "23 parameters, which is 1 more than 22",
-    "test_too_many_in_a_layer": "1: 8 parameters, which is 1 more than 7",
-    "test_that_checks_nothing": "this test is marked netscope but checked nothing; pass a model to the marker",
-    "test_an_unknown_metric": "netscope: parms: there is no metric 'parms'; did you mean params?; there are params, ",
+    "test_too_many_by_the_marker": "61,706 parameters exceed the limit of 1,000 by 60,706",
+    "test_too_many_by_the_fixture": "23 parameters exceed the limit of 22 by 1; largest: 0 15, 1 8",
+    "test_too_many_by_the_markers_rules": "23 parameters exceed the limit of 22 by 1",
+    "test_too_many_in_a_layer": "1: 8 parameters exceed the limit of 7 by 1",
+    "test_that_checks_nothing": "this test is marked netscope but checked nothing: name a model in the marker",
+    "test_an_unknown_metric": "netscope: parms: unknown metric 'parms'; did you mean params?; available: params, ",
     "test_an_unknown_pattern": "features.*",
     "test_an_unknown_model": "netscope: unknown architecture 'lenet6'; did you mean lenet5",
     "test_no_rule": "netscope: no rules, so the check could not fail: give at least one, or lock=True",
