@@ -78,9 +78,9 @@ def test_the_versions_of_netscope_and_its_schema_are_part_of_the_key(monkeypatch
     assert results.key(about("alexnet")) != before
 
 
-def test_what_other_sizes_or_a_gpu_give_has_no_key(recall):
-    assert recall.key(about("alexnet", options={"device": "cuda"})) is None
-    assert recall.key(about("alexnet", inputs=parse_inputs(["1x3"]).map_leaves(lambda _: 1.0))) is None
+def test_what_other_sizes_or_a_gpu_give_has_no_key(results):
+    assert results.key(about("alexnet", options={"device": "cuda"})) is None
+    assert results.key(about("alexnet", inputs=parse_inputs(["1x3"]).map_leaves(lambda _: 1.0))) is None
 
 
 @pytest.fixture
@@ -138,9 +138,9 @@ def test_an_answer_on_a_configuration_that_changed_meanwhile_is_not_kept(cached_
 
     config(n_layer=2)
     get_or_compute(about("hf/net"), SourcedSummary, changing)
-    assert kept() == []
+    assert cached_names() == []
     get_or_compute(about("hf/net"), SourcedSummary, changing)
-    assert kept() == ["hf/net"]
+    assert cached_names() == ["hf/net"]
 
 
 def test_what_was_kept_is_given_again(cached_names, monkeypatch):
@@ -150,7 +150,7 @@ def test_what_was_kept_is_given_again(cached_names, monkeypatch):
     assert netscope.summarize("lenet5") == first
 
 
-def test_nothing_is_kept_where_own_code_ran(kept, monkeypatch):
+def test_nothing_is_kept_where_own_code_ran(cached_names, monkeypatch):
     monkeypatch.setattr(cache, "list_local_modules", lambda: ("my",))
     netscope.summarize("lenet5")
     assert cached_names() == []
@@ -186,7 +186,7 @@ def test_a_third_party_source_says_whether_answers_about_it_may_be_kept(cached_n
     )
     netscope.summarize("toys/tiny")
     load_catalog("toys")
-    assert set(kept()) == ({"toys/tiny", "toys"} if is_cacheable else set())
+    assert set(cached_names()) == ({"toys/tiny", "toys"} if is_cacheable else set())
 
 
 def test_an_answer_that_json_would_change_is_not_kept(cached_names):

@@ -152,7 +152,7 @@ def test_own_code_is_traced_anew_whatever_it_rests_on(netscope):
     def params(**variables):
         command = ("compare", *(f"own.py:{name}" for name in names), "--input", "1x1", "--format", "json")
         rows = json.loads(netscope.run(*command, **variables)[0].stdout)["rows"]
-        return dict(zip(names, (row["params"] for row in rows), strict=True))
+        return dict(zip(names, (row["totals"]["params"] for row in rows), strict=True))
 
     before = params(MY_OWN="1")
     assert before == {**dict.fromkeys(names, 1), "optional": 16}
@@ -180,7 +180,7 @@ def test_workers_build_what_is_registered_from_what_is_installed(netscope, insta
     (installed.parent / "run.py").write_text(RUN, encoding="utf-8")  # so that the folder is not on the path
     command = ("compare", "toys/tiny", "--format", "json")
     finished, _ = netscope.run(*command, program=[str(installed.parent / "run.py")])
-    assert [row["params"] for row in json.loads(finished.stdout)["rows"]] == [1]
+    assert [row["totals"]["params"] for row in json.loads(finished.stdout)["rows"]] == [1]
 
 
 @pytest.mark.slow
@@ -251,7 +251,7 @@ def test_what_one_model_changes_is_not_in_the_figures_of_another(netscope):
     (netscope.folder / "first.py").write_text(text, encoding="utf-8")
     command = ("compare", "./first.py:net", "./my.py:net", "lenet5", "--format", "json", "-j", "1")
     rows = json.loads(netscope.run(*command, "--input", "1x3")[0].stdout)["rows"]
-    assert [row["params"] for row in rows] == [4, 12, None]
+    assert [row["totals"] and row["totals"]["params"] for row in rows] == [4, 12, None]
 
 
 @pytest.mark.slow

@@ -168,10 +168,10 @@ QUESTIONS = {
     ("check", "--params", "1"): "exactly one architecture, got 0",
     ("check", "lenet5", "--params", "many"): "--params: invalid number 'many'",
     ("check", "lenet5", "--params", "1", "--update"): "rule options cannot be used with --config or --update",
-    ("check", "lenet5", "--input", "1x1x28x28"): "stand in the project's file, or go with a rule",
+    ("check", "lenet5", "--input", "1x1x28x28"): "require a rule option such as --max-params",
     ("check", "lenet5", "--params", "1", "--input", "1x"): "invalid --input '1x'",
-    ("check", "lenet5", "--params", "1", "--timeout", "0"): "--timeout has to be more than 0 s",
-    ("check", "lenet5", "--params", "1", "-j", "0"): "the number of jobs (-j) must be at least 1, not 0",
+    ("check", "lenet5", "--params", "1", "--timeout", "0"): "--timeout must be greater than 0",
+    ("check", "lenet5", "--params", "1", "-j", "0"): "the number of jobs (-j) must be at least 1, got 0",
     ("check", "lenet5", "--params", "1", "--format", "xml"): "unknown format 'xml'",
     ("check", "--config", "no.toml"): "no.toml: No such file or directory",
 }

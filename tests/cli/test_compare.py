@@ -45,7 +45,7 @@ def test_a_crash_an_unknown_name_and_a_pattern_go_with_others_in_one_table(capfd
     assert "channel" in rows["lenet5"]["error"]
     assert "unknown architecture 'nosuchthing'" in rows["nosuchthing"]["error"]
     assert "killed by SIGABRT" in rows["models.py:crashes"]["error"]
-    assert rows["models.py:speaks"]["params"] == 242
+    assert rows["models.py:speaks"]["totals"]["params"] == 242
     assert rows["models.py:speaks"]["activations"] == ["ReLU6"]
     assert "hello from the constructor" in err
 
@@ -113,12 +113,12 @@ def test_a_pattern_that_fits_nothing_is_one_sentence(capsys):
     [
         (["--sort", "parms"], "unknown sort order 'parms'; did you mean params"),
         (["--columns", "flopps"], "unknown column 'flopps'; did you mean flops"),
-        (["--timeout", "0"], "--timeout has to be more than 0 s, not 0"),
-        (["--jobs", "0"], "the number of jobs (-j) must be at least 1, not 0"),
+        (["--timeout", "0"], "--timeout must be greater than 0, got 0"),
+        (["--jobs", "0"], "the number of jobs (-j) must be at least 1, got 0"),
         (["--input", "1x"], "invalid --input '1x'"),
         (["--batch-size", "0"], "the batch size must be an integer of at least 1, got 0"),
         (["--format", "yaml"], "unknown format 'yaml'"),
-        (["-o", "nowhere/out.csv"], "there is no folder"),
+        (["-o", "nowhere/out.csv"], "nowhere' not found"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

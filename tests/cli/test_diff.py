@@ -120,7 +120,7 @@ QUESTIONS = {
         "unknown value 'biases' to ignore; did you mean",
     ),
     "nothing to ignore": (("lenet5", "lenet5", "--ignore", "names,"), 2, "unknown value '' to ignore"),
-    "unknown format": (("lenet5", "lenet5", "-f", "yaml"), 2, "no format 'yaml'"),
+    "unknown format": (("lenet5", "lenet5", "-f", "yaml"), 2, "unknown format 'yaml'"),
     "input of a saved one": (("a.json", "lenet5", "-i", "1x1x28x28"), 2, "a.json is a saved summary"),
     "input of the saved one alone": (("a.json", "lenet5", "--input-a", "1x1x28x28"), 2, "a.json is a saved summary"),
     "batch of a saved one": (("lenet5", "a.json", "-b", "2"), 2, "a.json is a saved summary"),

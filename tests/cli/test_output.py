@@ -159,7 +159,7 @@ def test_what_a_model_prints_stays_out_of_the_data(tmp_path):
 
 def test_an_encoding_without_our_signs_is_respected_on_stderr():
     finished = netscope("summary", "lenet5", "-i", "1x3x28x28", PYTHONIOENCODING="ascii")
-    assert b"got 3 (1x3x28x28)" in finished.stderr
+    assert b"got 3 in 1x3x28x28" in finished.stderr
 
 
 def test_a_reader_that_stops_early_is_no_error():

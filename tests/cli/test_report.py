@@ -29,9 +29,9 @@ def test_two_architectures_are_shown_aligned(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-o", "x.bmp"], "a page (.html) or a picture (.svg, .png, .pdf), not '.bmp'"),
-        (["-o", "-"], "name one, like -o report.html"),
-        (["-o", "nowhere/x.html"], "there is no folder"),
+        (["-o", "x.bmp"], "unknown suffix '.bmp'; a report is a page (.html) or picture (.svg, .png, .pdf)"),
+        (["-o", "-"], "name a file, e.g. -o report.html"),
+        (["-o", "nowhere/x.html"], "nowhere' not found"),
         (["-o", "x.html", "--bench", "none.json"], "file 'none.json' not found"),
     ],
 )

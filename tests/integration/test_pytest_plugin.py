@@ -90,7 +90,7 @@ SENTENCES = {
     "test_too_many_by_the_fixture": "23 parameters exceed the limit of 22 by 1; largest: 0 15, 1 8",
     "test_too_many_by_the_markers_rules": "23 parameters exceed the limit of 22 by 1",
     "test_too_many_in_a_layer": "1: 8 parameters exceed the limit of 7 by 1",
-    "test_that_checks_nothing": "this test is marked netscope but checked nothing: name a model in the marker",
+    "test_that_checks_nothing": "this test is marked netscope but checked nothing; pass a model to the marker",
     "test_an_unknown_metric": "netscope: parms: unknown metric 'parms'; did you mean params?; available: params, ",
     "test_an_unknown_pattern": "features.*",
     "test_an_unknown_model": "netscope: unknown architecture 'lenet6'; did you mean lenet5",
