@@ -70,7 +70,6 @@ PAGES = [
     *ROOT.glob("*.md"),
     *(ROOT / name for name in ("action.yml", "mkdocs.yml", ".pre-commit-hooks.yaml", "docs/notebook.ipynb")),
 ]
-NOT_REWORDED = {"docs/explanation/architecture.md"}
 
 
 def prose(path):
@@ -107,14 +106,11 @@ def found(texts, phrases):
 
 
 @pytest.mark.parametrize("name", [path.relative_to(ROOT).as_posix() for path in sorted(PAGES)])
-def test_the_documentation_is_plain(name, request):
-    if name in NOT_REWORDED:
-        request.applymarker(pytest.mark.xfail(reason="is still to be reworded; remove it from the set", strict=True))
+def test_the_documentation_is_plain(name):
     lines = found([(ROOT / name, 1, prose(ROOT / name))], DOCS)
     assert not lines, "\n".join(["write instead:", *lines])
 
 
-@pytest.mark.xfail(reason="not all packages are reworded; remove this mark once it passes", strict=True)
 def test_the_texts_of_the_code_are_plain():
     lines = found(texts_of_code(), CODE)
     assert not lines, "\n".join(["write instead:", *lines])

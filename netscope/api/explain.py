@@ -57,7 +57,7 @@ def explain(
         has the reason, and the layers before it are explained.
 
     Raises:
-        UnknownNameError: there is no such module.
+        UnknownNameError: the module does not exist.
         NetscopeError: any error of ``summarize``.
     """
     changes = parse_changes(what_if)

@@ -150,7 +150,7 @@ def store_result(query: Query, key: bytes | None, result: Any) -> None:
 
 
 def get_or_compute(query: Query, kind: type[Result], compute: Callable[[], Result]) -> Result:
-    """Returns the cached result of a query, or else the result of ``compute``, which is cached."""
+    """Returns the cached result of a query; otherwise computes and caches it."""
     cached = lookup(query, kind)
     if cached is not None:
         return cached

@@ -48,7 +48,7 @@ _ASCII = str.maketrans(
 
 
 def choose_format(path: Path | None, format_name: str | None) -> str:
-    """Returns the output format, from ``--format`` or else the file's suffix, after checking that FILE is writable.
+    """Returns the output format, from ``--format`` or the file's suffix, after checking that FILE is writable.
 
     Raises:
         OutputError: the folder does not exist, the file is not writable, or its suffix belongs to no format.

@@ -41,7 +41,7 @@ def _attribute_text(attribute: AttributeChange) -> str:
     if name == "type":
         return f"{before} → {after}"
     if name == "computation":
-        return "arguments of its own ops differ"
+        return "arguments of its ops differ"
     if name == "ops":
         return " ".join((*(f"−{op}" for op in _items(before)), *(f"+{op}" for op in _items(after))))
     if name == "reads_from":

@@ -179,7 +179,7 @@ def document_of(result: object, request: DocumentRequest) -> Document:
     """Returns the document of a result.
 
     Each result type registers its function (``@document_of.register``) in the module of ``netscope.render`` that has
-    the name of its own module in ``netscope.schema``, so only this one is imported.
+    the name of its module in ``netscope.schema``, so only this one is imported.
 
     Raises:
         UsageError: no document can be made of such a result, or the view is not possible.

@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all, also if the process is ended meanwhile."""
+"""Files that are replaced only once the new content is complete, also if the process is ended before."""
 
 import os
 from contextvars import ContextVar

@@ -69,7 +69,7 @@ def exit_process(code: int) -> NoReturn:
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        # A failure to write was reported before, or nobody reads the stream.
+        # A failure to write was reported before, or the stream has no reader.
         with suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)

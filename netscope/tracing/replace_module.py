@@ -28,7 +28,7 @@ def replace_hyperparameter(model: nn.Module, device: str, path: str, name: str, 
         value: value of the argument.
 
     Raises:
-        UnknownNameError: there is no such module, or its constructor has no such argument.
+        UnknownNameError: the module does not exist, or its constructor does not have the argument.
         UsageError: the module does not store its constructor's arguments, was changed after its construction, or its
             constructor rejects the value.
     """

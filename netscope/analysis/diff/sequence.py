@@ -57,7 +57,7 @@ MIN_BAND = 64
 MAX_CELLS = 4_000_000
 
 NO_OUTPUT = -1
-"""The number that stands for the resolution of a row without output."""
+"""The resolution of a row without output."""
 
 PAIR, SKIP_LEFT, SKIP_RIGHT = 0, 1, 2
 """The states of a cell, by the step that reaches it."""

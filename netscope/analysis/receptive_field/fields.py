@@ -70,7 +70,7 @@ class Field(NamedTuple):
 
     Attributes:
         low: first position of each unit, as if the input went on beyond its edges.
-        high: last position of each unit, likewise unbounded.
+        high: last position of each unit, also unbounded.
         first: first position within the input that each unit depends on.
         last: last position within the input that each unit depends on.
         step: distance between the fields of neighbors; None if it varies or there is one unit only.
