@@ -12,7 +12,7 @@ from threading import Timer
 from typing import TYPE_CHECKING, Any, TextIO
 
 from netscope.errors import OutputError
-from netscope.render import FORMATS, Canvas, render
+from netscope.render import CHECK_FORMATS, FORMATS, Canvas, render
 from netscope.runtime.files import write_atomically
 
 if TYPE_CHECKING:
@@ -30,15 +30,7 @@ STDOUT = Path("-")
 """The file name that means stdout, as in ``-o -``."""
 
 _FORMAT_OF_SUFFIX = {
-    "": "table",
-    ".txt": "table",
-    ".json": "json",
-    ".csv": "csv",
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".html": "html",
-    ".htm": "html",
-    ".xml": "junit",
+    suffix: name for formats in (FORMATS, CHECK_FORMATS) for name, kind in formats.items() for suffix in kind.suffixes
 }
 
 _ASCII = str.maketrans(

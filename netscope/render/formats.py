@@ -17,11 +17,13 @@ class Format:
 
     Attributes:
         renderer: module of this package and name of the function; it takes a document and a canvas.
+        suffixes: suffixes of the files that are written in the format.
         exact: whether programs read the format, which must then contain every row and exact numbers.
         folding: whether parts of the text can be folded.
     """
 
     renderer: str
+    suffixes: tuple[str, ...] = ()
     exact: bool = False
     folding: bool = False
 
@@ -34,18 +36,18 @@ class Format:
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        "table": Format(renderer="terminal:render_terminal"),
-        "json": Format(renderer="as_json:render_json", exact=True),
-        "csv": Format(renderer="comma_separated:render_csv", exact=True),
-        "markdown": Format(renderer="markdown:render_markdown", folding=True),
-        "html": Format(renderer="html:render_page", folding=True),
+        "table": Format(renderer="terminal:render_terminal", suffixes=("", ".txt")),
+        "json": Format(renderer="as_json:render_json", suffixes=(".json",), exact=True),
+        "csv": Format(renderer="comma_separated:render_csv", suffixes=(".csv",), exact=True),
+        "markdown": Format(renderer="markdown:render_markdown", suffixes=(".md", ".markdown"), folding=True),
+        "html": Format(renderer="html:render_page", suffixes=(".html", ".htm"), folding=True),
     }
 )
 """The formats of every result, by name."""
 
 CHECK_FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        "junit": Format(renderer="continuous_integration:render_junit"),
+        "junit": Format(renderer="continuous_integration:render_junit", suffixes=(".xml",)),
         "github": Format(renderer="continuous_integration:render_github"),
         "gitlab": Format(renderer="continuous_integration:render_gitlab"),
     }
