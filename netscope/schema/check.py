@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
-from netscope.schema.codec import from_json, to_json
 from netscope.schema.diff import ModelDiff
 from netscope.schema.display import Displayed
 from netscope.schema.figures import METRICS
@@ -232,19 +231,6 @@ class CheckReport(Displayed):
             for model in self.models
         )
         return replace(self, models=tuple(models))
-
-    def to_json(self) -> str:
-        """Returns the report as JSON, which ``from_json`` reads."""
-        return to_json(self)
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "CheckReport":
-        """Returns the report that ``to_json`` wrote.
-
-        Raises:
-            SavedResultError: the text is not a report.
-        """
-        return from_json(cls, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
+from typing_extensions import Self
 
 from netscope.errors import SavedResultError
 
@@ -65,3 +66,22 @@ def from_json(kind: type[Result], text: str | bytes) -> Result:
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:
         raise SavedResultError(f"this {kind.__name__} is damaged: {error}") from error
+
+
+class JsonResult:
+    """A result that is saved as JSON and read back."""
+
+    __slots__ = ()
+
+    def to_json(self) -> str:
+        """Returns the result as JSON, which ``from_json`` reads."""
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Returns the result that ``to_json`` wrote.
+
+        Raises:
+            SavedResultError: the text is not such a result.
+        """
+        return from_json(cls, text)

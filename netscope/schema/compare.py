@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from netscope.schema.codec import from_json, to_json
 from netscope.schema.display import Displayed
 from netscope.schema.summary import FLOP_CONVENTION, Architecture, Totals
 from netscope.schema.tensors import InputSpec
@@ -77,16 +76,3 @@ class ComparisonTable(Displayed):
     def exit_code(self) -> int:
         """Largest exit code of the rows; 0 if none failed."""
         return max((row.exit_code for row in self.rows), default=0)
-
-    def to_json(self) -> str:
-        """Returns the table as JSON, which ``from_json`` reads."""
-        return to_json(self)
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "ComparisonTable":
-        """Returns the table that ``to_json`` wrote.
-
-        Raises:
-            SavedResultError: the text is not a table.
-        """
-        return from_json(cls, text)

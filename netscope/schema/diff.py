@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal
 
-from netscope.schema.codec import from_json, to_json
+from netscope.schema.codec import JsonResult
 from netscope.schema.display import Displayed
 from netscope.schema.figures import Figures
 from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, Totals, describe_unread
@@ -186,19 +186,6 @@ class ModelDiff(Displayed):
         """Returns the changes of these kinds, in order."""
         return tuple(change for change in self.changes if change.kind in kinds)
 
-    def to_json(self) -> str:
-        """Returns the diff as JSON, which ``from_json`` reads."""
-        return to_json(self)
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "ModelDiff":
-        """Returns the diff that ``to_json`` wrote.
-
-        Raises:
-            SavedResultError: the text is not a diff.
-        """
-        return from_json(cls, text)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmappedTensor:
@@ -216,7 +203,7 @@ class UnmappedTensor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WeightsMap:
+class WeightsMap(JsonResult):
     """A map from one architecture's state dict to another's, for porting a checkpoint.
 
     Attributes:
@@ -236,16 +223,3 @@ class WeightsMap:
     covered_params: int
     missing: tuple[UnmappedTensor, ...]
     unused: tuple[UnmappedTensor, ...]
-
-    def to_json(self) -> str:
-        """Returns the map as JSON, which ``from_json`` reads."""
-        return to_json(self)
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "WeightsMap":
-        """Returns the map that ``to_json`` wrote.
-
-        Raises:
-            SavedResultError: the text is not a map.
-        """
-        return from_json(cls, text)

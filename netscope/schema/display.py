@@ -3,10 +3,12 @@
 from importlib import import_module
 from typing import Any, Literal
 
+from netscope.schema.codec import JsonResult
+
 Form = Literal["text", "html", "markdown"]
 
 
-class Displayed:
+class Displayed(JsonResult):
     """A result whose ``str`` and ``repr`` are its table, which folds in a notebook."""
 
     __slots__ = ()

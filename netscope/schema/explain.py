@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from netscope.schema.codec import from_json, to_json
 from netscope.schema.display import Displayed
 from netscope.schema.report import ChainStage
 from netscope.schema.summary import Architecture, LayerRow, Totals
@@ -102,16 +101,3 @@ class Explanation(Displayed):
     def exit_code(self) -> int:
         """1 if a layer cannot take its input with the changes, 2 if it cannot without changes, otherwise 0."""
         return 0 if self.mismatch is None else 1 if self.changes else 2
-
-    def to_json(self) -> str:
-        """Returns this explanation as JSON, which ``from_json`` reads."""
-        return to_json(self)
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "Explanation":
-        """Returns the explanation that ``to_json`` wrote.
-
-        Raises:
-            SavedResultError: the text is not a saved explanation.
-        """
-        return from_json(cls, text)

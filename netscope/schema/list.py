@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from netscope.schema.codec import to_json
 from netscope.schema.display import Displayed
 
 
@@ -36,7 +35,3 @@ class Listing(Displayed):
     pattern: str
     architectures: tuple[ListedArchitecture, ...]
     notes: tuple[str, ...]
-
-    def to_json(self) -> str:
-        """Returns the listing as JSON."""
-        return to_json(self)

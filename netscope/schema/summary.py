@@ -5,7 +5,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import MissingExtraError, SavedResultError
-from netscope.schema.codec import from_json, to_json
+from netscope.schema.codec import from_json
 from netscope.schema.display import Displayed
 from netscope.schema.figures import FIELDS, METRICS, Figures
 from netscope.schema.memory import PeakMemory
@@ -266,10 +266,6 @@ class Summary(Displayed):
         ``nn.MultiheadAttention`` is one. In a weights file, every module with parameters counts.
         """
         return sum(1 for row in self.rows if row.own.params and (row.own.flops or not self.totals.flops))
-
-    def to_json(self) -> str:
-        """Returns the summary as JSON, which ``from_json`` reads."""
-        return to_json(self)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Summary":

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from netscope.schema.codec import to_json
 from netscope.schema.display import Displayed
 from netscope.schema.summary import Architecture, OpCount
 from netscope.schema.tensors import InputSpec
@@ -113,7 +112,3 @@ class Verification(Displayed):
             for tool in self.tools
             if tool.unexplained("params", self.params) or tool.unexplained("macs", self.macs)
         )
-
-    def to_json(self) -> str:
-        """Returns this verification as JSON."""
-        return to_json(self)

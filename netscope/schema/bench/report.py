@@ -174,7 +174,3 @@ class SelfTest(Displayed):
     def exit_code(self) -> int:
         """Returns 0 if all checks passed, otherwise 1."""
         return 0 if all(check.passed for check in self.checks) else 1
-
-    def to_json(self) -> str:
-        """Returns the self-test as JSON."""
-        return to_json(self)
