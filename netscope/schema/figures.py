@@ -4,8 +4,8 @@ Columns, sort orders, rules, deltas, CSV, dataframes and the page all read ``MET
 ``Figures`` with its line in the table, and its computation in ``analysis/summary.py``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, fields
 from functools import reduce
 from types import MappingProxyType
 from typing import Any, Literal
@@ -48,6 +48,16 @@ class Figures:
         return self.flops // 2
 
     @property
+    def backward_macs(self) -> int:
+        """MACs of the backward pass."""
+        return self.backward_flops // 2
+
+    @property
+    def flop_rate(self) -> float | None:
+        """FLOPs of the forward pass per second; None if there are none, or no time was measured."""
+        return self.flops / self.time_s if self.time_s and self.flops else None
+
+    @property
     def step_flops(self) -> int:
         """FLOPs of a forward and a backward pass."""
         return self.flops + self.backward_flops
@@ -88,7 +98,7 @@ FIELDS = tuple(field.name for field in fields(Figures))
 Unit = Literal["count", "flops", "bytes", "seconds"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Metric:
     """One line of the table of metrics.
 
@@ -97,7 +107,7 @@ class Metric:
         heading: column heading, ``"Trainable"``.
         noun: name in sentences, ``"trainable parameters"``.
         unit: unit of the values, which selects their number format.
-        value: function that returns the value of given figures.
+        attribute: attribute of ``Figures`` with the value, if it is not called ``name``.
         column: column key, if it differs from ``name`` with hyphens: ``"trainable"`` (and ``"own-trainable"``).
         counts_ops: whether an op without a formula makes the value a lower bound.
         is_sum: whether a module's total is the sum over its parts; shares and limits are for sums only.
@@ -112,7 +122,8 @@ class Metric:
     heading: str
     noun: str
     unit: Unit
-    value: Callable[[Figures], Any]
+    _: KW_ONLY
+    attribute: str = ""
     column: str = ""
     counts_ops: bool = False
     is_sum: bool = True
@@ -121,6 +132,10 @@ class Metric:
     in_csv: bool = False
     in_page: bool = False
     in_diff: bool = False
+
+    def value(self, figures: Figures) -> Any:
+        """Returns the value of ``figures``; None if it is unknown."""
+        return getattr(figures, self.attribute or self.name)
 
     @property
     def key(self) -> str:
@@ -138,75 +153,31 @@ class Metric:
         return self.heading if self.heading[1].isupper() else self.heading.lower()
 
 
-def _flops_per_second(figures: Figures) -> float | None:
-    return figures.flops / figures.time_s if figures.time_s and figures.flops else None
-
-
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
         for metric in (
-            Metric(
-                name="params", heading="Params", noun="parameters", unit="count", value=lambda figures: figures.params,
-                in_csv=True, in_page=True, in_diff=True,
-            ),
-            Metric(
-                name="trainable_params", column="trainable", heading="Trainable", noun="trainable parameters",
-                unit="count", value=lambda figures: figures.trainable_params, in_csv=True,
-            ),
-            Metric(
-                name="unread_params", column="unread", heading="Unread", noun="unread parameters", unit="count",
-                value=lambda figures: figures.unread_params, in_csv=True,
-            ),
-            Metric(
-                name="flops", heading="FLOPs", noun="FLOPs", unit="flops", value=lambda figures: figures.flops,
-                counts_ops=True, in_csv=True, in_page=True, in_diff=True,
-            ),
-            Metric(
-                name="macs", heading="MACs", noun="MACs", unit="flops", value=lambda figures: figures.macs,
-                counts_ops=True,
-            ),
-            Metric(
-                name="backward_flops", heading="Backward", noun="backward FLOPs", unit="flops",
-                value=lambda figures: figures.backward_flops, counts_ops=True, needs_training=True, in_csv=True,
-                in_page=True,
-            ),
-            Metric(
-                name="backward_macs", heading="Backward", noun="backward MACs", unit="flops",
-                value=lambda figures: figures.backward_flops // 2, counts_ops=True, needs_training=True,
-            ),
-            Metric(
-                name="step_flops", column="step", heading="Step", noun="FLOPs of a training step", unit="flops",
-                value=lambda figures: figures.step_flops, counts_ops=True, needs_training=True,
-            ),
-            Metric(
-                name="weight_bytes", column="weights", heading="Weights", noun="bytes of weights", unit="bytes",
-                value=lambda figures: figures.param_bytes,
-            ),
-            Metric(
-                name="gradient_bytes", column="gradients", heading="Gradients", noun="bytes of gradients", unit="bytes",
-                value=lambda figures: figures.gradient_bytes, needs_training=True, in_csv=True,
-            ),
-            Metric(
-                name="optimizer_bytes", column="optimizer-state", heading="Optimizer", noun="bytes of optimizer state",
-                unit="bytes", value=lambda figures: figures.optimizer_bytes, needs_training=True, in_csv=True,
-            ),
-            Metric(
-                name="activation_bytes", column="activations", heading="Activations", noun="bytes of activations",
-                unit="bytes", value=lambda figures: figures.activation_bytes, needs_training=True,
-                depends_on_device=True, in_csv=True,
-            ),
-            Metric(
-                name="memory", heading="Memory", noun="bytes of memory", unit="bytes",
-                value=lambda figures: figures.memory_bytes, depends_on_device=True, in_page=True,
-            ),
-            Metric(
-                name="time_s", column="time", heading="Time", noun="seconds", unit="seconds",
-                value=lambda figures: figures.time_s, in_page=True,
-            ),
-            Metric(
-                name="flop_rate", heading="FLOP/s", noun="FLOP/s", unit="flops", value=_flops_per_second, is_sum=False,
-            ),
+            Metric("params", "Params", "parameters", "count", in_csv=True, in_page=True, in_diff=True),
+            Metric("trainable_params", "Trainable", "trainable parameters", "count", column="trainable", in_csv=True),
+            Metric("unread_params", "Unread", "unread parameters", "count", column="unread", in_csv=True),
+            Metric("flops", "FLOPs", "FLOPs", "flops", counts_ops=True, in_csv=True, in_page=True, in_diff=True),
+            Metric("macs", "MACs", "MACs", "flops", counts_ops=True),
+            Metric("backward_flops", "Backward", "backward FLOPs", "flops", counts_ops=True, needs_training=True,
+                   in_csv=True, in_page=True),
+            Metric("backward_macs", "Backward", "backward MACs", "flops", counts_ops=True, needs_training=True),
+            Metric("step_flops", "Step", "FLOPs of a training step", "flops", column="step", counts_ops=True,
+                   needs_training=True),
+            Metric("weight_bytes", "Weights", "bytes of weights", "bytes", attribute="param_bytes", column="weights"),
+            Metric("gradient_bytes", "Gradients", "bytes of gradients", "bytes", column="gradients",
+                   needs_training=True, in_csv=True),
+            Metric("optimizer_bytes", "Optimizer", "bytes of optimizer state", "bytes", column="optimizer-state",
+                   needs_training=True, in_csv=True),
+            Metric("activation_bytes", "Activations", "bytes of activations", "bytes", column="activations",
+                   needs_training=True, depends_on_device=True, in_csv=True),
+            Metric("memory", "Memory", "bytes of memory", "bytes", attribute="memory_bytes", depends_on_device=True,
+                   in_page=True),
+            Metric("time_s", "Time", "seconds", "seconds", column="time", in_page=True),
+            Metric("flop_rate", "FLOP/s", "FLOP/s", "flops", is_sum=False),
         )
     }
 )  # fmt: skip

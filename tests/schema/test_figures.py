@@ -57,7 +57,7 @@ def test_a_sorted_list_divides_own_flops_by_own_time():
 # A metric is added in two places
 
 FIELD = "    buffer_bytes: int = 0\n"
-LINE = '            Metric(\n                name="flop_rate"'
+LINE = '            Metric("flop_rate"'
 COMPUTATION = '                node.own["params"] += parameter.elements\n'
 
 EVERYWHERE = """
@@ -98,11 +98,7 @@ def test_a_metric_is_added_by_its_computation_and_its_line(tmp_path):
         assert found
         (package / file).write_text(before + text + found + after, encoding="utf-8")
 
-    line = """            Metric(
-                name="tensors", heading="Tensors", noun="parameter tensors", unit="count",
-                value=lambda figures: figures.tensors, in_csv=True, in_page=True,
-            ),
-"""
+    line = '            Metric("tensors", "Tensors", "parameter tensors", "count", in_csv=True, in_page=True),\n'
     insert("schema/figures.py", FIELD, "    tensors: int = 0\n")
     insert("schema/figures.py", LINE, line)
     insert("analysis/summary.py", COMPUTATION, '                node.own["tensors"] += 1\n')
