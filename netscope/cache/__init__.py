@@ -4,12 +4,4 @@ from netscope.cache.installation import fingerprint, list_local_modules
 from netscope.cache.location import FOLDER_VARIABLE, LIMIT_BYTES, find_folder
 from netscope.cache.store import Store, StoreError
 
-__all__ = [
-    "FOLDER_VARIABLE",
-    "LIMIT_BYTES",
-    "Store",
-    "StoreError",
-    "find_folder",
-    "fingerprint",
-    "list_local_modules",
-]
+__all__ = ["FOLDER_VARIABLE", "LIMIT_BYTES", "Store", "StoreError", "find_folder", "fingerprint", "list_local_modules"]

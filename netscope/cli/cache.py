@@ -53,8 +53,7 @@ def cache(
             result = cache.clear_cache()
         elif action == "prune":
             result = cache.prune_cache(
-                cache.UNUSED_DAYS if unused is None else unused,
-                None if max_size is None else round(max_size * 2**20),
+                cache.UNUSED_DAYS if unused is None else unused, None if max_size is None else round(max_size * 2**20)
             )
         else:
             result = cache.read_cache_contents()

@@ -68,9 +68,7 @@ def diff(
     weights_map: Annotated[
         Path | None,
         typer.Option(
-            "--weights-map",
-            metavar="FILE",
-            help="Write FILE, mapping A's tensors to the tensors of B they load into.",
+            "--weights-map", metavar="FILE", help="Write FILE, mapping A's tensors to the tensors of B they load into."
         ),
     ] = None,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 even if they differ.")] = False,

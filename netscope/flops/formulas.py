@@ -290,12 +290,7 @@ def transformer_encoder_layer(
 
 
 @flop_formula("aten.mkldnn_rnn_layer")
-def mkldnn_recurrent_layer(
-    input: TensorSpec,
-    weight0: TensorSpec,
-    weight1: TensorSpec,
-    *_: Any,
-) -> int:
+def mkldnn_recurrent_layer(input: TensorSpec, weight0: TensorSpec, weight1: TensorSpec, *_: Any) -> int:
     """FLOPs of one direction of one layer on the CPU: (T, B, I) with weights of (gates · H, I) and (gates · H, H)."""
     steps, batch, _width = input.shape
     return 2 * steps * batch * (prod(weight0.shape) + prod(weight1.shape))
@@ -330,11 +325,7 @@ def deformable_convolution_backward(grad: TensorSpec, input: TensorSpec, weight:
 
 
 @flop_formula("aten._cudnn_rnn", "aten.miopen_rnn")
-def cudnn_recurrent_layers(
-    input: TensorSpec,
-    weight: tuple[TensorSpec, ...],
-    *_: Any,
-) -> int:
+def cudnn_recurrent_layers(input: TensorSpec, weight: tuple[TensorSpec, ...], *_: Any) -> int:
     """FLOPs of all layers and directions on the GPU: each sequence element is multiplied with each weight matrix.
 
     ``input`` is (T, B, I) or (B, T, I), or (elements, I) for packed sequences.
@@ -425,12 +416,7 @@ def quantized_matmul(qa: TensorSpec, qb: TensorSpec, *_: Any) -> int:
 
 
 @flop_formula("aten.convolution_backward", "aten.convolution_backward_overrideable")
-def convolution_backward(
-    grad_output: TensorSpec,
-    input: TensorSpec,
-    weight: TensorSpec,
-    *rest: Any,
-) -> int:
+def convolution_backward(grad_output: TensorSpec, input: TensorSpec, weight: TensorSpec, *rest: Any) -> int:
     """FLOPs of the requested gradients: the input's and the weight's cost a forward pass each."""
     transposed = next(value for value in rest if isinstance(value, bool))
     output_mask = rest[-1]

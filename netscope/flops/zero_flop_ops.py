@@ -145,10 +145,7 @@ _OTHER_NAMESPACES: Mapping[str, str] = MappingProxyType(
 )
 
 REASONS: Mapping[str, str] = MappingProxyType(
-    {
-        **{f"aten.{name}": reason for reason, names in _ATEN_OPS.items() for name in names.split()},
-        **_OTHER_NAMESPACES,
-    }
+    {**{f"aten.{name}": reason for reason, names in _ATEN_OPS.items() for name in names.split()}, **_OTHER_NAMESPACES}
 )
 """The reason why an op has no MACs, by its name."""
 

@@ -173,9 +173,7 @@ def _check_same_against_same(bench: _CheckContext) -> _Outcome:
     first, second = ([block.step_s for block in blocks] for blocks in series)
     found = compare_pairs(first, second, LEVEL)
     return _Outcome(
-        f"1 within the {LEVEL:.1%} interval",
-        f"{found.low:.4f} to {found.high:.4f}",
-        found.low <= 1 <= found.high,
+        f"1 within the {LEVEL:.1%} interval", f"{found.low:.4f} to {found.high:.4f}", found.low <= 1 <= found.high
     )
 
 
@@ -266,9 +264,7 @@ def _check_matmul(bench: _CheckContext) -> _Outcome:
     else:
         low, high, reason = SLOWEST_CPU, FASTEST_CORE * cores(), f"the range of {cores()} cores"
     return _Outcome(
-        f"{low / 1e9:,.1f} to {high / 1e9:,.0f} GFLOP/s: {reason}",
-        f"{found / 1e9:,.1f} GFLOP/s",
-        low <= found <= high,
+        f"{low / 1e9:,.1f} to {high / 1e9:,.0f} GFLOP/s: {reason}", f"{found / 1e9:,.1f} GFLOP/s", low <= found <= high
     )
 
 

@@ -20,10 +20,7 @@ _TABLE = (
     Column(key="field", title="Receptive field", kind="text", rank=4),
 )
 
-_LINES = (
-    Column(key="quantity", title="", kind="text"),
-    Column(key="arithmetic", title="", kind="text"),
-)
+_LINES = (Column(key="quantity", title="", kind="text"), Column(key="arithmetic", title="", kind="text"))
 
 _EXACT = (
     *(Column(key=key, title=key, kind="text") for key in ("layer", "type", "quantity", "rule", "arithmetic")),

@@ -98,9 +98,7 @@ def _make_columns(metric: Metric) -> dict[str, _SummaryColumn]:
 
 COLUMNS: dict[str, _SummaryColumn] = {
     "type": _SummaryColumn(
-        title="Type",
-        kind="type",
-        value=lambda row, _: TypeCell(name=row.type_name, details=_list_details(row)),
+        title="Type", kind="type", value=lambda row, _: TypeCell(name=row.type_name, details=_list_details(row))
     ),
     "input": _SummaryColumn(title="Input", kind="shape", value=lambda row, _: row.input_shapes),
     "output": _SummaryColumn(title="Output", kind="shape", value=lambda row, _: _get_output(row)),

@@ -93,8 +93,7 @@ class ForwardInputs:
             return map_leaves(resize, value)
 
         batch = ForwardInputs(
-            args=tuple(map(rebatch, self.args)),
-            kwargs={name: rebatch(value) for name, value in self.kwargs.items()},
+            args=tuple(map(rebatch, self.args)), kwargs={name: rebatch(value) for name, value in self.kwargs.items()}
         )
         if not has_request:
             raise InputError("no input has a batch dimension; remove the batch size")

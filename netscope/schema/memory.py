@@ -5,17 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 STATES_PER_PARAMETER: Mapping[str, int] = MappingProxyType(
-    {
-        "sgd": 0,
-        "momentum": 1,
-        "adagrad": 1,
-        "rmsprop": 1,
-        "adam": 2,
-        "adamax": 2,
-        "adamw": 2,
-        "nadam": 2,
-        "radam": 2,
-    }
+    {"sgd": 0, "momentum": 1, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamax": 2, "adamw": 2, "nadam": 2, "radam": 2}
 )
 """Optimizer → number of tensors of a parameter's size that ``torch.optim`` stores per parameter.
 

@@ -65,11 +65,7 @@ def estimate_mean(values: Sequence[float], level: float = LEVEL) -> Estimate:
         size *= 2
         batches = _average_batches(values, size)
     return Estimate(
-        mean=fsum(values) / len(values),
-        half_width=half_width,
-        batches=len(batches),
-        batch_size=size,
-        autocorrelation=r,
+        mean=fsum(values) / len(values), half_width=half_width, batches=len(batches), batch_size=size, autocorrelation=r
     )
 
 

@@ -16,11 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
-from torch.utils._python_dispatch import (
-    TorchDispatchMode,
-    _disable_current_modes,
-    _get_current_dispatch_mode_stack,
-)
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes, _get_current_dispatch_mode_stack
 
 from netscope.runtime.startup import is_own_process
 from netscope.schema import RAGGED
@@ -599,11 +595,7 @@ def preserve_process_state() -> Iterator[None]:
     # An outer trace must not record this one, and tensors created in inference mode cannot be trained.
     inference: Any = torch.inference_mode(False) if torch.is_inference_mode_enabled() else nullcontext()
     try:
-        with (
-            _disable_current_modes(),
-            inference,
-            _preserve_shared_state() if may_change_process else nullcontext(),
-        ):
+        with _disable_current_modes(), inference, _preserve_shared_state() if may_change_process else nullcontext():
             yield
     finally:
         torch.set_grad_enabled(grad)

@@ -25,12 +25,7 @@ HALF = Widths((48, 128, 192, 192, 128), 2048)
 
 
 def _features(
-    widths: Sequence[int],
-    *,
-    channels: int = 3,
-    padding: int = 2,
-    grouped: bool = False,
-    normalized: bool = False,
+    widths: Sequence[int], *, channels: int = 3, padding: int = 2, grouped: bool = False, normalized: bool = False
 ) -> nn.Sequential:
     """Returns five convolutions with ReLU, and max pooling after the first, second and last.
 

@@ -66,9 +66,7 @@ class GoogLeNet(nn.Module):
         )
         self.stage2 = Reduction()
         self.stage3 = nn.Sequential(
-            Inception(192, 64, (96, 128), (16, 32), 32),
-            Inception(256, 128, (128, 192), (32, 96), 64),
-            _pool(),
+            Inception(192, 64, (96, 128), (16, 32), 32), Inception(256, 128, (128, 192), (32, 96), 64), _pool()
         )
         self.stage4 = nn.Sequential(
             Inception(480, 192, (96, 208), (16, 48), 64),

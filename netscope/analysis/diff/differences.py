@@ -7,15 +7,7 @@ from netscope.analysis.diff.alignment import align_trees
 from netscope.analysis.diff.attributes import Wiring, diff_descriptions, diff_layers, drop_incomparable, list_uncompared
 from netscope.analysis.diff.ignoring import drop_ignored
 from netscope.analysis.diff.layers import LayerTree
-from netscope.schema import (
-    AttributeChange,
-    ChangeKind,
-    ComparedModel,
-    Ignorable,
-    LayerChange,
-    ModelDiff,
-    Summary,
-)
+from netscope.schema import AttributeChange, ChangeKind, ComparedModel, Ignorable, LayerChange, ModelDiff, Summary
 
 
 def diff_summaries(before: Summary, after: Summary, ignored: Collection[Ignorable] = ()) -> ModelDiff:

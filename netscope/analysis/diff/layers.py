@@ -126,14 +126,7 @@ def _signature(row: LayerRow, *, is_leaf: bool) -> Hashable:
 
 
 def _tensor_signature(tensor: LayerTensor) -> Hashable:
-    return (
-        tensor.name,
-        tensor.shape,
-        tensor.dtype,
-        tensor.is_buffer,
-        tensor.trainable,
-        tensor.shared_with is not None,
-    )
+    return (tensor.name, tensor.shape, tensor.dtype, tensor.is_buffer, tensor.trainable, tensor.shared_with is not None)
 
 
 def select_hyperparameters(row: LayerRow) -> tuple[tuple[str, PlainValue], ...]:

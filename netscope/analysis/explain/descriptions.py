@@ -85,10 +85,7 @@ def _recurrent(row: LayerRow) -> Found:
     if row.type_name not in rules:
         return None
     symbols, gates = rules[row.type_name]
-    return (
-        symbols,
-        f"{gates}, of {values['hidden_size']} units each, at every step of the sequence in turn",
-    )
+    return (symbols, f"{gates}, of {values['hidden_size']} units each, at every step of the sequence in turn")
 
 
 def _joins(row: LayerRow) -> Found:

@@ -86,9 +86,5 @@ def _list_ops(row: LayerRow) -> Derivation:
     parts = [f"{op.op} {op.calls}×: {(op.flops or 0) // 2:,}" for op in row.ops if op.flops]
     text = f"{' + '.join(parts)}" + (f" = {row.own.macs:,}" if len(parts) > 1 else "")
     return Derivation(
-        quantity="MACs",
-        rule="",
-        arithmetic=text,
-        value=row.own.macs,
-        notes=(f"FLOPs = 2 × MACs = {row.own.flops:,}",),
+        quantity="MACs", rule="", arithmetic=text, value=row.own.macs, notes=(f"FLOPs = 2 × MACs = {row.own.flops:,}",)
     )

@@ -248,9 +248,7 @@ class BenchRun:
 
     def _add_results(self, results: Sequence[BenchResult], comparisons: Sequence[Comparison]) -> None:
         self.report = replace(
-            self.report,
-            results=(*self.report.results, *results),
-            comparisons=(*self.report.comparisons, *comparisons),
+            self.report, results=(*self.report.results, *results), comparisons=(*self.report.comparisons, *comparisons)
         )
         if self._plan.before is not None:
             self.report = add_saved_comparisons(self._plan.before, replace(self.report, notes=()))

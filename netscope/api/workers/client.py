@@ -84,13 +84,7 @@ class Worker:
         self._is_terminated = False
         self._has_run_task = False
 
-    def prepare(
-        self,
-        folder: Path,
-        *,
-        import_torch: bool = True,
-        fresh: bool = False,
-    ) -> None:
+    def prepare(self, folder: Path, *, import_torch: bool = True, fresh: bool = False) -> None:
         """Makes ``folder`` the working directory of the process, in a new process if needed.
 
         Args:
@@ -129,11 +123,7 @@ class Worker:
         Raises:
             WorkerError: the task failed, crashed or timed out.
         """
-        request = {
-            "task": task,
-            "arguments": arguments,
-            "fork": fork and CAN_FORK,
-        }
+        request = {"task": task, "arguments": arguments, "fork": fork and CAN_FORK}
         process = self._ensure_process(request)
         self._has_run_task = self._has_run_task or not (request["fork"] or task == PREPARE)
         end = float("inf") if timeout_s is None else time.monotonic() + timeout_s

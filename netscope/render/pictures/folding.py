@@ -89,10 +89,7 @@ def _openable(rows: Sequence[LayerRow], below: dict[str, list[LayerRow]]) -> lis
 
 
 def _folded(
-    dataflow: Sequence[DataflowNode],
-    opened: set[str],
-    rows: dict[str, LayerRow],
-    below: dict[str, list[LayerRow]],
+    dataflow: Sequence[DataflowNode], opened: set[str], rows: dict[str, LayerRow], below: dict[str, list[LayerRow]]
 ) -> dict[int, _OpGroup]:
     """Returns the groups by position, in order of execution."""
     groups: dict[int, _OpGroup] = {}

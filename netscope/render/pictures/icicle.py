@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING
 from netscope.render import numbers
 from netscope.render.document import printable
 from netscope.render.families import Family, families_of
-from netscope.render.pictures.drawing import (
-    INK,
-    WIDTH,
-    Panel,
-    children_of,
-    color_of,
-    fits,
-    mixed,
-    shortened,
-)
+from netscope.render.pictures.drawing import INK, WIDTH, Panel, children_of, color_of, fits, mixed, shortened
 from netscope.schema import LayerRow, Summary
 
 if TYPE_CHECKING:
