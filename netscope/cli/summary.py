@@ -52,7 +52,10 @@ def summary(
     sort: Annotated[
         str,
         typer.Option(
-            "--sort", "-s", metavar="ORDER", help="order (the tree), or a flat list sorted by params, flops or name."
+            "--sort",
+            "-s",
+            metavar="ORDER",
+            help="order (the tree), or a flat list sorted by name or any metric, e.g. params.",
         ),
     ] = "order",
     macs: Annotated[bool, typer.Option("--macs", help="Show MACs instead of FLOPs (1 MAC = 2 FLOPs).")] = False,

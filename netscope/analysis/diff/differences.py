@@ -31,7 +31,7 @@ def diff_summaries(before: Summary, after: Summary, ignored: Collection[Ignorabl
 
 def _pair_rows(before: Summary, after: Summary) -> Iterator[LayerChange]:
     """Yields a change for each row of either side, in the order of ``after``; removed rows at their old positions."""
-    comparison = _Comparison(*(LayerTree.of(side) for side in drop_incomparable(before, after)))
+    comparison = _AlignedSides(*(LayerTree.of(side) for side in drop_incomparable(before, after)))
     partners = comparison.alignment.partners
     origins = {j: i for i, j in partners.items()}
     removed = [i for i in range(len(before.rows)) if i not in partners]
@@ -81,7 +81,7 @@ def _is_below(change: LayerChange, parent: LayerChange) -> bool:
     return any(row and top and (not top.path or row.path.startswith(f"{top.path}.")) for row, top in pairs)
 
 
-class _Comparison:
+class _AlignedSides:
     """The alignment of two architectures, and the differences of its pairs."""
 
     def __init__(self, before: LayerTree, after: LayerTree) -> None:

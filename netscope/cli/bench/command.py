@@ -222,7 +222,7 @@ def _run(plan: Any, writer: _Writer) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
+class _RunOutcome:
     """The end of a run: its report, whether the user stopped it, and its error."""
 
     report: BenchReport
@@ -230,7 +230,7 @@ class _Outcome:
     failure: NetscopeError | None
 
 
-def _measure(plan: Any, writer: _Writer, display: Display) -> _Outcome:
+def _measure(plan: Any, writer: _Writer, display: Display) -> _RunOutcome:
     """Runs a plan and returns its outcome; the first Ctrl-C ends it early with the results so far."""
     from netscope.api import bench
 
@@ -257,10 +257,10 @@ def _measure(plan: Any, writer: _Writer, display: Display) -> _Outcome:
         is_stopped.set()
     except NetscopeError as error:
         failure = error
-    return _Outcome(run.report, is_stopped.is_set(), failure)
+    return _RunOutcome(run.report, is_stopped.is_set(), failure)
 
 
-def _finish(status: _Outcome, writer: _Writer) -> None:
+def _finish(status: _RunOutcome, writer: _Writer) -> None:
     """Writes the remaining results, also after an error, and exits with the code of the outcome."""
     report, failure = status.report, status.failure
     if isinstance(failure, OutputError) and report.results:

@@ -71,7 +71,7 @@ class _Box:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Scale:
+class _DrawingScale:
     """The inches per position, per channel and per element of a vector."""
 
     position: float
@@ -142,7 +142,7 @@ def _stage_boxes(report: ArchitectureReport) -> list[_BoxedStage]:
     ]
 
 
-def _scale(chains: Sequence[Sequence[_BoxedStage]]) -> _Scale:
+def _scale(chains: Sequence[Sequence[_BoxedStage]]) -> _DrawingScale:
     """Returns one scale for all chains, so that they can be compared."""
     boxes = [[read.box for read in chain] for chain in chains]
     every = [box for chain in boxes for box in chain]
@@ -150,7 +150,7 @@ def _scale(chains: Sequence[Sequence[_BoxedStage]]) -> _Scale:
     vectors = [box.channels for box in every if box.kind == _VECTOR]
     most = max((sum(box.channels for box in chain if box.kind != _VECTOR) for chain in boxes), default=0)
     widest = max((box.channels for box in bodies), default=0)
-    scale = _Scale(
+    scale = _DrawingScale(
         position=HIGHEST / max(box.rows for box in bodies) if bodies else 0.0,
         channel=min(ALL_CHANNELS / most, WIDEST / widest) if bodies else 0.0,
         element=HIGHEST / max(vectors) if vectors else 0.0,
@@ -181,7 +181,7 @@ class _PlacedStage:
     line: int
 
 
-def _placed(chain: Sequence[_BoxedStage], scale: _Scale) -> list[_PlacedStage]:
+def _placed(chain: Sequence[_BoxedStage], scale: _DrawingScale) -> list[_PlacedStage]:
     """Returns the stages with their positions, from left to right, in as many lines as needed."""
     placed: list[_PlacedStage] = []
     x, line = 0.0, 0
@@ -203,7 +203,7 @@ def _some(chain: Sequence[_BoxedStage]) -> Sequence[_BoxedStage]:
     return chain if len(chain) <= MOST_STAGES else (*chain[:half], *chain[-half:])
 
 
-def _line_heights(placed: Sequence[_PlacedStage], scale: _Scale) -> list[tuple[float, float]]:
+def _line_heights(placed: Sequence[_PlacedStage], scale: _DrawingScale) -> list[tuple[float, float]]:
     """Returns the height of each line above and below its middle."""
     heights: list[tuple[float, float]] = []
     for item in placed:
@@ -220,7 +220,12 @@ Colors = Callable[[ChainStage], tuple[str, str]]
 
 
 def _panel(
-    title: str, chain: Sequence[_BoxedStage], scale: _Scale, note: str, colors: Colors, families: Sequence[Family] = ()
+    title: str,
+    chain: Sequence[_BoxedStage],
+    scale: _DrawingScale,
+    note: str,
+    colors: Colors,
+    families: Sequence[Family] = (),
 ) -> Panel:
     placed = _placed(chain, scale)
     heights = _line_heights(placed, scale)
@@ -250,7 +255,7 @@ def _panel(
     )
 
 
-def _draw_stage(axes: "Axes", item: _PlacedStage, scale: _Scale, middle: float, colors: tuple[str, str]) -> None:
+def _draw_stage(axes: "Axes", item: _PlacedStage, scale: _DrawingScale, middle: float, colors: tuple[str, str]) -> None:
     from matplotlib.patches import Polygon
 
     color, mark = colors
@@ -280,7 +285,7 @@ def _draw_stage(axes: "Axes", item: _PlacedStage, scale: _Scale, middle: float, 
         )  # fmt: skip
 
 
-def _draw_arrow(axes: "Axes", item: _PlacedStage, following: _PlacedStage, scale: _Scale, middle: float) -> None:
+def _draw_arrow(axes: "Axes", item: _PlacedStage, following: _PlacedStage, scale: _DrawingScale, middle: float) -> None:
     width, _, right, up = scale.size(item.box)
     start = item.x + (item.slot + width) / 2 + right / 2
     next_width, _, next_right, _ = scale.size(following.box)

@@ -10,7 +10,7 @@ from netscope.render.document import printable
 from netscope.render.pictures.chain import stage_name
 from netscope.render.pictures.drawing import ACCENT, EDGE, INK, SOFT, WIDTH, Panel, color_of, fits, mixed, shortened
 from netscope.render.pictures.folding import FlowNode, fold_flow
-from netscope.render.pictures.layering import GraphLayout, LayoutItem, lay_out
+from netscope.render.pictures.layering import GraphLayout, PlacedItem, lay_out
 from netscope.schema import ArchitectureReport
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def flow_panel(report: ArchitectureReport) -> Iterator[Panel]:
     skips = skips_of([node.reads for node in nodes], {n for n, node in enumerate(nodes) if node.types == ("input",)})
 
     def draw(axes: "Axes", top: float) -> None:
-        tracks: dict[int, list[tuple[LayoutItem, LayoutItem]]] = {}
+        tracks: dict[int, list[tuple[PlacedItem, PlacedItem]]] = {}
         for edge in layout.edges:
             is_skip = (edge[-1].node, edge[0].node) in skips
             _draw_edge(axes, edge, lines, nodes, top, tracks, is_skip=is_skip)
@@ -150,27 +150,27 @@ def _end(layout: GraphLayout, first: int) -> int:
     return min(range(first + FEWEST, longest + 1), key=crossing)
 
 
-def _position(item: LayoutItem, lines: Sequence[_Line]) -> tuple[float, float]:
+def _position(item: PlacedItem, lines: Sequence[_Line]) -> tuple[float, float]:
     line = _line_of(item, lines)
     return NODE[0] / 2 + COLUMN * (item.layer - line.first), item.y + line.shift
 
 
-def _line_of(item: LayoutItem, lines: Sequence[_Line]) -> _Line:
+def _line_of(item: PlacedItem, lines: Sequence[_Line]) -> _Line:
     return next(line for line in reversed(lines) if line.first <= item.layer)
 
 
-def _half(item: LayoutItem, nodes: Sequence[FlowNode]) -> float:
+def _half(item: PlacedItem, nodes: Sequence[FlowNode]) -> float:
     """Returns half the width of an item; passing edges are straight for a node's width, so they cross no corner."""
     return OP / 2 if item.node is not None and nodes[item.node].op else NODE[0] / 2
 
 
 def _draw_edge(
     axes: "Axes",
-    items: Sequence[LayoutItem],
+    items: Sequence[PlacedItem],
     lines: Sequence[_Line],
     nodes: Sequence[FlowNode],
     top: float,
-    tracks: dict[int, list[tuple[LayoutItem, LayoutItem]]],
+    tracks: dict[int, list[tuple[PlacedItem, PlacedItem]]],
     *,
     is_skip: bool,
 ) -> None:
@@ -218,7 +218,7 @@ def _draw_edge(
     )  # fmt: skip
 
 
-def _track(one: LayoutItem, other: LayoutItem, taken: list[tuple[LayoutItem, LayoutItem]]) -> int:
+def _track(one: PlacedItem, other: PlacedItem, taken: list[tuple[PlacedItem, PlacedItem]]) -> int:
     """Returns the number of a connection among those into the same line."""
     for number, (start, end) in enumerate(taken):
         if start is one and end is other:

@@ -17,7 +17,7 @@ Inner pieces weigh most, so that long edges become straight (Gansner et al. 1993
 
 
 @dataclass(slots=True)
-class LayoutItem:
+class PlacedItem:
     """A node, or the point where an edge passes through a layer.
 
     Attributes:
@@ -33,8 +33,8 @@ class LayoutItem:
     size: float
     node: int | None
     y: float = 0.0
-    before: list["LayoutItem"] = field(default_factory=list)
-    after: list["LayoutItem"] = field(default_factory=list)
+    before: list["PlacedItem"] = field(default_factory=list)
+    after: list["PlacedItem"] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,8 @@ class GraphLayout:
         edges: for each edge the items on its path, with both ends.
     """
 
-    layers: tuple[tuple[LayoutItem, ...], ...]
-    edges: tuple[tuple[LayoutItem, ...], ...]
+    layers: tuple[tuple[PlacedItem, ...], ...]
+    edges: tuple[tuple[PlacedItem, ...], ...]
 
 
 def lay_out(reads: Sequence[Sequence[int]], size: float, lane: float) -> GraphLayout:
@@ -59,19 +59,19 @@ def lay_out(reads: Sequence[Sequence[int]], size: float, lane: float) -> GraphLa
         lane: size of an edge that passes through a layer.
     """
     layer_of = _layers(reads)
-    nodes = [LayoutItem(layer=layer, size=size, node=node) for node, layer in enumerate(layer_of)]
-    layers: list[list[LayoutItem]] = [[] for _ in range(max(layer_of, default=-1) + 1)]
+    nodes = [PlacedItem(layer=layer, size=size, node=node) for node, layer in enumerate(layer_of)]
+    layers: list[list[PlacedItem]] = [[] for _ in range(max(layer_of, default=-1) + 1)]
     for item in nodes:
         layers[item.layer].append(item)
-    edges: list[tuple[LayoutItem, ...]] = []
-    passing: dict[tuple[int, int], LayoutItem] = {}
+    edges: list[tuple[PlacedItem, ...]] = []
+    passing: dict[tuple[int, int], PlacedItem] = {}
     for node, sources in enumerate(reads):
         for source in sources:
             path = [nodes[source]]
             for layer in range(layer_of[source] + 1, layer_of[node]):
                 # An edge to several readers passes through each layer once.
                 if (source, layer) not in passing:
-                    passing[source, layer] = LayoutItem(layer=layer, size=lane, node=None)
+                    passing[source, layer] = PlacedItem(layer=layer, size=lane, node=None)
                     layers[layer].append(passing[source, layer])
                 path.append(passing[source, layer])
             path.append(nodes[node])
@@ -100,7 +100,7 @@ def _layers(reads: Sequence[Sequence[int]]) -> list[int]:
     ]
 
 
-def _order(layers: list[list[LayoutItem]]) -> None:
+def _order(layers: list[list[PlacedItem]]) -> None:
     """Orders each layer by the mean position of the neighbors, forth and back, so that few edges cross."""
     for sweep in range(SWEEPS):
         forth = sweep % 2 == 0
@@ -109,7 +109,7 @@ def _order(layers: list[list[LayoutItem]]) -> None:
             own = {id(item): position for position, item in enumerate(layer)}
 
             def barycenter(
-                item: LayoutItem,
+                item: PlacedItem,
                 position_of: dict[int, int] = position_of,
                 own: dict[int, int] = own,
                 forth: bool = forth,
@@ -122,7 +122,7 @@ def _order(layers: list[list[LayoutItem]]) -> None:
             layer.sort(key=barycenter)
 
 
-def _straighten(layers: list[list[LayoutItem]]) -> None:
+def _straighten(layers: list[list[PlacedItem]]) -> None:
     """Moves each item towards its neighbors, as far as the items next to it allow."""
     for layer in layers:
         _settle(layer, [0.0] * len(layer))
@@ -133,14 +133,14 @@ def _straighten(layers: list[list[LayoutItem]]) -> None:
             _settle(layer, [_wanted(item, item.before if forth else item.after) for item in layer])
 
 
-def _wanted(item: LayoutItem, neighbors: Sequence[LayoutItem]) -> float:
+def _wanted(item: PlacedItem, neighbors: Sequence[PlacedItem]) -> float:
     pulls = [(other.y, _PULLS[(other.node is not None) + (item.node is not None)]) for other in neighbors]
     if not pulls:
         return item.y
     return sum(y * pull for y, pull in pulls) / sum(pull for _, pull in pulls)
 
 
-def _settle(layer: Sequence[LayoutItem], wanted: Sequence[float]) -> None:
+def _settle(layer: Sequence[PlacedItem], wanted: Sequence[float]) -> None:
     """Moves items as near to the wanted positions as their order and sizes allow: isotonic regression.
 
     Items in conflict are pooled at their mean (Barlow et al. 1972).
