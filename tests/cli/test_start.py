@@ -116,7 +116,7 @@ before = builtins.__import__
 from netscope.runtime import startup
 from netscope.sources import torchvision
 startup.mark_own_process()
-torchvision._models()
+torchvision._import_models()
 assert builtins.__import__ is before
 assert not {"torch._dynamo", "sympy"} & set(sys.modules)
 import torch
@@ -134,7 +134,7 @@ def test_in_a_process_of_others_torchvision_is_imported_as_ever():
     python("""
 import sys
 from netscope.sources import torchvision
-torchvision._models()
+torchvision._import_models()
 import torch._dynamo.utils
 assert sys.modules["torchvision.ops.roi_align"].is_compile_supported is torch._dynamo.utils.is_compile_supported
 """)

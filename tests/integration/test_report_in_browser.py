@@ -13,7 +13,7 @@ from netscope.cli.app import run
 from netscope.render import numbers
 from netscope.render.page import comparison_page
 from netscope.render.templating import asset
-from netscope.schema import BenchReport, ComparedArchitecture, ComparisonTable
+from netscope.schema import BenchReport, ComparedArchitecture, ComparisonTable, Figures, Totals
 from netscope.schema.bench import LayerOverhead
 from tests.benchmarks import result
 
@@ -134,6 +134,10 @@ class Page:
         return int(self.page.locator(".graph").get_attribute("data-nodes"))
 
 
+def totals(params, flops):
+    return Totals.of(Figures(params=params, flops=flops))
+
+
 @pytest.fixture(scope="module")
 def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="the extra test is not installed")
@@ -171,8 +175,8 @@ def reports(tmp_path_factory):
     }.items():
         assert run(["report", *arguments, "-o", str(folder / f"{name}.html")]) == 0
     rows = (
-        *(ComparedArchitecture(spec=f"net{n}", params=n * 10**6, flops=n * 10**9, top1=60 + n) for n in range(1, 9)),
-        ComparedArchitecture(spec=EVIL, params=5 * 10**6, flops=10**9),
+        *(ComparedArchitecture(spec=f"net{n}", totals=totals(n * 10**6, n * 10**9), top1=60 + n) for n in range(1, 9)),
+        ComparedArchitecture(spec=EVIL, totals=totals(5 * 10**6, 10**9)),
         ComparedArchitecture(spec="nowhere", error="nowhere: there is none of that name", exit_code=2),
     )
     (folder / "compare.html").write_text(comparison_page(ComparisonTable(rows=rows)), encoding="utf-8")
@@ -570,7 +574,7 @@ def test_scripts_format_numbers_as_the_other_formats_do(browser):
 def test_a_table_of_ten_thousand_rows_stays_quick(browser, tmp_path):
     from netscope.api.report import make_report
     from netscope.render.page import report_page
-    from tests.render.conftest import get_summary, layer, linear
+    from tests.render.conftest import layer, linear, summary_of
 
     rows = [layer("", "Deep", 0)]
     for block in range(2500):
@@ -579,7 +583,7 @@ def test_a_table_of_ten_thousand_rows_stays_quick(browser, tmp_path):
             *(linear(f"b{block}x.fc{n}", 2, params=block, own_params=block) for n in range(3)),
         ]
     path = tmp_path / "deep.html"
-    path.write_text(report_page(make_report(get_summary(rows), [])), encoding="utf-8")
+    path.write_text(report_page(make_report(summary_of(rows), [])), encoding="utf-8")
     page = Page(browser, path)
     page.page.get_by_role("button", name="Expand all").click()
     assert page.page.locator("#layers .status").inner_text() == "12,501 rows"
