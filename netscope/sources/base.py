@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 from netscope.errors import BrokenInstallError, MissingExtraError, UnknownNameError, describe_error, did_you_mean
-from netscope.runtime.startup import stub_imports
+from netscope.runtime.startup import defer_garbage_collection, stub_imports
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs
 
@@ -133,7 +133,7 @@ def import_package(package: str, source: str) -> Any:
         BrokenInstallError: the package is incompatible with other installed packages.
     """
     try:
-        with stub_imports():
+        with stub_imports(), defer_garbage_collection():
             return import_module(package)
     except ModuleNotFoundError as error:
         raise MissingExtraError(

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BrokenInstallError, MissingExtraError, UsageError
-from netscope.runtime.startup import stub_imports
+from netscope.runtime.startup import defer_garbage_collection, stub_imports
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
 from netscope.sources.base import PublishedFigures, ResolvedArchitecture, get_version, unknown_name_error
@@ -131,7 +131,7 @@ def _import_models() -> Any:
         MissingExtraError: torchvision is not installed.
     """
     try:
-        with stub_imports():
+        with stub_imports(), defer_garbage_collection():
             import torchvision.models
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"torchvision cannot be imported ({error}); run pip install torchvision") from error

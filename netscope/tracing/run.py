@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 
 from netscope.errors import DeviceError, NetscopeError, TracingError
 from netscope.runtime.machine import available_memory_bytes
+from netscope.runtime.startup import defer_garbage_collection
 from netscope.schema import LayerFailure, Trace
 from netscope.schema.inputs import ForwardInputs
 from netscope.tracing import torch_compat
@@ -77,15 +78,16 @@ def trace(subject: TraceRequest, *, device: str, mode: str = "eval", notes: tupl
         TracingError: the user's model cannot be copied.
     """
     if device == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("torch found no CUDA device; use meta (the default) or cpu")
+        raise DeviceError("torch found no CUDA device; use auto (the default), meta or cpu")
     could_compile = torch_compat.is_compiler_loaded()
-    try:
+    with defer_garbage_collection() if device == "meta" else nullcontext():
+        try:
+            return _trace(subject, device, mode, notes)
+        except ForwardError:
+            # The pass itself imported the compiler, so compilation could not be disabled before. Now it can.
+            if could_compile or not torch_compat.is_compiler_loaded():
+                raise
         return _trace(subject, device, mode, notes)
-    except ForwardError:
-        # The pass itself imported the compiler, so compilation could not be disabled before. Now it can.
-        if could_compile or not torch_compat.is_compiler_loaded():
-            raise
-    return _trace(subject, device, mode, notes)
 
 
 def _trace(subject: TraceRequest, device: str, mode: str, notes: tuple[str, ...]) -> Trace:

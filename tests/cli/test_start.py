@@ -111,13 +111,13 @@ assert "getattr" not in vars(torch._compile)
 @needs_a_tried_torch
 def test_a_process_of_our_own_imports_the_compiler_when_it_is_asked():
     python("""
-import builtins, sys
-before = builtins.__import__
+import builtins, gc, sys
+before = builtins.__import__, gc.isenabled(), gc.get_threshold()
 from netscope.runtime import startup
 from netscope.sources import torchvision
 startup.mark_own_process()
 torchvision._import_models()
-assert builtins.__import__ is before
+assert (builtins.__import__, gc.isenabled(), gc.get_threshold()) == before
 assert not {"torch._dynamo", "sympy"} & set(sys.modules)
 import torch
 from torchvision.ops import roi_align
@@ -142,17 +142,17 @@ assert sys.modules["torchvision.ops.roi_align"].is_compile_supported is torch._d
 
 def test_an_import_that_fails_leaves_nothing_behind():
     python("""
-import builtins
-before = builtins.__import__
+import builtins, gc
+before = builtins.__import__, gc.get_threshold()
 from netscope.runtime import startup
 startup.mark_own_process()
 try:
-    with startup.stub_imports():
-        assert builtins.__import__ is not before
+    with startup.stub_imports(), startup.defer_garbage_collection():
+        assert builtins.__import__ is not before[0] and gc.get_threshold() != before[1]
         import there_is_none
 except ModuleNotFoundError:
     pass
-assert builtins.__import__ is before
+assert (builtins.__import__, gc.get_threshold()) == before
 """)
 
 

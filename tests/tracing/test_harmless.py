@@ -296,7 +296,7 @@ def test_weights_on_meta_cannot_be_run_elsewhere():
 
     with torch.device("meta"):
         model = Asks(2, 2)
-    with pytest.raises(NetscopeError, match="its weights are on meta, so there is nothing to run on cpu"):
+    with pytest.raises(NetscopeError, match="the model's weights are on meta, so there is nothing to run on cpu"):
         netscope.summarize(model, (1, 2))
 
 
@@ -368,7 +368,7 @@ def seen_by_any_thread():
         "fast path": torch.backends.mha.get_fastpath_enabled(),
         "depth": sys.getrecursionlimit(),
         "warnings": warnings.filters.copy(),
-        "garbage": gc.isenabled(),
+        "garbage": (gc.isenabled(), gc.get_threshold()),
         "dtype": torch.get_default_dtype(),
         "torch": torch.get_rng_state().tolist(),
         "python": random.getstate(),

@@ -40,7 +40,7 @@ class TaskContext:
 
 def _prepare(_context: TaskContext) -> None:
     """Imports what every architecture needs, so no task's time includes it."""
-    with startup.stub_imports():
+    with startup.stub_imports(), startup.defer_garbage_collection():
         from netscope import sources, tracing  # noqa: F401
 
 
