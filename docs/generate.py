@@ -117,11 +117,12 @@ def _type(hint: Any) -> str:  # noqa: PLR0911 - a table of cases
 
 def _meanings(kind: Any) -> dict[str, str]:
     """Returns the description of each field, from the ``Attributes`` section of the docstring."""
-    section = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
     found: dict[str, str] = {}
-    for entry in re.split(r"\n(?=    \w)", section):
-        name, _, meaning = entry.strip().partition(": ")
-        found[name] = " ".join(meaning.split())
+    for base in reversed(kind.__mro__):
+        section = inspect.cleandoc(base.__doc__ or "").partition("Attributes:\n")[2]
+        for entry in re.split(r"\n(?=    \w)", section):
+            name, _, meaning = entry.strip().partition(": ")
+            found[name] = " ".join(meaning.split())
     return found
 
 

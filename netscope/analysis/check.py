@@ -285,7 +285,7 @@ def _describe_difference(before: LockedModel, after: LockedModel, difference: Mo
         return f"model differs from the lock file: {before.model} → {after.model}"
     if before.inputs != after.inputs:
         return f"inputs differ from the lock file: {_join(before.inputs)} → {_join(after.inputs)}"
-    for name in before.metrics.keys() | after.metrics.keys():
+    for name in before.metrics | after.metrics:
         then, now = before.metrics.get(name), after.metrics.get(name)
         if then != now:
             return f"{name} differs from the lock file: {_format_value(then)} → {_format_value(now)}"

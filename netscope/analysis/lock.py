@@ -20,7 +20,7 @@ from netscope.schema import (
 )
 from netscope.schema.figures import FIELDS
 
-_DEVICE_DEPENDENT = {name for name, metric in METRICS.items() if metric.depends_on_device}
+_DEVICE_DEPENDENT = [metric for metric in METRICS.values() if metric.depends_on_device]
 
 
 def lock_model(summary: Summary, model: str) -> LockedModel:
@@ -64,14 +64,16 @@ def make_comparable(model: LockedModel, other: LockedModel) -> tuple[LockedModel
     """Returns both entries, without the values that depend on torch's version and the device if these differ."""
     if (model.torch, model.traced_on) == (other.torch, other.traced_on):
         return model, other
+    metrics = {metric.name for metric in _DEVICE_DEPENDENT}
+    figures = {metric.attribute or metric.name for metric in _DEVICE_DEPENDENT}
     first, second = (
         replace(
             side,
             torch="",
             traced_on="",
-            metrics={name: figure for name, figure in side.metrics.items() if name not in _DEVICE_DEPENDENT},
+            metrics={name: value for name, value in side.metrics.items() if name not in metrics},
             layers=tuple(
-                replace(layer, computation="", own={k: v for k, v in layer.own.items() if k not in _DEVICE_DEPENDENT})
+                replace(layer, computation="", own={k: v for k, v in layer.own.items() if k not in figures})
                 for layer in side.layers
             ),
         )
@@ -87,7 +89,8 @@ def restore_summary(model: LockedModel, like: Summary) -> Summary:
         model: lock file entry.
         like: summary that provides the other fields.
     """
-    rows = [_restore_row(layer) for layer in model.layers]
+    zeros = {name: 0 for name in FIELDS if getattr(like.totals, name) is not None}
+    rows = [_restore_row(layer, Figures(**(zeros | layer.own))) for layer in model.layers]
     position_of = {row.path: position for position, row in enumerate(rows)}
     for position in range(len(rows) - 1, 0, -1):
         row = rows[position]
@@ -110,8 +113,7 @@ def restore_summary(model: LockedModel, like: Summary) -> Summary:
     )
 
 
-def _restore_row(layer: LockedLayer) -> LayerRow:
-    own = Figures(**({"unread_params": 0} | layer.own))
+def _restore_row(layer: LockedLayer, own: Figures) -> LayerRow:
     return LayerRow(
         path=layer.path,
         type_name=layer.type,

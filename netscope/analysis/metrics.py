@@ -25,8 +25,6 @@ def get_summary_value(metric: str, summary: Summary) -> MetricValue | None:
         return sum(1 for row in summary.rows if row.path not in parents)
     if metric == "memory" and summary.peak_memory:
         return summary.peak_memory.bytes
-    if METRICS[metric].needs_training and summary.mode != "train":
-        return None
     value: MetricValue | None = METRICS[metric].value(summary.totals)
     return value
 

@@ -50,6 +50,7 @@ class _Module:
     notes: list[str] = field(default_factory=list)
     tensors: list[LayerTensor] = field(default_factory=list)
     own: Counter[str] = field(default_factory=lambda: Counter(unread_params=0))
+    figures: Figures = field(default_factory=Figures)
     total: Figures = field(default_factory=Figures)
     is_lower_bound: bool = False
     ran: bool = False
@@ -142,7 +143,11 @@ def _build_tree(trace: Trace) -> list[_Module]:
 
 def _attribute_ops(nodes: list[_Module], trace: Trace, flops: Sequence[int | None]) -> None:
     """Adds each op to the innermost module whose ``forward`` ran it, or ran the op that it differentiates."""
-    forward_ends = len(trace.ops) if trace.first_backward_op is None else trace.first_backward_op
+    forward_ends = len(trace.ops)
+    if trace.first_backward_op is not None:
+        forward_ends = trace.first_backward_op
+        for node in nodes:
+            node.own["backward_flops"] = 0
     for position, (op, cost) in enumerate(zip(trace.ops, flops, strict=True)):
         node = nodes[trace.calls[op.call].module]
         if position < forward_ends:
@@ -223,14 +228,13 @@ def _attribute_memory(nodes: list[_Module], order: list[int], trace: Trace, opti
         seen.update(item.tensor for item in parameters)
         buffers = [item for item in _distinct(module.buffers) if item.tensor not in seen]
         seen.update(item.tensor for item in buffers)
-        gradients = sum(item.bytes for item in parameters if item.trainable) if optimizer else 0
-        nodes[position].own.update(
-            param_bytes=sum(item.bytes for item in parameters),
-            buffer_bytes=sum(item.bytes for item in buffers),
-            gradient_bytes=gradients,
-            optimizer_bytes=gradients * STATES_PER_PARAMETER[optimizer] if optimizer else 0,
-            activation_bytes=activations.get(position, 0),
-        )
+        own = nodes[position].own
+        own.update(param_bytes=sum(item.bytes for item in parameters), buffer_bytes=sum(item.bytes for item in buffers))
+        if trace.mode == "train":
+            own.update(activation_bytes=activations.get(position, 0))
+        if optimizer:
+            gradients = sum(item.bytes for item in parameters if item.trainable)
+            own.update(gradient_bytes=gradients, optimizer_bytes=gradients * STATES_PER_PARAMETER[optimizer])
 
 
 def _add_notes(nodes: list[_Module], order: list[int], trace: Trace) -> None:
@@ -269,7 +273,8 @@ def _add_up(nodes: list[_Module], position: int) -> None:
     """Adds the totals of a module's children, which must be complete, to its own."""
     node = nodes[position]
     children = [nodes[child] for child in node.children]
-    node.total = Figures.sum((Figures(**node.own), *(child.total for child in children)))
+    node.figures = Figures(**node.own)
+    node.total = Figures.sum((node.figures, *(child.total for child in children)))
     node.is_lower_bound = node.is_lower_bound or any(child.is_lower_bound for child in children)
 
 
@@ -289,7 +294,7 @@ def _make_row(
         calls=len(calls),
         input_shapes=_shapes(calls[0].inputs, trace) if calls else (),
         output_shapes=_shapes(calls[0].outputs, trace) if calls else (),
-        own=Figures(**node.own),
+        own=node.figures,
         total=node.total,
         is_lower_bound=node.is_lower_bound,
         ops=_sum_ops(node.ops),

@@ -11,7 +11,6 @@ from netscope.render.diff_tree import (
     DiffNode,
     build_trees,
     fold_tree,
-    get_own_figures,
     hide_unchanged,
     limit_depth,
     walk,
@@ -219,7 +218,7 @@ def _get_values(node: DiffNode) -> dict[str, tuple[int, int]]:
 
 def _is_bare_container(node: DiffNode) -> bool:
     """Returns whether a node has children and no values besides theirs, and did not change itself."""
-    has_figures = any(metric.value(side) for side in get_own_figures(node.change) for metric in _METRICS.values())
+    has_figures = any(metric.value(side) for side in node.change.own_figures for metric in _METRICS.values())
     return bool(node.children) and not has_figures and node.change.kind != "changed"
 
 
@@ -232,7 +231,7 @@ def _flatten(node: DiffNode) -> DiffNode:
         label=change.row.path or change.row.type_name,
         former_name=former_name,
         children=[],
-        figures=node.figures if node.has_hidden_children else get_own_figures(change),
+        figures=node.figures if node.has_hidden_children else change.own_figures,
     )
 
 
@@ -266,9 +265,9 @@ def _make_exact_row(change: LayerChange) -> Row:
     sides = (change.before, change.after)
     figures: list[int | None] = []
     for metric in _EXACT_METRICS:
-        for part in ("total", "own"):
-            before, after = (metric.value(getattr(side, part)) if side else None for side in sides)
-            figures += [before, after, (after or 0) - (before or 0)]
+        for part, delta in (("total", change.delta), ("own", change.own_delta)):
+            figures += [metric.value(getattr(side, part)) if side else None for side in sides]
+            figures.append(metric.value(delta))
     return Row(
         cells=(
             change.kind,

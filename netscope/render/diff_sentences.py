@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from netscope.render import numbers
 from netscope.render.hyperparameters import notable_hyperparameters
-from netscope.schema import AttributeChange, ChangeKind, LayerChange, ModelDiff, PlainValue
+from netscope.schema import AttributeChange, ChangeKind, Figures, LayerChange, ModelDiff, PlainValue
 
 MAX_NAMED = 3
 """The most changed layers, groups and sources that are named."""
@@ -154,7 +154,11 @@ def _changed_layers(diff: ModelDiff) -> Iterator[tuple[str, bool]]:
             alike.setdefault(text, []).append(change)
     for text, (change, *others) in alike.items():
         more = f" and {len(others)} more" if others else ""
-        yield f"{change.row.path or change.row.type_name}{more}: {text}", bool(change.own_delta)
+        yield f"{change.row.path or change.row.type_name}{more}: {text}", _has_effect(change.own_delta)
+
+
+def _has_effect(delta: Figures) -> bool:
+    return bool(delta.params or delta.trainable_params or delta.flops)
 
 
 def _groups(diff: ModelDiff, kind: ChangeKind) -> Iterator[tuple[str, bool]]:
@@ -168,7 +172,7 @@ def _groups(diff: ModelDiff, kind: ChangeKind) -> Iterator[tuple[str, bool]]:
     verb = "added to" if kind == "added" else "removed from"
     for (parent, type_name), members in groups.items():
         text = f"{_pluralize(len(members), type_name)} {verb} {parent or 'the root'}"
-        yield text, any(member.delta for member in members)
+        yield text, any(_has_effect(member.delta) for member in members)
 
 
 def _parent(change: LayerChange) -> str:

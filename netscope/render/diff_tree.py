@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 from netscope.render.diff_sentences import describe_layer
 from netscope.render.tree import MIN_RUN_LENGTH
 from netscope.schema import Figures, LayerChange, ModelDiff
-
-NOTHING = Figures(unread_params=0)
+from netscope.schema.diff import NOTHING
 
 
 @dataclass(slots=True)
@@ -117,14 +116,8 @@ def _sum_figures(node: DiffNode) -> tuple[Figures, Figures]:
     """
     before, after = node.change.before, node.change.after
     if node.is_subtree_change or (before and after):
-        return before.total if before else NOTHING, after.total if after else NOTHING
-    return sum_sides([get_own_figures(node.change), *(child.figures for child in node.children)])
-
-
-def get_own_figures(change: LayerChange) -> tuple[Figures, Figures]:
-    """Returns the figures of the module itself, without its children, before and after."""
-    before, after = change.before, change.after
-    return before.own if before else NOTHING, after.own if after else NOTHING
+        return node.change.figures
+    return sum_sides([node.change.own_figures, *(child.figures for child in node.children)])
 
 
 def sum_sides(pairs: Sequence[tuple[Figures, Figures]]) -> tuple[Figures, Figures]:
@@ -205,11 +198,11 @@ def _folding_key(node: DiffNode) -> tuple[object, ...]:
         (side.type_name, side.output_shapes, side.total.params, side.total.flops) if side else None
         for side in (change.before, change.after)
     ]
-    describe_error = "" if change.before and change.after else describe_layer(change)
+    description = "" if change.before and change.after else describe_layer(change)
     label = "#" if node.label.strip("0123456789") == "" else node.label.rstrip("0123456789")
     attributes = tuple((item.name, item.before, item.after) for item in change.attributes if item.name != "reads_from")
     children = tuple((child.label, *_folding_key(child)) for child in node.children)
-    return (change.kind, node.is_same, label, bool(node.former_name), *sides, describe_error, attributes, children)
+    return (change.kind, node.is_same, label, bool(node.former_name), *sides, description, attributes, children)
 
 
 def _merge_alike(nodes: Sequence[DiffNode]) -> DiffNode:

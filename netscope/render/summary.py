@@ -281,11 +281,11 @@ def _make_op_row(
         "type": TypeCell(name="op", details=("uncounted",) if op.flops is None else ()),
         "calls": op.calls,
     }
-    figures = Figures(**{"backward_flops" if backward else "flops": op.flops or 0})
+    figures = Figures(**{"flops": 0, "backward_flops": 0, "backward_flops" if backward else "flops": op.flops or 0})
     for key, metric in _METRICS_BY_KEY.items():
         if metric.counts_ops and backward <= metric.needs_training:
             value = metric.value(figures)
-            known[f"{key}-share"] = (value, metric.value(summary.totals))
+            known[f"{key}-share"] = (value, metric.value(summary.totals) or 0)
             known[key] = value if op.flops is not None and (value or not metric.needs_training or backward) else None
     guides = re.sub("─", " ", module.guides.replace("├", "│").replace("└", " ")) or "   "
     mark = f"×{op.calls}" if op.calls > 1 else ""

@@ -53,7 +53,7 @@ def _format_cost(summary: Summary) -> Iterator[tuple[str, str]]:
     flops = f"{bound}{numbers.count(totals.flops)} = 2 × {numbers.count(totals.macs)} MACs"
     counted_ops = summary.flop_convention.partition("; ")[2]
     yield "FLOPs", f"{flops}   counts {counted_ops}; {describe_coverage(summary)}"
-    if summary.optimizer:
+    if totals.backward_flops is not None and totals.step_flops is not None:
         passes = f"forward {numbers.count(totals.flops)}, backward {numbers.count(totals.backward_flops)}"
         yield "Step", f"{bound}{numbers.count(totals.step_flops)} FLOPs: {passes}"
     yield "Memory", _format_memory(summary)

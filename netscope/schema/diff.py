@@ -6,14 +6,14 @@ from typing import Literal
 
 from netscope.schema.codec import JsonResult
 from netscope.schema.display import Displayed
-from netscope.schema.figures import Figures
+from netscope.schema.figures import FIELDS, Figures
 from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, Totals, describe_unread
 from netscope.schema.tensors import InputSpec, PlainValue, Shape
 
 ChangeKind = Literal["same", "changed", "added", "removed", "moved"]
 Ignorable = Literal["names", "dropout", "bias"]
 
-_NOTHING = Figures(unread_params=0)
+NOTHING = Figures(**dict.fromkeys(FIELDS, 0))
 _COMPARED = attrgetter("params", "trainable_params", "flops")
 """Returns the figures that two equal modules have in common."""
 
@@ -66,15 +66,25 @@ class LayerChange:
         return self.before is not None and self.after is not None and self.before.path != self.after.path
 
     @property
+    def own_figures(self) -> tuple[Figures, Figures]:
+        """Before and after, of the module without its children; 0 for a missing side."""
+        return self.before.own if self.before else NOTHING, self.after.own if self.after else NOTHING
+
+    @property
+    def figures(self) -> tuple[Figures, Figures]:
+        """Before and after, of the module with everything below it; 0 for a missing side."""
+        return self.before.total if self.before else NOTHING, self.after.total if self.after else NOTHING
+
+    @property
     def own_delta(self) -> Figures:
         """After minus before, of the module without its children; these add up to the delta of the totals."""
-        before, after = (side.own if side else _NOTHING for side in (self.before, self.after))
+        before, after = self.own_figures
         return after - before
 
     @property
     def delta(self) -> Figures:
         """After minus before, of the module with everything below it."""
-        before, after = (side.total if side else _NOTHING for side in (self.before, self.after))
+        before, after = self.figures
         return after - before
 
     @property

@@ -20,13 +20,13 @@ class Figures:
         trainable_params: number of elements of the parameters that require a gradient.
         unread_params: number of elements of the parameters that no op read; None if unknown, as for a weights file.
         flops: FLOPs of the forward pass, over all calls.
-        backward_flops: FLOPs of the backward pass; 0 outside of training.
+        backward_flops: FLOPs of the backward pass; None if it did not run.
         param_bytes: size of the parameters, in their own dtypes.
         buffer_bytes: size of the buffers, in their own dtypes.
-        gradient_bytes: size of the gradients, in the parameters' dtypes; 0 outside of training.
-        optimizer_bytes: size of the optimizer's state; 0 outside of training.
+        gradient_bytes: size of the gradients, in the parameters' dtypes; None outside of a training step.
+        optimizer_bytes: size of the optimizer's state; None outside of a training step.
         activation_bytes: size of the tensors that autograd saves for the backward pass, each storage once, without
-            parameters, buffers and inputs; 0 outside of training.
+            parameters, buffers and inputs; None in eval mode.
         time_s: measured time of the calls in one forward pass, in seconds; None if it was not measured.
     """
 
@@ -34,12 +34,12 @@ class Figures:
     trainable_params: int = 0
     unread_params: int | None = None
     flops: int = 0
-    backward_flops: int = 0
+    backward_flops: int | None = None
     param_bytes: int = 0
     buffer_bytes: int = 0
-    gradient_bytes: int = 0
-    optimizer_bytes: int = 0
-    activation_bytes: int = 0
+    gradient_bytes: int | None = None
+    optimizer_bytes: int | None = None
+    activation_bytes: int | None = None
     time_s: float | None = None
 
     @property
@@ -48,9 +48,9 @@ class Figures:
         return self.flops // 2
 
     @property
-    def backward_macs(self) -> int:
-        """MACs of the backward pass."""
-        return self.backward_flops // 2
+    def backward_macs(self) -> int | None:
+        """MACs of the backward pass; None if it did not run."""
+        return None if self.backward_flops is None else self.backward_flops // 2
 
     @property
     def flop_rate(self) -> float | None:
@@ -58,15 +58,15 @@ class Figures:
         return self.flops / self.time_s if self.time_s and self.flops else None
 
     @property
-    def step_flops(self) -> int:
-        """FLOPs of a forward and a backward pass."""
-        return self.flops + self.backward_flops
+    def step_flops(self) -> int | None:
+        """FLOPs of a forward and a backward pass; None if no backward pass ran."""
+        return None if self.backward_flops is None else self.flops + self.backward_flops
 
     @property
     def memory_bytes(self) -> int:
         """Sum of all the sizes in bytes."""
-        model = self.param_bytes + self.buffer_bytes
-        return model + self.gradient_bytes + self.optimizer_bytes + self.activation_bytes
+        training = (self.gradient_bytes, self.optimizer_bytes, self.activation_bytes)
+        return self.param_bytes + self.buffer_bytes + sum(filter(None, training))
 
     def __add__(self, other: "Figures") -> "Figures":
         """Returns the sum of each field; None counts as 0, unless both are None."""

@@ -199,7 +199,11 @@ class Totals(Figures):
     @classmethod
     def of(cls, figures: Figures, **others: Any) -> "Totals":
         """Returns the totals with these figures, and values for the ``others``."""
-        return cls(**{name: getattr(figures, name) for name in FIELDS}, macs=figures.flops // 2, **others)
+        return cls(**{name: getattr(figures, name) for name in FIELDS}, **others)
+
+    def __post_init__(self) -> None:
+        # A field, so that JSON has it, and always that of the FLOPs.
+        object.__setattr__(self, "macs", self.flops // 2)
 
     @property
     def frozen_params(self) -> int:
@@ -211,7 +215,8 @@ class Totals(Figures):
 class Summary(Displayed):
     """Every layer of one architecture, run once.
 
-    Invariant: each figure of ``totals`` is the sum of ``own`` over ``rows``, and equals ``total`` of the first row.
+    Invariant: each figure of ``totals`` equals ``total`` of the first row and, measured times aside, the sum of ``own``
+    over ``rows``.
 
     Attributes:
         architecture: the architecture.
@@ -275,7 +280,8 @@ class Summary(Displayed):
             SavedResultError: the text is not a summary.
         """
         summary = from_json(cls, text)
-        if not summary.rows or any(row.own.params < 0 or row.own.flops < 0 for row in summary.rows):
+        figures = (getattr(part, name) for row in summary.rows for part in (row.own, row.total) for name in FIELDS)
+        if not summary.rows or any(figure is not None and figure < 0 for figure in figures):
             raise SavedResultError("this Summary is damaged: it has no rows, or negative counts")
         return summary
 

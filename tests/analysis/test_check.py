@@ -11,7 +11,7 @@ from netscope.analysis import LockEntry, evaluate_rules, lock_model
 from netscope.analysis.lock import restore_summary
 from netscope.config import parse_rules
 from netscope.errors import ConfigError, UsageError
-from netscope.schema import CheckReport, CheckRequest, Location
+from netscope.schema import METRICS, CheckReport, CheckRequest, Location
 
 HERE = Location(file="pyproject.toml", line=4, key="x")
 
@@ -50,6 +50,17 @@ FIGURES = {
 def test_the_figure_of_each_metric(alexnet, metric):
     (result,) = results_of(alexnet, {metric: "1x1" if metric == "output_shape" else 1})
     assert result.actual == FIGURES[metric]
+
+
+@pytest.mark.parametrize("metric", [name for name, metric in METRICS.items() if metric.needs_training])
+@pytest.mark.parametrize("where", ["model", "module"])
+def test_a_metric_of_training_is_checked_in_training_alone(metric, where):
+    rule = {metric: {"max": 10**15}}
+    for mode, status in (("eval", "failed"), ("train", "passed")):
+        summary = netscope.summarize("lenet5", mode=mode)
+        given = {"rules": rule} if where == "model" else {"layers": {"*": rule}}
+        assert {result.status for result in results_of(summary, **given)} == {status}
+        assert summary.to_dataframe()[metric].isna().all() == (mode == "eval")
 
 
 @pytest.mark.parametrize(

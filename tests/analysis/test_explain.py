@@ -366,7 +366,7 @@ def test_changes_of_another_type_are_refused(what_if):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("padding=0", "invalid --what-if .padding=0"),
+        ("padding=0", "invalid --what-if .padding=0.*input=1x3x227x227"),
         ("0.width", "invalid --what-if"),
         ("0.width=", "invalid --what-if"),
         ("1.width=2", "unknown module '1'"),

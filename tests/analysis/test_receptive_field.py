@@ -186,7 +186,7 @@ CASES = {
     "transposed": (nn.Conv2d(4, 4, 3, stride=2), nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1), nn.Conv2d(4, 4, 3)),
     "nearest": (nn.AvgPool2d(2), nn.Upsample(scale_factor=2), nn.Conv2d(4, 4, 3)),
     "bilinear": (nn.AvgPool2d(2), nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(4, 4, 3)),
-    "align_trees": (nn.AvgPool2d(2), nn.Upsample(size=(23, 31), mode="bilinear", align_corners=True)),
+    "aligned": (nn.AvgPool2d(2), nn.Upsample(size=(23, 31), mode="bilinear", align_corners=True)),
     "squeeze": (lambda x: x * x.mean((2, 3), keepdim=True), nn.Conv2d(4, 4, 3)),
     "over rows": (lambda x: x + x.mean(2, keepdim=True), nn.Conv2d(4, 4, 3)),
     "slices": (lambda x: torch.cat([x[:, :2, 1:-1, ::1], x[:, 2:, 2:, :]], 1), nn.Conv2d(4, 4, 3)),

@@ -220,7 +220,10 @@ WRONG = {
     "column": ({"view": View(columns=("parms",))}, "unknown column 'parms'; did you mean params"),
     "order": (
         {"view": View(sort="size")},
-        "unknown sort order 'size'; sort orders: order, params, trainable",
+        (
+            "unknown sort order 'size'; sort orders: order, params, trainable, unread, flops, macs, backward-flops, "
+            "backward-macs, step, weights, gradients, optimizer-state, activations, memory, time, flop-rate, name"
+        ),
     ),
     "depth": ({"view": View(depth=-1)}, "--depth must be 0 or more, got -1"),
 }

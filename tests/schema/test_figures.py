@@ -2,7 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from hypothesis import given
@@ -14,7 +14,7 @@ from netscope.schema import METRICS, Figures
 from netscope.schema.figures import FIELDS
 
 COUNT = st.integers(0, 2**70)
-MAY_BE_UNKNOWN = ("unread_params", "time_s")
+MAY_BE_UNKNOWN = {field.name for field in fields(Figures) if field.default is None}
 
 figures = st.builds(Figures, **{name: st.none() | COUNT if name in MAY_BE_UNKNOWN else COUNT for name in FIELDS})
 

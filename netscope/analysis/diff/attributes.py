@@ -109,8 +109,8 @@ def diff_layers(before: LayerRow, after: LayerRow, *, is_leaf: bool, wiring: Wir
     something itself, too.
     """
     own = [*_diff_tensors(before, after, wiring), *_diff_ops(before, after)]
-    describe_error = list(diff_descriptions(before, after))
-    found = [*describe_error, *(own if not describe_error else _select_unexplained(own))] if is_leaf or own else []
+    descriptions = list(diff_descriptions(before, after))
+    found = [*descriptions, *(own if not descriptions else _select_unexplained(own))] if is_leaf or own else []
     if before.calls != after.calls and (is_leaf or count_ops(before.ops) or count_ops(after.ops)):
         found.append(AttributeChange(name="calls", before=before.calls, after=after.calls))
     if wiring.differs(before, after):

@@ -1,14 +1,17 @@
 """Removal of the aspects that a comparison ignores."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from itertools import accumulate
 from typing import TypeVar
 
+from netscope.analysis.bytes_moved import ITEM_BYTES
 from netscope.analysis.diff.layers import count_ops, find_family
 from netscope.analysis.unread import list_unread_names
 from netscope.schema import Figures, Ignorable, LayerRow, LayerTensor, Summary
+from netscope.schema.figures import FIELDS
+from netscope.schema.memory import STATES_PER_PARAMETER
 
 _F = TypeVar("_F", bound=Figures)
 
@@ -30,14 +33,14 @@ def _drop_dropout(summary: Summary) -> Summary:
     """Returns the summary without dropout layers; modules that read from one read from its producers instead."""
     parents = {row.path.rpartition(".")[0] for row in summary.rows if row.path}
     dropped = {
-        row.path: row.reads_from
+        row.path: row
         for row in summary.rows
         if find_family(row) == "dropout" and row.path not in parents and row.path and _is_inert(row, summary.mode)
     }
 
     def sources(paths: Iterable[str]) -> Iterable[str]:
         for path in paths:
-            yield from sources(dropped[path]) if path in dropped else (path,)
+            yield from sources(dropped[path].reads_from) if path in dropped else (path,)
 
     rows = tuple(
         replace(
@@ -48,7 +51,7 @@ def _drop_dropout(summary: Summary) -> Summary:
         for row in summary.rows
         if row.path not in dropped
     )
-    return replace(summary, rows=rows)
+    return _subtract(replace(summary, rows=rows), {path: row.own for path, row in dropped.items()})
 
 
 def _is_inert(row: LayerRow, mode: str) -> bool:
@@ -61,11 +64,7 @@ def _is_inert(row: LayerRow, mode: str) -> bool:
 
 
 def _drop_biases(summary: Summary) -> Summary:
-    own = {row.path: _count_biases(row) for row in summary.rows}
-    inside = dict.fromkeys(own, Figures(unread_params=0))
-    for path, biases in own.items():
-        for above in ("", *accumulate(filter(None, path.split(".")), "{}.{}".format)):
-            inside[above] += biases
+    biases = {row.path: _count_biases(row, summary.optimizer) for row in summary.rows}
     rows = tuple(
         replace(
             row,
@@ -73,36 +72,47 @@ def _drop_biases(summary: Summary) -> Summary:
             tensors=tuple(tensor for tensor in row.tensors if not _is_bias(tensor)),
             ops=tuple(replace(op, op=_OPS_WITHOUT_BIAS.get(op.op, op.op)) for op in row.ops),
             computation="" if any(map(_is_bias, row.tensors)) else row.computation,
-            own=_subtract_params(row.own, own[row.path]),
-            total=_subtract_params(row.total, inside[row.path]),
+            own=_difference(row.own, biases[row.path]),
         )
         for row in summary.rows
     )
-    return replace(
-        summary,
-        rows=rows,
-        totals=_subtract_params(summary.totals, inside[""]),
-        unread_parameters=list_unread_names(rows),
-    )
+    summary = _subtract(replace(summary, rows=rows), biases)
+    return replace(summary, unread_parameters=list_unread_names(summary.rows))
 
 
-_BIAS_FIGURES = ("params", "trainable_params", "unread_params")
+def _subtract(summary: Summary, removed: Mapping[str, Figures]) -> Summary:
+    """Returns the summary with what was removed, by path, subtracted from the totals of the modules around it."""
+    inside = dict.fromkeys((row.path for row in summary.rows), Figures())
+    for path, figures in removed.items():
+        for above in {"", *accumulate(filter(None, path.split(".")), "{}.{}".format)} & inside.keys():
+            inside[above] += figures
+    rows = tuple(replace(row, total=_difference(row.total, inside[row.path])) for row in summary.rows)
+    return replace(summary, rows=rows, totals=_difference(summary.totals, inside[""]))
 
 
-def _subtract_params(figures: _F, biases: Figures) -> _F:
-    """Returns the figures without the parameters of the biases."""
-    rest = figures - biases
-    return replace(figures, **{name: getattr(rest, name) for name in _BIAS_FIGURES})
+def _difference(figures: _F, removed: Figures) -> _F:
+    """Returns the figures without those that were removed, of which the unknown ones count as 0."""
+    known = {name: value for name in FIELDS if (value := getattr(figures, name)) is not None}
+    return replace(figures, **{name: value - (getattr(removed, name) or 0) for name, value in known.items()})
 
 
-def _count_biases(row: LayerRow) -> Figures:
+def _count_biases(row: LayerRow, optimizer: str | None) -> Figures:
     """Returns the figures of the biases that a row owns."""
     biases = [tensor for tensor in row.tensors if _is_bias(tensor) and tensor.shared_with is None]
+    trainable = [tensor for tensor in biases if tensor.trainable]
+    gradient_bytes = sum(map(_count_bytes, trainable))
     return Figures(
         params=sum(tensor.elements for tensor in biases),
-        trainable_params=sum(tensor.elements for tensor in biases if tensor.trainable),
+        trainable_params=sum(tensor.elements for tensor in trainable),
         unread_params=sum(tensor.elements for tensor in biases if tensor.unread),
+        param_bytes=sum(map(_count_bytes, biases)),
+        gradient_bytes=gradient_bytes,
+        optimizer_bytes=gradient_bytes * STATES_PER_PARAMETER.get(optimizer or "", 0),
     )
+
+
+def _count_bytes(tensor: LayerTensor) -> int:
+    return tensor.elements * ITEM_BYTES.get(tensor.dtype, 4)
 
 
 def _is_bias(tensor: LayerTensor) -> bool:

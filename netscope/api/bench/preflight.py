@@ -83,7 +83,7 @@ def run_preflight(
         architecture=resolved.architecture,
         inputs=specs,
         samples=config.batch_size or _samples(specs),
-        flops=None if summary is None else summary.totals.step_flops,
+        flops=None if summary is None else summary.totals.step_flops or summary.totals.flops,
         is_lower_bound=summary is not None and summary.is_lower_bound,
         bytes_moved=None if recorded is None else analysis.count_bytes_moved(recorded),
         embedding_rows={} if recorded is None else analysis.count_embedding_rows(recorded),

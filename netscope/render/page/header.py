@@ -79,7 +79,7 @@ def _totals(summary: Summary) -> Iterator[PageTotal]:
         peak = summary.peak_memory
         reached = f"; peak reached in {peak.path}" if peak.path else ""
         yield _size("peak memory", peak.bytes, f"including {numbers.size(peak.activations)} of activations{reached}")
-    elif totals.activation_bytes or summary.optimizer:
+    elif totals.activation_bytes is not None:
         saved = f"{numbers.size(totals.activation_bytes)} activations saved for backward"
         yield _size("memory of a training step", totals.memory_bytes, saved)
     if totals.buffers:

@@ -7,7 +7,7 @@ from typing import Any
 from netscope.render import numbers
 from netscope.render.channels import have_channels_first
 from netscope.render.diff import SIGNS, choose_mark, describe_change, format_outputs
-from netscope.render.diff_tree import DiffNode, build_trees, get_own_figures
+from netscope.render.diff_tree import DiffNode, build_trees
 from netscope.render.document import Column, printable
 from netscope.render.families import Family, family_of_op, family_of_row
 from netscope.render.hyperparameters import notable_hyperparameters
@@ -227,7 +227,7 @@ def _diff(report: DiffReport, texts: Texts) -> dict[str, Any]:
         for position, side in enumerate(("before", "after")):
             if metric.in_diff:
                 rows[f"{metric.key}_{side}"] = [exact(metric.value(node.figures[position])) for _, node in nodes]
-                own = (get_own_figures(change)[position] for change in changes)
+                own = (change.own_figures[position] for change in changes)
                 rows[f"own_{metric.key}_{side}"] = [exact(metric.value(figures)) for figures in own]
     return {"rows": rows, "removed": _removed(report.diff)}
 

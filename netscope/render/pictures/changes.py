@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from netscope.render import numbers
 from netscope.render.colors import COLORS
 from netscope.render.diff import describe_change
-from netscope.render.diff_tree import DiffNode, build_trees, fold_tree, get_own_figures, walk
+from netscope.render.diff_tree import DiffNode, build_trees, fold_tree, walk
 from netscope.render.pictures.drawing import (
     EDGE,
     INK,
@@ -91,7 +91,7 @@ def _line(node: DiffNode) -> _ChangeLine | None:
     """Returns the line of a node: with its own differences if its children are shown, otherwise with all below it."""
     if node.equal_count:
         return None
-    (before, after), copies = (get_own_figures(node.change), node.copies) if node.children else (node.figures, 1)
+    (before, after), copies = (node.change.own_figures, node.copies) if node.children else (node.figures, 1)
     delta = after - before
     line = _ChangeLine(node=node, params=copies * delta.params, flops=copies * delta.flops)
     is_change = node.change.kind != "same" and not (node.children and node.change.kind != "changed")
