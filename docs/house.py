@@ -34,10 +34,11 @@ def owners() -> dict[str, str]:
     A module belongs to a command if it bears the command's name, or if all modules that import it belong to that
     command. A package belongs to a command if all its modules do.
     """
-    importers = _importers()
-    for package in (module for module, path in modules().items() if path.name == "__init__.py" and module):
-        importers.setdefault(package, {module for module in modules() if module.startswith(f"{package}.")})
-    found = {module: command for module in modules() if (command := named_command(module))}
+    files = modules()
+    importers = _importers(files)
+    for package in (module for module, path in files.items() if path.name == "__init__.py" and module):
+        importers.setdefault(package, {module for module in files if module.startswith(f"{package}.")})
+    found = {module: command for module in files if (command := named_command(module))}
     while True:
         new = {
             module: commands.pop()
@@ -50,9 +51,8 @@ def owners() -> dict[str, str]:
         found |= new
 
 
-def _importers() -> defaultdict[str, set[str]]:
+def _importers(files: Mapping[str, Path]) -> defaultdict[str, set[str]]:
     """Returns the modules that use each module; a package that passes a name on does not use it."""
-    files = modules()
     used = {
         module: dict(_imports(ast.parse((PACKAGE / path).read_text(encoding="utf-8")), files))
         for module, path in files.items()

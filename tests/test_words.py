@@ -1,6 +1,7 @@
 """Phrases that make netscope's texts hard to read, and what to write instead.
 
-A phrase is a regular expression, in which a blank matches a line break as well.
+A phrase is a regular expression, in which a blank matches a line break as well; of code, each string and comment line
+is searched alone.
 """
 
 import json
@@ -112,7 +113,9 @@ def test_the_documentation_is_plain(name):
 
 
 def test_the_texts_of_the_code_are_plain():
-    lines = found(texts_of_code(), CODE)
+    texts = list(texts_of_code())
+    assert texts
+    lines = found(texts, CODE)
     assert not lines, "\n".join(["write instead:", *lines])
 
 

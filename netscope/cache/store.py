@@ -148,7 +148,7 @@ class Store:
             database.execute("VACUUM")
 
     def clear(self) -> None:
-        """Removes the cache file, including files of other versions.
+        """Removes the cache file, including files of other table versions.
 
         Raises:
             StoreError: a file cannot be removed.

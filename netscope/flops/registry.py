@@ -45,7 +45,7 @@ def flop_formula(*ops: str) -> Callable[[FormulaFunction], FormulaFunction]:
     return register
 
 
-def count_op_flops(op: TracedOp, trace: Trace) -> int | None:
+def _count_op_flops(op: TracedOp, trace: Trace) -> int | None:
     """Returns the FLOPs of ``op``; None if it is uncounted."""
     formula = FORMULAS.get(op.name)
     if formula is None:
@@ -61,7 +61,7 @@ def count_op_flops(op: TracedOp, trace: Trace) -> int | None:
 
 def count_flops(trace: Trace) -> tuple[int | None, ...]:
     """Returns the FLOPs of each op of the trace, in order; None where an op is uncounted."""
-    return tuple(count_op_flops(op, trace) for op in trace.ops)
+    return tuple(_count_op_flops(op, trace) for op in trace.ops)
 
 
 def _resolve(value: Any, trace: Trace) -> Any:

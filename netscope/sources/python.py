@@ -3,6 +3,7 @@
 import inspect
 import os
 import sys
+from hashlib import sha256
 from importlib import import_module, invalidate_caches
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -154,14 +155,15 @@ def _prioritize_root(root: Path) -> None:
     if str(root) in sys.path:
         sys.path.remove(str(root))
     sys.path.insert(0, str(root))
-    folders = [name for name in sys.modules if name.startswith(_FOLDER_MODULE) and "." not in name]
-    others = tuple(path + os.sep for name in folders for path in sys.modules[name].__path__ if path != str(root))
-    for name, module in list(sys.modules.items()):
-        top = name.partition(".")[0]
-        is_here = (root / f"{top}.py").is_file() or (root / top).is_dir()
+    modules = list(sys.modules.items())  # which other threads may extend
+    folders = [module for name, module in modules if name.startswith(_FOLDER_MODULE) and "." not in name]
+    others = tuple(path + os.sep for folder in folders for path in folder.__path__ if path != str(root))
+    for name, module in modules:
         file = getattr(module, "__file__", None) or ""
-        if is_here and file.startswith(others) and not file.startswith(str(root) + os.sep):
-            del sys.modules[name]
+        if file.startswith(others) and not file.startswith(str(root) + os.sep):
+            top = name.partition(".")[0]
+            if (root / f"{top}.py").is_file() or (root / top).is_dir():
+                sys.modules.pop(name, None)
     invalidate_caches()
 
 
@@ -184,7 +186,8 @@ def _import_file(path: Path, text: str) -> ModuleType:
     root = find_package_root(path)
     parts = path.relative_to(root).with_suffix("").parts
     _prioritize_root(root)
-    folder = f"{_FOLDER_MODULE}{os.fsencode(root).hex()}"
+    # A digest, because a module's name is also the name of files, and a path may be longer than such a name can be.
+    folder = f"{_FOLDER_MODULE}{sha256(os.fsencode(root)).hexdigest()[:32]}"
     sys.modules.setdefault(folder, ModuleType(folder)).__path__ = [str(root)]
     try:
         if len(parts) > 1:

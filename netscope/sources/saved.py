@@ -136,7 +136,7 @@ def _read_safetensors(path: Path, text: str) -> ResolvedArchitecture:
             part = file.get_slice(name)
             dtype = getattr(torch, SAFETENSORS_DTYPES.get(part.get_dtype(), ""), None)
             if dtype is None:
-                raise BuildError(f"{text}: {name} has the dtype {part.get_dtype()}, which torch does not support")
+                raise BuildError(f"{name} has the dtype {part.get_dtype()}, which torch does not support")
             states[name] = torch.empty(tuple(part.get_shape()), dtype=dtype, device="meta")
     return _resolve_weights(text, path, states)
 

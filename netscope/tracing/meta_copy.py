@@ -43,7 +43,7 @@ class _TensorMover(TorchFunctionMode):
         if torch_compat.is_uninitialized(tensor):
             return torch_compat.uninitialized_like(tensor, self.device)
         if tensor.is_meta and self.device.type != "meta":
-            raise TracingError(f"its weights are on meta, so there is nothing to run on {self.device.type}")
+            raise TracingError(f"the model's weights are on meta, so there is nothing to run on {self.device.type}")
         with torch.no_grad(), torch._C.DisableTorchFunction():
             if self.device.type == "meta":
                 moved = torch_compat.create_meta_view(tensor, self._storages)
@@ -92,8 +92,8 @@ def copy_to_device(model: nn.Module, device: str) -> nn.Module:
         raise
     except Exception as error:
         raise TracingError(
-            f"cannot copy {type(model).__name__} to {device} ({error}). netscope never runs your instance directly; "
-            f"pass its class or a factory function instead"
+            f"cannot copy {type(model).__name__} to {device} ({error}), and netscope only runs copies of your "
+            f"instance; pass its class or a factory function instead"
         ) from error
     return copied
 

@@ -106,7 +106,7 @@ def get_inner_tensors(tensor: Any) -> Iterator[Tensor]:
 
 
 def is_calling_operator(op: Any) -> bool:
-    """Returns whether ``op`` is a higher-order operator (``cond``, ``map``) whose functions run the ops to count."""
+    """Returns whether ``op`` is a higher-order operator (``cond``, ``map``, ``scan``) whose functions run ops."""
     return isinstance(op, HigherOrderOperator) and op.name() in CALLING_OPERATORS
 
 

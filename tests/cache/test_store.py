@@ -48,12 +48,12 @@ def test_a_file_that_is_not_a_database_is_deleted(tmp_path):
     assert store.get(b"a") is not None
 
 
-@pytest.mark.parametrize("store_result", [0, 10, 100, 5000])
-def test_a_truncated_file_counts_as_empty(tmp_path, store_result):
+@pytest.mark.parametrize("size", [0, 10, 100, 5000])
+def test_a_truncated_file_counts_as_empty(tmp_path, size):
     store = Store(tmp_path, MANY)
     for number in range(20):
         put(store, f"a{number}", incompressible(number, 4000))
-    store.path.write_bytes(store.path.read_bytes()[:store_result])
+    store.path.write_bytes(store.path.read_bytes()[:size])
     for number in range(20):
         found = store.get(f"a{number}".encode())
         assert found is None or found == incompressible(number, 4000)

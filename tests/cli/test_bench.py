@@ -85,7 +85,7 @@ USAGE_ERRORS = {
     "unknown dtype": (("lenet5", "--dtype", "fp8"), 2, "unknown dtype 'fp8'; use fp32, tf32, bf16, fp16"),
     "unknown device": (("lenet5", "--device", "tpu"), 2, "unknown device 'tpu'"),
     "compile mode": (("lenet5", "--compile", "max-autotun"), 2, "did you mean max-autotune"),
-    "missing folder": (("lenet5", "-o", "no/x.json"), 2, "/no' not found"),
+    "missing folder": (("lenet5", "-o", "no/x.json"), 2, "-o no/x.json: folder"),
     "self-test": (("lenet5", "--selftest"), 2, "cannot be used with an architecture"),
     "format": (("lenet5", "-f", "yaml"), 2, "unknown format 'yaml'"),
     "no earlier run": (("lenet5", "--compare", "no.json"), 2, "file 'no.json' not found"),
@@ -377,5 +377,5 @@ def test_one_of_several_processes_that_fails_is_named(folder):
     assert "2 processes oom: uneven.py:Uneven needs more memory than is available" in " ".join(finished.stdout.split())
     finished = bench("uneven.py:Uneven@error=value", *how)
     assert (finished.returncode, finished.stderr) == (3, "")
-    on_progress = "2 processes failed: a step of uneven.py:Uneven@error=value failed: ValueError: not I"
-    assert on_progress in " ".join(finished.stdout.split())
+    expected = "2 processes failed: a step of uneven.py:Uneven@error=value failed: ValueError: not I"
+    assert expected in " ".join(finished.stdout.split())

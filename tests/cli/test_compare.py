@@ -118,7 +118,7 @@ def test_a_pattern_that_fits_nothing_is_one_sentence(capsys):
         (["--input", "1x"], "invalid --input '1x'"),
         (["--batch-size", "0"], "the batch size must be an integer of at least 1, got 0"),
         (["--format", "yaml"], "unknown format 'yaml'"),
-        (["-o", "nowhere/out.csv"], "nowhere' not found"),
+        (["-o", "nowhere/out.csv"], "-o nowhere/out.csv: folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -117,7 +117,7 @@ QUESTIONS = {
     "unknown to ignore": (
         ("lenet5", "lenet5", "--ignore", "biases"),
         2,
-        "unknown value 'biases' to ignore; did you mean",
+        "unknown value 'biases' to ignore; did you mean bias",
     ),
     "nothing to ignore": (("lenet5", "lenet5", "--ignore", "names,"), 2, "unknown value '' to ignore"),
     "unknown format": (("lenet5", "lenet5", "-f", "yaml"), 2, "unknown format 'yaml'"),
@@ -129,7 +129,7 @@ QUESTIONS = {
     "JSON of something else": (("other.json", "lenet5"), 2, "other.json: "),
     "a saved diff": (("diff.json", "lenet5"), 2, "diff.json: "),
     "a folder of that name": (("folder.json", "lenet5"), 2, "folder.json: "),
-    "no folder to write to": (("lenet5", "lenet5", "-o", "nowhere/x.json"), 2, "nowhere' not found"),
+    "no folder to write to": (("lenet5", "lenet5", "-o", "nowhere/x.json"), 2, "-o nowhere/x.json: folder"),
     "no folder for the map": (("lenet5", "lenet5", "--weights-map", "nowhere/x.json"), 2, "--weights-map nowhere/x"),
     "a folder for the map": (("lenet5", "lenet5", "--weights-map", "."), 2, "--weights-map .: is a folder"),
     "cannot be traced": (("lenet5", "my.py:Fails", "-i", "1x1x28x28"), 3, "failed in Fails: KeyError: 'half-way'"),

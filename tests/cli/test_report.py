@@ -31,7 +31,7 @@ def test_two_architectures_are_shown_aligned(tmp_path):
     [
         (["-o", "x.bmp"], "unknown suffix '.bmp'; a report is a page (.html) or picture (.svg, .png, .pdf)"),
         (["-o", "-"], "name a file, e.g. -o report.html"),
-        (["-o", "nowhere/x.html"], "nowhere' not found"),
+        (["-o", "nowhere/x.html"], "-o nowhere/x.html: folder"),
         (["-o", "x.html", "--bench", "none.json"], "file 'none.json' not found"),
     ],
 )

@@ -162,7 +162,7 @@ def test_a_damaged_file_is_named(folder, suffix, capfd):
 def test_options_and_inputs_that_a_file_does_not_take_are_refused(folder):
     torch.save({"weight": torch.ones(2)}, folder / "a.pth")
     torch.save([1, 2], folder / "list.pth")
-    with pytest.raises(UnknownNameError, match="not found"):
+    with pytest.raises(UnknownNameError, match=r"file 'b\.pth' not found"):
         netscope.summarize("b.pth")
     with pytest.raises(UsageError, match="takes no @ options"):
         netscope.summarize("a.pth@width=3")

@@ -43,8 +43,8 @@ MALFORMED = {
     "x@a={[]:1}": "neither a Python literal nor a bare word",
     "x@a=" + "9" * 5_000: "'9{40}'… has more than 3,500 characters",
     "x@a=" + "[" * 3_000: "neither a Python literal nor a bare word",
-    "x" * 256: "is too long",
-    "./" + "\udc80" * 86 + ".py:Net": "is too long",
+    "x" * 256: "more than 255 bytes",
+    "./" + "\udc80" * 86 + ".py:Net": "more than 255 bytes",
     "x@a=": "neither a Python literal nor a bare word",
 }
 

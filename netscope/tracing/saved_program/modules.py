@@ -201,7 +201,7 @@ def _register(modules: Mapping[str, ProgramModule], item: ProgramTensor, tensor:
 def _set_forward(root: ProgramModule, state: _ProgramState, names: Sequence[str]) -> None:
     """Sets the root's ``forward``, with the program's inputs as parameters."""
     if len(set(names)) < len(names) or not all(name.isidentifier() and not iskeyword(name) for name in names):
-        raise BuildError("the names of its inputs are not Python identifiers")
+        raise BuildError("the saved program has inputs whose names are not Python identifiers")
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         return state.start(*signature.bind(*args, **kwargs).args)

@@ -37,7 +37,7 @@ def get_dtype(number: int) -> torch.dtype:
     """
     found = getattr(torch, DTYPES.get(number, ""), None)
     if not isinstance(found, torch.dtype):
-        raise BuildError(f"its tensors have the dtype {DTYPES.get(number, number)}, which this torch lacks")
+        raise BuildError(f"the saved program has tensors of dtype {DTYPES.get(number, number)}, which this torch lacks")
     return found
 
 

@@ -211,7 +211,7 @@ def test_an_interrupt_reaches_all_processes(tmp_path):
     assert [process.stdout.readline() for _ in range(2)] == ["0\n", "0\n"]
     process.send_signal(signal.SIGINT)
     # Whoever is left holds the pipe of errors open.
-    _, err = process.communicate()
+    _, err = process.communicate(timeout=300)  # half of what the jobs would take
     assert err.endswith("KeyboardInterrupt\n")
 
 
