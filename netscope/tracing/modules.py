@@ -2,8 +2,9 @@
 
 import inspect
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,8 @@ from netscope.tracing.tensors import TensorTable
 _REPR_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _LONGEST_REPR = 80
 _LONGEST_TUPLE = 16
+_MOST_OPTIONS = 256
+_MOST_NESTED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,18 +137,44 @@ def _packed_parameters(module: nn.Module, tensors: TensorTable) -> Iterator[Trac
 def collect_hyperparameters(module: nn.Module, texts: dict[int, str] | None = None) -> dict[str, PlainValue]:
     """Returns the constructor's arguments that the module stores under the same names, as plain values.
 
-    For an argument that became a parameter (``bias``), the value is whether the parameter exists.
+    For an argument that became a parameter (``bias``), the value is whether the parameter exists. A configuration has a
+    value per option: ``config.hidden_size``.
 
     Args:
         module: the module to describe.
         texts: texts of objects by their ids, which stay valid as long as the modules are alive. Every layer of a
-            language model may store the configuration of the entire model, which is formatted only once.
+            language model may store the configuration of the entire model, which only the first of them gets.
     """
     texts = {} if texts is None else texts
     exported: dict[str, PlainValue] | None = vars(module).get("exported_hyperparameters")
     if exported is not None:
         return exported
-    return {name: _to_plain_value(value, texts) for name, value in read_constructor_arguments(module).items()}
+    arguments = read_constructor_arguments(module).items()
+    return dict(pair for name, value in arguments for pair in _flatten(name, value, texts))
+
+
+def _flatten(name: str, value: Any, texts: dict[int, str]) -> Iterator[tuple[str, PlainValue]]:
+    """Yields the value under its name; for a configuration, each of its options, unless ``texts`` has it already."""
+    options = _read_options(value) if name.count(".") < _MOST_NESTED else None
+    if options is None:
+        yield name, _to_plain_value(value, texts)
+    elif id(value) not in texts:
+        texts[id(value)] = ""
+        for key, option in options.items():
+            if not key.startswith("_") and key != "transformers_version":
+                yield from _flatten(f"{name}.{key}", option, {})  # may not stay alive, so its id says nothing
+
+
+def _read_options(value: Any) -> Mapping[str, Any] | None:
+    """Returns the options of a configuration: a mapping, a dataclass, or an object with ``to_dict``; None for others."""
+    options = value
+    if is_dataclass(value) and not isinstance(value, type):
+        options = {field.name: getattr(value, field.name, None) for field in fields(value)}
+    elif callable(getattr(type(value), "to_dict", None)) and not isinstance(value, Mapping):
+        with suppress(Exception):  # a user's method may raise anything
+            options = value.to_dict()
+    is_plain = isinstance(options, Mapping) and len(options) <= _MOST_OPTIONS
+    return options if is_plain and all(isinstance(key, str) for key in options) else None
 
 
 def read_constructor_arguments(module: nn.Module) -> dict[str, Any]:
