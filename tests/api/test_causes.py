@@ -32,6 +32,6 @@ def test_too_little_memory_does_not_hide_what_failed_in_which_layer(tmp_path, mo
 def test_a_lent_module_on_meta_does_not_hide_what_failed_in_which_layer():
     model = nn.Sequential(Inner()).to("meta")
     with pytest.raises(
-        TracingError, match=r"(?s)^the forward pass on meta failed in 0 \(Inner\): .*its weights are on meta"
+        TracingError, match=r"(?s)^the forward pass on meta failed in 0 \(Inner\): .*the model's weights are on meta"
     ):
         netscope.summarize(model, (1, 4))
