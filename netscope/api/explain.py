@@ -8,12 +8,13 @@ from netscope import analysis, sources
 from netscope.api.diff import get_summary
 from netscope.api.resolve_and_trace import (
     Sizes,
+    check_device,
     check_has_forward,
     check_has_module,
-    check_parameters_read,
     is_saved,
     make_trace_request,
     parse_sizes,
+    prepare_to_trace,
     resolve,
     trace_with_fallback,
 )
@@ -66,18 +67,19 @@ def explain(
             raise UsageError("a saved summary cannot be run with changes; pass the architecture instead")
         options = {"batch_size": batch_size, "seq_len": seq_len, "device": device}
         return _explain_run(_Run(summary=get_summary(model, inputs, options)), layer)
+    check_device(device)
     sizes = parse_sizes(inputs, batch_size, seq_len)
     if not changes and isinstance(model, str):
         return _explain_run(_run_cached(model, sizes, device), layer)
-    resolved = resolve(model)
-    check_has_forward(resolved)
-    run = _run(resolved, sizes, device, ())
-    if not changes:
-        return _explain_run(run, layer)
-    changed_inputs = next((change.value for change in changes if change.name == "input"), None)
-    if changed_inputs is not None:
-        sizes = parse_sizes(changed_inputs, batch_size, None)
-    after = _run(resolved, sizes, run.summary.traced_on, changes)
+    with prepare_to_trace():
+        resolved = resolve(model)
+        run = _run(resolved, sizes, device, ())
+        if not changes:
+            return _explain_run(run, layer)
+        changed_inputs = next((change.value for change in changes if change.name == "input"), None)
+        if changed_inputs is not None:
+            sizes = parse_sizes(changed_inputs, batch_size, None)
+        after = _run(resolved, sizes, run.summary.traced_on, changes)
     return _explain_run(after, layer, before=run.summary if run.mismatch is None else None, changes=changes)
 
 
@@ -167,9 +169,9 @@ def _run_cached(model: str, sizes: Sizes, device: str) -> _Run:
     if found is not None and found.summary.traced_on != NOT_TRACED:
         return _Run(summary=found.summary)
     key = compute_key(query)
-    resolved = resolve(model)
-    check_has_forward(resolved)
-    run = _run(resolved, sizes, device, ())
+    with prepare_to_trace():
+        resolved = resolve(model)
+        run = _run(resolved, sizes, device, ())
     if run.mismatch is None:
         store_result(
             query, key, SourcedSummary(summary=run.summary, origin=resolved.origin, published=resolved.published)
@@ -181,14 +183,14 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
     from netscope import __version__, tracing
     from netscope.flops import count_flops
 
+    check_has_forward(resolved)
     requested = {"--what-if": any(change.path for change in changes), f"--device {device}": device in ("cpu", "cuda")}
     check_has_module(resolved, *(option for option, is_requested in requested.items() if is_requested))
     request = replace(make_trace_request(resolved, sizes), alter=_replace_arguments(changes))
     mismatch = None
-    with tracing.preserve_process_state():
+    with tracing.preserve_process_state():  # so that the same random numbers are drawn with and without the changes
         try:
-            recorded = trace_with_fallback(request, device, "eval", resolved.architecture.spec)
-            check_parameters_read(recorded, request, resolved.architecture.spec)
+            recorded = trace_with_fallback(resolved, request, device)
         except (InputError, tracing.ForwardError) as error:
             failure = error.__cause__ if isinstance(error, InputError) else error
             if not isinstance(failure, tracing.ForwardError):

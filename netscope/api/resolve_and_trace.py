@@ -1,6 +1,8 @@
 """Resolving of architectures, and tracing of them with the requested inputs, on meta if possible."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +70,7 @@ def resolve_and_trace(
     Raises:
         NetscopeError: the errors of ``summarize``.
     """
-    if device not in DEVICES:
-        raise UsageError(f"unknown device {device!r}; available devices: {', '.join(DEVICES)}")
+    check_device(device)
     if mode not in MODES:
         raise UsageError(f"unknown mode {mode!r}; available modes: {', '.join(MODES)}")
     if dtype is not None and dtype not in FLOATING_DTYPES:
@@ -80,9 +81,7 @@ def resolve_and_trace(
 
     from netscope import __version__
 
-    with stub_imports():
-        from netscope import tracing
-    with stub_imports(), tracing.preserve_process_state(), tracing.avoid_compiler_import():
+    with prepare_to_trace():
         resolved = resolve(model)
         if not sizes.is_default or mode == "train":
             check_has_forward(resolved)
@@ -93,11 +92,31 @@ def resolve_and_trace(
         }
         check_has_module(resolved, *(option for option, is_set in options.items() if is_set))
         request = make_trace_request(resolved, sizes, dtype)
-        recorded = trace_with_fallback(request, device, mode, resolved.architecture.spec)
-        if resolved.runs:
-            check_parameters_read(recorded, request, resolved.architecture.spec)
+        recorded = trace_with_fallback(resolved, request, device, mode)
     versions = {"netscope": __version__, **recorded.versions, **resolved.versions}
     return resolved, replace(recorded, versions=versions)
+
+
+def check_device(device: str) -> None:
+    """Checks that architectures can be traced on a device of this name.
+
+    Raises:
+        UsageError: the name is unknown.
+    """
+    if device not in DEVICES:
+        raise UsageError(f"unknown device {device!r}; available devices: {', '.join(DEVICES)}")
+
+
+@contextmanager
+def prepare_to_trace() -> Iterator[None]:
+    """Imports what tracing needs, and restores what an architecture changes in the process when it is imported or run.
+
+    Everything from ``resolve`` on belongs in this context.
+    """
+    with stub_imports():
+        from netscope import tracing
+    with stub_imports(), tracing.preserve_process_state(), tracing.avoid_compiler_import():
+        yield
 
 
 def check_has_forward(resolved: "ResolvedArchitecture") -> None:
@@ -180,13 +199,22 @@ def make_trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: st
     )
 
 
-def trace_with_fallback(request: "TraceRequest", device: str, mode: str, spec: str) -> Trace:
+def trace_with_fallback(
+    resolved: "ResolvedArchitecture", request: "TraceRequest", device: str, mode: str = "eval"
+) -> Trace:
     """Returns the trace on ``device``; for ``"auto"`` on meta, or on the CPU if meta fails other than by shapes.
 
     Raises:
-        InputError: the inputs do not fit a layer; the message shows the arithmetic.
+        InputError: the inputs do not fit a layer; the message shows the arithmetic. Or the pass read no parameter.
         DeviceError: the weights do not fit into memory; the message starts with the failure on meta.
     """
+    recorded = _trace_where_possible(request, device, mode, resolved.architecture.spec)
+    if resolved.runs:
+        _check_parameters_read(recorded, request, resolved.architecture.spec)
+    return recorded
+
+
+def _trace_where_possible(request: "TraceRequest", device: str, mode: str, spec: str) -> Trace:
     from netscope import tracing
 
     def check_memory() -> None:
@@ -217,7 +245,7 @@ def trace_with_fallback(request: "TraceRequest", device: str, mode: str, spec: s
         raise type(error)(f"{failure}; {error}") from failure
 
 
-def check_parameters_read(recorded: Trace, request: "TraceRequest", spec: str) -> None:
+def _check_parameters_read(recorded: Trace, request: "TraceRequest", spec: str) -> None:
     """Checks that the pass read any of the model's parameters; otherwise its inputs are not those it computes with.
 
     Raises:

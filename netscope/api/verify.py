@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from netscope import analysis
 from netscope.api.resolve_and_trace import (
     check_has_forward,
-    check_parameters_read,
     make_trace_request,
     parse_sizes,
+    prepare_to_trace,
     resolve,
     trace_with_fallback,
 )
@@ -28,15 +28,14 @@ def verify(
 
     Arguments and errors are the same as for ``summarize``. A tool that fails is reported as such and raises nothing.
     """
-    from netscope import tracing
-
     sizes = parse_sizes(inputs, batch_size, seq_len)
-    with tracing.preserve_process_state():
+    with prepare_to_trace():
+        from netscope import tracing
+
         resolved = resolve(model)
         check_has_forward(resolved)
         request = make_trace_request(resolved, sizes)
-        recorded = trace_with_fallback(request, "auto", "eval", resolved.architecture.spec)
-        check_parameters_read(recorded, request, resolved.architecture.spec)
+        recorded = trace_with_fallback(resolved, request, "auto")
         tallies = tracing.run_reference_counters(request, recorded.device)
     flops = count_flops(recorded)
     summary = analysis.summarize_trace(recorded, flops, resolved.architecture)

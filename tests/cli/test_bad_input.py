@@ -136,6 +136,11 @@ QUESTIONS = {
         2,
         "unknown device 'tpu'; available devices: auto, meta, cpu, cuda",
     ),
+    "a device that explain does not know": (
+        ("explain", "alexnet", "--device", "tpu"),
+        2,
+        "unknown device 'tpu'; available devices: auto, meta, cpu, cuda",
+    ),
     "unknown column": (("summary", "alexnet", "--columns", "parms"), 2, "unknown column 'parms'; did you mean params"),
     "unknown order": (("summary", "alexnet", "--sort", "size"), 2, "unknown sort order 'size'"),
     "unknown format": (("summary", "alexnet", "--format", "yaml"), 2, "unknown format 'yaml'"),

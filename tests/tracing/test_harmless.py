@@ -18,7 +18,9 @@ import torch
 from torch import nn
 
 import netscope
+from netscope.api.bench.preflight import run_preflight
 from netscope.errors import NetscopeError
+from netscope.schema import BenchConfig
 from netscope.sources import build
 from netscope.tracing import PrivateGenerators, preserve_process_state
 
@@ -508,6 +510,25 @@ def test_the_warnings_of_a_model_reach_the_user(tmp_path):
 
 def python(code):
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=2 * HANGS_S)
+
+
+QUESTIONS = {
+    "summary": "netscope.summarize(spec, (1, 2))",
+    "explain": "netscope.explain(spec, inputs=(1, 2))",
+    "what-if": "netscope.explain(spec, inputs=(1, 2), what_if={'input': (2, 2)})",
+    "verify": "netscope.verify(spec, (1, 2))",
+    "bench": "run_preflight(spec, BenchConfig(device='cpu'), (1, 2))",
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_users_module_that_changes_the_default_dtype_changes_it_for_itself_only(question, tmp_path, monkeypatch):
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    path = tmp_path / f"sets_{question.replace('-', '_')}.py"
+    path.write_text("import torch\ntorch.set_default_dtype(torch.float64)\nnet = torch.nn.Linear\n")
+    names = {"netscope": netscope, "run_preflight": run_preflight, "BenchConfig": BenchConfig}
+    eval(QUESTIONS[question], {**names, "spec": f"{path}:net@in_features=2,out_features=4"})
+    assert torch.get_default_dtype() == torch.float32
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")

@@ -11,6 +11,7 @@ from netscope.api.resolve_and_trace import (
     check_has_module,
     make_trace_request,
     parse_sizes,
+    prepare_to_trace,
     resolve,
     shorten_reason,
     trace_or_diagnose,
@@ -54,11 +55,13 @@ def run_preflight(
     Raises:
         NetscopeError: the architecture cannot be run.
     """
-    from netscope import __version__, tracing
+    from netscope import __version__
 
     sizes = _sizes(config, inputs)
     notes: tuple[str, ...] = ()
-    with tracing.preserve_process_state():
+    with prepare_to_trace():
+        from netscope import tracing
+
         resolved = resolve(model)
         check_has_forward(resolved)
         check_has_module(resolved, "bench")
