@@ -18,7 +18,7 @@ def read_cache_contents() -> CacheContents:
     Raises:
         UsageError: the cache file cannot be read, or other users can write to it.
     """
-    store = _store()
+    store = cache.open_store()
     return CacheContents(path=str(store.path), results=store.list_results(), limit_bytes=store.limit_bytes)
 
 
@@ -28,7 +28,7 @@ def clear_cache() -> CacheContents:
     Raises:
         UsageError: the cache file cannot be removed.
     """
-    store = _store()
+    store = cache.open_store()
     count = 0
     with suppress(cache.StoreError):  # an unreadable file can still be removed
         count = len(store.list_results())
@@ -46,12 +46,8 @@ def prune_cache(unused_days: float = UNUSED_DAYS, limit_bytes: int | None = None
     Raises:
         UsageError: the cache file cannot be read or written, or other users can write to it.
     """
-    store = _store()
+    store = cache.open_store()
     before = len(store.list_results())
     store.prune(time.time() - unused_days * DAY_S, limit_bytes)
     after = read_cache_contents()
     return replace(after, removed=before - len(after.results))
-
-
-def _store() -> cache.Store:
-    return cache.Store(cache.find_folder(), cache.LIMIT_BYTES)

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from netscope import sources
-from netscope.api.result_cache import Query, get_or_compute, lookup
+from netscope.api.result_cache import Query, compute_key, get_or_compute, lookup
 from netscope.errors import NetscopeError
 from netscope.schema import Listing
 from netscope.sources import Catalog
@@ -23,7 +23,7 @@ def load_catalog(source: str) -> Catalog:
     """Returns the catalog of a source, cached if possible.
 
     Raises:
-        NetscopeError: as ``sources.catalogue``.
+        NetscopeError: the errors of ``sources.load_catalog``.
     """
     if source == sources.BUILT_IN:
         return sources.load_catalog(source)
@@ -32,7 +32,7 @@ def load_catalog(source: str) -> Catalog:
 
 def lookup_catalog(source: str) -> Catalog | None:
     """Returns the built-in or cached catalog of a source without importing it; None if it is not cached."""
-    return sources.load_catalog(source) if source == sources.BUILT_IN else lookup(_query(source), Catalog)
+    return sources.load_catalog(source) if source == sources.BUILT_IN else lookup(compute_key(_query(source)), Catalog)
 
 
 def list_known_names() -> tuple[str, ...]:

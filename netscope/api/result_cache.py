@@ -91,7 +91,7 @@ def use_cache() -> Iterator[None]:
 
 
 def _open_cache(fingerprint: bytes) -> "Token[ResultCache | None]":
-    return _CACHE.set(ResultCache(store=cache.Store(cache.find_folder(), cache.LIMIT_BYTES), fingerprint=fingerprint))
+    return _CACHE.set(ResultCache(store=cache.open_store(), fingerprint=fingerprint))
 
 
 def cache_environment() -> dict[str, str]:
@@ -113,9 +113,9 @@ def compute_key(query: Query) -> bytes | None:
     return None if results is None else results.key(query)
 
 
-def lookup(query: Query, kind: type[Result]) -> Result | None:
-    """Returns the cached result of a query, or None if it is not cached."""
-    results, key = _CACHE.get(), compute_key(query)
+def lookup(key: bytes | None, kind: type[Result]) -> Result | None:
+    """Returns the cached result under the key of ``compute_key``, or None if it is not cached."""
+    results = _CACHE.get()
     content = results.store.get(key) if results and key else None
     if results is None or key is None or content is None:
         return None
@@ -151,10 +151,10 @@ def store_result(query: Query, key: bytes | None, result: Any) -> None:
 
 def get_or_compute(query: Query, kind: type[Result], compute: Callable[[], Result]) -> Result:
     """Returns the cached result of a query; otherwise computes and caches it."""
-    cached = lookup(query, kind)
+    key = compute_key(query)
+    cached = lookup(key, kind)
     if cached is not None:
         return cached
-    key = compute_key(query)
     result = compute()
     store_result(query, key, result)
     return result

@@ -1,7 +1,6 @@
 """Results on disk, and the fingerprint of the installation that they depend on. Does not import torch."""
 
 from netscope.cache.installation import fingerprint, list_local_modules
-from netscope.cache.location import FOLDER_VARIABLE, LIMIT_BYTES, find_folder
-from netscope.cache.store import Store, StoreError
+from netscope.cache.store import Store, StoreError, open_store
 
-__all__ = ["FOLDER_VARIABLE", "LIMIT_BYTES", "Store", "StoreError", "find_folder", "fingerprint", "list_local_modules"]
+__all__ = ["Store", "StoreError", "fingerprint", "list_local_modules", "open_store"]

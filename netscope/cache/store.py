@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from hashlib import blake2b
 from pathlib import Path
 
+from netscope.cache.location import LIMIT_BYTES, find_folder
 from netscope.errors import UsageError
 from netscope.schema import CachedResult
 
@@ -35,6 +36,11 @@ _HAS_TIMES = " AND ".join(
 _HAS_TEXTS = " AND ".join(f"typeof({column}) = 'text'" for column in ("label", "kind", "version"))
 _IS_VALID = f"({_HAS_SIZE} AND {_HAS_TIMES} AND {_HAS_TEXTS})"
 """SQL condition for a row that ``put`` may have written."""
+
+
+def open_store() -> "Store":
+    """Returns the store in the user's cache folder."""
+    return Store(find_folder(), LIMIT_BYTES)
 
 
 class StoreError(UsageError):
