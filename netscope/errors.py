@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
+MAX_MESSAGE_LENGTH = 1000
+
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Returns a clause for a message about an unknown name, ``"; did you mean resnet50?"``; empty if none is close."""
@@ -34,6 +36,16 @@ def describe_unexpected_error(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "the input is nested too deeply"
     return f"internal error (a bug in netscope): {describe_error(error)}; rerun with --debug for the traceback"
+
+
+def shorten_message(text: str, hint: str = "") -> str:
+    """Returns the message on one line of at most ``MAX_MESSAGE_LENGTH``, without the stack frames of torch's C++.
+
+    The middle is cut, because the message begins with the request, which may be long; then ``hint`` follows.
+    """
+    line = " ".join(text.partition("Exception raised from")[0].split())
+    half = MAX_MESSAGE_LENGTH // 2 - len(" … ")
+    return line if len(line) <= MAX_MESSAGE_LENGTH else f"{line[:half]} … {line[-half:]}{hint}"
 
 
 class NetscopeError(Exception):

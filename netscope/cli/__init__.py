@@ -1,1 +1,1 @@
-"""The command line: one thin file per command. Imports torch only when a command runs."""
+"""The command line: a thin module for each command, imported when it is the requested one."""

@@ -13,14 +13,12 @@ import typer
 from typer.core import TyperCommand
 
 import netscope
-from netscope.errors import NetscopeError, describe_unexpected_error
-
-MAX_MESSAGE_LENGTH = 1000
+from netscope.errors import NetscopeError, describe_unexpected_error, shorten_message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command, whose module is ``cli/NAME.py``.
+    """A command, whose module is ``cli.NAME``.
 
     Attributes:
         text: one-line description in the list of commands.
@@ -165,14 +163,5 @@ def _print_error(text: str) -> None:
     from netscope.render import printable
     from netscope.render.continuous_integration import without_commands
 
-    print(encode_for(without_commands(printable(f"netscope: {_shorten(text)}")), sys.stderr), file=sys.stderr)
-
-
-def _shorten(text: str) -> str:
-    """Returns the text on one line, without the stack frames of torch's C++, and at most ``MAX_MESSAGE_LENGTH`` long.
-
-    The middle is cut, because the message begins with the request, which may be long.
-    """
-    line = " ".join(text.partition("Exception raised from")[0].split())
-    half = MAX_MESSAGE_LENGTH // 2
-    return line if len(line) <= MAX_MESSAGE_LENGTH else f"{line[:half]} … {line[-half:]} (--debug shows all of it)"
+    message = f"netscope: {shorten_message(text, ' (--debug shows all of it)')}"
+    print(encode_for(without_commands(printable(message)), sys.stderr), file=sys.stderr)

@@ -25,8 +25,8 @@ class Executor(Protocol):
     def measure(self, request: BenchRequest, models: Sequence[Any]) -> tuple[BenchResult, ...]:
         """Same as ``request.run_request``."""
 
-    def try_steps(self, request: BenchRequest, models: Sequence[Any]) -> bool:
-        """Same as ``request.try_steps``, but returns False if memory runs out."""
+    def try_steps(self, request: BenchRequest, models: Sequence[Any]) -> None:
+        """Same as ``request.try_steps``."""
 
     def stop(self) -> None:
         """Ends the current measurement early, with the blocks that it has."""
@@ -56,27 +56,25 @@ class SubprocessExecutor:
         )
 
     def measure(self, request: BenchRequest, _models: Sequence[Any]) -> tuple[BenchResult, ...]:
-        """Returns the results of a new process, or of as many as configured.
+        """Returns the results of a new process, or of as many as configured."""
+        answer = self._run_in_new_process("bench_measure", request)
+        return msgspec.convert(answer, tuple[BenchResult, ...])
+
+    def try_steps(self, request: BenchRequest, _models: Sequence[Any]) -> None:
+        """Runs a few steps in a new process."""
+        self._run_in_new_process("bench_try", request)
+
+    def _run_in_new_process(self, task: str, request: BenchRequest) -> Any:
+        """Returns the result of a task.
 
         Raises:
             OutOfMemoryError: memory ran out, also if the system killed the process.
             WorkerError: the process failed.
         """
-        answer = self._run_in_new_process("bench_measure", request)
-        return msgspec.convert(answer, tuple[BenchResult, ...])
-
-    def try_steps(self, request: BenchRequest, _models: Sequence[Any]) -> bool:
-        """Runs a few steps in a new process; returns whether memory suffices."""
-        try:
-            return bool(self._run_in_new_process("bench_fits", request))
-        except OutOfMemoryError:
-            return False
-
-    def _run_in_new_process(self, task: str, request: BenchRequest) -> Any:
         self._preflight_worker.close()  # the measurement may need its memory
         self._measure_worker = Worker(self._folder, request.config.nproc, request.config.threads)
         try:
-            answer = self._measure_worker.run(task, (request,), on_progress=self._report_progress)
+            return self._measure_worker.run(task, (request,), on_progress=self._report_progress)
         except WorkerError as error:
             if error.out_of_memory:
                 raise OutOfMemoryError(str(error)) from error
@@ -84,9 +82,6 @@ class SubprocessExecutor:
         finally:
             self._measure_worker.close()
             self._measure_worker = None
-        if isinstance(answer, dict):
-            raise OutOfMemoryError(answer["oom"])
-        return answer
 
     def stop(self) -> None:
         """Asks the measuring process to end early."""
@@ -120,12 +115,9 @@ class InProcessExecutor:
         """Returns the results."""
         return run_request(request, self._report_progress, lambda: self._is_stopped, models, self._inputs)
 
-    def try_steps(self, request: BenchRequest, models: Sequence[Any]) -> bool:
-        """Runs a few steps; returns whether memory suffices."""
-        try:
-            return try_steps(request, models, self._inputs)
-        except OutOfMemoryError:
-            return False
+    def try_steps(self, request: BenchRequest, models: Sequence[Any]) -> None:
+        """Runs a few steps."""
+        try_steps(request, models, self._inputs)
 
     def stop(self) -> None:
         """Makes the measurement end after the current round of blocks."""

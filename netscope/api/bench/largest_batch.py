@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from netscope.errors import NetscopeError
+from netscope.errors import NetscopeError, OutOfMemoryError
 
 MAX_BATCH_SIZE = 2**20
 
@@ -21,11 +21,11 @@ class LargestBatch:
     note: str
 
 
-def find_largest_batch(try_batch: Callable[[int], bool], is_stopped: Callable[[], bool]) -> LargestBatch:
+def find_largest_batch(try_batch: Callable[[int], None], is_stopped: Callable[[], bool]) -> LargestBatch:
     """Returns the largest batch size that fits, found by doubling and then by bisection.
 
     Args:
-        try_batch: runs a batch of a size; returns whether memory suffices.
+        try_batch: runs a batch of a size.
         is_stopped: whether the user asked to stop.
 
     Raises:
@@ -36,7 +36,7 @@ def find_largest_batch(try_batch: Callable[[int], bool], is_stopped: Callable[[]
     while not is_stopped() and 0 < size < MAX_BATCH_SIZE and too_large - size != 1:
         tried = (size + too_large) // 2 if too_large else 2 * size
         try:
-            has_run = try_batch(tried)
+            has_run = _has_room(try_batch, tried)
         except NetscopeError as error:
             has_run, note = False, f"; a batch of {tried:,} fails for another reason: {error}"
         size, too_large = (tried, too_large) if has_run else (size, tried)
@@ -49,9 +49,18 @@ def find_largest_batch(try_batch: Callable[[int], bool], is_stopped: Callable[[]
     return LargestBatch(size=max(size, 1), note=reason + note)
 
 
-def _find_smallest(try_batch: Callable[[int], bool]) -> int:
+def _find_smallest(try_batch: Callable[[int], None]) -> int:
     """Returns the smallest batch size that runs; 0 if not even a batch of 1 fits in memory."""
     try:
-        return int(try_batch(1))
+        return int(_has_room(try_batch, 1))
     except NetscopeError:
-        return 2 if try_batch(2) else 0
+        return 2 if _has_room(try_batch, 2) else 0
+
+
+def _has_room(try_batch: Callable[[int], None], size: int) -> bool:
+    """Runs a batch; returns whether memory suffices."""
+    try:
+        try_batch(size)
+    except OutOfMemoryError:
+        return False
+    return True

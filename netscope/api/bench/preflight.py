@@ -19,7 +19,6 @@ from netscope.api.resolve_and_trace import (
 from netscope.errors import InputError, NetscopeError, UntrainableError
 from netscope.flops import count_flops
 from netscope.schema import BenchConfig, BenchEnvironment, InputSpec, PreflightResult
-from netscope.schema.inputs import parse_inputs
 
 if TYPE_CHECKING:
     from netscope.measuring import BenchModel
@@ -107,9 +106,7 @@ def _samples(inputs: tuple[InputSpec, ...]) -> int:
 
 
 def _sizes(config: BenchConfig, inputs: Any) -> Sizes:
-    if inputs is None and config.inputs:
-        inputs = parse_inputs(config.inputs)
-    return parse_sizes(inputs, config.batch_size, config.seq_len)
+    return parse_sizes(config.inputs or None if inputs is None else inputs, config.batch_size, config.seq_len)
 
 
 def create_bench_model(model: Any, preflight: PreflightResult, config: BenchConfig, inputs: Any = None) -> "BenchModel":

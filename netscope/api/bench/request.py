@@ -9,7 +9,7 @@ from netscope.api.bench.preflight import create_bench_model
 from netscope.schema import BenchConfig, BenchEnvironment, BenchRequest, BenchResult, DeviceLimits, PreflightResult
 
 if TYPE_CHECKING:
-    from netscope.measuring import BenchModel, Measurement, MeasuringProgress, SessionResult
+    from netscope.measuring import Measurement, MeasuringProgress, SessionResult
 
 ProgressData = dict[str, Any]
 
@@ -40,9 +40,6 @@ def run_request(
 
     config = request.config
     sources = models or [item.spec for item in request.preflights]
-    bench_models: list[BenchModel] = [
-        create_bench_model(model, item, config, inputs) for model, item in zip(sources, request.preflights, strict=True)
-    ]
     options = measuring.SessionOptions(
         layers=any(item.summary is not None for item in request.preflights),
         steps_per_block=request.steps_per_block,
@@ -50,6 +47,10 @@ def run_request(
         is_stopped=is_stopped,
     )
     with tracing.preserve_process_state():
+        bench_models = [
+            create_bench_model(model, item, config, inputs)
+            for model, item in zip(sources, request.preflights, strict=True)
+        ]
         session = measuring.run_session(bench_models, config, options)
     environment = measuring.collect_environment(measuring.select_device(config), {}, request.command)
     return tuple(
@@ -132,16 +133,16 @@ def _add_datasheet(device_limits: DeviceLimits | None, device: str, dtype: str) 
     )
 
 
-def try_steps(request: BenchRequest, models: Sequence[Any] = (), inputs: Any = None) -> bool:
-    """Runs a few steps of the request's only architecture and returns True.
+def try_steps(request: BenchRequest, models: Sequence[Any] = (), inputs: Any = None) -> None:
+    """Runs a few steps of the request's only architecture.
 
     Raises:
         OutOfMemoryError: memory ran out.
         NetscopeError: a step failed for another reason.
     """
-    from netscope import measuring
+    from netscope import measuring, tracing
 
     (preflight,) = request.preflights
-    bench_model = create_bench_model(models[0] if models else preflight.spec, preflight, request.config, inputs)
-    measuring.run_steps(bench_model, request.config, _TRIAL_STEPS)
-    return True
+    with tracing.preserve_process_state():
+        bench_model = create_bench_model(models[0] if models else preflight.spec, preflight, request.config, inputs)
+        measuring.run_steps(bench_model, request.config, _TRIAL_STEPS)

@@ -157,11 +157,11 @@ class BenchRun:
         """Returns the group with the largest batch that fits; if none runs, adds a failed result and returns None."""
         ((model,), (preflight,)) = group.models, group.preflights
 
-        def try_batch(size: int) -> bool:
+        def try_batch(size: int) -> None:
             self._callbacks.on_activity(f"{_format_name(model)}: trying a batch of {size:,}")
             config = replace(group.config, batch_size=size)
             request = BenchRequest(preflights=(preflight,), config=config, command=self._plan.command)
-            return self._executor.try_steps(request, [model])
+            self._executor.try_steps(request, [model])
 
         try:
             largest = find_largest_batch(try_batch, lambda: self._is_stopped)

@@ -141,8 +141,9 @@ class Worker:
         except (EOFError, OSError) as error:
             raise self._crash_error(process) from error
         if "error" in message:
+            failure = WorkerError(**message["error"])
             # If another process of a group failed, the error of the first is only that the other is gone.
-            raise self._group_error() or WorkerError(message["error"], message["exit_code"])
+            raise failure if failure.out_of_memory else self._group_error() or failure
         return message["result"]
 
     def stop(self) -> None:
@@ -237,7 +238,7 @@ class Worker:
         with suppress(OSError):
             if self._group_folder is not None:
                 failure = msgspec.json.decode(Path(self._group_folder.name, FAILURE_FILE).read_bytes())
-                return WorkerError(failure["error"], failure["exit_code"], out_of_memory=failure["out_of_memory"])
+                return WorkerError(**failure["error"])
         return None
 
     def terminate(self) -> None:

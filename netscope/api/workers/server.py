@@ -18,11 +18,9 @@ import msgspec
 
 from netscope.api.result_cache import inherit_cache
 from netscope.api.workers.client import FAILURE_FILE, PREPARE
-from netscope.errors import NetscopeError, OutOfMemoryError, describe_error, describe_unexpected_error
+from netscope.errors import NetscopeError, OutOfMemoryError, describe_error, describe_unexpected_error, shorten_message
 from netscope.runtime import startup
 from netscope.schema.codec import encode_json
-
-MAX_MESSAGE_LENGTH = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +44,9 @@ def _prepare(_context: TaskContext) -> None:
 
 def _summary(_context: TaskContext, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
     """Returns the JSON of ``get_summary``."""
-    from netscope.api.diff import get_summary
-    from netscope.schema.inputs import parse_inputs
+    from netscope.api.summary import get_summary
 
-    return get_summary(model, parse_inputs(inputs) if inputs else None, options).to_json()
+    return get_summary(model, inputs or None, options).to_json()
 
 
 def _names(_context: TaskContext, spec: str) -> Any:
@@ -62,9 +59,8 @@ def _names(_context: TaskContext, spec: str) -> Any:
 def _compared(_context: TaskContext, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
     """Returns the result of ``compare_one``."""
     from netscope.api.compare import compare_one
-    from netscope.schema.inputs import parse_inputs
 
-    return compare_one(model, parse_inputs(inputs) if inputs else None, options)
+    return compare_one(model, inputs or None, options)
 
 
 def _bench_device(_context: TaskContext, config: Any, command: str) -> Any:
@@ -84,25 +80,19 @@ def _bench_preflight(_context: TaskContext, model: str, config: Any, with_summar
 
 
 def _bench_measure(context: TaskContext, request: Any) -> Any:
-    """Returns the results of ``run_request``, or ``{"oom": …}`` if memory runs out."""
+    """Returns the results of ``run_request``."""
     from netscope.api.bench.request import run_request
     from netscope.schema import BenchRequest
 
-    try:
-        return run_request(msgspec.convert(request, BenchRequest), context.report, context.stopped.is_set)
-    except OutOfMemoryError as error:
-        return {"oom": _shorten(str(error))}
+    return run_request(msgspec.convert(request, BenchRequest), context.report, context.stopped.is_set)
 
 
-def _bench_fits(_context: TaskContext, request: Any) -> Any:
-    """Returns the result of ``try_steps``, or False if memory runs out."""
+def _bench_try(_context: TaskContext, request: Any) -> None:
+    """Calls ``try_steps``."""
     from netscope.api.bench.request import try_steps
     from netscope.schema import BenchRequest
 
-    try:
-        return try_steps(msgspec.convert(request, BenchRequest))
-    except OutOfMemoryError:
-        return False
+    try_steps(msgspec.convert(request, BenchRequest))
 
 
 def _bench_selftest(context: TaskContext, config: Any) -> Any:
@@ -122,7 +112,7 @@ TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "bench_device": _bench_device,
         "bench_preflight": _bench_preflight,
         "bench_measure": _bench_measure,
-        "bench_fits": _bench_fits,
+        "bench_try": _bench_try,
         "bench_selftest": _bench_selftest,
     }
 )
@@ -162,11 +152,11 @@ class Server:
         try:
             return {"result": TASKS[request["task"]](context, *request["arguments"])}
         except NetscopeError as error:
-            return {"error": _shorten(str(error)), "exit_code": error.exit_code}
+            return _make_failure(str(error), error.exit_code, out_of_memory=isinstance(error, OutOfMemoryError))
         except KeyboardInterrupt as error:
-            return {"error": f"it raised {describe_error(error)}", "exit_code": 3}
+            return _make_failure(f"it raised {describe_error(error)}")
         except Exception as error:  # noqa: BLE001 - a bug of netscope, which must not affect the other tasks
-            return {"error": _shorten(describe_unexpected_error(error)), "exit_code": 3}
+            return _make_failure(describe_unexpected_error(error))
 
     def send(self, message: dict[str, Any]) -> None:
         """Sends a message to the client, or exits if the client is gone."""
@@ -243,17 +233,10 @@ def serve_in_group(folder: str, path: str) -> None:
     response = server.run(request)
     if is_first:
         server.send(response)
-    result = response.get("result")
-    out_of_memory = result is False or isinstance(result, dict)
-    if not out_of_memory and "error" not in response:
+    if "result" in response:
         return
     if not is_first:
-        failure = {
-            "error": response.get("error") or (result or {}).get("oom", ""),
-            "exit_code": response.get("exit_code", 3),
-            "out_of_memory": out_of_memory,
-        }
-        Path(path).with_name(FAILURE_FILE).write_bytes(encode_json(failure))
+        Path(path).with_name(FAILURE_FILE).write_bytes(encode_json(response))
     os._exit(1)  # without waiting for the other processes, which may wait for this one
 
 
@@ -265,5 +248,6 @@ def _exit_with_children() -> NoReturn:
     os._exit(1)
 
 
-def _shorten(sentence: str) -> str:
-    return sentence if len(sentence) <= MAX_MESSAGE_LENGTH else f"{sentence[:MAX_MESSAGE_LENGTH]} …"
+def _make_failure(message: str, exit_code: int = 3, *, out_of_memory: bool = False) -> dict[str, Any]:
+    """Returns the response for a failed task, with the arguments of ``WorkerError``."""
+    return {"error": {"message": shorten_message(message), "exit_code": exit_code, "out_of_memory": out_of_memory}}
