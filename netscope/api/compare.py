@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from netscope import analysis, sources
-from netscope.api.diff import get_summary
 from netscope.api.list import load_catalog, lookup_catalog
 from netscope.api.resolve_and_trace import is_saved, parse_sizes
-from netscope.api.summary import SourcedSummary, lookup_summary, summarize_with_source
+from netscope.api.summary import SourcedSummary, get_summary, lookup_summary, summarize_with_source
 from netscope.api.workers.client import WorkerError
 from netscope.api.workers.pool import Job, JobProgress, WorkerPool, choose_job_count
 from netscope.errors import NetscopeError, UnknownNameError, UsageError
 from netscope.schema import ComparedArchitecture, ComparisonTable, Summary
-from netscope.schema.inputs import parse_inputs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -90,8 +88,7 @@ def run_comparison(
     Raises:
         UsageError: the inputs, sizes or jobs are malformed, or a pattern matches no name.
     """
-    parse_inputs(plan.inputs)
-    parse_sizes(None, plan.options.get("batch_size"), plan.options.get("seq_len"))
+    parse_sizes(plan.inputs or None, plan.options.get("batch_size"), plan.options.get("seq_len"))
     at_once = choose_job_count(plan.jobs, (plan.options.get("device"),))
     if not any(map(is_pattern, plan.specs)):
         at_once = max(1, min(at_once, len(set(plan.specs))))

@@ -1,12 +1,9 @@
 """The functions ``diff`` and ``weights_map``, for architectures and saved summaries."""
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from netscope.api.resolve_and_trace import is_saved
-from netscope.api.saved_results import read_saved
-from netscope.api.summary import summarize
+from netscope.api.summary import get_summary as get_summary  # noqa: PLC0414 - api.check imports it from here
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Ignorable, Summary
 
@@ -92,21 +89,3 @@ def get_summaries(
         return first, first
     second_inputs = inputs if inputs_after is None else inputs_after
     return get_summary(before, first_inputs, options), get_summary(after, second_inputs, options)
-
-
-def get_summary(
-    model: "Summary | nn.Module | str", inputs: Any = None, options: dict[str, Any] | None = None
-) -> Summary:
-    """Returns the summary of a model: a given summary itself, a saved one from its file, or a new one.
-
-    Raises:
-        NetscopeError: the errors of ``diff``.
-    """
-    if isinstance(model, Summary):
-        return model
-    if not is_saved(model):
-        return summarize(model, inputs, **(options or {}))
-    given = [name for name, value in (options or {}).items() if value not in (None, "auto", "eval")]
-    if inputs is not None or given:
-        raise UsageError(f"{model} is a saved summary: inputs and options do not apply; pass the architecture instead")
-    return read_saved(Summary, Path(cast("str", model)))

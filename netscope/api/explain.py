@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, sources
-from netscope.api.diff import get_summary
 from netscope.api.resolve_and_trace import (
     Sizes,
     check_device,
@@ -19,7 +18,7 @@ from netscope.api.resolve_and_trace import (
     trace_with_fallback,
 )
 from netscope.api.result_cache import Query, compute_key, lookup, store_result
-from netscope.api.summary import SourcedSummary
+from netscope.api.summary import SourcedSummary, get_summary
 from netscope.errors import InputError, UnknownNameError, UsageError, did_you_mean
 from netscope.schema import Explanation, LayerExplanation, ShapeMismatch, Summary
 from netscope.schema.inputs import parse_inputs
@@ -165,10 +164,10 @@ def _run_cached(model: str, sizes: Sizes, device: str) -> _Run:
     """Returns the run of an architecture without changes, from the cached summary if there is one."""
     options = {"batch_size": sizes.batch_size, "seq_len": sizes.seq_len, "device": device}
     query = Query(kind="summary", spec=model, inputs=sizes.inputs, options=options)
-    found = lookup(query, SourcedSummary)
+    key = compute_key(query)
+    found = lookup(key, SourcedSummary)
     if found is not None and found.summary.traced_on != NOT_TRACED:
         return _Run(summary=found.summary)
-    key = compute_key(query)
     with prepare_to_trace():
         resolved = resolve(model)
         run = _run(resolved, sizes, device, ())

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
-from netscope.api.diff import get_summary
 from netscope.api.resolve_and_trace import is_saved, parse_sizes, resolve_and_trace
 from netscope.api.result_cache import Query, get_or_compute
+from netscope.api.summary import get_summary
 from netscope.schema import ArchitectureReport, BenchReport, BenchResult, DiffReport, Summary
 
 if TYPE_CHECKING:

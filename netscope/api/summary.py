@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from netscope.api.resolve_and_trace import check_has_forward, parse_sizes, resolve_and_trace
-from netscope.api.result_cache import Query, get_or_compute, lookup
+from netscope.api.resolve_and_trace import check_has_forward, is_saved, parse_sizes, resolve_and_trace
+from netscope.api.result_cache import Query, compute_key, get_or_compute, lookup
+from netscope.api.saved_results import read_saved
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Summary, Trace
 from netscope.schema.inputs import ForwardInputs, parse_inputs
@@ -79,6 +80,26 @@ def summarize(
     ).summary
 
 
+def get_summary(
+    model: "Summary | nn.Module | str", inputs: Any = None, options: dict[str, Any] | None = None
+) -> Summary:
+    """Returns the summary of a model: a given summary itself, a saved one from its file, or a new one.
+
+    Raises:
+        NetscopeError: the errors of ``summarize``.
+        SavedResultError: the file does not contain a summary.
+        UsageError: inputs or options were given for a saved summary.
+    """
+    if isinstance(model, Summary):
+        return model
+    if not is_saved(model):
+        return summarize(model, inputs, **(options or {}))
+    given = [name for name, value in (options or {}).items() if value not in (None, "auto", "eval")]
+    if inputs is not None or given:
+        raise UsageError(f"{model} is a saved summary: inputs and options do not apply; pass the architecture instead")
+    return read_saved(Summary, Path(cast("str", model)))
+
+
 def summarize_with_source(
     model: "nn.Module | str",
     inputs: Any = None,
@@ -133,7 +154,7 @@ def lookup_summary(
         folder: folder of the architecture's files.
     """
     query = _make_query(model, parse_inputs(inputs) if inputs else None, options)
-    return lookup(replace(query, folder=folder), SourcedSummary)
+    return lookup(compute_key(replace(query, folder=folder)), SourcedSummary)
 
 
 def _make_query(model: str, inputs: ForwardInputs | None, options: Mapping[str, Any]) -> Query:

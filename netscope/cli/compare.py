@@ -12,9 +12,11 @@ from netscope.cli.options import (
     FormatOption,
     InputOption,
     JobsOption,
+    MacsOption,
     NoCacheOption,
     OutputOption,
     SeqLenOption,
+    split_names,
 )
 from netscope.cli.output import choose_format, format_progress, show_progress, write_output, write_result
 from netscope.errors import UsageError
@@ -52,7 +54,7 @@ def compare(
         ),
     ] = "order",
     reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Reverse the order.")] = False,
-    macs: Annotated[bool, typer.Option("--macs", help="Show MACs instead of FLOPs (1 MAC = 2 FLOPs).")] = False,
+    macs: MacsOption = False,
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="Give up on an architecture after this many seconds.")
     ] = TIMEOUT_S,
@@ -68,7 +70,7 @@ def compare(
     is unknown, 3 if an architecture cannot be built or run; the larger one if both occur.
     """
     view = CompareView(
-        columns=tuple(key.strip() for key in columns.split(",")) if columns is not None else None,
+        columns=split_names(columns),
         sort=sort,
         reverse=reverse,
         macs=macs,

@@ -9,6 +9,7 @@ from netscope.cli.completion import complete_architectures
 from netscope.cli.options import (
     BatchSizeOption,
     DebugOption,
+    DepthOption,
     DeviceOption,
     FormatOption,
     InputOption,
@@ -49,9 +50,7 @@ def diff(
             help="Exclude from the comparison and the totals: names, dropout, bias (comma-separated).",
         ),
     ] = None,
-    depth: Annotated[
-        int | None, typer.Option("--depth", "-d", metavar="N", help="Show at most N levels below the root.")
-    ] = None,
+    depth: DepthOption = None,
     sort: Annotated[
         str,
         typer.Option(
@@ -89,14 +88,13 @@ def diff(
         check_writable(weights_map, "--weights-map")
     with show_progress(f"comparing {before} and {after}", use_cache=not no_cache):
         from netscope.api import diff
-        from netscope.schema.inputs import parse_inputs
 
         first, second = diff.get_summaries(
             before,
             after,
-            parse_inputs(inputs) if inputs else None,
-            inputs_before=parse_inputs(inputs_before) if inputs_before else None,
-            inputs_after=parse_inputs(inputs_after) if inputs_after else None,
+            inputs or None,
+            inputs_before=inputs_before or None,
+            inputs_after=inputs_after or None,
             batch_size=batch_size,
             device=device,
         )

@@ -52,12 +52,11 @@ def explain(
     check_format(format_name)
     with show_progress(f"tracing {architecture}", use_cache=not no_cache):
         from netscope.api.explain import explain as explain_architecture
-        from netscope.schema.inputs import parse_inputs
 
         result = explain_architecture(
             architecture,
             layer,
-            parse_inputs(inputs) if inputs else None,
+            inputs or None,
             what_if=what_if or (),
             batch_size=batch_size,
             seq_len=seq_len,

@@ -42,6 +42,10 @@ DeviceOption = Annotated[
         help="auto, meta, cpu or cuda. auto traces on meta and falls back to the CPU if the model needs real values.",
     ),
 ]
+DepthOption = Annotated[
+    int | None, typer.Option("--depth", "-d", metavar="N", help="Show at most N levels below the root.")
+]
+MacsOption = Annotated[bool, typer.Option("--macs", help="Show MACs instead of FLOPs (1 MAC = 2 FLOPs).")]
 FormatOption = Annotated[
     str | None,
     typer.Option(
@@ -68,3 +72,8 @@ JobsOption = Annotated[
 ]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Trace again: neither read nor write cached results.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the full traceback on error.")]
+
+
+def split_names(names: str | None) -> tuple[str, ...] | None:
+    """Returns the names in a comma-separated list; None if the option was not given."""
+    return None if names is None else tuple(name.strip() for name in names.split(","))

@@ -63,13 +63,12 @@ def report(
     with show_progress(f"tracing {architecture}", use_cache=not no_cache):
         from netscope.api.report import report as make_report
         from netscope.api.saved_results import read_saved
-        from netscope.schema.inputs import parse_inputs
 
         benchmark = read_saved(BenchReport, bench) if bench is not None else None
         result = make_report(
             architecture,
             other,
-            parse_inputs(inputs) if inputs else None,
+            inputs or None,
             bench=benchmark,
             batch_size=batch_size,
             seq_len=seq_len,

@@ -8,12 +8,15 @@ from netscope.cli.options import (
     ArchitectureArgument,
     BatchSizeOption,
     DebugOption,
+    DepthOption,
     DeviceOption,
     FormatOption,
     InputOption,
+    MacsOption,
     NoCacheOption,
     OutputOption,
     SeqLenOption,
+    split_names,
 )
 from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.render import COLUMNS_TEXT, View, check_format, check_view
@@ -42,9 +45,7 @@ def summary(
             "--optimizer", metavar="NAME", help="With --train: include this optimizer's state in memory, e.g. adamw."
         ),
     ] = None,
-    depth: Annotated[
-        int | None, typer.Option("--depth", "-d", metavar="N", help="Show at most N levels below the root.")
-    ] = None,
+    depth: DepthOption = None,
     columns: Annotated[
         str | None,
         typer.Option("--columns", "-c", metavar="A,B,…", help=f"Columns to show, comma-separated: {COLUMNS_TEXT}."),
@@ -58,7 +59,7 @@ def summary(
             help="order (the tree), or a flat list sorted by name or any metric, e.g. params.",
         ),
     ] = "order",
-    macs: Annotated[bool, typer.Option("--macs", help="Show MACs instead of FLOPs (1 MAC = 2 FLOPs).")] = False,
+    macs: MacsOption = False,
     ops: Annotated[
         bool, typer.Option("--ops", help="List the ops each module ran directly (excluding its children's).")
     ] = False,
@@ -70,7 +71,7 @@ def summary(
 ) -> None:
     """Show every layer's output shape, parameters and FLOPs, from a single pass without weights."""
     view = View(
-        columns=tuple(key.strip() for key in columns.split(",")) if columns is not None else None,
+        columns=split_names(columns),
         depth=depth,
         sort=sort,
         expand=expand,
@@ -81,8 +82,7 @@ def summary(
     format_name = choose_format(output, format_name)
     check_format(format_name)
     with show_progress(f"tracing {architecture}", use_cache=not no_cache):
-        from netscope.api.diff import get_summary
-        from netscope.schema.inputs import parse_inputs
+        from netscope.api.summary import get_summary
 
         options = {
             "batch_size": batch_size,
@@ -92,5 +92,5 @@ def summary(
             "optimizer": optimizer,
             "mode": "train" if train else "eval",
         }
-        result = get_summary(architecture, parse_inputs(inputs) if inputs else None, options)
+        result = get_summary(architecture, inputs or None, options)
     write_result(result, format_name, output, view)

@@ -33,11 +33,8 @@ def verify(
     check_format(format_name)
     with show_progress(f"counting {architecture} with each tool"):
         from netscope.api.verify import verify as verify_architecture
-        from netscope.schema.inputs import parse_inputs
 
-        result = verify_architecture(
-            architecture, parse_inputs(inputs) if inputs else None, batch_size=batch_size, seq_len=seq_len
-        )
+        result = verify_architecture(architecture, inputs or None, batch_size=batch_size, seq_len=seq_len)
     write_result(result, format_name, output)
     if result.contradicted_by:
         raise typer.Exit(1)

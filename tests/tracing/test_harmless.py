@@ -513,11 +513,11 @@ def python(code):
 
 
 QUESTIONS = {
-    "summary": "netscope.summarize(spec, (1, 2))",
-    "explain": "netscope.explain(spec, inputs=(1, 2))",
-    "what-if": "netscope.explain(spec, inputs=(1, 2), what_if={'input': (2, 2)})",
-    "verify": "netscope.verify(spec, (1, 2))",
-    "bench": "run_preflight(spec, BenchConfig(device='cpu'), (1, 2))",
+    "summary": lambda spec: netscope.summarize(spec, (1, 2)),
+    "explain": lambda spec: netscope.explain(spec, inputs=(1, 2)),
+    "what-if": lambda spec: netscope.explain(spec, inputs=(1, 2), what_if={"input": (2, 2)}),
+    "verify": lambda spec: netscope.verify(spec, (1, 2)),
+    "bench": lambda spec: run_preflight(spec, BenchConfig(device="cpu"), (1, 2)),
 }
 
 
@@ -526,8 +526,7 @@ def test_a_users_module_that_changes_the_default_dtype_changes_it_for_itself_onl
     monkeypatch.setattr(threading, "active_count", lambda: 1)
     path = tmp_path / f"sets_{question.replace('-', '_')}.py"
     path.write_text("import torch\ntorch.set_default_dtype(torch.float64)\nnet = torch.nn.Linear\n")
-    names = {"netscope": netscope, "run_preflight": run_preflight, "BenchConfig": BenchConfig}
-    eval(QUESTIONS[question], {**names, "spec": f"{path}:net@in_features=2,out_features=4"})
+    QUESTIONS[question](f"{path}:net@in_features=2,out_features=4")
     assert torch.get_default_dtype() == torch.float32
 
 
