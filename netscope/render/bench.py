@@ -111,14 +111,10 @@ _FOR_ANY_STATUS = (
 """Columns that results without a measurement have too."""
 
 
-def bench_document(report: BenchReport, *, exact: bool = False) -> Document:
-    """Returns the document of a report.
-
-    Args:
-        report: the report.
-        exact: whether the format is for programs: every value of every result, unrounded.
-    """
-    if exact:
+@document_of.register
+def bench_document(report: BenchReport, request: DocumentRequest) -> Document:
+    """Returns the document of a report; in exact formats with every value of every result, unrounded."""
+    if request.exact:
         return _exact_document(report)
     results = report.results
     heading_keys = {
@@ -147,11 +143,6 @@ def bench_document(report: BenchReport, *, exact: bool = False) -> Document:
         facts=tuple(format_footer(report)),
         attached=tuple(_layers(result) for result in results if result.layers is not None),
     )
-
-
-@document_of.register
-def _(report: BenchReport, request: DocumentRequest) -> Document:
-    return bench_document(report, exact=request.exact)
 
 
 @document_of.register
@@ -244,7 +235,7 @@ def _layers(result: BenchResult) -> Document:
     """Returns the tree of layers with each module's time."""
     if result.layers is None or result.layer_overhead is None:
         raise ValueError("the layers were not timed")
-    found = summary_document(result.layers, View(columns=LAYER_COLUMNS))
+    found = summary_document(result.layers, DocumentRequest(view=View(columns=LAYER_COLUMNS)))
     overhead = result.layer_overhead
     share = overhead.timed_step_s / overhead.bare_step_s - 1
     cost = (

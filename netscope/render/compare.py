@@ -6,7 +6,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from netscope.errors import UsageError, did_you_mean
-from netscope.render.document import AtLeast, Column, Document, DocumentRequest, Kind, NameCell, Row, document_of
+from netscope.render.document import Column, Document, DocumentRequest, Kind, NameCell, Row, document_of, mark_bound
 from netscope.schema import METRICS, NOT_TRACED, ComparedArchitecture, ComparisonTable, Metric
 
 MAX_REASON_LENGTH = 60
@@ -70,9 +70,7 @@ def _make_column(metric: Metric) -> _ComparedColumn:
         return metric.value(row.totals)
 
     def shown(row: ComparedArchitecture) -> Any:
-        found = value(row)
-        is_bound = metric.counts_ops and row.is_lower_bound and found is not None
-        return AtLeast(value=found) if is_bound else found
+        return mark_bound(metric, value(row), is_lower_bound=row.is_lower_bound)
 
     rank = 0 if metric.in_diff or metric.counts_ops else 8
     return _ComparedColumn(title=metric.heading, kind=metric.unit, value=shown, rank=rank, sorted_by=value)
@@ -123,6 +121,8 @@ CSV_COLUMNS = ("source", "year", "paper", "idea", "input", "layers", "activation
          "lower-bound", "weights", "peak", "top1", "top1-of")  # fmt: skip
 """The default columns of CSV."""
 
+_MACS_KEYS = {metric.key: METRICS[metric.macs].key for metric in METRICS.values() if metric.macs}
+
 OPTIONAL_COLUMNS = ("year", "idea", "top1", "activations", "pooling")
 """Default columns that are left out if no row has a value."""
 
@@ -145,21 +145,20 @@ def check_compare_view(view: CompareView) -> None:
         raise UsageError(f"unknown sort order {view.sort!r}{suggestion}; sort orders: {', '.join(orders)}")
 
 
-def comparison_document(table: ComparisonTable, view: CompareView, *, exact: bool = False) -> Document:
+@document_of.register
+def comparison_document(table: ComparisonTable, request: DocumentRequest) -> Document:
     """Returns the document of a comparison.
 
-    Args:
-        table: the comparison.
-        view: its columns and the order of its rows.
-        exact: whether the format is read by programs: the default is every column, and errors are not shortened.
+    In exact formats the default is every column, and errors are not shortened.
 
     Raises:
         UsageError: the view names an unknown column or sort order.
     """
+    view, exact = request.view or CompareView(), request.exact
     check_compare_view(view)
     keys = view.columns or (CSV_COLUMNS if exact else _choose_columns(table))
     if view.macs:
-        keys = tuple("macs" if key == "flops" else key for key in keys)
+        keys = tuple(_MACS_KEYS.get(key, key) for key in keys)
     columns = [
         Column(key=key, title=column.title, kind=column.kind, rank=column.rank, wraps=column.kind == "text")
         for key, column in ((key, COMPARED_COLUMNS[key]) for key in keys)
@@ -188,11 +187,6 @@ def _choose_columns(table: ComparisonTable) -> tuple[str, ...]:
         for key in DEFAULT_COLUMNS
         if key not in OPTIONAL_COLUMNS or any(COMPARED_COLUMNS[key].value(row) for row in table.rows)
     )
-
-
-@document_of.register
-def _(table: ComparisonTable, request: DocumentRequest) -> Document:
-    return comparison_document(table, request.view or CompareView(), exact=request.exact)
 
 
 def _sort(rows: tuple[ComparedArchitecture, ...], view: CompareView) -> list[ComparedArchitecture]:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from functools import singledispatch
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from netscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from netscope.schema import Metric
 
 Kind = Literal[
     "name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar",
@@ -78,7 +81,12 @@ class TypeCell:
 class AtLeast:
     """A lower bound of a value."""
 
-    value: int
+    value: float
+
+
+def mark_bound(metric: "Metric", value: Any, *, is_lower_bound: bool) -> Any:
+    """Returns the value of a metric, marked if it counts ops and some op has no formula; None if it is unknown."""
+    return AtLeast(value=value) if metric.counts_ops and is_lower_bound and value is not None else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,25 +29,16 @@ _EXACT = (
 )
 
 
-def explanation_document(explanation: Explanation, *, exact: bool = False) -> Document:
-    """Returns the document of an explanation.
-
-    Args:
-        explanation: explanation to show.
-        exact: whether the format is for programs, with one row per derivation.
-    """
-    if exact:
+@document_of.register
+def explanation_document(explanation: Explanation, request: DocumentRequest) -> Document:
+    """Returns the document of an explanation; in exact formats with one row per derivation."""
+    if request.exact:
         rows = tuple(_exact_rows(explanation))
         return Document(result=explanation, heading=(), columns=_EXACT, rows=rows, facts=())
     if explanation.path is not None:
         return _layer_document(explanation)
     rows = (*_input_rows(explanation), *_layer_rows(explanation.layers, explanation))
     return _layer_table(explanation, tuple(_heading(explanation)), rows, tuple(_facts(explanation)))
-
-
-@document_of.register
-def _(explanation: Explanation, request: DocumentRequest) -> Document:
-    return explanation_document(explanation, exact=request.exact)
 
 
 def _layer_table(

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 from netscope.render import numbers
 from netscope.render.colors import COLORS, css_properties
-from netscope.render.document import RIGHT, Canvas, Column, Document, NameCell, TypeCell, printable
+from netscope.render.document import RIGHT, Canvas, Column, Document, NameCell, printable
 from netscope.render.templating import asset, render_template
 from netscope.render.terminal import cell_text
 
@@ -125,7 +125,7 @@ def _length(column: Column, value: Any) -> int:
     if isinstance(value, NameCell):
         level = -(-len(value.guides) // _GUIDE_WIDTH)
         return _INDENT_CH * level + _MARKER_CH + cell_len(printable(value.marked))
-    return cell_len(printable(value.text if isinstance(value, TypeCell) else cell_text(column, value)))
+    return cell_len(printable(cell_text(column, value)))
 
 
 def _column(column: Column) -> dict[str, Any]:
@@ -145,8 +145,6 @@ def _cell(column: Column, value: Any) -> tuple[str, str, str]:
     """Returns the text of a cell, its kind, and the mark after a name or the width of a share's bar."""
     if isinstance(value, NameCell):
         return value.label, "name", value.mark
-    if isinstance(value, TypeCell):
-        return value.text, "value", ""
     if column.kind in ("share", "bar"):
         part, whole = value or (0, 0)
         text = numbers.share(part, whole)

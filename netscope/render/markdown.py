@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from netscope.render.document import RIGHT, Canvas, Column, Document, NameCell, TypeCell, printable
+from netscope.render.document import RIGHT, Canvas, Column, Document, NameCell, printable
 from netscope.render.terminal import cell_text
 
 _LIVE = r"(?<!\S)\S*(?:[@#]|://|www\.|\bgh-\d)\S*?(?=[:;,.)]*(?:\s|$))"
@@ -60,8 +60,6 @@ def _cell(column: Column, value: object) -> str:
     if isinstance(value, NameCell):
         name = _code(value.path or value.label)
         return f"{name} {_escaped(value.mark)}" if value.mark else name
-    if isinstance(value, TypeCell):
-        return _escaped(value.text)
     return _escaped(cell_text(column, value))
 
 

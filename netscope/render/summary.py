@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from netscope.errors import UsageError, did_you_mean
 from netscope.render import numbers
 from netscope.render.document import (
     INEXACT,
-    AtLeast,
     Column,
     Document,
     DocumentRequest,
@@ -19,6 +19,7 @@ from netscope.render.document import (
     Style,
     TypeCell,
     document_of,
+    mark_bound,
 )
 from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.render.summary_footer import format_footer, mask_numbers
@@ -78,8 +79,7 @@ def _make_columns(metric: Metric) -> dict[str, _SummaryColumn]:
     """Returns a metric's columns: its value with and without the children, and its share as a number and as a bar."""
 
     def value(figures: Figures, row: LayerRow) -> Any:
-        found = metric.value(figures)
-        return AtLeast(value=found) if metric.counts_ops and row.is_lower_bound else found
+        return mark_bound(metric, metric.value(figures), is_lower_bound=row.is_lower_bound)
 
     def share(row: LayerRow, summary: Summary) -> tuple[Any, Any]:
         return metric.value(row.total) or 0, metric.value(summary.rows[0].total) or 0
@@ -106,6 +106,14 @@ COLUMNS: dict[str, _SummaryColumn] = {
     "calls": _SummaryColumn(title="Calls", kind="count", value=lambda row, _: row.calls),
 }
 """All columns for ``--columns``, by key, besides the layer's name, which is always first."""
+
+_MACS_KEYS = {
+    key: macs_key
+    for metric in METRICS.values()
+    if metric.macs
+    for key, macs_key in zip(_make_columns(metric), _make_columns(METRICS[metric.macs]), strict=True)
+}
+"""The columns that ``--macs`` shows, by the key of the column with FLOPs."""
 
 _METRICS_BY_KEY = {metric.key: metric for metric in METRICS.values()}
 COLUMNS_TEXT = (
@@ -134,25 +142,24 @@ CSV_COLUMNS, CSV_STEP_COLUMNS = (
 """The default columns of CSV: exact values, no shares."""
 
 
-def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Document:
+@document_of.register
+def summary_document(summary: Summary, request: DocumentRequest) -> Document:
     """Returns the document of a summary.
 
-    Args:
-        summary: the summary.
-        view: the part of it that is shown.
-        exact: whether the format is read by programs: nothing is folded, and the default columns are ``CSV_COLUMNS``.
+    In exact formats nothing is folded, and the default columns are ``CSV_COLUMNS``.
 
     Raises:
         UsageError: the view names an unknown column or sort order, a negative depth, or, for an exact format, a column
             of shares.
     """
+    view, exact = request.view or View(), request.exact
     check_view(view)
     keys = view.columns or _choose_columns(summary, exact=exact)
     inexact = [key for key in keys if exact and COLUMNS[key].kind in INEXACT]
     if inexact:
         raise UsageError(f"column {inexact[0]!r} is not available in csv and json, which contain exact values only")
     if view.macs:
-        keys = tuple(key.replace("flops", "macs") for key in keys)
+        keys = tuple(_MACS_KEYS.get(key, key) for key in keys)
     columns = tuple(Column(key=key, title=COLUMNS[key].title, kind=COLUMNS[key].kind) for key in keys)
     nodes = _sort_modules(summary, view) if view.sort != "order" else _walk_tree(summary, view, exact=exact)
     rows: list[Row] = []
@@ -173,11 +180,6 @@ def summary_document(summary: Summary, view: View, *, exact: bool = False) -> Do
         rows=tuple(rows),
         facts=tuple(format_footer(summary, shown)),
     )
-
-
-@document_of.register
-def _(summary: Summary, request: DocumentRequest) -> Document:
-    return summary_document(summary, request.view or View(), exact=request.exact)
 
 
 def _choose_columns(summary: Summary, *, exact: bool) -> tuple[str, ...]:
@@ -209,7 +211,7 @@ def _walk_tree(summary: Summary, view: View, *, exact: bool) -> Iterator[tuple[N
     """Yields the modules of the tree with their names, folded and down to the requested depth."""
     root = limit_depth(build_tree(summary.rows), view.depth)
     if not (view.expand or exact):
-        root = fold_runs(root, lambda row: folding_key(row, summary))
+        root = fold_runs(root, folding_key)
     yield from _walk(root, lead="", guides="")
 
 
@@ -249,15 +251,28 @@ def _sort_modules(summary: Summary, view: View) -> Iterator[tuple[NameCell, Tree
         yield NameCell(path=row.path, label=node.label, mark=_format_multiplier(node)), node
 
 
-def folding_key(row: LayerRow, summary: Summary) -> object:
+_get_folded_figures = attrgetter(
+    *(metric.attribute or metric.name for metric in METRICS.values() if metric.in_csv or metric.name == "memory")
+)
+
+
+def folding_key(row: LayerRow) -> object:
     """Returns the visible content of a row: what columns can show of it, and its notes without numbers.
 
     Siblings of equal keys can be folded.
     """
-    keys = (key for key in (*CSV_STEP_COLUMNS, "macs", "memory") if key != "input")
-    shown = tuple(COLUMNS[key].value(row, summary) for key in keys)
-    # Only the first input shape counts: a cache that is passed from layer to layer grows on the way.
-    return (*shown, row.input_shapes[:1], row.ops, tuple(mask_numbers(note) for note in row.notes))
+    return (
+        row.type_name,
+        _list_details(row),
+        row.input_shapes[:1],  # only the first: a cache that is passed from layer to layer grows on the way
+        _get_output(row),
+        row.calls,
+        _get_folded_figures(row.own),
+        _get_folded_figures(row.total),
+        row.is_lower_bound,
+        row.ops,
+        tuple(mask_numbers(note) for note in row.notes),
+    )
 
 
 def _is_container(node: TreeNode) -> bool:

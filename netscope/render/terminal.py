@@ -173,7 +173,9 @@ def _type(cell: TypeCell, width: int | None) -> str:
 
 
 def cell_text(column: Column, value: Any) -> str:
-    """Returns the text of a value of any kind but a name or type; a dot if there is no value."""
+    """Returns the text of a value of any kind but a name; a dot if there is no value."""
+    if isinstance(value, TypeCell):
+        return value.text
     if column.kind in ("share", "bar"):
         part, whole = value or (0, 0)
         return numbers.share(part, whole) if column.kind == "share" else numbers.bar(part, whole, BAR_WIDTH)

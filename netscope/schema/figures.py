@@ -63,6 +63,11 @@ class Figures:
         return None if self.backward_flops is None else self.flops + self.backward_flops
 
     @property
+    def step_macs(self) -> int | None:
+        """MACs of a forward and a backward pass; None if no backward pass ran."""
+        return None if self.step_flops is None else self.step_flops // 2
+
+    @property
     def memory_bytes(self) -> int:
         """Sum of all the sizes in bytes."""
         training = (self.gradient_bytes, self.optimizer_bytes, self.activation_bytes)
@@ -109,6 +114,7 @@ class Metric:
         unit: unit of the values, which selects their number format.
         attribute: attribute of ``Figures`` with the value, if it is not called ``name``.
         column: column key, if it differs from ``name`` with hyphens: ``"trainable"`` (and ``"own-trainable"``).
+        macs: name of the metric that ``--macs`` shows instead.
         counts_ops: whether an op without a formula makes the value a lower bound.
         is_sum: whether a module's total is the sum over its parts; shares and limits are for sums only.
         needs_training: whether only training steps have it.
@@ -125,6 +131,7 @@ class Metric:
     _: KW_ONLY
     attribute: str = ""
     column: str = ""
+    macs: str = ""
     counts_ops: bool = False
     is_sum: bool = True
     needs_training: bool = False
@@ -144,8 +151,8 @@ class Metric:
 
     @property
     def is_inference_metric(self) -> bool:
-        """Whether a forward pass determines it, without training or a measurement."""
-        return self.is_sum and not self.needs_training and self.unit != "seconds"
+        """Whether a forward pass determines it, without training or a measurement, on any device."""
+        return self.is_sum and not self.needs_training and not self.depends_on_device and self.unit != "seconds"
 
     @property
     def lowercase_heading(self) -> str:
@@ -160,13 +167,15 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric("params", "Params", "parameters", "count", in_csv=True, in_page=True, in_diff=True),
             Metric("trainable_params", "Trainable", "trainable parameters", "count", column="trainable", in_csv=True),
             Metric("unread_params", "Unread", "unread parameters", "count", column="unread", in_csv=True),
-            Metric("flops", "FLOPs", "FLOPs", "flops", counts_ops=True, in_csv=True, in_page=True, in_diff=True),
+            Metric("flops", "FLOPs", "FLOPs", "flops", macs="macs", counts_ops=True, in_csv=True, in_page=True,
+                   in_diff=True),
             Metric("macs", "MACs", "MACs", "flops", counts_ops=True),
-            Metric("backward_flops", "Backward", "backward FLOPs", "flops", counts_ops=True, needs_training=True,
-                   in_csv=True, in_page=True),
+            Metric("backward_flops", "Backward", "backward FLOPs", "flops", macs="backward_macs", counts_ops=True,
+                   needs_training=True, in_csv=True, in_page=True),
             Metric("backward_macs", "Backward", "backward MACs", "flops", counts_ops=True, needs_training=True),
-            Metric("step_flops", "Step", "FLOPs of a training step", "flops", column="step", counts_ops=True,
-                   needs_training=True),
+            Metric("step_flops", "Step", "FLOPs of a training step", "flops", column="step", macs="step_macs",
+                   counts_ops=True, needs_training=True),
+            Metric("step_macs", "Step", "MACs of a training step", "flops", counts_ops=True, needs_training=True),
             Metric("weight_bytes", "Weights", "bytes of weights", "bytes", attribute="param_bytes", column="weights"),
             Metric("gradient_bytes", "Gradients", "bytes of gradients", "bytes", column="gradients",
                    needs_training=True, in_csv=True),
@@ -177,7 +186,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             Metric("memory", "Memory", "bytes of memory", "bytes", attribute="memory_bytes", depends_on_device=True,
                    in_page=True),
             Metric("time_s", "Time", "seconds", "seconds", column="time", in_page=True),
-            Metric("flop_rate", "FLOP/s", "FLOP/s", "flops", is_sum=False),
+            Metric("flop_rate", "FLOP/s", "FLOP/s", "flops", counts_ops=True, is_sum=False),
         )
     }
 )  # fmt: skip

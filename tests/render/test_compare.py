@@ -5,7 +5,7 @@ import json
 import pytest
 
 from netscope import errors
-from netscope.render import Canvas, CompareView, render
+from netscope.render import Canvas, CompareView, check_compare_view, render
 from netscope.schema import Architecture, ComparedArchitecture, ComparisonTable, Figures, InputSpec, Totals
 
 
@@ -114,6 +114,11 @@ def order(table, **view):
 )
 def test_numbers_are_sorted_from_the_largest_words_from_a_to_z_and_missing_values_last(table, view, names):
     assert order(table, **view) == names
+
+
+def test_no_column_depends_on_the_device():
+    with pytest.raises(errors.UsageError, match="unknown column 'memory'"):
+        check_compare_view(CompareView(columns=("memory",)))
 
 
 def test_columns_can_be_chosen_and_macs_replace_flops(table):

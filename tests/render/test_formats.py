@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from netscope.errors import UsageError
 from netscope.render import Canvas, CompareView, DiffView, View, render
-from netscope.render.document import AtLeast
+from netscope.render.document import AtLeast, DocumentRequest
 from netscope.render.summary import summary_document
 from netscope.schema import Figures, TensorSpec, Totals
 from tests.render.conftest import with_figures
@@ -67,9 +67,27 @@ def step(toy):
     return replace(toy, rows=(root, *rows), totals=totals, mode="train", optimizer="adam", peak_memory=None)
 
 
+def test_macs_replace_all_flops_of_a_step(step):
+    columns = ("flops", "flops-share", "own-backward-flops", "step", "own-step", "params")
+    flops, macs = (
+        summary_document(step, DocumentRequest(view=View(columns=columns, macs=macs))) for macs in (False, True)
+    )
+    assert [column.key for column in macs.columns] == [
+        "layer", "macs", "macs-share", "own-backward-macs", "step-macs", "own-step-macs", "params"
+    ]  # fmt: skip
+    assert macs.rows[0].cells[4].value == flops.rows[0].cells[4].value // 2
+
+
+def test_a_bound_is_shown_of_what_is_known_only(toy):
+    timed = replace(toy, rows=tuple(replace(row, total=replace(row.total, time_s=2.0)) for row in toy.rows))
+    view = View(columns=("flops", "flop-rate", "backward-flops"))
+    _, *cells = summary_document(timed, DocumentRequest(view=view)).rows[0].cells
+    assert cells == [AtLeast(value=192), AtLeast(value=96), None]
+
+
 def test_a_sorted_list_of_a_step_adds_up_to_the_total(step):
     columns = ("params", "backward-flops", "activations")
-    rows = summary_document(step, View(sort="params", columns=columns)).rows
+    rows = summary_document(step, DocumentRequest(view=View(sort="params", columns=columns))).rows
     sums = [
         sum(cell.value if isinstance(cell, AtLeast) else cell for cell in cells)
         for cells in zip(*(r.cells[1:] for r in rows), strict=True)
@@ -162,7 +180,9 @@ def test_a_sorted_list_adds_up_to_the_total(toy):
 
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_a_sorted_list_with_a_depth_adds_up_to_the_total(toy, depth):
-    rows = summary_document(toy, View(sort="params", depth=depth, columns=("params", "flops"))).rows
+    rows = summary_document(
+        toy, DocumentRequest(view=View(sort="params", depth=depth, columns=("params", "flops")))
+    ).rows
     flops = sum(cell.value if isinstance(cell, AtLeast) else cell for cell in (row.cells[2] for row in rows))
     assert sum(row.cells[1] for row in rows) == toy.totals.params
     assert flops == toy.totals.flops
@@ -222,7 +242,8 @@ WRONG = {
         {"view": View(sort="size")},
         (
             "unknown sort order 'size'; sort orders: order, params, trainable, unread, flops, macs, backward-flops, "
-            "backward-macs, step, weights, gradients, optimizer-state, activations, memory, time, flop-rate, name"
+            "backward-macs, step, step-macs, weights, gradients, optimizer-state, activations, memory, time, "
+            "flop-rate, name"
         ),
     ),
     "depth": ({"view": View(depth=-1)}, "--depth must be 0 or more, got -1"),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import netscope
+from netscope.render.document import DocumentRequest
 from netscope.render.summary import View, summary_document
 from netscope.schema import METRICS, Figures
 from netscope.schema.figures import FIELDS
@@ -48,7 +49,7 @@ def test_a_sorted_list_divides_own_flops_by_own_time():
         replace(row, own=replace(row.own, time_s=1e-3), total=replace(row.total, time_s=1.0)) for row in summary.rows
     )
     view = View(sort="flops", columns=("flops", "time", "flop-rate"))
-    document = summary_document(replace(summary, rows=tuple(rows)), view)
+    document = summary_document(replace(summary, rows=tuple(rows)), DocumentRequest(view=view))
     for _, flops, seconds, rate in (row.cells for row in document.rows):
         assert seconds == 1e-3
         assert rate == (flops / seconds if flops else None)

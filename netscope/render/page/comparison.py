@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from netscope.render.compare import COMPARED_COLUMNS, CompareView, comparison_document, format_title
-from netscope.render.document import RIGHT, Column, Document, printable
+from netscope.render.document import RIGHT, Column, Document, DocumentRequest, printable
 from netscope.render.page.assembly import assemble
 from netscope.render.page.payload import exact
 from netscope.render.page.plain import cell_as_text
@@ -23,7 +23,7 @@ def comparison_page(table: ComparisonTable, view: CompareView | None = None) -> 
     Raises:
         UsageError: the view names an unknown column or order.
     """
-    document = comparison_document(table, view or CompareView())
+    document = comparison_document(table, DocumentRequest(view=view))
     shown = [position for position, column in enumerate(document.columns) if column.key != "error"]
     return assemble(
         "page.html",

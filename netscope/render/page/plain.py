@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from netscope.render.document import Document, NameCell, TypeCell, printable
+from netscope.render.document import Document, NameCell, printable
 from netscope.render.terminal import cell_text
 
 MOST_ROWS = 2000
@@ -25,4 +25,4 @@ def cell_as_text(document: Document, position: int, value: Any) -> str:
     """Returns the text of a cell."""
     if isinstance(value, NameCell):
         return printable(value.guides + value.marked)
-    return printable(value.text if isinstance(value, TypeCell) else cell_text(document.columns[position], value))
+    return printable(cell_text(document.columns[position], value))
