@@ -72,7 +72,7 @@ function layerGrid(side, host, tools) {
           fill: (cell, node, grid) => figureCell(cell, figures(node, grid)[key], kind, bounded && node.row.bound),
         },
         ...(kind === "bytes" && !side.trained ? [] : [{
-          key: `${key}-share`, title: `% ${title}`, class: "share", width: 128, about: `Sort by own share of ${title}`,
+          key: `${key}-share`, title: `% ${title}`, width: 128, about: `Sort by own share of ${title}`,
           sortValue: (node) => Number(node.row.own[key] ?? 0),
           fill: (cell, node, grid) => percentCell(cell, figures(node, grid)[key], whole),
         }]),
@@ -120,7 +120,7 @@ function diffNodes() {
     const after = sides[1].rows[raw.after[index]] ?? null;
     const kind = data.kinds[raw.kind[index]];
     const figures = {};
-    for (const key of ["params", "flops"]) {
+    for (const { key } of data.diff.figures) {
       figures[key] = {
         total: [raw[`${key}_before`][index], raw[`${key}_after`][index]].map(Number),
         own: [raw[`own_${key}_before`][index], raw[`own_${key}_after`][index]].map(Number),
@@ -158,7 +158,7 @@ function diffGrid({ rows, roots }, host, tools) {
     const [was, now] = node.figures[key][which];
     return [signed(now - was, SHOWN[kind].text), change(now - was, was)];
   };
-  const pair = (key, title, kind) => [
+  const pair = ({ key, title, kind }) => [
     {
       key, title, right: true, width: widthFor(rows.map((node) => pairText(node, key, kind, "total")), 90, 320), about: `Sort by the larger own ${title}`,
       sortValue: (node) => Math.max(...node.figures[key].own),
@@ -200,8 +200,7 @@ function diffGrid({ rows, roots }, host, tools) {
       key: "output", title: "Output", text: true, width: widthFor(rows.map((node) => node.output), 130, 290), sortValue: (node) => node.output,
       fill: (cell, node) => { cell.textContent = node.output; cell.title = node.output; },
     },
-    ...pair("params", "Params", "count"),
-    ...(sides.some((side) => side.figures.some(({ key }) => key === "flops")) ? pair("flops", "FLOPs", "flops") : []),
+    ...data.diff.figures.flatMap(pair),
   ];
   const grid = new TreeGrid({
     host, tools, label: "Aligned layers", columns, root,

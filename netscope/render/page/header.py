@@ -6,7 +6,7 @@ from typing import Any
 
 from netscope.render import numbers
 from netscope.render.diff_sentences import describe_diff
-from netscope.render.summary import View, summary_document
+from netscope.render.document import Document
 from netscope.render.summary_footer import describe_coverage
 from netscope.schema import NOT_TRACED, ArchitectureReport, DiffReport, ModelDiff, Summary
 
@@ -30,12 +30,11 @@ class PageTotal:
     tone: str = ""
 
 
-def report_heading(report: ArchitectureReport | DiffReport) -> dict[str, Any]:
-    """Returns the values that ``report.html`` shows in the page's head."""
+def report_heading(report: ArchitectureReport | DiffReport, document: Document) -> dict[str, Any]:
+    """Returns the values that ``report.html`` shows in the page's head, given the document of the page's table."""
     if isinstance(report, DiffReport):
         return _diff_heading(report)
     summary = report.summary
-    document = summary_document(summary, View())
     return {
         "after": summary.architecture,
         "alias": summary.architecture.spec if _is_alias(summary) else "",

@@ -53,7 +53,9 @@ def report_payload(report: ArchitectureReport | DiffReport) -> dict[str, Any]:
     texts = Texts()
     if isinstance(report, DiffReport):
         sides = [_side(report.before, texts), _side(report.after, texts)]
-        diff = _diff(report, texts)
+        shown = {figure["key"]: figure for side in sides for figure in side["figures"]}
+        metrics = [metric for metric in METRICS.values() if metric.in_diff and metric.key in shown]
+        diff = {**_diff(report, metrics, texts), "figures": [shown[metric.key] for metric in metrics]}
     else:
         sides, diff = [_side(report, texts)], None
     return {
@@ -71,16 +73,18 @@ def report_payload(report: ArchitectureReport | DiffReport) -> dict[str, Any]:
 def _side(report: ArchitectureReport, texts: Texts) -> dict[str, Any]:
     summary = report.summary
     position_of = {row.path: position for position, row in enumerate(summary.rows)}
+    measured = _find_measurement(report)
+    metrics = list(_metrics(summary, _timed_rows(summary, (measured and measured.layers) or summary)))
     return {
         "title": printable(summary.architecture.title),
         "bound": summary.is_lower_bound,
         "uncounted": printable(numbers.calls(summary.uncounted_ops)),
-        "timed": printable(_timed(report)),
+        "timed": printable(_describe_measurement(measured)) if measured else "",
         "trained": summary.mode == "train",
         "traced": bool(summary.totals.flops or any(row.calls for row in summary.rows)),
-        "rows": _rows(report, texts),
+        "rows": _rows(summary, metrics, texts),
         "runs": list(_runs(summary)),
-        "figures": [_figure(metric, summary) for metric in _metrics(report)],
+        "figures": [_figure(metric, summary) for metric, _ in metrics],
         "chain": [
             {
                 "rows": [position_of.get(path, -1) for path in stage.paths],
@@ -109,9 +113,9 @@ def exact(value: int | None) -> int | str | None:
     return value if value is None or abs(value) <= LARGEST_EXACT else str(value)
 
 
-def _rows(report: ArchitectureReport, texts: Texts) -> dict[str, list[Any]]:
+def _rows(summary: Summary, metrics: Sequence[tuple[Metric, Sequence[LayerRow]]], texts: Texts) -> dict[str, list[Any]]:
     """Returns the rows, column by column."""
-    summary, rows = report.summary, report.summary.rows
+    rows = summary.rows
     has_children = [below.depth > row.depth for row, below in zip(rows, (*rows[1:], rows[0]), strict=True)]
     shape = Column(key="output", title="", kind="shape")
     columns: dict[str, list[Any]] = {
@@ -133,22 +137,22 @@ def _rows(report: ArchitectureReport, texts: Texts) -> dict[str, list[Any]]:
         "bound": [int(row.is_lower_bound) for row in rows],
         "notes": [texts.position("; ".join(row.notes)) for row in rows],
     }
-    timed = _timed_rows(report)
-    for metric in _metrics(report):
-        of = timed if metric.unit == "seconds" else rows
-        columns[metric.key] = [exact(metric.value(row.total)) for row in of]
-        columns[f"own_{metric.key}"] = [exact(metric.value(row.own)) for row in of]
+    for metric, valued in metrics:
+        columns[metric.key] = [exact(metric.value(row.total)) for row in valued]
+        columns[f"own_{metric.key}"] = [exact(metric.value(row.own)) for row in valued]
     return columns
 
 
-def _metrics(report: ArchitectureReport) -> Iterator[Metric]:
-    """Yields the metrics that the page shows: parameters and FLOPs wherever they are known, others if there are any."""
-    summary = report.summary
+def _metrics(summary: Summary, timed: Sequence[LayerRow]) -> Iterator[tuple[Metric, Sequence[LayerRow]]]:
+    """Yields the metrics that the page shows, each with the rows that have its values.
+
+    Parameters and FLOPs are shown wherever they are known, others if there are any.
+    """
     for metric in METRICS.values():
-        rows = _timed_rows(report) if metric.unit == "seconds" else summary.rows
+        rows = timed if metric.unit == "seconds" else summary.rows
         is_known = metric.in_diff and (not metric.counts_ops or bool(rows[0].calls))
         if metric.in_page and rows and (is_known or metric.value(rows[0].total)):
-            yield metric
+            yield metric, rows
 
 
 def _figure(metric: Metric, summary: Summary) -> dict[str, Any]:
@@ -157,29 +161,27 @@ def _figure(metric: Metric, summary: Summary) -> dict[str, Any]:
     return {"key": metric.key, "title": heading, "kind": metric.unit, "bounded": metric.counts_ops}
 
 
-def _timed_rows(report: ArchitectureReport) -> Sequence[LayerRow]:
-    """The rows with measured times, in the summary's order; empty if nothing was measured on the same inputs."""
-    timed = next((result.layers for result in _with_times(report)), report.summary)
-    if timed is None or not _has_times(timed):
-        return ()
-    row_of = {row.path: row for row in timed.rows}
-    return [row_of.get(row.path, replace(row, own=Figures(), total=Figures())) for row in report.summary.rows]
-
-
-def _timed(report: ArchitectureReport) -> str:
-    """Returns the circumstances of the measurement that the times are from; empty without one."""
-    for result in _with_times(report):
-        config = result.config
-        text = f"{numbers.inputs(result.inputs)}, computed in {config.dtype}, mode {config.mode}, on {config.device}"
-        return text + (f", compiled ({config.compile})" if config.compile else "")
-    return ""
-
-
-def _with_times(report: ArchitectureReport) -> Iterator[BenchResult]:
-    """Yields the measurements with layer times on the same inputs as the summary."""
+def _find_measurement(report: ArchitectureReport) -> BenchResult | None:
+    """Returns the measurement with layer times on the same inputs as the summary; None if there is none."""
     for result in report.bench:
         if result.layers is not None and _has_times(result.layers) and result.is_on(report.summary.inputs):
-            yield result
+            return result
+    return None
+
+
+def _timed_rows(summary: Summary, timed: Summary) -> Sequence[LayerRow]:
+    """Returns the rows with measured times, in the summary's order; empty if ``timed`` has no times."""
+    if not _has_times(timed):
+        return ()
+    row_of = {row.path: row for row in timed.rows}
+    return [row_of.get(row.path, replace(row, own=Figures(), total=Figures())) for row in summary.rows]
+
+
+def _describe_measurement(result: BenchResult) -> str:
+    """Returns the circumstances of a measurement."""
+    config = result.config
+    text = f"{numbers.inputs(result.inputs)}, computed in {config.dtype}, mode {config.mode}, on {config.device}"
+    return text + (f", compiled ({config.compile})" if config.compile else "")
 
 
 def _has_times(summary: Summary) -> bool:
@@ -201,10 +203,10 @@ def _runs(summary: Summary) -> Iterator[tuple[int, int, str]]:
             for member in members:
                 yield from runs(child, member)
 
-    yield from runs(fold_runs(tree, lambda row: folding_key(row, summary)), tree)
+    yield from runs(fold_runs(tree, folding_key), tree)
 
 
-def _diff(report: DiffReport, texts: Texts) -> dict[str, Any]:
+def _diff(report: DiffReport, metrics: Sequence[Metric], texts: Texts) -> dict[str, Any]:
     nodes = list(_with_depths(build_trees(report.diff)))
     before = {row.path: position for position, row in enumerate(report.before.summary.rows)}
     after = {row.path: position for position, row in enumerate(report.after.summary.rows)}
@@ -223,12 +225,11 @@ def _diff(report: DiffReport, texts: Texts) -> dict[str, Any]:
         "quiet": [int(node.is_unaffected) for _, node in nodes],
         "whole": [int(node.is_subtree_change) for _, node in nodes],
     }
-    for metric in METRICS.values():
+    for metric in metrics:
         for position, side in enumerate(("before", "after")):
-            if metric.in_diff:
-                rows[f"{metric.key}_{side}"] = [exact(metric.value(node.figures[position])) for _, node in nodes]
-                own = (change.own_figures[position] for change in changes)
-                rows[f"own_{metric.key}_{side}"] = [exact(metric.value(figures)) for figures in own]
+            rows[f"{metric.key}_{side}"] = [exact(metric.value(node.figures[position])) for _, node in nodes]
+            own = (change.own_figures[position] for change in changes)
+            rows[f"own_{metric.key}_{side}"] = [exact(metric.value(figures)) for figures in own]
     return {"rows": rows, "removed": _removed(report.diff)}
 
 

@@ -30,7 +30,7 @@ def report_page(report: ArchitectureReport | DiffReport) -> str:
         document=document,
         payload={**report_payload(report), "bench": _measurements(sides)},
         scripts=SCRIPTS,
-        **report_heading(report),
+        **report_heading(report, document),
     )
 
 
