@@ -1,7 +1,7 @@
 """The rules of ``netscope check``, and its results."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -13,6 +13,7 @@ from netscope.schema.tensors import PlainValue, Shape
 
 Bound = Literal["equal", "max", "min", "warn", "max_increase", "lock"]
 RuleStatus = Literal["passed", "warned", "failed", "error"]
+_WORST_FIRST: tuple[RuleStatus, ...] = ("error", "failed", "warned")
 MetricValue = int | Shape
 """A count, a size in bytes, or a shape."""
 
@@ -32,6 +33,9 @@ METRIC_UNITS: Mapping[str, Literal["count", "bytes", "shape"]] = MappingProxyTyp
 ``memory`` of an architecture is the peak of the forward pass, or the sum of all sizes for a training step;
 ``layer_count`` is the number of modules without submodules.
 """
+
+SHORT_HASH = 8
+"""The digits of a commit's hash that are shown."""
 
 PYTEST_SEPARATOR = "::"
 """The separator in the names of tests, and so in the names of their lock file entries."""
@@ -156,8 +160,13 @@ class ModelCheck:
         error: why the architecture could not be checked; empty if it could.
         exit_code: exit code for ``error``: 2 for a wrong name or option, 3 if it could not be run; 0 without an error.
         updated: whether its lock file entry was written.
+        metrics: values of the architecture by metric, a key of ``METRIC_UNITS``; empty with an error.
+        is_lower_bound: whether the metrics that count ops are lower bounds.
         lock_diff: difference from the lock file, if the check has ``lock`` and the architecture differs.
-        base_diff: difference from the base revision; None without one, or if the architecture does not exist there.
+        base_diff: difference from the base revision; None without one, or if there is nothing to compare with.
+        base_error: why the architecture of the base revision could not be traced; empty if it could.
+        is_new: whether the base revision does not have the check, or its architecture.
+        base_rules: rules of the check in the base revision's configuration; None if the check is not in it.
         notes: notes about the trace and the comparison with the lock file.
     """
 
@@ -168,9 +177,25 @@ class ModelCheck:
     error: str = ""
     exit_code: int = 0
     updated: bool = False
+    metrics: dict[str, MetricValue] = field(default_factory=dict)
+    is_lower_bound: bool = False
     lock_diff: ModelDiff | None = None
     base_diff: ModelDiff | None = None
+    base_error: str = ""
+    is_new: bool = False
+    base_rules: tuple[Rule, ...] | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> RuleStatus:
+        """The worst status of its rules; ``"error"`` if it could not be checked."""
+        found = {"error"} if self.error else {result.status for result in self.results}
+        return next((status for status in _WORST_FIRST if status in found), "passed")
+
+    @property
+    def diff(self) -> ModelDiff | None:
+        """The difference to show: from the base revision if there is any, otherwise from the lock file."""
+        return self.base_diff if self.base_diff is not None and not self.base_diff.is_same else self.lock_diff
 
     @property
     def passed(self) -> bool:
@@ -185,12 +210,26 @@ class CheckReport(Displayed):
     Attributes:
         models: one result per check, in order of names.
         base: git revision that the architectures were compared with; empty for none.
+        base_commit: hash of the commit that ``base`` refers to.
+        removed: names of the checks that only the base revision's configuration has.
+        folder: folder of the project in its repository, if the paths of ``prefix_files`` begin with it.
+        notes: notes about the comparison with the base revision.
         flop_convention: definition of a FLOP.
     """
 
     models: tuple[ModelCheck, ...]
     base: str = ""
+    base_commit: str = ""
+    removed: tuple[str, ...] = ()
+    folder: str = ""
+    notes: tuple[str, ...] = ()
     flop_convention: str = FLOP_CONVENTION
+
+    @property
+    def short_base(self) -> str:
+        """The base revision as requested, but the first eight digits of a hash."""
+        is_hash = self.base and self.base_commit.startswith(self.base)
+        return self.base[:SHORT_HASH] if is_hash else self.base
 
     @property
     def results(self) -> tuple[RuleResult, ...]:
@@ -230,7 +269,7 @@ class CheckReport(Displayed):
             replace(model, location=prefix(model.location), results=tuple(map(prefix_rule, model.results)))
             for model in self.models
         )
-        return replace(self, models=tuple(models))
+        return replace(self, models=tuple(models), folder=folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

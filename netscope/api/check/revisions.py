@@ -16,9 +16,20 @@ _HOOK_VARIABLES = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_
 _REMOVE_AT_EOF = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
 
 
+def resolve_commit(revision: str, folder: Path) -> str:
+    """Returns the hash of the commit that a revision refers to.
+
+    Raises:
+        UsageError: ``folder`` is not in a git repository, git is not installed, or the revision is unknown.
+    """
+    return _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+
+
 @contextmanager
 def check_out(revision: str, folder: Path) -> Iterator[Path]:
     """Checks out a revision into a temporary folder, and yields the folder there that corresponds to ``folder``.
+
+    It is empty if the revision does not have that folder.
 
     The files are written through a separate index instead of a worktree: the repository, which may be in the middle of
     a commit, is only read, and runs no hooks.
@@ -27,14 +38,15 @@ def check_out(revision: str, folder: Path) -> Iterator[Path]:
         UsageError: ``folder`` is not in a git repository, git is not installed, or the revision is unknown.
     """
     top = Path(_git(folder, "rev-parse", "--show-toplevel"))
-    commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    commit = resolve_commit(revision, folder)
     with _make_temporary_folder() as temporary:
         files, index = temporary / "revision", {"GIT_INDEX_FILE": str(temporary / "index")}
         files.mkdir()
         _git(top, "read-tree", commit, environment=index)
         _git(top, "checkout-index", "--all", "--quiet", f"--prefix={files}{os.sep}", environment=index)
-        inside = files / folder.resolve().relative_to(top.resolve())
-        yield inside if inside.is_dir() else files
+        inside, empty = files / folder.resolve().relative_to(top.resolve()), temporary / "empty"
+        empty.mkdir()
+        yield inside if inside.is_dir() else empty
 
 
 @contextmanager
