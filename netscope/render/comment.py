@@ -24,6 +24,9 @@ from netscope.schema import SHORT_HASH, CheckReport, ModelCheck, ModelDiff
 MAX_BYTES = 60_000
 """The most bytes of a comment; GitHub refuses one of more than 65,536 characters."""
 
+MAX_MODELS = 100
+"""The most rows of a table of models."""
+
 MAX_ROWS = 60
 """The most rows of a model's diff."""
 
@@ -38,6 +41,9 @@ _MAX_NAME = 80
 
 _RESERVE = 4_000
 """Bytes for the last sentence, which names what is left out."""
+
+_PARTS = "%s"
+"""Where the parts of a section are in what encloses them."""
 
 _COLUMNS = ("kind", "layer", "change", "output", "params-delta", "flops-delta")
 """The columns of a diff that a reviewer needs; the totals are in the table above it."""
@@ -73,27 +79,23 @@ def render_comment(report: CheckReport) -> str:
         if report.base:
             return f"{verdict}\n"
         shown, unchanged = unchanged, []
-    head = "\n".join(format_header(report))
+    table = "\n".join((*format_header(report), _PARTS))
     title = f"{len(unchanged)} passed" + (", unchanged" if report.base else "")
     sections = {
-        "models": ([*(format_row(model, report) for model in shown), *map(format_removed_row, report.removed)], head),
-        "messages": ([*map(_item, report.notes), *(item for model in shown for item in _list_items(model))], ""),
-        "diffs": ([_fold_diff(model, model.diff) for model in shown if model.diff is not None], ""),
-        "unchanged models": ([format_row(model, report) for model in unchanged], _fold(title, head)),
-        "notes": ([_item(note, model) for model in report.models for note in model.notes], _fold("Notes", "")),
+        "models": ([*(format_row(model, report) for model in shown), *map(format_removed_row, report.removed)], table),
+        "messages": ([*map(_item, report.notes), *(item for model in shown for item in _list_items(model))], _PARTS),
+        "diffs": ([_fold_diff(model, model.diff) for model in shown if model.diff is not None], _PARTS),
+        "unchanged models": ([format_row(model, report) for model in unchanged], _fold(title, table)),
+        "notes": ([_item(note, model) for model in report.models for note in model.notes], _fold("Notes", _PARTS)),
     }
     room = _Room(MAX_BYTES - _RESERVE - len(verdict.encode()))
-    kept = {name: room.fit(parts, frame) for name, (parts, frame) in sections.items()}
-    blocks = [
-        verdict,
-        "\n".join((head, *kept["models"])) if kept["models"] else "",
-        "\n".join(kept["messages"]),
-        "\n".join(kept["diffs"]),
-        _fold(title, "\n".join((head, *kept["unchanged models"]))) if kept["unchanged models"] else "",
-        _fold("Notes", "\n".join(kept["notes"])) if kept["notes"] else "",
-        _describe_left_out(report, {name: len(parts) - len(kept[name]) for name, (parts, _) in sections.items()}),
-    ]
-    return "\n\n".join(filter(None, blocks)) + "\n"
+    blocks, left_out = [verdict], {}
+    for name, (parts, frame) in sections.items():
+        kept = room.fit(parts[:MAX_MODELS] if "models" in name else parts, frame)
+        blocks += [frame.replace(_PARTS, "\n".join(kept))] if kept else []
+        left_out[name] = len(parts) - len(kept)
+    blocks += _describe_left_out(report, left_out)
+    return "\n\n".join(blocks) + "\n"
 
 
 def format_comment_verdict(report: CheckReport) -> str:
@@ -115,7 +117,7 @@ def format_comment_verdict(report: CheckReport) -> str:
 
 def _describe_changes(report: CheckReport) -> str:
     """Returns how many models changed since the base revision, whose hash GitHub links to the commit."""
-    changed = sum(model.base_diff is not None and not model.base_diff.is_same for model in report.models)
+    changed = sum(model.has_changed for model in report.models)
     counts = {
         f"model{'' if changed == 1 else 's'} changed": changed,
         "new": sum(model.is_new for model in report.models),
@@ -144,7 +146,7 @@ def _list_items(model: ModelCheck) -> Iterator[str]:
     if model.error:
         where = f" ({model.location})" if model.location.file else ""
         yield _item(f"{model.error}{where}", model, ICONS["error"])
-    if model.base_error:
+    if model.base_error and not model.is_new:
         yield _item(f"not compared with the base: {model.base_error}", model)
     found = [result for result in model.results if result.status != "passed"]
     for result in found[:MAX_FAILURES]:
@@ -192,10 +194,10 @@ def _clip_cell(cell: object) -> object:
     return clip(cell) if isinstance(cell, str) else cell
 
 
-def _describe_left_out(report: CheckReport, counts: dict[str, int]) -> str:
-    """Returns what did not fit, and the command that shows it; empty if everything did."""
+def _describe_left_out(report: CheckReport, counts: dict[str, int]) -> Iterator[str]:
+    """Yields what did not fit, and the command that shows it."""
     found = [f"{count} {name}" for name, count in counts.items() if count]
-    if not found:
-        return ""
-    against = f" --against {report.base_commit[:SHORT_HASH] or report.base}" if report.base else ""
-    return f"Left out for length: {', '.join(found)}. {format_code(clip(f'netscope check{against}'))} shows everything."
+    if found:
+        against = f" --against {report.base_commit[:SHORT_HASH] or report.base}" if report.base else ""
+        command = format_code(clip(f"netscope check{against}"))
+        yield f"Left out for length: {', '.join(found)}. {command} shows everything."

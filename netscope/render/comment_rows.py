@@ -49,7 +49,7 @@ def _count_columns(report: CheckReport) -> int:
 def format_removed_row(name: str) -> str:
     """Returns the row of a check that only the base revision has."""
     nothing = ("", "") * len(_METRICS)
-    return format_line((f"{ICONS['warned']}{NBSP}removed", format_code(clip(name)), *nothing, "no longer checked"))
+    return format_line((f"{ICONS['warned']}{NBSP}removed", format_code(clip(name)), *nothing, ""))
 
 
 def format_state(model: ModelCheck) -> str:
@@ -59,7 +59,7 @@ def format_state(model: ModelCheck) -> str:
         words.append("new")
     elif model.base_error:
         words.append("not compared")
-    elif model.status == "passed" and model.base_diff is not None and not model.base_diff.is_same:
+    elif model.status == "passed" and model.has_changed:
         words.append("changed")
     elif model.status == "passed" and any(list_rule_changes(model)):
         words.append("rules changed")
@@ -122,7 +122,7 @@ def _get_usage(result: RuleResult) -> float:
 
 
 def _format_usage(result: RuleResult) -> str:
-    rule = format_rule(result.rule).replace(" ", NBSP)
+    rule = format_rule(result.rule).replace("≤ ", f"≤{NBSP}")
     rule = f"{result.path}: {rule}" if result.path else rule
     if result.status in ("failed", "warned") and isinstance(result.actual, int) and isinstance(result.limit, int):
         return f"{rule} ({numbers.signed(result.actual - result.limit)})" if result.actual != result.limit else rule

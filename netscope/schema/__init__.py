@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from netscope.schema.check import CheckReport as CheckReport
     from netscope.schema.check import CheckRequest as CheckRequest
     from netscope.schema.check import Contribution as Contribution
+    from netscope.schema.check import Head as Head
     from netscope.schema.check import Location as Location
     from netscope.schema.check import LockedLayer as LockedLayer
     from netscope.schema.check import LockedModel as LockedModel
@@ -104,7 +105,7 @@ else:
                 "Comparison", "DeviceLimits", "LayerOverhead", "PreflightResult", "SavedComparison", "SelfTest",
                 "SelfTestCheck", "Span", "Telemetry", "WarmUp"],
             "cache": ["CacheContents", "CachedResult"],
-            "check": ["Bound", "CheckReport", "CheckRequest", "Contribution", "Location", "LockedLayer",
+            "check": ["Bound", "CheckReport", "CheckRequest", "Contribution", "Head", "Location", "LockedLayer",
                 "LockedModel", "METRIC_UNITS", "MetricValue", "ModelCheck", "PYTEST_SEPARATOR", "Rule", "RuleResult",
                 "RuleStatus", "SHORT_HASH", "TEST_NAME_PREFIX"],
             "codec": ["SCHEMA_VERSION"],

@@ -193,9 +193,15 @@ class ModelCheck:
         return next((status for status in _WORST_FIRST if status in found), "passed")
 
     @property
+    def has_changed(self) -> bool:
+        """Whether the architecture or its inputs differ from the base revision."""
+        diff = self.base_diff
+        return diff is not None and (not diff.is_same or diff.before.inputs != diff.after.inputs)
+
+    @property
     def diff(self) -> ModelDiff | None:
         """The difference to show: from the base revision if there is any, otherwise from the lock file."""
-        return self.base_diff if self.base_diff is not None and not self.base_diff.is_same else self.lock_diff
+        return self.base_diff if self.has_changed else self.lock_diff
 
     @property
     def passed(self) -> bool:
@@ -270,6 +276,19 @@ class CheckReport(Displayed):
             for model in self.models
         )
         return replace(self, models=tuple(models), folder=folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The commit that is checked out.
+
+    Attributes:
+        revision: its hash, followed by ``"-dirty"`` if files that git tracks are changed.
+        date: date of the commit in UTC, ``"2026-01-31T12:00:00Z"``.
+    """
+
+    revision: str
+    date: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

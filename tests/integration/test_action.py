@@ -66,17 +66,13 @@ else:
 comments.write_text(json.dumps(found))
 """
 
-COMMENTING = ("Report what differs from the base", "Comment what differs from the base")
-
 WRITES_A_REPORT = """#!/usr/bin/env bash
-while [ "$1" != -o ]; do shift; done
-seq -f 'line %.0f of the report' {lines} > "$2"
+seq -f 'line %.0f of the report' {lines} > "$GITHUB_STEP_SUMMARY"
+exit {code}
 """
 
-
 REPORTS_ITS_ENVIRONMENT = """#!/usr/bin/env bash
-while [ -n "$1" -a "$1" != -o ]; do shift; done
-env > "${2:-$RUNNER_TEMP/check}"
+env > "$GITHUB_STEP_SUMMARY"
 """
 
 
@@ -98,22 +94,22 @@ class Runner:
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755)
 
-    def run(self, base, *, only=(), event="pull_request", may_comment=True, **inputs):
-        """Runs the steps until one fails; what came of each by its name."""
+    def run(self, base, *, event="pull_request", may_comment=True, fork="someone/project", **inputs):
+        """Runs the steps, after a failed one only those that always run; what came of each by its name."""
         context = {
             "github.event_name": event,
-            "github.event.pull_request.base.sha": base,
+            "github.event.pull_request.base.sha": base if event == "pull_request" else "",
             "github.event.pull_request.number": "7",
+            "github.event.pull_request.head.repo.full_name": fork,
             **{f"inputs.{name}": options["default"] for name, options in ACTION["inputs"].items()},
             **{f"inputs.{name.replace('_', '-')}": value for name, value in inputs.items()},
             "inputs.token": "may comment" if may_comment else "forbidden",
         }
         finished = {}
         for step in ACTION["runs"]["steps"]:
-            if step["name"] in (only or step["name"]) and holds(step.get("if", ""), context):
+            condition, has_failed = step.get("if", ""), any(done.returncode for done in finished.values())
+            if holds(condition, context) and ("always()" in condition or not has_failed):
                 finished[step["name"]] = self.step(step, context)
-                if finished[step["name"]].returncode:
-                    break
         return finished
 
     def step(self, step, context):
@@ -154,7 +150,8 @@ def filled(text, context):
 
 def holds(condition, context):
     """Whether all of ``a == 'b' && …`` is so."""
-    found = [re.fullmatch(r"(\S+) == '(.*)'", part) for part in condition.split(" && ") if part]
+    parts = [part for part in condition.split(" && ") if part not in ("", "always()")]
+    found = [re.fullmatch(r"(\S+) == '(.*)'", part) for part in parts]
     return all(context[part[1]] == part[2] for part in found)
 
 
@@ -179,81 +176,106 @@ def real(repository, tmp_path_factory):
     checkout = Repository(tmp_path_factory.mktemp("checkout"))
     checkout.git("clone", "--quiet", "--depth=1", "--branch=feature", f"file://{repository.path}", ".")
     runner = Runner(checkout, tmp_path_factory.mktemp("runner"))
-    return runner, runner.run(repository.git("rev-parse", "main"), checks="net")
+    inputs = {"checks": "net", "badge": "params.svg flops.svg", "history": "history.csv"}
+    return runner, runner.run(repository.git("rev-parse", "main"), **inputs)
 
 
 def test_the_base_is_fetched_when_the_checkout_does_not_have_it(real, repository):
-    runner, finished = real
-    assert finished["Fetch the base"].returncode == 0, finished["Fetch the base"].stderr
+    runner, _ = real
     runner.checkout.git("cat-file", "-e", repository.git("rev-parse", "main"))
 
 
-def test_the_comment_has_the_sentence_the_changed_rows_and_the_rest_folded(real, repository):
+def test_the_comment_has_the_verdict_the_row_the_failure_and_the_changed_layers_folded(real, repository):
     runner, finished = real
-    for step in COMMENTING:
-        assert (finished[step].returncode, finished[step].stdout) == (0, "")
+    assert (finished["Comment"].returncode, finished["Comment"].stdout) == (0, "")
     (comment,) = runner.comments
-    base = repository.git("rev-parse", "main")
     shown, _, folded = comment.partition("<details>")
-    assert shown.startswith("<!-- netscope check . -->\n**1 of 1 check did not pass: net**\n")
-    assert f"net, since {base}: the same 2 weighted layers; 2 layers changed; +7 params" in shown
-    assert re.search(r"\| ~ \| `0` \| out 3 → 4 \|", shown)
-    assert not re.search(r"\| = \| `1` ", shown)
-    assert "`1`" in folded
+    mark, verdict, *_ = shown.splitlines()
+    assert mark == "<!-- netscope check . -->"
+    base = repository.git("rev-parse", "main")[:8]
+    assert verdict == f"❌ **netscope: 1 of 1 check failed**: `net`. 1 model changed since {base}."
+    assert "| ❌\xa0failed | `net` | 23 →\xa030 | +7 (+30.43%) | 36 →\xa048 | +12 (+33.33%) |" in shown
+    assert "30 parameters exceed the limit of 23 by 7" in shown
+    assert "to accept it: params.max = 30 in pyproject.toml:5" in shown
+    assert re.search(r"\| ~ \| `0` \| out 3 → 4 \|", folded)
     assert "lenet5" not in comment
 
 
-def test_the_failing_check_fails_the_last_step(real):
+def test_the_failing_check_decides_the_job_and_is_commented_on(real):
     _, finished = real
-    assert list(finished)[-1] == "Check"
-    assert finished["Check"].returncode == 1
+    assert {name: step.returncode for name, step in finished.items()} == {"Check": 1, "Comment": 0}
 
 
-def test_the_last_step_annotates_the_rule_and_writes_the_job_summary(real):
+def test_the_check_annotates_the_rule_and_its_summary_is_the_comment(real):
     runner, finished = real
     annotation, verdict = finished["Check"].stdout.splitlines()
     assert annotation.startswith("::error file=pyproject.toml,line=5,title=netscope net%3A params ≤ 23::")
     assert "30 parameters exceed the limit of 23 by 7" in annotation
     assert verdict == "1 of 1 check did not pass: net"
-    assert runner.summary.read_text(encoding="utf-8").startswith("**1 of 1 check did not pass: net**")
+    (comment,) = runner.comments
+    assert runner.summary.read_text(encoding="utf-8").strip() == comment.partition("\n")[2].strip()
+
+
+def test_the_badge_and_the_history_are_written_where_the_inputs_say(real):
+    runner, _ = real
+    assert "params: 30" in (runner.checkout.path / "params.svg").read_text(encoding="utf-8")
+    assert "FLOPs: 48" in (runner.checkout.path / "flops.svg").read_text(encoding="utf-8")
+    row = (runner.checkout.path / "history.csv").read_text(encoding="utf-8").splitlines()[1]
+    assert row.split(",")[1:] == [
+        runner.checkout.git("rev-parse", "HEAD"), "net", "models.py:Net", "30", "30", "48", "120", row.split(",")[8],
+        "failed",
+    ]  # fmt: skip
 
 
 def test_a_second_run_edits_the_same_comment(runner):
-    runner.install("netscope", WRITES_A_REPORT.format(lines=1))
-    runner.run("HEAD", only=COMMENTING)
-    runner.install("netscope", WRITES_A_REPORT.format(lines=2))
-    runner.run("HEAD", only=COMMENTING)
+    runner.install("netscope", WRITES_A_REPORT.format(lines=2, code=0))
+    runner.run("HEAD")
+    runner.install("netscope", WRITES_A_REPORT.format(lines=3, code=0))
+    runner.run("HEAD")
     comments = "repos/someone/project/issues/7/comments"
     edit = ("PATCH", "repos/someone/project/issues/comments/0")
     assert runner.methods == [("GET", comments), ("POST", comments), ("GET", comments), edit]
-    assert runner.comments == ["<!-- netscope check . -->\nline 1 of the report\nline 2 of the report\n"]
+    (comment,) = runner.comments
+    assert comment.splitlines()[-1] == "line 3 of the report"
+
+
+def test_when_nothing_changed_no_comment_is_written_but_an_earlier_one_is_edited(runner):
+    runner.install("netscope", WRITES_A_REPORT.format(lines=1, code=0))
+    runner.run("HEAD")
+    assert [method for method, _ in runner.methods] == ["GET"]
+    runner.install("netscope", WRITES_A_REPORT.format(lines=2, code=1))
+    runner.run("HEAD")
+    runner.install("netscope", WRITES_A_REPORT.format(lines=1, code=0))
+    runner.run("HEAD")
+    assert runner.comments == ["<!-- netscope check . -->\nline 1 of the report\n"]
 
 
 def test_each_project_of_a_repository_has_a_comment_of_its_own(runner):
-    runner.install("netscope", WRITES_A_REPORT.format(lines=1))
+    runner.install("netscope", WRITES_A_REPORT.format(lines=2, code=0))
     for folder in ("one project", "two"):
         (runner.checkout.path / folder).mkdir()
-        runner.run("HEAD", only=COMMENTING, working_directory=folder)
+        runner.run("HEAD", working_directory=folder)
         (runner.checkout.path / folder).rmdir()
     starts = [comment.partition("\n")[0] for comment in runner.comments]
     assert starts == ["<!-- netscope check one_project -->", "<!-- netscope check two -->"]
 
 
-def test_a_report_that_is_too_long_for_a_comment_is_cut_at_a_line(runner):
-    runner.install("netscope", WRITES_A_REPORT.format(lines=100_000))
-    runner.run("abc", only=COMMENTING)
-    (comment,) = runner.comments
-    assert len(comment) < 65_536
-    end = r"\nline \d+ of the report\n\n</details>\n\n… The report is too long .*--against abc` to see all of it\.\n$"
-    assert re.search(end, comment)
-
-
-def test_a_comment_that_may_not_be_written_is_a_warning(runner):
-    runner.install("netscope", WRITES_A_REPORT.format(lines=1))
-    *_, finished = runner.run("HEAD", only=COMMENTING, may_comment=False).values()
-    assert finished.returncode == 0
-    assert finished.stdout.startswith("::warning title=netscope::Could not write the comment")
-    assert "HTTP 403" in finished.stderr
+@pytest.mark.parametrize(
+    ("fork", "reason"),
+    [
+        ("someone/project", "The job needs the permission pull-requests: write."),
+        ("else/project", "The token of a pull request from a fork is read-only."),
+    ],
+)
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_comment_that_may_not_be_written_is_a_warning_and_the_check_decides(runner, fork, reason, code):
+    runner.install("netscope", WRITES_A_REPORT.format(lines=2, code=code))
+    finished = runner.run("HEAD", may_comment=False, fork=fork)
+    assert {name: step.returncode for name, step in finished.items()} == {"Check": code, "Comment": 0}
+    warning = "::warning title=netscope::Could not write the comment."
+    assert finished["Comment"].stdout == f"{warning} {reason} The job summary has the same report.\n"
+    assert "HTTP 403" in finished["Comment"].stderr
+    assert "line 2 of the report" in runner.summary.read_text(encoding="utf-8")
 
 
 def test_no_step_that_runs_the_pull_requests_code_has_the_token(runner):
@@ -261,21 +283,30 @@ def test_no_step_that_runs_the_pull_requests_code_has_the_token(runner):
     runner.run("HEAD")
     (comment,) = runner.comments
     assert "PATH=" in comment
-    assert "may comment" not in comment + (runner.temp / "check").read_text(encoding="utf-8")
+    assert "may comment" not in comment
 
 
-def test_without_a_report_the_step_fails_even_if_an_earlier_one_lies_there(runner):
-    (runner.temp / "netscope-report.md").write_text("of another step")
+def test_without_a_report_an_earlier_comment_says_so(runner):
+    runner.install("netscope", WRITES_A_REPORT.format(lines=2, code=0))
+    runner.run("HEAD")
     runner.install("netscope", "#!/usr/bin/env bash\nexit 2\n")
-    (finished,) = runner.run("HEAD", only=COMMENTING).values()
-    assert finished.returncode == 1
-    assert not (runner.folder / "calls").exists()
+    finished = runner.run("HEAD")
+    assert {name: step.returncode for name, step in finished.items()} == {"Check": 2, "Comment": 0}
+    (comment,) = runner.comments
+    assert "netscope check did not run" in comment
+    assert "line 1 of the report" not in comment
 
 
 @pytest.mark.parametrize(("event", "inputs"), [("push", {}), ("pull_request", {"comment": "false"})])
 def test_nothing_is_commented_on_a_push_or_when_not_wanted(runner, event, inputs):
     runner.install("netscope", "#!/usr/bin/env bash\nexit 0\n")
     assert list(runner.run("HEAD", event=event, **inputs)) == ["Check"]
+
+
+def test_a_push_is_compared_with_nothing(runner):
+    runner.install("netscope", '#!/usr/bin/env bash\necho "$@"\n')
+    assert runner.run("HEAD", event="push")["Check"].stdout == "check --format github\n"
+    assert runner.run("HEAD")["Check"].stdout == "check --format github --against HEAD\n"
 
 
 def test_the_how_to_gives_the_action_what_it_takes():

@@ -4,14 +4,17 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from netscope.errors import UsageError
+from netscope.schema import Head
 
 _HOOK_VARIABLES = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"})
 """The variables with which git directs the commands of its hooks to its own index; ours must not write there."""
+
+_DATE, _UTC = "%Y-%m-%dT%H:%M:%SZ", {"TZ": "UTC"}
 
 _REMOVE_AT_EOF = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
 
@@ -23,6 +26,24 @@ def resolve_commit(revision: str, folder: Path) -> str:
         UsageError: ``folder`` is not in a git repository, git is not installed, or the revision is unknown.
     """
     return _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+
+
+def describe_head(folder: Path, ignored: Iterable[Path] = ()) -> Head:
+    """Returns the commit that is checked out.
+
+    Args:
+        folder: folder in the repository.
+        ignored: files whose changes do not count.
+
+    Raises:
+        UsageError: ``folder`` is not in a git repository, git is not installed, or there is no commit.
+    """
+    commit, top = resolve_commit("HEAD", folder), Path(_git(folder, "rev-parse", "--show-toplevel")).resolve()
+    inside = (path.resolve() for path in ignored if path.resolve().is_relative_to(top))
+    excluded = (f":(exclude,top,literal){path.relative_to(top).as_posix()}" for path in inside)
+    changed = _git(top, "status", "--porcelain", "--untracked-files=no", "--", ".", *excluded)
+    date = _git(folder, "show", "--no-patch", f"--date=format-local:{_DATE}", "--format=%cd", commit, environment=_UTC)
+    return Head(revision=f"{commit}-dirty" if changed else commit, date=date)
 
 
 @contextmanager
