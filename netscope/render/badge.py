@@ -30,8 +30,7 @@ def render_badge(report: CheckReport, stem: str) -> str:
         bad = sum(not model.passed for model in report.models)
         count = f"{len(report.models)} check{'' if len(report.models) == 1 else 's'}"
         text = f"{bad} of {count} failed" if bad else f"{count} passed"
-        worst = next((name for name in ("error", "failed", "warned") if _has_status(report, name)), "passed")
-        return _draw("netscope", text, text, worst)
+        return _draw("netscope", text, text, report.status)
     check_badge(stem, len(report.models))
     (model,) = report.models
     value, exact = _format_value(metric, model)
@@ -49,10 +48,6 @@ def check_badge(stem: str, count: int) -> None:
             f"a badge of {find_badge_metric(stem)} shows one check, but {count} run; name one, or choose a file name "
             f"that is not a metric, e.g. netscope.svg"
         )
-
-
-def _has_status(report: CheckReport, status: str) -> bool:
-    return any(model.status == status for model in report.models)
 
 
 def _get_label(metric: str) -> str:

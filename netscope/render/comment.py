@@ -101,7 +101,6 @@ def render_comment(report: CheckReport) -> str:
 def format_comment_verdict(report: CheckReport) -> str:
     """Returns the first line: how many checks passed, and how many models changed."""
     bad = [model.name for model in report.models if not model.passed]
-    status = "failed" if bad else "warned" if any(model.status == "warned" for model in report.models) else "passed"
     count = f"{len(report.models)} check{'' if len(report.models) == 1 else 's'}"
     outcome = f"{len(bad)} of {count} failed" if bad else f"{count} passed"
     where = f" in {escape(clip(report.folder, _MAX_NAME))}" if report.folder else ""
@@ -110,7 +109,7 @@ def format_comment_verdict(report: CheckReport) -> str:
     changes = _describe_changes(report) if report.base else ""
     names = f": {_join_names(bad)}" if bad else ""
     rest = "; ".join(filter(None, (warnings, changes)))
-    return f"{ICONS[status]} **netscope{where}: {outcome}**{names}." + (
+    return f"{ICONS[report.status]} **netscope{where}: {outcome}**{names}." + (
         f" {rest[:1].upper()}{rest[1:]}." if rest else ""
     )
 

@@ -21,7 +21,7 @@ def read_history(text: str) -> list[list[str]]:
     try:
         rows = list(csv.reader(StringIO(text, newline=""), strict=True))
     except csv.Error as error:
-        raise UsageError(f"is not CSV: {error}") from error
+        raise UsageError(f"it is not CSV: {error}; choose another file") from error
     if not rows:
         return []
     header = ",".join(COLUMNS)

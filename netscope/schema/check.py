@@ -1,9 +1,9 @@
 """The rules of ``netscope check``, and its results."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from netscope.schema.diff import ModelDiff
 from netscope.schema.display import Displayed
@@ -13,7 +13,8 @@ from netscope.schema.tensors import PlainValue, Shape
 
 Bound = Literal["equal", "max", "min", "warn", "max_increase", "lock"]
 RuleStatus = Literal["passed", "warned", "failed", "error"]
-_WORST_FIRST: tuple[RuleStatus, ...] = ("error", "failed", "warned")
+"""From the best to the worst."""
+
 MetricValue = int | Shape
 """A count, a size in bytes, or a shape."""
 
@@ -148,6 +149,10 @@ class RuleResult:
         return self.status in ("passed", "warned")
 
 
+def _find_worst(statuses: Iterable[RuleStatus]) -> RuleStatus:
+    return max(statuses, key=get_args(RuleStatus).index, default="passed")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCheck:
     """The result of a check: the results of its rules.
@@ -189,8 +194,7 @@ class ModelCheck:
     @property
     def status(self) -> RuleStatus:
         """The worst status of its rules; ``"error"`` if it could not be checked."""
-        found = {"error"} if self.error else {result.status for result in self.results}
-        return next((status for status in _WORST_FIRST if status in found), "passed")
+        return "error" if self.error else _find_worst(result.status for result in self.results)
 
     @property
     def has_changed(self) -> bool:
@@ -230,6 +234,11 @@ class CheckReport(Displayed):
     folder: str = ""
     notes: tuple[str, ...] = ()
     flop_convention: str = FLOP_CONVENTION
+
+    @property
+    def status(self) -> RuleStatus:
+        """The worst status of its checks."""
+        return _find_worst(model.status for model in self.models)
 
     @property
     def short_base(self) -> str:

@@ -23,16 +23,33 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 MODELS = """
 from torch import nn
 
-class Net(nn.Sequential):
+class Classifier(nn.Sequential):
     def __init__(self):
-        super().__init__(nn.Linear(4, {width}), nn.ReLU(), nn.Linear({width}, 2))
+        super().__init__(
+            nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, {width}, 3), nn.{activation}(), nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(), nn.Linear({width}, 10)
+        )
+
+class Head(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(32, 64), nn.{activation}(), nn.Linear(64, 10))
 """
 
 CHECKS = """
-[tool.netscope.check.net]
-model = "models.py:Net"
-input = "1x4"
-params = {{ max = {limit} }}
+[tool.netscope.check.classifier]
+model = "models.py:Classifier"
+input = "1x3x32x32"
+params = {{ max = "6K" }}
+flops = {{ max = "10M" }}
+
+[tool.netscope.check.head]
+model = "models.py:Head"
+input = "1x32"
+params = {{ max = "{limit}" }}
+
+[tool.netscope.check.teacher]
+model = "lenet5"
+params = 61_706
 
 [tool.netscope.check.other]
 model = "lenet5"
@@ -58,6 +75,8 @@ if "--method" not in arguments:
 field, _, path = arguments[arguments.index("-F") + 1].partition("=@")
 assert field == "body"
 body = Path(path).read_text(encoding="utf-8")
+if len(body) > 65_536:
+    sys.exit("gh: Validation Failed (HTTP 422): body is too long (maximum is 65536 characters)")
 method, where = arguments[arguments.index("--method") + 1 :][:2]
 if method == "PATCH":
     found[int(where.rpartition("/")[2])] = body
@@ -69,6 +88,20 @@ comments.write_text(json.dumps(found))
 WRITES_A_REPORT = """#!/usr/bin/env bash
 seq -f 'line %.0f of the report' {lines} > "$GITHUB_STEP_SUMMARY"
 exit {code}
+"""
+
+WRITES_A_LONG_REPORT = """#!{python}
+import os
+from pathlib import Path
+from netscope.render import render
+from netscope.schema import CheckReport, Location, ModelCheck
+
+location = Location(file="pyproject.toml", line=1, key="")
+failed = [
+    ModelCheck(name=f"net{{n}}", model="m", location=location, results=(), error="→" * 999, exit_code=3)
+    for n in range(999)
+]
+Path(os.environ["GITHUB_STEP_SUMMARY"]).write_text(render(CheckReport(models=tuple(failed)), "markdown"))
 """
 
 REPORTS_ITS_ENVIRONMENT = """#!/usr/bin/env bash
@@ -159,9 +192,13 @@ def holds(condition, context):
 def repository(new_repository):
     """The base on ``main``, a pull request's head on ``feature``."""
     repository = new_repository()
-    repository.commit({"models.py": MODELS.format(width=3), "pyproject.toml": CHECKS.format(limit=23)})
+    repository.commit(
+        {"models.py": MODELS.format(width=32, activation="ReLU"), "pyproject.toml": CHECKS.format(limit="3K")}
+    )
     repository.git("checkout", "--quiet", "-b", "feature")
-    repository.commit({"models.py": MODELS.format(width=4)})
+    repository.commit(
+        {"models.py": MODELS.format(width=40, activation="GELU"), "pyproject.toml": CHECKS.format(limit="4K")}
+    )
     return repository
 
 
@@ -176,7 +213,7 @@ def real(repository, tmp_path_factory):
     checkout = Repository(tmp_path_factory.mktemp("checkout"))
     checkout.git("clone", "--quiet", "--depth=1", "--branch=feature", f"file://{repository.path}", ".")
     runner = Runner(checkout, tmp_path_factory.mktemp("runner"))
-    inputs = {"checks": "net", "badge": "params.svg flops.svg", "history": "history.csv"}
+    inputs = {"checks": "classifier head teacher", "badge": "netscope.svg", "history": "history.csv"}
     return runner, runner.run(repository.git("rev-parse", "main"), **inputs)
 
 
@@ -185,20 +222,19 @@ def test_the_base_is_fetched_when_the_checkout_does_not_have_it(real, repository
     runner.checkout.git("cat-file", "-e", repository.git("rev-parse", "main"))
 
 
-def test_the_comment_has_the_verdict_the_row_the_failure_and_the_changed_layers_folded(real, repository):
+def test_the_comment_is_the_one_that_the_how_to_shows(real, repository):
     runner, finished = real
     assert (finished["Comment"].returncode, finished["Comment"].stdout) == (0, "")
     (comment,) = runner.comments
-    shown, _, folded = comment.partition("<details>")
-    mark, verdict, *_ = shown.splitlines()
+    mark, _, report = comment.partition("\n")
     assert mark == "<!-- netscope check . -->"
-    base = repository.git("rev-parse", "main")[:8]
-    assert verdict == f"❌ **netscope: 1 of 1 check failed**: `net`. 1 model changed since {base}."
-    assert "| ❌\xa0failed | `net` | 23 →\xa030 | +7 (+30.43%) | 36 →\xa048 | +12 (+33.33%) |" in shown
-    assert "30 parameters exceed the limit of 23 by 7" in shown
-    assert "to accept it: params.max = 30 in pyproject.toml:5" in shown
-    assert re.search(r"\| ~ \| `0` \| out 3 → 4 \|", folded)
-    assert "lenet5" not in comment
+    page = (ROOT / "docs" / "how-to" / "continuous-integration.md").read_text(encoding="utf-8")
+    shown = "".join(re.findall(r"^> ?(.*\n)", page, re.MULTILINE))
+    visible, _, folded = report.replace(repository.git("rev-parse", "main")[:8], "4b5c6d7e").partition("<details>")
+    assert visible.replace("\xa0", " ").strip() == shown.strip()
+    assert re.findall(r"<summary>(?:<code>)?(\w+)", folded) == ["classifier", "head", "1"]
+    assert "| ~ | `2` | out 32 → 40 |" in folded
+    assert "other" not in report
 
 
 def test_the_failing_check_decides_the_job_and_is_commented_on(real):
@@ -209,22 +245,23 @@ def test_the_failing_check_decides_the_job_and_is_commented_on(real):
 def test_the_check_annotates_the_rule_and_its_summary_is_the_comment(real):
     runner, finished = real
     annotation, verdict = finished["Check"].stdout.splitlines()
-    assert annotation.startswith("::error file=pyproject.toml,line=5,title=netscope net%3A params ≤ 23::")
-    assert "30 parameters exceed the limit of 23 by 7" in annotation
-    assert verdict == "1 of 1 check did not pass: net"
+    assert annotation.startswith("::error file=pyproject.toml,line=5,title=netscope classifier%3A params ≤ 6K::")
+    assert "6,658 parameters exceed the limit of 6,000 by 658" in annotation
+    assert verdict == "1 of 3 checks did not pass: classifier"
     (comment,) = runner.comments
     assert runner.summary.read_text(encoding="utf-8").strip() == comment.partition("\n")[2].strip()
 
 
 def test_the_badge_and_the_history_are_written_where_the_inputs_say(real):
     runner, _ = real
-    assert "params: 30" in (runner.checkout.path / "params.svg").read_text(encoding="utf-8")
-    assert "FLOPs: 48" in (runner.checkout.path / "flops.svg").read_text(encoding="utf-8")
-    row = (runner.checkout.path / "history.csv").read_text(encoding="utf-8").splitlines()[1]
-    assert row.split(",")[1:] == [
-        runner.checkout.git("rev-parse", "HEAD"), "net", "models.py:Net", "30", "30", "48", "120", row.split(",")[8],
-        "failed",
-    ]  # fmt: skip
+    assert "netscope: 1 of 3 checks failed" in (runner.checkout.path / "netscope.svg").read_text(encoding="utf-8")
+    rows = (runner.checkout.path / "history.csv").read_text(encoding="utf-8").splitlines()[1:]
+    commit = runner.checkout.git("rev-parse", "HEAD")
+    assert [(*row.split(",")[1:5], row.split(",")[-1]) for row in rows] == [
+        (commit, "classifier", "models.py:Classifier", "6658", "failed"),
+        (commit, "head", "models.py:Head", "2762", "passed"),
+        (commit, "teacher", "lenet5", "61706", "passed"),
+    ]
 
 
 def test_a_second_run_edits_the_same_comment(runner):
@@ -258,6 +295,15 @@ def test_each_project_of_a_repository_has_a_comment_of_its_own(runner):
         (runner.checkout.path / folder).rmdir()
     starts = [comment.partition("\n")[0] for comment in runner.comments]
     assert starts == ["<!-- netscope check one_project -->", "<!-- netscope check two -->"]
+
+
+def test_a_report_on_a_thousand_failures_fits_into_a_comment(runner):
+    runner.install("netscope", WRITES_A_LONG_REPORT.format(python=sys.executable))
+    finished = runner.run("HEAD")
+    assert (finished["Comment"].returncode, finished["Comment"].stdout) == (0, "")
+    (comment,) = runner.comments
+    assert "netscope: 999 of 999 checks failed" in comment
+    assert re.search(r"\nLeft out for length: .+ `netscope check` shows everything\.\n$", comment)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +360,10 @@ def test_the_how_to_gives_the_action_what_it_takes():
     files = {
         title: yaml.safe_load(text) for title, text in re.findall(r'```yaml title="(.+?)"\n(.+?)```', page, re.DOTALL)
     }
-    assert sorted(files) == [".github/workflows/architectures.yml", ".gitlab-ci.yml", ".pre-commit-config.yaml"]
+    assert sorted(files) == [
+        ".github/workflows/architectures.yml", ".github/workflows/history.yml", ".gitlab-ci.yml",
+        ".pre-commit-config.yaml",
+    ]  # fmt: skip
     named = set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE))
     assert named == set(ACTION["inputs"])
     (hook,) = files[".pre-commit-config.yaml"]["repos"][0]["hooks"]
