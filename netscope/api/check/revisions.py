@@ -47,19 +47,18 @@ def describe_head(folder: Path, ignored: Iterable[Path] = ()) -> Head:
 
 
 @contextmanager
-def check_out(revision: str, folder: Path) -> Iterator[Path]:
-    """Checks out a revision into a temporary folder, and yields the folder there that corresponds to ``folder``.
+def check_out(commit: str, folder: Path) -> Iterator[Path]:
+    """Checks out a commit into a temporary folder, and yields the folder there that corresponds to ``folder``.
 
-    It is empty if the revision does not have that folder.
+    It is empty if the commit does not have that folder.
 
     The files are written through a separate index instead of a worktree: the repository, which may be in the middle of
     a commit, is only read, and runs no hooks.
 
     Raises:
-        UsageError: ``folder`` is not in a git repository, git is not installed, or the revision is unknown.
+        UsageError: ``folder`` is not in a git repository, git is not installed, or the commit is unknown.
     """
     top = Path(_git(folder, "rev-parse", "--show-toplevel"))
-    commit = resolve_commit(revision, folder)
     with _make_temporary_folder() as temporary:
         files, index = temporary / "revision", {"GIT_INDEX_FILE": str(temporary / "index")}
         files.mkdir()

@@ -215,11 +215,12 @@ def run_checks(plan: CheckPlan, progress: Callable[[JobProgress], None] = lambda
     lock = config.read_lock(path)
     checked: list[ModelCheck] = []
     updates: dict[str, LockedModel] = {}
-    base = BaseChecks()
+    base, commit = BaseChecks(), ""
     with ExitStack() as cleanup:
         pending = [(plan.folder, request) for request in plan.requests]
         if plan.against:
-            folder = cleanup.enter_context(check_out(plan.against, plan.folder))
+            commit = resolve_commit(plan.against, plan.folder)
+            folder = cleanup.enter_context(check_out(commit, plan.folder))
             base = read_base_checks(plan.requests, folder)
             pending += [(folder, base.find_request(request)) for request in plan.requests]
         summaries = _summarize_all(pending, plan.timeout_s, at_once, progress)
@@ -237,7 +238,7 @@ def run_checks(plan: CheckPlan, progress: Callable[[JobProgress], None] = lambda
     return CheckReport(
         models=tuple(checked),
         base=plan.against,
-        base_commit=resolve_commit(plan.against, plan.folder) if plan.against else "",
+        base_commit=commit,
         removed=base.list_removed(plan.requests) if plan.is_complete else (),
         notes=(base.note,) if base.note else (),
     )
