@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from netscope.analysis.bytes_moved import count_embedding_rows as count_embedding_rows
     from netscope.analysis.check import LockEntry as LockEntry
     from netscope.analysis.check import evaluate_rules as evaluate_rules
+    from netscope.analysis.check import list_rules as list_rules
     from netscope.analysis.compare import make_comparison_row as make_comparison_row
     from netscope.analysis.datasheets import find_datasheet as find_datasheet
     from netscope.analysis.diagnosis import diagnose as diagnose
@@ -31,7 +32,7 @@ else:
         __name__,
         {
             "bytes_moved": ["count_bytes_moved", "count_embedding_rows"],
-            "check": ["LockEntry", "evaluate_rules"],
+            "check": ["LockEntry", "evaluate_rules", "list_rules"],
             "compare": ["make_comparison_row"],
             "datasheets": ["find_datasheet"],
             "diagnosis": ["diagnose", "diagnose_mixed_dtypes"],

@@ -7,7 +7,7 @@ from shlex import quote
 
 from netscope.analysis.diff import diff_summaries
 from netscope.analysis.lock import lock_model, make_comparable, restore_summary
-from netscope.analysis.metrics import counts_ops, get_noun, get_row_value, get_summary_value
+from netscope.analysis.metrics import counts_ops, get_metrics, get_noun, get_row_value, get_summary_value
 from netscope.errors import did_you_mean
 from netscope.schema import (
     COUNTING_VERSION,
@@ -61,6 +61,8 @@ def evaluate_rules(request: CheckRequest, summary: Summary, entry: LockEntry) ->
         model=request.model,
         location=request.location,
         results=tuple(results),
+        metrics=get_metrics(summary),
+        is_lower_bound=summary.is_lower_bound,
         lock_diff=lock_diff,
         notes=(*summary.notes, *_list_notes(request, summary, entry)),
     )
@@ -248,17 +250,26 @@ def _update_command(request: CheckRequest) -> str:
     return f"netscope check {quote(request.name)} --update"
 
 
-def _compare_with_lock(
-    request: CheckRequest, summary: Summary, entry: LockEntry
-) -> tuple[RuleResult, ModelDiff | None]:
-    """Returns whether the architecture equals its lock file entry, and the difference if it does not."""
-    rule = Rule(
+def list_rules(request: CheckRequest) -> tuple[Rule, ...]:
+    """Returns all rules of a check, also that it equals its lock file entry."""
+    return (*request.rules, _make_lock_rule(request)) if request.lock else request.rules
+
+
+def _make_lock_rule(request: CheckRequest) -> Rule:
+    return Rule(
         metric="architecture",
         bound="lock",
         limit=None,
         text="netscope.lock",
         location=request.lock_location or request.location,
     )
+
+
+def _compare_with_lock(
+    request: CheckRequest, summary: Summary, entry: LockEntry
+) -> tuple[RuleResult, ModelDiff | None]:
+    """Returns whether the architecture equals its lock file entry, and the difference if it does not."""
+    rule = _make_lock_rule(request)
     remedy = f"to accept it: {_update_command(request)}"
     if entry.model is None:
         return _error(rule, "", "not in the lock file", f"run {_update_command(request)}"), None

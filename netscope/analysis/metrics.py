@@ -1,6 +1,6 @@
 """Values of the metrics that rules limit, for an architecture and for its modules."""
 
-from netscope.schema import METRICS, LayerRow, MetricValue, Summary
+from netscope.schema import METRIC_UNITS, METRICS, LayerRow, MetricValue, Summary
 
 OTHER_NOUNS = {"output_shape": "output shape", "layer_count": "layers"}
 """Names in sentences of the metrics that are not in ``METRICS``."""
@@ -27,6 +27,12 @@ def get_summary_value(metric: str, summary: Summary) -> MetricValue | None:
         return summary.peak_memory.bytes
     value: MetricValue | None = METRICS[metric].value(summary.totals)
     return value
+
+
+def get_metrics(summary: Summary) -> dict[str, MetricValue]:
+    """Returns the values of an architecture by metric, without the metrics that it does not have."""
+    values = {name: get_summary_value(name, summary) for name in METRIC_UNITS}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def get_row_value(metric: str, row: LayerRow) -> MetricValue | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from netscope.cli.check_files import BadgeOption, CheckFiles, HistoryOption
 from netscope.cli.options import (
     BatchSizeOption,
     DebugOption,
@@ -29,7 +30,7 @@ from netscope.render import CHECK_FORMATS, FORMATS, check_format, render
 
 TIMEOUT_S = 600.0
 
-_ROOT_OF = {"github": "GITHUB_WORKSPACE", "gitlab": "CI_PROJECT_DIR"}
+_ROOT_OF = {"github": "GITHUB_WORKSPACE", "markdown": "GITHUB_WORKSPACE", "gitlab": "CI_PROJECT_DIR"}
 """The environment variable with the repository's folder, by format: its service expects paths relative to it."""
 
 
@@ -85,10 +86,12 @@ def check(
             "--format",
             "-f",
             metavar="FORMAT",
-            help=f"{join_choices((*FORMATS, *CHECK_FORMATS))}. Default: from the -o extension, otherwise table.",
+            help=f"{join_choices(FORMATS | CHECK_FORMATS)}. Default: from the -o extension, otherwise table.",
         ),
     ] = None,
     output: OutputOption = None,
+    badges: BadgeOption = None,
+    history: HistoryOption = None,
     no_cache: NoCacheOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -130,6 +133,9 @@ def check(
         if given
         else use_case.plan_checks(names or [], config, **settings)
     )
+    files = CheckFiles(badges=badges or (), history=history)
+    files.check(len(plan.requests))
+    head = use_case.describe_head(plan.folder, files.paths) if history else None
     is_github = format_name == "github" or os.environ.get("GITHUB_ACTIONS") == "true"
     with (
         neutralize_github_commands() if is_github else nullcontext(),
@@ -141,6 +147,7 @@ def check(
     if format_name == "github":
         _write_job_summary(render(report, "markdown"))
     write_result(report, format_name, output)
+    files.write(report, head)
     if report.exit_code:
         raise typer.Exit(report.exit_code)
 

@@ -2,8 +2,10 @@
 
 from netscope.config.checks import OPTIONS, find_checks, make_check_request, parse_rules
 from netscope.config.lockfile import LOCK_NAME, Lock, format_lock, read_lock, read_lock_text, update_lock, write_lock
+from netscope.config.project import NAMES as CONFIG_NAMES
 
 __all__ = [
+    "CONFIG_NAMES",
     "LOCK_NAME",
     "OPTIONS",
     "Lock",

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from netscope.runtime.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from netscope.render.badge import check_badge as check_badge
+    from netscope.render.badge import render_badge as render_badge
     from netscope.render.bench_footer import format_bench_line as format_bench_line
     from netscope.render.compare import COMPARED_COLUMNS as COMPARED_COLUMNS
     from netscope.render.compare import CompareView as CompareView
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from netscope.render.formats import check_format as check_format
     from netscope.render.formats import display as display
     from netscope.render.formats import render as render
+    from netscope.render.history import format_history as format_history
+    from netscope.render.history import read_history as read_history
     from netscope.render.summary import COLUMNS_TEXT as COLUMNS_TEXT
     from netscope.render.summary import View as View
     from netscope.render.summary import check_view as check_view
@@ -26,11 +30,13 @@ else:
     __getattr__, __all__ = lazy_names(
         __name__,
         {
+            "badge": ["check_badge", "render_badge"],
             "bench_footer": ["format_bench_line"],
             "compare": ["COMPARED_COLUMNS", "CompareView", "check_compare_view"],
             "diff": ["DiffView", "check_diff_view"],
             "document": ["Canvas", "Document", "printable"],
             "formats": ["CHECK_FORMATS", "FORMATS", "check_format", "display", "render"],
+            "history": ["format_history", "read_history"],
             "summary": ["COLUMNS_TEXT", "View", "check_view"],
         },
     )  # fmt: skip

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from netscope.render.diff import DiffView, diff_document
 from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, Style, document_of
-from netscope.schema import CheckReport, ModelCheck, ModelDiff, Rule, RuleResult
+from netscope.schema import CheckReport, Rule, RuleResult
 
 STATUS_WORDS = {"passed": "ok", "warned": "warning", "failed": "FAILED", "error": "ERROR"}
 _STYLES: dict[str, Style] = {"passed": "plain", "warned": "changed", "failed": "removed", "error": "removed"}
@@ -104,22 +104,24 @@ def _format_footer(report: CheckReport) -> Iterator[tuple[str, str]]:
                 where = f"{result.rule.location}: " if result.rule.location.file else ""
                 yield model.name, f"{where}{describe_failure(result)}"
                 yield "", result.remedy
+        if model.base_error:
+            yield model.name, f"not compared with the base revision: {model.base_error}"
         for note in model.notes:
             yield model.name, note
         if model.updated:
             yield model.name, "written to netscope.lock"
+    for name in report.removed:
+        yield name, f"no longer checked: only the configuration of {report.short_base} has this check"
+    for note in report.notes:
+        yield "note", note
 
 
 def _make_diffs(report: CheckReport, *, folding: bool) -> Iterator[Document]:
+    """Yields the document of each model's diff, titled with the name of its check, without unchanged layers."""
     for model in report.models:
-        if model.lock_diff is not None:
-            yield _make_diff(model, model.lock_diff, "the lock file", folding=folding)
-        if model.base_diff is not None:
-            yield _make_diff(model, model.base_diff, report.base, folding=folding)
-
-
-def _make_diff(model: ModelCheck, diff: ModelDiff, since: str, *, folding: bool) -> Document:
-    """Returns the document of a diff, titled with the name of its check, in which unchanged layers are hidden."""
-    document = diff_document(diff, DiffView(only_changed=not folding), folding=folding)
-    heading = f"{model.name}, since {since}: {document.heading[0].partition(': ')[2]}"
-    return replace(document, heading=(heading,))
+        diff = model.diff or model.base_diff
+        if diff is not None:
+            since = report.short_base if diff is model.base_diff else "the lock file"
+            document = diff_document(diff, DiffView(only_changed=not folding), folding=folding)
+            heading = f"{model.name}, since {since}: {document.heading[0].partition(': ')[2]}"
+            yield replace(document, heading=(heading,))

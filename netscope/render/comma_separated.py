@@ -21,11 +21,11 @@ def render_csv(document: Document, _canvas: Canvas) -> str:
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(document.columns[position].key for position in positions)
     for row in document.rows:
-        writer.writerow(_safe(_raw(document.columns[position], row.cells[position])) for position in positions)
+        writer.writerow(guard_formula(_raw(document.columns[position], row.cells[position])) for position in positions)
     return output.getvalue()
 
 
-def _safe(value: Any) -> Any:
+def guard_formula(value: Any) -> Any:
     """Returns numbers unchanged, and text so that no spreadsheet computes it."""
     if not isinstance(value, str):
         return value

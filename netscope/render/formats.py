@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from netscope.errors import UsageError
-from netscope.render.document import Canvas, Document, DocumentRequest, ResultView, document_of, feature_of
+from netscope.render.document import Canvas, DocumentRequest, ResultView, document_of, feature_of
 from netscope.schema.display import Form
 
 
@@ -47,18 +47,18 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 
 CHECK_FORMATS: Mapping[str, Format] = MappingProxyType(
     {
+        "markdown": Format(renderer="comment:render_comment"),
         "junit": Format(renderer="continuous_integration:render_junit", suffixes=(".xml",)),
         "github": Format(renderer="continuous_integration:render_github"),
         "gitlab": Format(renderer="continuous_integration:render_gitlab"),
     }
 )
-"""The additional formats of a ``CheckReport``, whose renderers take the report itself."""
+"""The formats of a ``CheckReport`` alone, whose renderers take the report itself."""
 
 _DISPLAY_FORMATS: Mapping[Form, Format] = MappingProxyType(
     {
         "text": FORMATS["table"],
         "html": Format(renderer="html:render_html", folding=True),
-        "markdown": FORMATS["markdown"],
     }
 )
 
@@ -81,8 +81,7 @@ def render(
     if format_name in CHECK_FORMATS and feature_of(result) == "check":
         return CHECK_FORMATS[format_name].render(result)
     check_format(format_name)
-    format_ = FORMATS[format_name]
-    return format_.render(_document(result, view, format_), canvas or Canvas())
+    return _render_document(result, FORMATS[format_name], view, canvas or Canvas())
 
 
 def check_format(format_name: str, more: Collection[str] = ()) -> None:
@@ -95,18 +94,20 @@ def check_format(format_name: str, more: Collection[str] = ()) -> None:
     Raises:
         UsageError: the format is unknown.
     """
-    names = (*FORMATS, *more)
+    names = dict.fromkeys((*FORMATS, *more))
     if format_name not in names:
         raise UsageError(f"unknown format {format_name!r}; available formats: {', '.join(names)}")
 
 
-def _document(result: Any, view: ResultView | None, format_: Format) -> Document:
+def _render_document(result: Any, format_: Format, view: ResultView | None, canvas: Canvas) -> str:
     if view is not None and not isinstance(result, view.shows):
         raise UsageError(f"a {type(view).__name__} cannot show a {type(result).__name__}")
-    return document_of(result, DocumentRequest(view=view, exact=format_.exact, folding=format_.folding))
+    document = document_of(result, DocumentRequest(view=view, exact=format_.exact, folding=format_.folding))
+    return format_.render(document, canvas)
 
 
 def display(result: Any, form: Form) -> str:
     """Returns the text that ``print`` or a notebook shows of a result."""
-    format_ = _DISPLAY_FORMATS[form]
-    return format_.render(_document(result, None, format_), Canvas()).rstrip("\n")
+    if form == "markdown":
+        return render(result, form).rstrip("\n")
+    return _render_document(result, _DISPLAY_FORMATS[form], None, Canvas()).rstrip("\n")

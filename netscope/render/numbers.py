@@ -25,6 +25,7 @@ _TIME_UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 _TIME_DIGITS = 3
 _SHARE_DECIMALS = 1
 _LEAST_SHARE = "<0.1%"
+_COMPACT_DIGITS = 3
 _CHANGE_DECIMALS = 2
 _WHOLE_CHANGE = 1000
 """Changes of this many percent or more have no decimals."""
@@ -75,6 +76,17 @@ def scaled(value: float) -> str:
     """Returns a number with a decimal prefix and three decimals: ``2.271 G``; below a thousand without either."""
     amount, prefix = _in_unit(value, _DECIMAL)
     return f"{amount:.{_DECIMAL.decimals}f} {prefix}" if prefix else f"{value:g}"
+
+
+def compact(value: int) -> str:
+    """Returns a number with a decimal prefix and three digits, for where room is short: ``62.4M``, ``2.27G``."""
+    amount, prefix = _in_unit(value, _DECIMAL._replace(decimals=0))
+    return f"{amount:.{_decimals(abs(amount), _COMPACT_DIGITS)}f}{prefix}" if prefix else f"{value}"
+
+
+def signed_compact(value: int) -> str:
+    """Returns a number with its sign, a decimal prefix and three digits: ``−842M``."""
+    return f"{'+' if value > 0 else MINUS}{compact(abs(value))}" if value else "0"
 
 
 def size(value: int) -> str:

@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from netscope.schema.cache import CachedResult as CachedResult
     from netscope.schema.check import METRIC_UNITS as METRIC_UNITS
     from netscope.schema.check import PYTEST_SEPARATOR as PYTEST_SEPARATOR
+    from netscope.schema.check import SHORT_HASH as SHORT_HASH
     from netscope.schema.check import TEST_NAME_PREFIX as TEST_NAME_PREFIX
     from netscope.schema.check import Bound as Bound
     from netscope.schema.check import CheckReport as CheckReport
     from netscope.schema.check import CheckRequest as CheckRequest
     from netscope.schema.check import Contribution as Contribution
+    from netscope.schema.check import Head as Head
     from netscope.schema.check import Location as Location
     from netscope.schema.check import LockedLayer as LockedLayer
     from netscope.schema.check import LockedModel as LockedModel
@@ -103,9 +105,9 @@ else:
                 "Comparison", "DeviceLimits", "LayerOverhead", "PreflightResult", "SavedComparison", "SelfTest",
                 "SelfTestCheck", "Span", "Telemetry", "WarmUp"],
             "cache": ["CacheContents", "CachedResult"],
-            "check": ["Bound", "CheckReport", "CheckRequest", "Contribution", "Location", "LockedLayer",
+            "check": ["Bound", "CheckReport", "CheckRequest", "Contribution", "Head", "Location", "LockedLayer",
                 "LockedModel", "METRIC_UNITS", "MetricValue", "ModelCheck", "PYTEST_SEPARATOR", "Rule", "RuleResult",
-                "RuleStatus", "TEST_NAME_PREFIX"],
+                "RuleStatus", "SHORT_HASH", "TEST_NAME_PREFIX"],
             "codec": ["SCHEMA_VERSION"],
             "compare": ["ComparedArchitecture", "ComparisonTable"],
             "diff": ["AttributeChange", "ChangeKind", "ComparedModel", "Ignorable", "LayerChange", "ModelDiff",

@@ -1,9 +1,9 @@
 """The rules of ``netscope check``, and its results."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from netscope.schema.diff import ModelDiff
 from netscope.schema.display import Displayed
@@ -13,6 +13,8 @@ from netscope.schema.tensors import PlainValue, Shape
 
 Bound = Literal["equal", "max", "min", "warn", "max_increase", "lock"]
 RuleStatus = Literal["passed", "warned", "failed", "error"]
+"""From the best to the worst."""
+
 MetricValue = int | Shape
 """A count, a size in bytes, or a shape."""
 
@@ -32,6 +34,9 @@ METRIC_UNITS: Mapping[str, Literal["count", "bytes", "shape"]] = MappingProxyTyp
 ``memory`` of an architecture is the peak of the forward pass, or the sum of all sizes for a training step;
 ``layer_count`` is the number of modules without submodules.
 """
+
+SHORT_HASH = 8
+"""The digits of a commit's hash that are shown."""
 
 PYTEST_SEPARATOR = "::"
 """The separator in the names of tests, and so in the names of their lock file entries."""
@@ -144,6 +149,10 @@ class RuleResult:
         return self.status in ("passed", "warned")
 
 
+def _find_worst(statuses: Iterable[RuleStatus]) -> RuleStatus:
+    return max(statuses, key=get_args(RuleStatus).index, default="passed")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCheck:
     """The result of a check: the results of its rules.
@@ -156,8 +165,13 @@ class ModelCheck:
         error: why the architecture could not be checked; empty if it could.
         exit_code: exit code for ``error``: 2 for a wrong name or option, 3 if it could not be run; 0 without an error.
         updated: whether its lock file entry was written.
+        metrics: values of the architecture by metric, a key of ``METRIC_UNITS``; empty with an error.
+        is_lower_bound: whether the metrics that count ops are lower bounds.
         lock_diff: difference from the lock file, if the check has ``lock`` and the architecture differs.
-        base_diff: difference from the base revision; None without one, or if the architecture does not exist there.
+        base_diff: difference from the base revision; None without one, or if there is nothing to compare with.
+        base_error: why the architecture of the base revision could not be traced; empty if it could.
+        is_new: whether the base revision does not have the check, or its architecture.
+        base_rules: rules of the check in the base revision's configuration; None if the check is not in it.
         notes: notes about the trace and the comparison with the lock file.
     """
 
@@ -168,9 +182,30 @@ class ModelCheck:
     error: str = ""
     exit_code: int = 0
     updated: bool = False
+    metrics: dict[str, MetricValue] = field(default_factory=dict)
+    is_lower_bound: bool = False
     lock_diff: ModelDiff | None = None
     base_diff: ModelDiff | None = None
+    base_error: str = ""
+    is_new: bool = False
+    base_rules: tuple[Rule, ...] | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> RuleStatus:
+        """The worst status of its rules; ``"error"`` if it could not be checked."""
+        return "error" if self.error else _find_worst(result.status for result in self.results)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the architecture or its inputs differ from the base revision."""
+        diff = self.base_diff
+        return diff is not None and (not diff.is_same or diff.before.inputs != diff.after.inputs)
+
+    @property
+    def diff(self) -> ModelDiff | None:
+        """The difference to show: from the base revision if there is any, otherwise from the lock file."""
+        return self.base_diff if self.has_changed else self.lock_diff
 
     @property
     def passed(self) -> bool:
@@ -185,12 +220,31 @@ class CheckReport(Displayed):
     Attributes:
         models: one result per check, in order of names.
         base: git revision that the architectures were compared with; empty for none.
+        base_commit: hash of the commit that ``base`` refers to.
+        removed: names of the checks that only the base revision's configuration has.
+        folder: folder of the project in its repository, if the paths of ``prefix_files`` begin with it.
+        notes: notes about the comparison with the base revision.
         flop_convention: definition of a FLOP.
     """
 
     models: tuple[ModelCheck, ...]
     base: str = ""
+    base_commit: str = ""
+    removed: tuple[str, ...] = ()
+    folder: str = ""
+    notes: tuple[str, ...] = ()
     flop_convention: str = FLOP_CONVENTION
+
+    @property
+    def status(self) -> RuleStatus:
+        """The worst status of its checks."""
+        return _find_worst(model.status for model in self.models)
+
+    @property
+    def short_base(self) -> str:
+        """The base revision as requested, but the first eight digits of a hash."""
+        is_hash = self.base and self.base_commit.startswith(self.base)
+        return self.base[:SHORT_HASH] if is_hash else self.base
 
     @property
     def results(self) -> tuple[RuleResult, ...]:
@@ -230,7 +284,20 @@ class CheckReport(Displayed):
             replace(model, location=prefix(model.location), results=tuple(map(prefix_rule, model.results)))
             for model in self.models
         )
-        return replace(self, models=tuple(models))
+        return replace(self, models=tuple(models), folder=folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The commit that is checked out.
+
+    Attributes:
+        revision: its hash, followed by ``"-dirty"`` if files that git tracks are changed.
+        date: date of the commit in UTC, ``"2026-01-31T12:00:00Z"``.
+    """
+
+    revision: str
+    date: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,9 @@
 """``netscope check`` as it is typed: projects, crashes, the lock, and who is told what."""
 
 import json
+import os
 import re
+import subprocess
 from textwrap import dedent
 
 import pytest
@@ -207,7 +209,7 @@ def test_github_gets_a_job_summary(project, monkeypatch, capsys):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(folder / "summary.md"))
     assert run(["check", "--format", "github"]) == 1
     assert capsys.readouterr().out.startswith("::error file=netscope.toml,line=5,title=netscope good%3A params = 241::")
-    assert "**1 of 1 check did not pass: good**" in (folder / "summary.md").read_text(encoding="utf-8")
+    assert "❌ **netscope: 1 of 1 check failed**: `good`." in (folder / "summary.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("where", ["format", "environment"])
@@ -252,3 +254,91 @@ def test_the_services_are_told_the_file_from_the_repositorys_root(project, monke
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     assert run(["check", "--format", "github"]) == 1
     assert f"file={folder.name}/netscope.toml,line=5" in capsys.readouterr().out
+
+
+FILES = """
+    [check.a]
+    model = "lenet5"
+    params = 61_706
+    [check.b]
+    model = "lenet5"
+    params = { max = 60_000 }
+    """
+
+
+@pytest.fixture
+def committed(project, monkeypatch):
+    """A project in a git repository with a commit of 2026-01-31, 23:30 in the timezone of its author."""
+    folder = project(FILES)
+    dates = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "2026-01-31T23:30:00-05:00")
+    names = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    for name, value in (dates | names | {"GIT_CONFIG_GLOBAL": os.devnull}).items():
+        monkeypatch.setenv(name, value)
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "x"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder
+
+
+def test_a_history_has_a_row_for_each_check_of_the_commit_however_often_it_runs(committed):
+    assert run(["check", "--history", "h.csv"]) == 1
+    first = (committed / "h.csv").read_text(encoding="utf-8")
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    rows = [line.split(",") for line in first.splitlines()]
+    assert [row[:3] + row[-1:] for row in rows[1:]] == [
+        ["2026-02-01T04:30:00Z", commit, "a", "passed"],
+        ["2026-02-01T04:30:00Z", commit, "b", "failed"],
+    ]
+    assert run(["check", "--history", "h.csv", "b"]) == 1
+    subprocess.run(["git", "add", "h.csv"], check=True)
+    assert run(["check", "--history", "h.csv"]) == 1
+    assert (committed / "h.csv").read_text(encoding="utf-8") == first
+    (committed / "models.py").write_text("# changed\n", encoding="utf-8")
+    assert run(["check", "--history", "h.csv", "a"]) == 0
+    added = (committed / "h.csv").read_text(encoding="utf-8").removeprefix(first)
+    assert added.startswith(f"2026-02-01T04:30:00Z,{commit}-dirty,a,lenet5,61706,")
+
+
+def test_badges_are_written_for_one_check_and_for_several(project):
+    folder = project(FILES)
+    assert run(["check", "a", "--badge", "params.svg", "--badge", "status.svg"]) == 0
+    assert "params: 61,706" in (folder / "params.svg").read_text(encoding="utf-8")
+    assert "netscope: 1 check passed" in (folder / "status.svg").read_text(encoding="utf-8")
+    assert run(["check", "--badge", "status.svg"]) == 1
+    assert "netscope: 1 of 2 checks failed" in (folder / "status.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--badge", "params.svg"], "--badge params.svg: a badge of params shows one check, but 2 run; name one"),
+        (["--badge", "badge.png"], "--badge badge.png: unknown suffix '.png'; a badge is an .svg file"),
+        (["--badge", "no/b.svg"], "--badge no/b.svg: folder "),
+        (["--history", "netscope.toml"], "--history netscope.toml: its header is '', not 'date,revision,"),
+        (["--history", "models.py"], "--history models.py: its header is 'import os, time', not 'date,"),
+        (["--history", "raw"], "--history raw: it is not UTF-8; choose another file"),
+        (["--history", "."], "--history .: is a folder; name a file in it"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_runs(committed, capsys, options, message):
+    (committed / "raw").write_bytes(b"\xff\xfe")
+    before = {path: path.read_bytes() for path in committed.iterdir() if path.is_file()}
+    assert run(["check", *options]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"netscope: {message}")
+    assert {path: path.read_bytes() for path in committed.iterdir() if path.is_file()} == before
+
+
+def test_a_history_needs_a_commit(project, monkeypatch, capsys):
+    folder = project(FILES)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(folder.parent))
+    assert run(["check", "--history", "h.csv"]) == 2
+    assert "not a git repository" in capsys.readouterr().err
+    assert not (folder / "h.csv").exists()
+
+
+def test_markdown_names_files_from_the_folder_of_the_repository(project, monkeypatch, capsys):
+    folder = project(FILES)
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(folder.parent))
+    assert run(["check", "a", "--format", "markdown"]) == 0
+    assert capsys.readouterr().out.startswith("✅ **netscope in ")

@@ -23,16 +23,33 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 MODELS = """
 from torch import nn
 
-class Net(nn.Sequential):
+class Classifier(nn.Sequential):
     def __init__(self):
-        super().__init__(nn.Linear(4, {width}), nn.ReLU(), nn.Linear({width}, 2))
+        super().__init__(
+            nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, {width}, 3), nn.{activation}(), nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(), nn.Linear({width}, 10)
+        )
+
+class Head(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(32, 64), nn.{activation}(), nn.Linear(64, 10))
 """
 
 CHECKS = """
-[tool.netscope.check.net]
-model = "models.py:Net"
-input = "1x4"
-params = {{ max = {limit} }}
+[tool.netscope.check.classifier]
+model = "models.py:Classifier"
+input = "1x3x32x32"
+params = {{ max = "6K" }}
+flops = {{ max = "10M" }}
+
+[tool.netscope.check.head]
+model = "models.py:Head"
+input = "1x32"
+params = {{ max = "{limit}" }}
+
+[tool.netscope.check.teacher]
+model = "lenet5"
+params = 61_706
 
 [tool.netscope.check.other]
 model = "lenet5"
@@ -58,6 +75,8 @@ if "--method" not in arguments:
 field, _, path = arguments[arguments.index("-F") + 1].partition("=@")
 assert field == "body"
 body = Path(path).read_text(encoding="utf-8")
+if len(body) > 65_536:
+    sys.exit("gh: Validation Failed (HTTP 422): body is too long (maximum is 65536 characters)")
 method, where = arguments[arguments.index("--method") + 1 :][:2]
 if method == "PATCH":
     found[int(where.rpartition("/")[2])] = body
@@ -66,17 +85,27 @@ else:
 comments.write_text(json.dumps(found))
 """
 
-COMMENTING = ("Report what differs from the base", "Comment what differs from the base")
-
 WRITES_A_REPORT = """#!/usr/bin/env bash
-while [ "$1" != -o ]; do shift; done
-seq -f 'line %.0f of the report' {lines} > "$2"
+seq -f 'line %.0f of the report' {lines} > "$GITHUB_STEP_SUMMARY"
+exit {code}
 """
 
+WRITES_A_LONG_REPORT = """#!{python}
+import os
+from pathlib import Path
+from netscope.render import render
+from netscope.schema import CheckReport, Location, ModelCheck
+
+location = Location(file="pyproject.toml", line=1, key="")
+failed = [
+    ModelCheck(name=f"net{{n}}", model="m", location=location, results=(), error="→" * 999, exit_code=3)
+    for n in range(999)
+]
+Path(os.environ["GITHUB_STEP_SUMMARY"]).write_text(render(CheckReport(models=tuple(failed)), "markdown"))
+"""
 
 REPORTS_ITS_ENVIRONMENT = """#!/usr/bin/env bash
-while [ -n "$1" -a "$1" != -o ]; do shift; done
-env > "${2:-$RUNNER_TEMP/check}"
+env > "$GITHUB_STEP_SUMMARY"
 """
 
 
@@ -98,22 +127,22 @@ class Runner:
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755)
 
-    def run(self, base, *, only=(), event="pull_request", may_comment=True, **inputs):
-        """Runs the steps until one fails; what came of each by its name."""
+    def run(self, base, *, event="pull_request", may_comment=True, fork="someone/project", **inputs):
+        """Runs the steps, after a failed one only those that always run; what came of each by its name."""
         context = {
             "github.event_name": event,
-            "github.event.pull_request.base.sha": base,
+            "github.event.pull_request.base.sha": base if event == "pull_request" else "",
             "github.event.pull_request.number": "7",
+            "github.event.pull_request.head.repo.full_name": fork,
             **{f"inputs.{name}": options["default"] for name, options in ACTION["inputs"].items()},
             **{f"inputs.{name.replace('_', '-')}": value for name, value in inputs.items()},
             "inputs.token": "may comment" if may_comment else "forbidden",
         }
         finished = {}
         for step in ACTION["runs"]["steps"]:
-            if step["name"] in (only or step["name"]) and holds(step.get("if", ""), context):
+            condition, has_failed = step.get("if", ""), any(done.returncode for done in finished.values())
+            if holds(condition, context) and ("always()" in condition or not has_failed):
                 finished[step["name"]] = self.step(step, context)
-                if finished[step["name"]].returncode:
-                    break
         return finished
 
     def step(self, step, context):
@@ -154,7 +183,8 @@ def filled(text, context):
 
 def holds(condition, context):
     """Whether all of ``a == 'b' && …`` is so."""
-    found = [re.fullmatch(r"(\S+) == '(.*)'", part) for part in condition.split(" && ") if part]
+    parts = [part for part in condition.split(" && ") if part not in ("", "always()")]
+    found = [re.fullmatch(r"(\S+) == '(.*)'", part) for part in parts]
     return all(context[part[1]] == part[2] for part in found)
 
 
@@ -162,9 +192,13 @@ def holds(condition, context):
 def repository(new_repository):
     """The base on ``main``, a pull request's head on ``feature``."""
     repository = new_repository()
-    repository.commit({"models.py": MODELS.format(width=3), "pyproject.toml": CHECKS.format(limit=23)})
+    repository.commit(
+        {"models.py": MODELS.format(width=32, activation="ReLU"), "pyproject.toml": CHECKS.format(limit="3K")}
+    )
     repository.git("checkout", "--quiet", "-b", "feature")
-    repository.commit({"models.py": MODELS.format(width=4)})
+    repository.commit(
+        {"models.py": MODELS.format(width=40, activation="GELU"), "pyproject.toml": CHECKS.format(limit="4K")}
+    )
     return repository
 
 
@@ -179,81 +213,115 @@ def real(repository, tmp_path_factory):
     checkout = Repository(tmp_path_factory.mktemp("checkout"))
     checkout.git("clone", "--quiet", "--depth=1", "--branch=feature", f"file://{repository.path}", ".")
     runner = Runner(checkout, tmp_path_factory.mktemp("runner"))
-    return runner, runner.run(repository.git("rev-parse", "main"), checks="net")
+    inputs = {"checks": "classifier head teacher", "badge": "netscope.svg", "history": "history.csv"}
+    return runner, runner.run(repository.git("rev-parse", "main"), **inputs)
 
 
 def test_the_base_is_fetched_when_the_checkout_does_not_have_it(real, repository):
-    runner, finished = real
-    assert finished["Fetch the base"].returncode == 0, finished["Fetch the base"].stderr
+    runner, _ = real
     runner.checkout.git("cat-file", "-e", repository.git("rev-parse", "main"))
 
 
-def test_the_comment_has_the_sentence_the_changed_rows_and_the_rest_folded(real, repository):
+def test_the_comment_is_the_one_that_the_how_to_shows(real, repository):
     runner, finished = real
-    for step in COMMENTING:
-        assert (finished[step].returncode, finished[step].stdout) == (0, "")
+    assert (finished["Comment"].returncode, finished["Comment"].stdout) == (0, "")
     (comment,) = runner.comments
-    base = repository.git("rev-parse", "main")
-    shown, _, folded = comment.partition("<details>")
-    assert shown.startswith("<!-- netscope check . -->\n**1 of 1 check did not pass: net**\n")
-    assert f"net, since {base}: the same 2 weighted layers; 2 layers changed; +7 params" in shown
-    assert re.search(r"\| ~ \| `0` \| out 3 → 4 \|", shown)
-    assert not re.search(r"\| = \| `1` ", shown)
-    assert "`1`" in folded
-    assert "lenet5" not in comment
+    mark, _, report = comment.partition("\n")
+    assert mark == "<!-- netscope check . -->"
+    page = (ROOT / "docs" / "how-to" / "continuous-integration.md").read_text(encoding="utf-8")
+    shown = "".join(re.findall(r"^> ?(.*\n)", page, re.MULTILINE))
+    visible, _, folded = report.replace(repository.git("rev-parse", "main")[:8], "4b5c6d7e").partition("<details>")
+    assert visible.replace("\xa0", " ").strip() == shown.strip()
+    assert re.findall(r"<summary>(?:<code>)?(\w+)", folded) == ["classifier", "head", "1"]
+    assert "| ~ | `2` | out 32 → 40 |" in folded
+    assert "other" not in report
 
 
-def test_the_failing_check_fails_the_last_step(real):
+def test_the_failing_check_decides_the_job_and_is_commented_on(real):
     _, finished = real
-    assert list(finished)[-1] == "Check"
-    assert finished["Check"].returncode == 1
+    assert {name: step.returncode for name, step in finished.items()} == {"Check": 1, "Comment": 0}
 
 
-def test_the_last_step_annotates_the_rule_and_writes_the_job_summary(real):
+def test_the_check_annotates_the_rule_and_its_summary_is_the_comment(real):
     runner, finished = real
     annotation, verdict = finished["Check"].stdout.splitlines()
-    assert annotation.startswith("::error file=pyproject.toml,line=5,title=netscope net%3A params ≤ 23::")
-    assert "30 parameters exceed the limit of 23 by 7" in annotation
-    assert verdict == "1 of 1 check did not pass: net"
-    assert runner.summary.read_text(encoding="utf-8").startswith("**1 of 1 check did not pass: net**")
+    assert annotation.startswith("::error file=pyproject.toml,line=5,title=netscope classifier%3A params ≤ 6K::")
+    assert "6,658 parameters exceed the limit of 6,000 by 658" in annotation
+    assert verdict == "1 of 3 checks did not pass: classifier"
+    (comment,) = runner.comments
+    assert runner.summary.read_text(encoding="utf-8").strip() == comment.partition("\n")[2].strip()
+
+
+def test_the_badge_and_the_history_are_written_where_the_inputs_say(real):
+    runner, _ = real
+    assert "netscope: 1 of 3 checks failed" in (runner.checkout.path / "netscope.svg").read_text(encoding="utf-8")
+    rows = (runner.checkout.path / "history.csv").read_text(encoding="utf-8").splitlines()[1:]
+    commit = runner.checkout.git("rev-parse", "HEAD")
+    assert [(*row.split(",")[1:5], row.split(",")[-1]) for row in rows] == [
+        (commit, "classifier", "models.py:Classifier", "6658", "failed"),
+        (commit, "head", "models.py:Head", "2762", "passed"),
+        (commit, "teacher", "lenet5", "61706", "passed"),
+    ]
 
 
 def test_a_second_run_edits_the_same_comment(runner):
-    runner.install("netscope", WRITES_A_REPORT.format(lines=1))
-    runner.run("HEAD", only=COMMENTING)
-    runner.install("netscope", WRITES_A_REPORT.format(lines=2))
-    runner.run("HEAD", only=COMMENTING)
+    runner.install("netscope", WRITES_A_REPORT.format(lines=2, code=0))
+    runner.run("HEAD")
+    runner.install("netscope", WRITES_A_REPORT.format(lines=3, code=0))
+    runner.run("HEAD")
     comments = "repos/someone/project/issues/7/comments"
     edit = ("PATCH", "repos/someone/project/issues/comments/0")
     assert runner.methods == [("GET", comments), ("POST", comments), ("GET", comments), edit]
-    assert runner.comments == ["<!-- netscope check . -->\nline 1 of the report\nline 2 of the report\n"]
+    (comment,) = runner.comments
+    assert comment.splitlines()[-1] == "line 3 of the report"
+
+
+def test_when_nothing_changed_no_comment_is_written_but_an_earlier_one_is_edited(runner):
+    runner.install("netscope", WRITES_A_REPORT.format(lines=1, code=0))
+    runner.run("HEAD")
+    assert [method for method, _ in runner.methods] == ["GET"]
+    runner.install("netscope", WRITES_A_REPORT.format(lines=2, code=1))
+    runner.run("HEAD")
+    runner.install("netscope", WRITES_A_REPORT.format(lines=1, code=0))
+    runner.run("HEAD")
+    assert runner.comments == ["<!-- netscope check . -->\nline 1 of the report\n"]
 
 
 def test_each_project_of_a_repository_has_a_comment_of_its_own(runner):
-    runner.install("netscope", WRITES_A_REPORT.format(lines=1))
+    runner.install("netscope", WRITES_A_REPORT.format(lines=2, code=0))
     for folder in ("one project", "two"):
         (runner.checkout.path / folder).mkdir()
-        runner.run("HEAD", only=COMMENTING, working_directory=folder)
+        runner.run("HEAD", working_directory=folder)
         (runner.checkout.path / folder).rmdir()
     starts = [comment.partition("\n")[0] for comment in runner.comments]
     assert starts == ["<!-- netscope check one_project -->", "<!-- netscope check two -->"]
 
 
-def test_a_report_that_is_too_long_for_a_comment_is_cut_at_a_line(runner):
-    runner.install("netscope", WRITES_A_REPORT.format(lines=100_000))
-    runner.run("abc", only=COMMENTING)
+def test_a_report_on_a_thousand_failures_fits_into_a_comment(runner):
+    runner.install("netscope", WRITES_A_LONG_REPORT.format(python=sys.executable))
+    finished = runner.run("HEAD")
+    assert (finished["Comment"].returncode, finished["Comment"].stdout) == (0, "")
     (comment,) = runner.comments
-    assert len(comment) < 65_536
-    end = r"\nline \d+ of the report\n\n</details>\n\n… The report is too long .*--against abc` to see all of it\.\n$"
-    assert re.search(end, comment)
+    assert "netscope: 999 of 999 checks failed" in comment
+    assert re.search(r"\nLeft out for length: .+ `netscope check` shows everything\.\n$", comment)
 
 
-def test_a_comment_that_may_not_be_written_is_a_warning(runner):
-    runner.install("netscope", WRITES_A_REPORT.format(lines=1))
-    *_, finished = runner.run("HEAD", only=COMMENTING, may_comment=False).values()
-    assert finished.returncode == 0
-    assert finished.stdout.startswith("::warning title=netscope::Could not write the comment")
-    assert "HTTP 403" in finished.stderr
+@pytest.mark.parametrize(
+    ("fork", "reason"),
+    [
+        ("someone/project", "The job needs the permission pull-requests: write."),
+        ("else/project", "The token of a pull request from a fork is read-only."),
+    ],
+)
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_comment_that_may_not_be_written_is_a_warning_and_the_check_decides(runner, fork, reason, code):
+    runner.install("netscope", WRITES_A_REPORT.format(lines=2, code=code))
+    finished = runner.run("HEAD", may_comment=False, fork=fork)
+    assert {name: step.returncode for name, step in finished.items()} == {"Check": code, "Comment": 0}
+    warning = "::warning title=netscope::Could not write the comment."
+    assert finished["Comment"].stdout == f"{warning} {reason} The job summary has the same report.\n"
+    assert "HTTP 403" in finished["Comment"].stderr
+    assert "line 2 of the report" in runner.summary.read_text(encoding="utf-8")
 
 
 def test_no_step_that_runs_the_pull_requests_code_has_the_token(runner):
@@ -261,15 +329,18 @@ def test_no_step_that_runs_the_pull_requests_code_has_the_token(runner):
     runner.run("HEAD")
     (comment,) = runner.comments
     assert "PATH=" in comment
-    assert "may comment" not in comment + (runner.temp / "check").read_text(encoding="utf-8")
+    assert "may comment" not in comment
 
 
-def test_without_a_report_the_step_fails_even_if_an_earlier_one_lies_there(runner):
-    (runner.temp / "netscope-report.md").write_text("of another step")
+def test_without_a_report_an_earlier_comment_says_so(runner):
+    runner.install("netscope", WRITES_A_REPORT.format(lines=2, code=0))
+    runner.run("HEAD")
     runner.install("netscope", "#!/usr/bin/env bash\nexit 2\n")
-    (finished,) = runner.run("HEAD", only=COMMENTING).values()
-    assert finished.returncode == 1
-    assert not (runner.folder / "calls").exists()
+    finished = runner.run("HEAD")
+    assert {name: step.returncode for name, step in finished.items()} == {"Check": 2, "Comment": 0}
+    (comment,) = runner.comments
+    assert "netscope check did not run" in comment
+    assert "line 1 of the report" not in comment
 
 
 @pytest.mark.parametrize(("event", "inputs"), [("push", {}), ("pull_request", {"comment": "false"})])
@@ -278,12 +349,21 @@ def test_nothing_is_commented_on_a_push_or_when_not_wanted(runner, event, inputs
     assert list(runner.run("HEAD", event=event, **inputs)) == ["Check"]
 
 
+def test_a_push_is_compared_with_nothing(runner):
+    runner.install("netscope", '#!/usr/bin/env bash\necho "$@"\n')
+    assert runner.run("HEAD", event="push")["Check"].stdout == "check --format github\n"
+    assert runner.run("HEAD")["Check"].stdout == "check --format github --against HEAD\n"
+
+
 def test_the_how_to_gives_the_action_what_it_takes():
     page = (ROOT / "docs" / "how-to" / "continuous-integration.md").read_text(encoding="utf-8")
     files = {
         title: yaml.safe_load(text) for title, text in re.findall(r'```yaml title="(.+?)"\n(.+?)```', page, re.DOTALL)
     }
-    assert sorted(files) == [".github/workflows/architectures.yml", ".gitlab-ci.yml", ".pre-commit-config.yaml"]
+    assert sorted(files) == [
+        ".github/workflows/architectures.yml", ".github/workflows/history.yml", ".gitlab-ci.yml",
+        ".pre-commit-config.yaml",
+    ]  # fmt: skip
     named = set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE))
     assert named == set(ACTION["inputs"])
     (hook,) = files[".pre-commit-config.yaml"]["repos"][0]["hooks"]

@@ -148,12 +148,10 @@ def test_each_check_shows_what_differs_from_the_base(by_name, name, before, afte
     assert (diff.before.totals.params, diff.after.totals.params) == (before, after)
 
 
-def test_a_model_that_is_new_is_no_failure_and_is_remarked(by_name):
+def test_a_model_that_the_base_does_not_have_is_no_failure(by_name):
     assert by_name["new"].passed
     assert by_name["new"].base_diff is None
-    (note,) = by_name["new"].notes
-    assert note.startswith("not compared with the base revision: ")
-    assert "models.py does not define 'New'" in note
+    assert "models.py does not define 'New'" in by_name["new"].base_error
 
 
 def test_a_model_that_crashes_leaves_the_others_alone(by_name):
@@ -161,13 +159,83 @@ def test_a_model_that_crashes_leaves_the_others_alone(by_name):
     assert [name for name, model in by_name.items() if not model.passed] == ["crashes"]
 
 
-@pytest.mark.parametrize("format_name", ["table", "markdown"])
-def test_people_are_shown_the_sentence_and_the_changed_row(report, format_name):
-    text = render(report, format_name)
+def test_people_are_shown_the_sentence_and_the_changed_row(report):
+    text = render(report, "table")
     assert "packaged, since base: the same 1 weighted layer; 1 layer changed; +5 params (+20.00%)" in text
     assert "out 5 → 6" in text
     assert "not compared with the base revision" in text
     assert "same, since base: " in text
+
+
+def test_the_comment_names_the_commit_that_the_revision_means(report, project):
+    verdict = render(report, "markdown").splitlines()[0]
+    assert report.base_commit == project.git("rev-parse", "base")
+    assert verdict.endswith(f"2 models changed, 1 not compared since {report.base_commit[:8]}.")
+    assert verdict.startswith("❌ **netscope: 1 of 5 checks failed**: `crashes`. ")
+
+
+@pytest.fixture(scope="module")
+def reconfigured(new_repository):
+    """The report on a project whose pull request changes its checks, not its code."""
+    repository = new_repository()
+    check = '[tool.netscope.check.{}]\nmodel = "{}"\nparams = {{ max = {} }}\n'
+    repository.commit(
+        {
+            "sub/netscope.toml": "".join(
+                (check.format("swapped", "lenet5", 100_000), check.format("limit", "lenet5", 70_000), "lock = true\n",
+                 check.format("gone", "lenet5", 70_000))
+            ).replace("tool.netscope.", ""),
+            "pyproject.toml": check.format("of-another-project", "lenet5", 70_000),
+        }
+    )  # fmt: skip
+    (repository.path / "sub" / "netscope.toml").unlink()
+    checks = (("swapped", "models.py:Small", 100_000), ("limit", "lenet5", 80_000), ("added", "lenet5", 70_000))
+    models = (
+        "from torch import nn\n\nclass Small(nn.Linear):\n    def __init__(self):\n        super().__init__(4, 2)\n"
+    )
+    small = "".join(check.format(*values) for values in checks).replace('Small"', 'Small"\ninput = "1x4"')
+    repository.write({"sub/pyproject.toml": small, "sub/models.py": models})
+    finished = repository.netscope("check", "--against", "HEAD", "-f", "json", folder="sub")
+    return CheckReport.from_json(finished.stdout)
+
+
+def test_the_base_is_what_its_own_configuration_says(reconfigured):
+    added, limit, swapped = reconfigured.models
+    assert swapped.base_diff.before.totals.params == 61_706
+    assert swapped.base_diff.after.totals.params == 10
+    assert [rule.text for rule in limit.base_rules] == ["70,000", "netscope.lock"]
+    assert (added.is_new, limit.is_new, swapped.is_new) == (True, False, False)
+    assert reconfigured.removed == ("gone",)
+
+
+def test_a_reviewer_sees_which_rules_were_lifted(reconfigured):
+    text = render(reconfigured, "markdown")
+    assert "`limit`: rules changed: params ≤ 70,000 → 80,000; as in netscope.lock removed" in text
+    assert "| ✅\xa0new | `added` | 61,706 | · |" in text
+    assert "| ⚠️\xa0removed | `gone` |" in text
+
+
+def test_a_folder_that_is_new_has_nothing_to_be_compared_with(new_repository):
+    repository = new_repository()
+    check = '[tool.netscope.check.net]\nmodel = "models.py:Net"\ninput = "1x4"\nparams = {{ max = {} }}\n'
+    repository.commit({"pyproject.toml": check.format(100), "models.py": MODELS.format(width=3)})
+    repository.write({"new/pyproject.toml": check.format(100), "new/models.py": MODELS.format(width=4)})
+    report = CheckReport.from_json(repository.netscope("check", "--against", "HEAD", "-f", "json", folder="new").stdout)
+    (model,) = report.models
+    assert (model.is_new, report.removed) == (True, ())
+
+
+def test_checks_of_the_base_that_cannot_be_read_are_a_note(new_repository):
+    repository = new_repository()
+    check = '[tool.netscope.check.net]\nmodel = "lenet5"\nparams = {{ max = {} }}\n'
+    repository.commit({"pyproject.toml": check.format(1) + "typo = 1\n"})
+    repository.write({"pyproject.toml": check.format(70_000)})
+    report = CheckReport.from_json(repository.netscope("check", "--against", "HEAD", "-f", "json").stdout)
+    (note,) = report.notes
+    assert note.startswith("the base revision's checks cannot be read, the current ones are used: pyproject.toml:4: ")
+    assert note in " ".join(render(report, "table").split())
+    assert "\n- the base revision's checks cannot be read" in render(report, "markdown")
+    assert report.models[0].base_diff.is_same
 
 
 def test_nothing_is_left_behind(finished, project, temporary):

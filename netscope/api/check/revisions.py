@@ -4,37 +4,69 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from netscope.errors import UsageError
+from netscope.schema import Head
 
 _HOOK_VARIABLES = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"})
 """The variables with which git directs the commands of its hooks to its own index; ours must not write there."""
 
+_DATE, _UTC = "%Y-%m-%dT%H:%M:%SZ", {"TZ": "UTC"}
+
 _REMOVE_AT_EOF = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
 
 
+def resolve_commit(revision: str, folder: Path) -> str:
+    """Returns the hash of the commit that a revision refers to.
+
+    Raises:
+        UsageError: ``folder`` is not in a git repository, git is not installed, or the revision is unknown.
+    """
+    return _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+
+
+def describe_head(folder: Path, ignored: Iterable[Path] = ()) -> Head:
+    """Returns the commit that is checked out.
+
+    Args:
+        folder: folder in the repository.
+        ignored: files whose changes do not count.
+
+    Raises:
+        UsageError: ``folder`` is not in a git repository, git is not installed, or there is no commit.
+    """
+    commit, top = resolve_commit("HEAD", folder), Path(_git(folder, "rev-parse", "--show-toplevel")).resolve()
+    inside = (path.resolve() for path in ignored if path.resolve().is_relative_to(top))
+    excluded = (f":(exclude,top,literal){path.relative_to(top).as_posix()}" for path in inside)
+    changed = _git(top, "status", "--porcelain", "--untracked-files=no", "--", ".", *excluded)
+    date = _git(folder, "show", "--no-patch", f"--date=format-local:{_DATE}", "--format=%cd", commit, environment=_UTC)
+    return Head(revision=f"{commit}-dirty" if changed else commit, date=date)
+
+
 @contextmanager
-def check_out(revision: str, folder: Path) -> Iterator[Path]:
-    """Checks out a revision into a temporary folder, and yields the folder there that corresponds to ``folder``.
+def check_out(commit: str, folder: Path) -> Iterator[Path]:
+    """Checks out a commit into a temporary folder, and yields the folder there that corresponds to ``folder``.
+
+    It is empty if the commit does not have that folder.
 
     The files are written through a separate index instead of a worktree: the repository, which may be in the middle of
     a commit, is only read, and runs no hooks.
 
     Raises:
-        UsageError: ``folder`` is not in a git repository, git is not installed, or the revision is unknown.
+        UsageError: ``folder`` is not in a git repository, git is not installed, or the commit is unknown.
     """
     top = Path(_git(folder, "rev-parse", "--show-toplevel"))
-    commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     with _make_temporary_folder() as temporary:
         files, index = temporary / "revision", {"GIT_INDEX_FILE": str(temporary / "index")}
         files.mkdir()
         _git(top, "read-tree", commit, environment=index)
         _git(top, "checkout-index", "--all", "--quiet", f"--prefix={files}{os.sep}", environment=index)
-        inside = files / folder.resolve().relative_to(top.resolve())
-        yield inside if inside.is_dir() else files
+        inside, empty = files / folder.resolve().relative_to(top.resolve()), temporary / "empty"
+        empty.mkdir()
+        yield inside if inside.is_dir() else empty
 
 
 @contextmanager

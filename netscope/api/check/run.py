@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, config, sources
-from netscope.api.check.revisions import check_out
+from netscope.api.check.base import BaseChecks, compare_with_base, read_base_checks
+from netscope.api.check.revisions import check_out, resolve_commit
 from netscope.api.diff import get_summary
 from netscope.api.resolve_and_trace import is_saved
 from netscope.api.summary import lookup_summary
@@ -214,24 +215,33 @@ def run_checks(plan: CheckPlan, progress: Callable[[JobProgress], None] = lambda
     lock = config.read_lock(path)
     checked: list[ModelCheck] = []
     updates: dict[str, LockedModel] = {}
+    base, commit = BaseChecks(), ""
     with ExitStack() as cleanup:
         pending = [(plan.folder, request) for request in plan.requests]
         if plan.against:
-            base = cleanup.enter_context(check_out(plan.against, plan.folder))
-            pending += [(base, request) for request in plan.requests]
+            commit = resolve_commit(plan.against, plan.folder)
+            folder = cleanup.enter_context(check_out(commit, plan.folder))
+            base = read_base_checks(plan.requests, folder)
+            pending += [(folder, base.find_request(request)) for request in plan.requests]
         summaries = _summarize_all(pending, plan.timeout_s, at_once, progress)
-    now, then = summaries[: len(plan.requests)], summaries[len(plan.requests) :]
-    for request, summary, before in zip_longest(plan.requests, now, then):
+    now, earlier = summaries[: len(plan.requests)], summaries[len(plan.requests) :]
+    for request, summary, before in zip_longest(plan.requests, now, earlier):
         if isinstance(summary, WorkerError):
             checked.append(_make_failed_check(request, summary))
             continue
         if plan.update and needs_lock(request):
             updates[request.name] = analysis.lock_model(summary, request.model)
         status = evaluate_with_lock(lock, request, summary, updates.get(request.name))
-        checked.append(status if before is None else _compare_with_base(status, summary, before))
+        checked.append(status if before is None else compare_with_base(status, summary, before, base))
     if plan.update:
         _write_lock(path, lock, updates, plan)
-    return CheckReport(models=tuple(checked), base=plan.against)
+    return CheckReport(
+        models=tuple(checked),
+        base=plan.against,
+        base_commit=commit,
+        removed=base.list_removed(plan.requests) if plan.is_complete else (),
+        notes=(base.note,) if base.note else (),
+    )
 
 
 def _summarize_all(
@@ -287,13 +297,6 @@ def _make_failed_check(request: CheckRequest, error: NetscopeError) -> ModelChec
         error=str(error),
         exit_code=error.exit_code,
     )
-
-
-def _compare_with_base(status: ModelCheck, summary: Summary, before: Summary | WorkerError) -> ModelCheck:
-    """Returns the result with the difference from the base revision; an error there, as for a new model, is a note."""
-    if isinstance(before, WorkerError):
-        return replace(status, notes=(*status.notes, f"not compared with the base revision: {before}"))
-    return replace(status, base_diff=analysis.diff_summaries(before, summary))
 
 
 def _write_lock(path: Path, lock: config.Lock, updates: dict[str, LockedModel], plan: CheckPlan) -> None:
