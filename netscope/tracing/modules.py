@@ -1,10 +1,13 @@
 """The module tree as plain data: paths, types, hyperparameters, parameters and buffers."""
 
+import dataclasses
 import inspect
 import re
+from argparse import Namespace
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,6 +19,8 @@ from netscope.tracing.tensors import TensorTable
 _REPR_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _LONGEST_REPR = 80
 _LONGEST_TUPLE = 16
+_NOT_SETTINGS = frozenset({"architectures", "id2label", "label2id", "transformers_version"})
+"""What transformers keeps in a configuration besides the settings of the architecture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,13 +144,42 @@ def collect_hyperparameters(module: nn.Module, texts: dict[int, str] | None = No
     Args:
         module: the module to describe.
         texts: texts of objects by their ids, which stay valid as long as the modules are alive. Every layer of a
-            language model may store the configuration of the entire model, which is formatted only once.
+            language model may store the configuration of the entire model: its settings are described once, as
+            ``config.hidden_size``, of the first module that has it.
     """
     texts = {} if texts is None else texts
     exported: dict[str, PlainValue] | None = vars(module).get("exported_hyperparameters")
     if exported is not None:
         return exported
-    return {name: _to_plain_value(value, texts) for name, value in read_constructor_arguments(module).items()}
+    found: dict[str, PlainValue] = {}
+    for name, value in read_constructor_arguments(module).items():
+        if not _is_configuration(value):
+            found[name] = _to_plain_value(value, texts)
+        elif id(value) not in texts:
+            texts[id(value)] = type(value).__name__
+            found |= {f"{name}.{key}": item for key, item in _read_configuration(value, texts)}
+    return found
+
+
+def _is_configuration(value: Any) -> bool:
+    """Whether a value is an object that only groups settings, such as a dataclass or the configuration of transformers."""
+    if isinstance(value, (type, Tensor, nn.Module)) or callable(value):
+        return False
+    is_group = dataclasses.is_dataclass(value) or isinstance(value, (Namespace, SimpleNamespace))
+    return is_group or (hasattr(value, "to_dict") and hasattr(value, "__dict__"))
+
+
+def _read_configuration(value: Any, texts: dict[int, str]) -> Iterator[tuple[str, PlainValue]]:
+    """Yields the settings of a configuration that are plain values, also those one level deeper; None is left out."""
+    names = [field.name for field in dataclasses.fields(value)] if dataclasses.is_dataclass(value) else vars(value)
+    for name in names:
+        item = getattr(value, name, None)
+        if name.startswith("_") or name in _NOT_SETTINGS:
+            continue
+        inner = item.items() if isinstance(item, dict) else ()
+        for key, setting in ((name, item), *((f"{name}.{key}", setting) for key, setting in inner)):
+            if isinstance(setting, (bool, int, float, str, list, tuple)):
+                yield key, _to_plain_value(setting, texts)
 
 
 def read_constructor_arguments(module: nn.Module) -> dict[str, Any]:
