@@ -1,8 +1,8 @@
 """Small models before and after edits that a reviewer meets, for ``diff_sentences.py``: each option is one edit."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class ConvNet(nn.Module):
@@ -22,7 +22,7 @@ class ConvNet(nn.Module):
         self.norm = nn.GroupNorm(8, width) if norm == "group" else nn.BatchNorm2d(width, eps=eps)
         self.body = nn.Conv2d(width, width, 3, padding=1)
         self.head = nn.Linear(width, 10)
-        self.activate = getattr(F, activation)
+        self.activate = getattr(functional, activation)
         self.residual = residual
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,7 +44,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Returns the attended tokens."""
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, -1))
-        return self.out(F.scaled_dot_product_attention(q, k, v, is_causal=self.causal).transpose(1, 2).flatten(2))
+        attended = functional.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        return self.out(attended.transpose(1, 2).flatten(2))
 
 
 def perceptron(dtype: str = "float32") -> nn.Module:

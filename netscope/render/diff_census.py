@@ -6,57 +6,28 @@ They rest on counts of either side and not on the alignment, so they hold for ar
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from enum import IntEnum
-from math import prod
-from typing import NamedTuple
 
+from netscope.render.diff_attributes import count_nouns
+from netscope.render.diff_topics import Finding, Topic
 from netscope.schema import LayerRow, ModelDiff
-from netscope.schema.families import LAYOUT_OPS, find_family
-
-
-class Topic(IntEnum):
-    """What a finding is about, in the order in which people name the changes between two architectures."""
-
-    KIND = 0
-    GROUPS = 1
-    KERNEL = 2
-    STRIDE = 3
-    ACTIVATION = 4
-    CAUSAL = 5
-    DTYPE = 6
-    VOCABULARY = 7
-    BIAS = 8
-    WIDTH = 9
-    DEPTH = 10
-    OPTION = 11
-    DROPOUT = 12
-    REST = 13
-
-
-class Finding(NamedTuple):
-    """A part of the sentence about a diff."""
-
-    topic: Topic
-    text: str
-
 
 ATTENTION = "attention layer"
 SQUEEZE_EXCITATION = "squeeze-and-excitation block"
 
 _CLASSES = (
     (SQUEEZE_EXCITATION, re.compile(r"[Ss]queeze_?[Ee]xc|(^|Effective)S[Ee](Module|Layer|Block|Unit|Net|$)")),
-    ("batch normalization layer", re.compile("batch_?norm", re.I)),
-    ("layer normalization layer", re.compile("layer_?norm", re.I)),
-    ("group normalization layer", re.compile("group_?norm", re.I)),
-    ("RMS normalization layer", re.compile("rms_?norm", re.I)),
-    ("instance normalization layer", re.compile("instance_?norm", re.I)),
-    ("local response normalization layer", re.compile("local_?response_?norm", re.I)),
-    (ATTENTION, re.compile("attention|attn", re.I)),
+    ("batch normalization layer", re.compile("batch_?norm", re.IGNORECASE)),
+    ("layer normalization layer", re.compile("layer_?norm", re.IGNORECASE)),
+    ("group normalization layer", re.compile("group_?norm", re.IGNORECASE)),
+    ("RMS normalization layer", re.compile("rms_?norm", re.IGNORECASE)),
+    ("instance normalization layer", re.compile("instance_?norm", re.IGNORECASE)),
+    ("local response normalization layer", re.compile("local_?response_?norm", re.IGNORECASE)),
+    (ATTENTION, re.compile("attention|attn", re.IGNORECASE)),
     ("recurrent layer", re.compile(r"^(LSTM|GRU|RNN)")),
     ("average pooling layer", re.compile("^AvgPool")),
     ("embedding", re.compile("^Embedding$")),
 )
-"""Kinds of modules that have a name of their own, by their classes; the first match counts."""
+"""Kinds of modules that people know by a name, by their classes; the first match counts."""
 
 _ACTIVATIONS = {
     "relu": "ReLU",
@@ -85,7 +56,7 @@ class Side:
 
     def __init__(self, rows: Iterable[LayerRow]) -> None:
         self.rows = tuple(rows)
-        found = {row.path: kind for row in self.rows if (kind := find_kind(row))}
+        found = {row.path: find_kind(row) for row in self.rows}
         self.kinds: dict[str, list[LayerRow]] = {}
         gated: list[str] = []
         for row in self.rows:
@@ -145,54 +116,6 @@ def split_sides(diff: ModelDiff) -> tuple[Side, Side]:
     )
 
 
-def is_other_notation(diff: ModelDiff, sides: tuple[Side, Side]) -> bool:
-    """Whether both sides have equal weights, ops and hyperparameters, under other names or in other modules."""
-    has_other_names = bool(diff.renamed) or any(change.kind in ("added", "removed") for change in diff.changes)
-    before, after = sides
-    return (
-        has_other_names
-        and diff.delta.params == diff.delta.flops == 0
-        and diff.before.inputs == diff.after.inputs
-        and any(row.ops for row in before.rows)
-        and _list_weights(before) == _list_weights(after)
-        and _count_ops(before) == _count_ops(after)
-        and _count_settings(before) == _count_settings(after)
-    )
-
-
-def _list_weights(side: Side) -> Counter[object]:
-    return Counter(
-        # A convolution of kernel 1 and a linear layer have the same weights.
-        (tuple(size for size in tensor.shape or () if size != 1), tensor.dtype, tensor.trainable)
-        for row in side.rows
-        for tensor in row.tensors
-        if not tensor.is_buffer and tensor.shared_with is None
-    )
-
-
-def _count_ops(side: Side) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for row in side.rows:
-        for op in row.ops:
-            if op.op.removesuffix("_") not in LAYOUT_OPS and op.op.removeprefix("aten.") not in _RESHAPING_OPS:
-                counts[op.op.removesuffix("_")] += op.calls
-    return counts
-
-
-_RESHAPING_OPS = frozenset({"as_strided", "chunk", "split", "unbind", "unflatten", "empty"})
-
-_SETTINGS = ("kernel_size", "stride", "padding", "dilation", "groups", "num_groups", "eps", "ceil_mode")
-
-
-def _count_settings(side: Side) -> Counter[object]:
-    """Returns how many layers have which settings, by their families."""
-    return Counter(
-        (find_family(row), tuple((name, row.hyperparameters.get(name)) for name in _SETTINGS))
-        for row in side.rows
-        if row.calls and find_family(row) in ("convolution", "normalization")
-    )
-
-
 def find_kinds(sides: tuple[Side, Side]) -> Iterator[tuple[str, Finding]]:
     """Yields the kinds of modules that came or went, each with the finding about it."""
     before, after = (side.kinds for side in sides)
@@ -235,7 +158,9 @@ def _find_place(rows: Sequence[LayerRow], preposition: str) -> str:
     """Returns where all of these modules are, such as `` to features``; empty if they are in several places."""
     parents = {re.sub(r"\d+", "*", row.path.rpartition(".")[0]) for row in rows}
     place = parents.pop()
-    return f" {preposition} {place}" if place and not parents else ""
+    # Blocks that are everywhere need no place; layers that are in one part of each block do.
+    is_notable = "*" not in place or (place.count("*") == 1 and find_kind(rows[0]) != SQUEEZE_EXCITATION)
+    return f" {preposition} {place}" if place and not parents and is_notable else ""
 
 
 def find_attention(sides: tuple[Side, Side]) -> Iterator[Finding]:
@@ -243,7 +168,7 @@ def find_attention(sides: tuple[Side, Side]) -> Iterator[Finding]:
     rows, others = (side.kinds.get(ATTENTION, []) for side in sides)
     if not rows or not others or rows[0].type_name == others[0].type_name:
         return
-    parts, other_parts = (_list_parts(side, found) for side, found in zip(sides, (rows, others), strict=True))
+    parts, other_parts = map(_list_parts, sides)
     came, went = (
         [name for name in mine if name not in theirs] for mine, theirs in ((other_parts, parts), (parts, other_parts))
     )
@@ -254,8 +179,9 @@ def find_attention(sides: tuple[Side, Side]) -> Iterator[Finding]:
         yield Finding(Topic.KIND, text)
 
 
-def _list_parts(side: Side, attentions: Sequence[LayerRow]) -> list[str]:
-    """Returns the names of the parameters and modules directly in any of the attention modules, without numbers."""
+def _list_parts(side: Side) -> list[str]:
+    """Returns the names of the parameters and modules that attention modules have, whatever their own names."""
+    attentions = [row for row in side.rows if find_kind(row) == ATTENTION and row.calls]
     paths = {row.path for row in attentions}
     names = dict.fromkeys(
         "cosine similarity" for row in attentions if any("linalg_vector_norm" in op.op for op in row.ops)
@@ -280,7 +206,7 @@ def find_activations(sides: tuple[Side, Side]) -> Iterator[Finding]:
         yield Finding(Topic.ACTIVATION, text)
     elif any(abs(before[name] / before.total() - after[name] / after.total()) > _SHIFT for name in before):
         changes = (f"{name} {before[name]} → {after[name]}" for name in before if before[name] != after[name])
-        yield Finding(Topic.ACTIVATION, f"activations: {', '.join(changes)}")
+        yield Finding(Topic.ACTIVATION, f"other shares of activations ({', '.join(changes)})")
 
 
 def _join(names: Sequence[str]) -> str:
@@ -307,17 +233,3 @@ def count_identities(sides: tuple[Side, Side]) -> int:
 def is_identity(row: LayerRow) -> bool:
     """Whether a module is only a placeholder."""
     return row.type_name == "Identity" and not row.tensors and not row.ops
-
-
-def count_nouns(count: int, noun: str) -> str:
-    """Returns ``1 layer``, ``2 layers``, ``2 classes``, ``2 BatchNorm2d``.
-
-    A class name that ends in a number, or in a plural, is not inflected.
-    """
-    if count == 1 or any(character.isdigit() for character in noun[-2:]):
-        return f"{count} {noun}"
-    if re.search(r"(s|x|z|ch|sh)$", noun):
-        return f"{count} {noun}" if noun.endswith("s") and not noun.endswith("ss") else f"{count} {noun}es"
-    if re.search(r"[^aeiou]y$", noun):
-        return f"{count} {noun[:-1]}ies"
-    return f"{count} {noun}s"

@@ -1,18 +1,21 @@
 """Findings about the aligned layers: what changed in which of them, and which blocks were added and removed."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from netscope.render.diff_attributes import (
+    count_nouns,
     describe_amount,
     describe_attribute,
     format_value,
     select_told,
     shorten_name,
 )
-from netscope.render.diff_census import Finding, Topic, are_activations, count_nouns, find_kind, is_identity
+from netscope.render.diff_census import are_activations, find_kind, is_identity
+from netscope.render.diff_topics import Finding, Topic, find_topic_of_name
 from netscope.schema import AttributeChange, ChangeKind, Figures, LayerChange, LayerRow, ModelDiff, PlainValue
-from netscope.schema.families import find_family
+from netscope.schema.diff_families import find_family
 
 MAX_NAMED = 3
 """The most changes of one attribute, and the most places of added blocks, that are named one by one."""
@@ -27,25 +30,9 @@ _EXPLAINED = {"padding": {"kernel_size", "dilation", "stride"}}
 
 _WIRING = frozenset({"reads_from", "calls"})
 
-_TOPICS = (
-    (Topic.GROUPS, re.compile(r"(num_)?groups|n_?heads?|(num_)?(\w+_)?heads")),
-    (Topic.KERNEL, re.compile(r"kernel_size|(sliding_)?window(_size)?|patch_size")),
-    (Topic.STRIDE, re.compile(r"stride|dilation|output_stride|shift_size|scale_factor|padding")),
-    (Topic.CAUSAL, re.compile(r"(is_)?causal")),
-    (Topic.DTYPE, re.compile(r".*\.(dtype|requires_grad)")),
-    (Topic.VOCABULARY, re.compile(r"num_embeddings|(.*_)?vocab_size|max_position_embeddings")),
-    (Topic.BIAS, re.compile(r"(.*_)?bias")),
-    (
-        Topic.WIDTH,
-        re.compile(
-            r"out_(channels|features)|embed(ding)?_dim|(\w+_)?(hidden|inner|intermediate)_(size|dim)|d_model|nf"
-        ),
-    ),
-    (Topic.DEPTH, re.compile(r"n_layers?|num_(hidden_)?layers|depths?")),
-    (Topic.DROPOUT, re.compile(r"(.*_)?eps(ilon)?|p|momentum|.*drop.*|padding_idx|approximate")),
-    (Topic.REST, re.compile(r"own_params|ceil_mode|output_size|.*token_id|initializer_range|model_type")),
-)
-"""Topics of attributes by their whole names; any other is an option of its module."""
+_EXTENSIVE = frozenset({Topic.GROUPS, Topic.KERNEL, Topic.STRIDE, Topic.BIAS, Topic.WIDTH})
+_RARE = 10
+"""A change of these topics counts less if it is in fewer than one of so many changed layers."""
 
 
 def find_changes(diff: ModelDiff, told: Collection[str]) -> Iterator[Finding]:
@@ -55,16 +42,56 @@ def find_changes(diff: ModelDiff, told: Collection[str]) -> Iterator[Finding]:
         diff: the diff.
         told: kinds of modules, and names of topics, that other findings cover.
     """
-    groups: dict[tuple[Topic, str], list[tuple[LayerChange, AttributeChange]]] = {}
+    groups: dict[tuple[Topic, str], _Members] = {}
     for change in diff.of_kind("changed", "moved"):
         for item in _select_causes(change, told):
             topic = find_topic(change, item)
             if topic.name not in told:
                 name = "width" if topic == Topic.WIDTH else item.name
                 groups.setdefault((topic, name), []).append((change, item))
-    for (topic, name), members in groups.items():
+    changed = sum(1 for change in diff.of_kind("changed", "moved") if not is_rewired_only(change))
+    for (topic, name), found in groups.items():
+        members = _drop_explained(diff, groups, found) if topic == Topic.WIDTH else found
+        if topic in _EXTENSIVE and _have_equal_values(diff, {item.name for _, item in members}):
+            topic = Topic.REST  # noqa: PLW2901 - less important than its topic
+        elif topic in _EXTENSIVE and len(members) * _RARE < changed:
+            topic = Topic.OPTION  # noqa: PLW2901
         for text in _describe_group(name, members):
             yield Finding(topic, text)
+
+
+def _have_equal_values(diff: ModelDiff, names: Collection[str]) -> bool:
+    """Whether both sides have the same values of these hyperparameters, in layers that were aligned otherwise."""
+    before, after = (
+        Counter(
+            (name, value)
+            for change in diff.changes
+            if (row := getattr(change, side)) is not None
+            for name, value in row.hyperparameters.items()
+            if name in names
+        )
+        for side in ("before", "after")
+    )
+    return before == after
+
+
+_Members = list[tuple[LayerChange, AttributeChange]]
+
+
+def _drop_explained(diff: ModelDiff, groups: Mapping[tuple[Topic, str], _Members], members: _Members) -> _Members:
+    """Returns the changes of widths that do not follow from another vocabulary or another number of heads."""
+    vocabularies = {(item.before, item.after) for _, item in groups.get((Topic.VOCABULARY, "num_embeddings"), ())}
+    factors = {
+        _ratio(item.before, item.after)
+        for item in _list_settings(diff)
+        if find_topic_of_name(item.name) == Topic.GROUPS
+    }
+    return [
+        (change, item)
+        for change, item in members
+        if (item.before, item.after) not in vocabularies
+        and (factors <= {None} or _ratio(item.before, item.after) not in factors)
+    ]
 
 
 def _select_causes(change: LayerChange, told: Collection[str]) -> Iterator[AttributeChange]:
@@ -74,11 +101,21 @@ def _select_causes(change: LayerChange, told: Collection[str]) -> Iterator[Attri
     for item in select_told(change.attributes):
         if item.name in _FOLLOWING or "." in item.name.removesuffix(".dtype").removesuffix(".requires_grad"):
             continue
+        if item.name == "groups" and all(map(_is_depthwise, _rows(change))):
+            continue
         if _EXPLAINED.get(item.name, set()) & names or (item.name == "type" and not _is_notable_class(change, told)):
             continue
         # Quantized weights cannot be trained, and their biases are no parameters.
         if not is_quantized or (not item.name.endswith(".requires_grad") and item.after is not None):
             yield item
+
+
+def _is_depthwise(row: LayerRow) -> bool:
+    return row.hyperparameters.get("groups") == row.hyperparameters.get("in_channels")
+
+
+def _is_activation(row: LayerRow) -> bool:
+    return find_family(row) == "activation" and row.own == row.total and not row.hyperparameters.keys() & {"p"}
 
 
 def _is_notable_class(change: LayerChange, told: Collection[str]) -> bool:
@@ -87,7 +124,7 @@ def _is_notable_class(change: LayerChange, told: Collection[str]) -> bool:
     if before is None or after is None or is_identity(after) or is_identity(before):
         return False
     kinds = {find_kind(before), find_kind(after)}
-    if len(kinds) > 1 or "activation" in (find_family(before), find_family(after)):
+    if len(kinds) > 1 or _is_activation(before) or _is_activation(after):
         return not kinds & set(told)
     return bool(before.tensors) and [item.shape for item in before.tensors] != [item.shape for item in after.tensors]
 
@@ -95,17 +132,12 @@ def _is_notable_class(change: LayerChange, told: Collection[str]) -> bool:
 def find_topic(change: LayerChange, item: AttributeChange) -> Topic:
     """Returns what a changed attribute is about."""
     if item.name == "type":
-        return Topic.ACTIVATION if "activation" in map(find_family, _rows(change)) else Topic.REST
+        return Topic.ACTIVATION if any(map(_is_activation, _rows(change))) else Topic.REST
     if item.name == "ops":
         return Topic.ACTIVATION if are_activations((*as_tuple(item.before), *as_tuple(item.after))) else Topic.OPTION
     if item.name in {tensor.name for row in _rows(change) for tensor in row.tensors}:
         return Topic.BIAS if item.name.endswith("bias") else Topic.REST
     return find_topic_of_name(item.name)
-
-
-def find_topic_of_name(name: str) -> Topic:
-    """Returns what a hyperparameter is about."""
-    return next((topic for topic, pattern in _TOPICS if pattern.fullmatch(name)), Topic.OPTION)
 
 
 def _rows(change: LayerChange) -> list[LayerRow]:
@@ -124,42 +156,63 @@ def find_settings(diff: ModelDiff, found: Collection[Topic]) -> Iterator[Finding
         diff: the diff.
         found: topics of the findings about the layers themselves, which show what these settings have changed.
     """
-    named: dict[str, None] = {}
+    for item in _list_settings(diff):
+        topic = find_topic_of_name(item.name)
+        if topic not in found or topic in _SETTINGS_FIRST:
+            yield Finding(topic, describe_attribute(item))
+
+
+def _list_settings(diff: ModelDiff) -> list[AttributeChange]:
+    """Returns the settings of configuration objects that changed, each once.
+
+    Two configurations may have different names for one setting, so most settings of only one side say nothing.
+    """
+    changed: dict[str, AttributeChange] = {}
     for change in diff.changes:
-        if change.before is None or change.after is None:
-            continue
-        values, others = change.before.hyperparameters, change.after.hyperparameters
-        for name in dict.fromkeys((*values, *others)):
+        values, others = (row.hyperparameters if row else {} for row in (change.before, change.after))
+        for name in [name for name in (*values, *others) if "." in name] if values and others else ():
             item = AttributeChange(name=name.rpartition(".")[2], before=values.get(name), after=others.get(name))
-            topic = find_topic_of_name(item.name)
-            is_comparable = (name in values and name in others) or topic in _SETTINGS_FIRST
-            if "." not in name or item.name in named or not is_comparable or not select_told([item]):
-                continue
-            named[item.name] = None
-            if topic not in found or topic in _SETTINGS_FIRST:
-                yield Finding(topic, describe_attribute(item))
+            is_comparable = (name in values and name in others) or find_topic_of_name(item.name) in _SETTINGS_FIRST[1:]
+            if is_comparable and select_told([item]):
+                changed.setdefault(item.name, item)
+    return list(changed.values())
 
 
 _SETTINGS_FIRST = (Topic.GROUPS, Topic.KERNEL, Topic.CAUSAL)
 """Topics that a configuration tells and layers do not: how a projection is split into heads."""
 
 
-def _describe_group(name: str, members: Sequence[tuple[LayerChange, AttributeChange]]) -> Iterator[str]:
+def _describe_group(name: str, members: _Members) -> Iterator[str]:
     """Yields ``features.0 and 2 more: 96 → 64 filters`` for each change of an attribute; one text for many changes."""
-    alike: dict[tuple[PlainValue, PlainValue], list[tuple[LayerChange, AttributeChange]]] = {}
+    alike: dict[tuple[PlainValue, PlainValue], _Members] = {}
     for change, item in members:
         alike.setdefault((item.before, item.after), []).append((change, item))
     factors = {_ratio(before, after) for before, after in alike}
     is_uniform = name == "width" and len(alike) > 1 and len(factors) == 1 and None not in factors
     if len(alike) <= MAX_NAMED and not is_uniform:
         for (change, item), *others in alike.values():
-            more = f" and {len(others)} more" if others else ""
-            yield f"{change.row.path or change.row.type_name}{more}: {describe_amount(item)}"
+            yield f"{_name_layers(change, len(others))}: {describe_amount(item)}"
         return
-    values = [f"{format_value(before)} → {format_value(after)}" for before, after in list(alike)[:2]]
+    most = list(alike) if name == "width" else sorted(alike, key=lambda pair: -len(alike[pair]))
+    values = [f"{format_value(before)} → {format_value(after)}" for before, after in most[:2]]
     factor = f" ×{factors.pop():.3g}" if is_uniform else ""
     left_out = ", …" if len(alike) > len(values) else ""
-    yield f"{shorten_name(name)}{factor} in {count_nouns(len(members), 'layer')}: {', '.join(values)}{left_out}"
+    yield f"{shorten_name(name)}{factor} in {count_nouns(len(members), 'layer')} ({', '.join(values)}{left_out})"
+
+
+def _name_layers(first: LayerChange, others: int) -> str:
+    """Returns ``body.0.fc and 3 more``; of many layers deep inside, only the end of the first one's path."""
+    path = first.row.path or first.row.type_name
+    if not others:
+        return path
+    if path.count(".") >= _DEEP:
+        path = re.sub(r"^.*\.\d+\.(?=\D)", "", path)
+        path = ".".join(path.split(".")[-_DEEP:])
+    return f"{path} and {others} more"
+
+
+_DEEP = 3
+"""The number of modules around a layer from which its path is shortened."""
 
 
 def _ratio(before: PlainValue, after: PlainValue) -> float | None:
@@ -168,20 +221,20 @@ def _ratio(before: PlainValue, after: PlainValue) -> float | None:
     return None
 
 
-def find_blocks(diff: ModelDiff, kinds: Collection[str]) -> Iterator[Finding]:
+def find_blocks(diff: ModelDiff, told: Collection[str]) -> Iterator[Finding]:
     """Yields ``17 Bottlenecks added to layer3`` for blocks that were added or removed.
 
     Args:
         diff: the diff.
-        kinds: kinds of modules that other findings name.
+        told: kinds of modules, and names of topics, that other findings cover.
     """
     for kind, verb, preposition in (("added", "added", "to"), ("removed", "removed", "from")):
-        for heavy, text in _describe_blocks(diff, kind, verb, preposition, kinds):  # type: ignore[arg-type]
+        for heavy, text in _describe_blocks(diff, kind, verb, preposition, told):  # type: ignore[arg-type]
             yield Finding(Topic.DEPTH if heavy else Topic.REST, text)
 
 
 def _describe_blocks(
-    diff: ModelDiff, kind: ChangeKind, verb: str, preposition: str, kinds: Collection[str]
+    diff: ModelDiff, kind: ChangeKind, verb: str, preposition: str, told: Collection[str]
 ) -> Iterator[tuple[bool, str]]:
     changes = diff.of_kind(kind)
     inside = {change.row.path for change in changes}
@@ -190,7 +243,8 @@ def _describe_blocks(
     heavy: dict[str, bool] = {}
     heavy_parents = {_parent(root) for root in roots if _has_effect(root.delta)}
     for root in roots:
-        if find_kind(root.row) in kinds or is_identity(root.row):
+        is_activation = Topic.ACTIVATION.name in told and _is_activation(root.row)
+        if find_kind(root.row) in told or is_identity(root.row) or is_activation:
             continue
         is_heavy = _has_effect(root.delta)
         if not is_heavy and _parent(root) in heavy_parents:
@@ -235,8 +289,7 @@ def find_rest(diff: ModelDiff) -> Iterator[Finding]:
         for item in select_told(change.attributes)[:1]:
             alike.setdefault(describe_amount(item), []).append(change)
     for text, (change, *others) in alike.items():
-        more = f" and {len(others)} more" if others else ""
-        yield Finding(Topic.REST, f"{change.row.path or change.row.type_name}{more}: {text}")
+        yield Finding(Topic.REST, f"{_name_layers(change, len(others))}: {text}")
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:

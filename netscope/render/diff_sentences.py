@@ -3,18 +3,15 @@
 from collections.abc import Iterator
 
 from netscope.render import numbers
+from netscope.render.diff_attributes import count_nouns
 from netscope.render.diff_census import (
-    Finding,
     Side,
-    Topic,
     count_identities,
-    count_nouns,
     find_activations,
     find_attention,
     find_dtype,
     find_kinds,
     is_identity,
-    is_other_notation,
     split_sides,
 )
 from netscope.render.diff_findings import (
@@ -25,13 +22,21 @@ from netscope.render.diff_findings import (
     is_rewired_only,
     sort_findings,
 )
+from netscope.render.diff_notation import find_dropouts, is_other_notation
+from netscope.render.diff_topics import Finding, Topic
 from netscope.schema import ModelDiff
 
-MAX_LENGTH = 220
+MAX_LENGTH = 200
 """The length of a sentence beyond which less important findings are left out."""
 
 MAX_NAMED = 4
 """The most findings that are named."""
+
+_ALWAYS = 3
+"""The findings that matter more than the numbers of changed, added and removed layers."""
+
+_EXTRA = 40
+"""How much longer a sentence may be so that it names a second finding."""
 
 
 def name_sides(diff: ModelDiff) -> tuple[str, str]:
@@ -53,12 +58,17 @@ def describe_diff(diff: ModelDiff) -> str:
         return f"the same layers; {count_nouns(len(diff.renamed), 'module')} renamed"
     sides = split_sides(diff)
     if is_other_notation(diff, sides):
-        return "; ".join(("the same architecture under other names", *_describe_unused(diff, sides)))
+        findings = [*find_dropouts(sides), *_find_unused(diff, sides)]
+        return "; ".join(("the same architecture under other names", *(finding.text for finding in findings)))
     dtype = find_dtype(sides)
-    parts = [*_describe_layers(diff, dtype), *_describe_totals(diff)]
-    unused = list(_describe_unused(diff, sides))
-    named = _join_findings(_find(diff, sides, dtype), MAX_LENGTH - len("; ".join((*parts, *unused, ""))))
-    return "; ".join((*parts, *filter(None, [named]), *unused))
+    findings = _find(diff, sides, dtype)
+    layers, *counts = _describe_layers(diff, dtype)
+    totals = list(_describe_totals(diff))
+    texts = [finding.text for finding in findings[:_ALWAYS]]
+    if len("; ".join((layers, *counts, *totals, ", ".join(texts)))) > MAX_LENGTH:
+        counts = []
+    parts = (layers, *counts, *totals)
+    return "; ".join((*parts, *_join_findings(findings, MAX_LENGTH - len("; ".join((*parts, ""))))))
 
 
 def _find(diff: ModelDiff, sides: tuple[Side, Side], dtype: str) -> list[Finding]:
@@ -67,19 +77,22 @@ def _find(diff: ModelDiff, sides: tuple[Side, Side], dtype: str) -> list[Finding
     activations = list(find_activations(sides))
     told = {*kinds, *[Topic.DTYPE.name] * bool(dtype), *[Topic.ACTIVATION.name] * bool(activations)}
     findings = [*kinds.values(), *find_attention(sides), *activations]
-    findings += [*find_changes(diff, told), *find_blocks(diff, kinds)]
+    findings += [*find_changes(diff, told), *find_blocks(diff, told)]
     findings += find_settings(diff, {finding.topic for finding in findings})
-    return sort_findings(findings) or ([] if dtype else sort_findings(find_rest(diff)))
+    found = sort_findings(findings) or ([] if dtype else sort_findings(find_rest(diff)))
+    return [*found, *_find_unused(diff, sides)]
 
 
-def _join_findings(findings: list[Finding], room: int) -> str:
-    """Returns as many findings as there is room for, at least one; ``…`` stands for the others."""
+def _join_findings(findings: list[Finding], room: int) -> Iterator[str]:
+    """Yields as many findings as there is room for, at least one; ``…`` marks that others are left out."""
     named = [finding.text for finding in findings[:1]]
-    for finding in findings[1:]:
-        if len(named) < MAX_NAMED and len(", ".join((*named, finding.text))) <= room:
-            named.append(finding.text)
-    is_cut = len(findings) > len(named) and not named[-1].endswith("…")
-    return ", ".join((*named, *["…"] * is_cut))
+    for finding in findings[1:MAX_NAMED]:
+        if len(", ".join((*named, finding.text))) > room + (_EXTRA if len(named) == 1 else 0):
+            break
+        named.append(finding.text)
+    if named:
+        is_cut = len(findings) > len(named) and not named[-1].endswith("…")
+        yield ", ".join((*named, *["…"] * is_cut))
 
 
 def _describe_layers(diff: ModelDiff, dtype: str) -> Iterator[str]:
@@ -141,17 +154,15 @@ def _format_change(delta: int, before: int, unit: str) -> str:
     return f"{numbers.signed(delta)} {unit}" + (f" ({percent})" if percent else "")
 
 
-def _describe_unused(diff: ModelDiff, sides: tuple[Side, Side]) -> Iterator[str]:
-    """Yields a clause about placeholders and rewired modules."""
+def _find_unused(diff: ModelDiff, sides: tuple[Side, Side]) -> Iterator[Finding]:
+    """Yields a clause about placeholders, and about rewired modules if these are most of what changed."""
     identities = count_identities(sides)
-    rewired = sum(1 for change in diff.changes if is_rewired_only(change))
     if identities:
-        more = "more" if identities > 0 else "fewer"
-        verb = "compute" if abs(identities) > 1 else "computes"
-        noun = "Identity layer" if abs(identities) == 1 else "Identity layers"
-        yield f"{abs(identities)} {noun} {more}, which {verb} nothing"
-    elif rewired > sum(1 for change in diff.changes if change.kind != "same") / 2:
-        yield f"{count_nouns(rewired, 'layer')} only rewired"
+        more, verb = "more" if identities > 0 else "fewer", "compute" if abs(identities) > 1 else "computes"
+        yield Finding(Topic.UNUSED, f"{count_nouns(abs(identities), 'Identity layer')} {more}, which {verb} nothing")
+    rewired = sum(1 for change in diff.changes if is_rewired_only(change))
+    if rewired > sum(1 for change in diff.changes if change.kind != "same") / 2 and not identities:
+        yield Finding(Topic.UNUSED, f"{count_nouns(rewired, 'layer')} only rewired")
 
 
 def format_total_change(before: int, after: int) -> str:

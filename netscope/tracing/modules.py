@@ -162,8 +162,8 @@ def collect_hyperparameters(module: nn.Module, texts: dict[int, str] | None = No
 
 
 def _is_configuration(value: Any) -> bool:
-    """Whether a value is an object that only groups settings, such as a dataclass or the configuration of transformers."""
-    if isinstance(value, (type, Tensor, nn.Module)) or callable(value):
+    """Whether a value only groups settings: a dataclass, a namespace, or the configuration of transformers."""
+    if value is None or isinstance(value, (bool, int, float, str, tuple, list, type, Tensor)) or callable(value):
         return False
     is_group = dataclasses.is_dataclass(value) or isinstance(value, (Namespace, SimpleNamespace))
     return is_group or (hasattr(value, "to_dict") and hasattr(value, "__dict__"))

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from math import inf, log2, log10
 
 from netscope.schema import InputSpec, LayerRow, LayerTensor, OpCount, PlainValue, Summary
-from netscope.schema.families import LAYOUT_OPS, find_family
+from netscope.schema.diff_families import LAYOUT_OPS, find_family
 
 LIGHTEST = 10
 """The weight of a layer without parameters; a layer with n parameters weighs 10 log₁₀ n more."""
