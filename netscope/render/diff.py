@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from netscope.errors import UsageError
 from netscope.render import numbers
-from netscope.render.diff_sentences import describe_attributes, describe_diff, describe_layer, format_total_change
+from netscope.render.diff_attributes import describe_attributes, describe_layer
+from netscope.render.diff_sentences import describe_diff, format_total_change, name_sides
 from netscope.render.diff_tree import (
     DiffNode,
     build_trees,
@@ -281,7 +282,8 @@ def _make_exact_row(change: LayerChange) -> Row:
 
 
 def _format_heading(diff: ModelDiff) -> Iterator[str]:
-    yield f"{diff.before.architecture.title} → {diff.after.architecture.title}: {describe_diff(diff)}."
+    before, after = name_sides(diff)
+    yield f"{before} → {after}: {describe_diff(diff)}."
     inputs, others = numbers.inputs(diff.before.inputs), numbers.inputs(diff.after.inputs)
     yield f"input {inputs}" if inputs == others else f"input {inputs} → {others}"
 

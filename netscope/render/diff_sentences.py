@@ -1,126 +1,149 @@
-"""Differences in words: the changed attributes of a layer, and a sentence about the entire diff."""
+"""The sentence about an entire diff, and the names of its sides."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from netscope.render import numbers
-from netscope.render.hyperparameters import notable_hyperparameters
-from netscope.schema import AttributeChange, ChangeKind, Figures, LayerChange, ModelDiff, PlainValue
+from netscope.render.diff_attributes import count_nouns
+from netscope.render.diff_census import (
+    Side,
+    count_identities,
+    find_activations,
+    find_attention,
+    find_dtype,
+    find_kinds,
+    is_identity,
+    split_sides,
+)
+from netscope.render.diff_findings import (
+    find_blocks,
+    find_changes,
+    find_rest,
+    find_settings,
+    is_rewired_only,
+    sort_findings,
+)
+from netscope.render.diff_notation import find_dropouts, is_other_notation
+from netscope.render.diff_topics import Finding, Topic
+from netscope.schema import ModelDiff
 
-MAX_NAMED = 3
-"""The most changed layers, groups and sources that are named."""
+MAX_LENGTH = 200
+"""The length of a sentence beyond which less important findings are left out."""
 
-_SHORT = {
-    "in_channels": "in",
-    "out_channels": "out",
-    "in_features": "in",
-    "out_features": "out",
-    "kernel_size": "kernel",
-    "output_size": "output",
-    "num_heads": "heads",
-    "num_features": "features",
-    "num_embeddings": "embeddings",
-    "normalized_shape": "shape",
-}
-_FOLLOWING = ("in_channels", "in_features", "num_features", "normalized_shape", "reads_from", "computation")
-"""Attributes that mostly follow from a change in an earlier layer, so others are named first."""
+MAX_NAMED = 4
+"""The most findings that are named."""
 
-_UNITS = {"out_channels": "filters", "out_features": "units", "num_heads": "heads"}
+_ALWAYS = 3
+"""The findings that matter more than the numbers of changed, added and removed layers."""
 
-
-def describe_attributes(attributes: Iterable[AttributeChange]) -> str:
-    """Returns changed attributes as ``out 96 → 64, kernel 11×11 → 3×3``."""
-    attributes = tuple(attributes)
-    if any(item.name == "type" for item in attributes):
-        # A hyperparameter that only one of two classes has adds nothing to their names.
-        attributes = tuple(item for item in attributes if item.before is not None and item.after is not None)
-    return ", ".join(map(_attribute_text, attributes))
-
-
-def _attribute_text(attribute: AttributeChange) -> str:
-    name, before, after = attribute.name, attribute.before, attribute.after
-    if name == "type":
-        return f"{before} → {after}"
-    if name == "computation":
-        return "arguments of its ops differ"
-    if name == "ops":
-        return " ".join((*(f"−{op}" for op in _items(before)), *(f"+{op}" for op in _items(after))))
-    if name == "reads_from":
-        return f"reads from {_sources(before, after)} → {_sources(after, before)}"
-    return f"{_SHORT.get(name, name)} {_value(before)} → {_value(after)}"
+_EXTRA = 40
+"""How much longer a sentence may be so that it names a second finding."""
 
 
-def _items(value: PlainValue) -> tuple[str, ...]:
-    return tuple(str(item).removeprefix("aten.") for item in value) if isinstance(value, tuple) else ()
-
-
-def _sources(paths: PlainValue, others: PlainValue) -> str:
-    """Returns the sources on this side only; all of them if both sides have the same names."""
-    mine, theirs = _items(paths), set(_items(others))
-    names = [path or "the root" for path in mine if path not in theirs] or [path or "the root" for path in mine]
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return ", ".join(names[:MAX_NAMED]) + more or "nothing"
-
-
-def _value(value: PlainValue) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, tuple):
-        return "×".join(map(str, value)) or "scalar"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def describe_layer(change: LayerChange) -> str:
-    """Returns a module's type with its notable hyperparameters."""
-    row = change.row
-    return " ".join((row.type_name, ", ".join(notable_hyperparameters(row.type_name, row.hyperparameters)))).strip()
+def name_sides(diff: ModelDiff) -> tuple[str, str]:
+    """Returns the names of both sides: with their sources or as they were typed, if they would read the same."""
+    before, after = diff.before.architecture, diff.after.architecture
+    if before.name == after.name and before.source != after.source:
+        return f"{before.source}/{before.title}", f"{after.source}/{after.title}"
+    if before.title == after.title:
+        return before.spec, after.spec
+    return before.title, after.title
 
 
 def describe_diff(diff: ModelDiff) -> str:
-    """Returns a sentence about the entire diff."""
+    """Returns a sentence about the entire diff: the most important changes are named, in the order of ``Topic``."""
     if diff.is_same:
         return "the same, layer by layer" + (f", ignoring {' and '.join(diff.ignored)}" if diff.ignored else "")
     changed = [change for change in diff.changes if change.kind != "same"]
     if not changed and not any(change.has_value_changes for change in diff.changes):
-        return f"the same layers; {_pluralize(len(diff.renamed), 'module')} renamed"
-    return "; ".join((*_describe_layers(diff), *_describe_totals(diff), *_name_changes(diff)))
+        return f"the same layers; {count_nouns(len(diff.renamed), 'module')} renamed"
+    sides = split_sides(diff)
+    if is_other_notation(diff, sides):
+        findings = [*find_dropouts(sides), *_find_unused(diff, sides)]
+        return "; ".join(("the same architecture under other names", *(finding.text for finding in findings)))
+    dtype = find_dtype(sides)
+    findings = _find(diff, sides, dtype)
+    layers, *counts = _describe_layers(diff, dtype)
+    totals = list(_describe_totals(diff))
+    texts = [finding.text for finding in findings[:_ALWAYS]]
+    if len("; ".join((layers, *counts, *totals, ", ".join(texts)))) > MAX_LENGTH:
+        counts = []
+    parts = (layers, *counts, *totals)
+    return "; ".join((*parts, *_join_findings(findings, MAX_LENGTH - len("; ".join((*parts, ""))))))
 
 
-def _describe_layers(diff: ModelDiff) -> Iterator[str]:
+def _find(diff: ModelDiff, sides: tuple[Side, Side], dtype: str) -> list[Finding]:
+    """Returns the findings, the most important first."""
+    kinds = dict(find_kinds(sides))
+    activations = list(find_activations(sides))
+    told = {*kinds, *[Topic.DTYPE.name] * bool(dtype), *[Topic.ACTIVATION.name] * bool(activations)}
+    findings = [*kinds.values(), *find_attention(sides), *activations]
+    findings += [*find_changes(diff, told), *find_blocks(diff, told)]
+    findings += find_settings(diff, {finding.topic for finding in findings})
+    found = sort_findings(findings) or ([] if dtype else sort_findings(find_rest(diff)))
+    return [*found, *_find_unused(diff, sides)]
+
+
+def _join_findings(findings: list[Finding], room: int) -> Iterator[str]:
+    """Yields as many findings as there is room for, at least one; ``…`` marks that others are left out."""
+    named = [finding.text for finding in findings[:1]]
+    for finding in findings[1:MAX_NAMED]:
+        if len(", ".join((*named, finding.text))) > room + (_EXTRA if len(named) == 1 else 0):
+            break
+        named.append(finding.text)
+    if named:
+        is_cut = len(findings) > len(named) and not named[-1].endswith("…")
+        yield ", ".join((*named, *["…"] * is_cut))
+
+
+def _describe_layers(diff: ModelDiff, dtype: str) -> Iterator[str]:
     """Yields the number of layers with weights, and the numbers of changed, added, removed and moved layers."""
     counts = _count_by_kind(diff)
     weighted, others = diff.before.weighted_layers, diff.after.weighted_layers
     came_or_went = any(change.row.own.params and change.row.own.flops for change in diff.of_kind("added", "removed"))
     if weighted == others:
-        text = f"{'' if came_or_went else 'the same '}{_pluralize(weighted, 'weighted layer')}"
+        text = f"{'' if came_or_went else 'the same '}{count_nouns(weighted, 'weighted layer')}"
     else:
-        text = f"{weighted} → {_pluralize(others, 'weighted layer')}"
-    if not counts and diff.before.inputs != diff.after.inputs:
+        text = f"{weighted} → {count_nouns(others, 'weighted layer')}"
+    if dtype:
+        text += f", as {dtype}"
+    elif not counts and diff.before.inputs != diff.after.inputs:
         text += " with different inputs"
     yield text
     if counts:
         yield ", ".join(counts)
     elif diff.renamed:
-        yield f"{_pluralize(len(diff.renamed), 'module')} renamed"
+        yield f"{count_nouns(len(diff.renamed), 'module')} renamed"
 
 
 def _count_by_kind(diff: ModelDiff) -> list[str]:
-    """Returns ``40 layers changed``, ``2 added``, …; containers of added, removed or moved modules do not count."""
+    """Returns ``40 layers changed``, ``2 added``, …
+
+    Containers of added, removed or moved modules do not count, nor do placeholders and modules that are only rewired.
+    """
     counts: list[str] = []
     for kind in ("changed", "added", "removed", "moved"):
-        paths = {change.row.path for change in diff.of_kind(kind)}
+        paths = {
+            change.row.path
+            for change in diff.of_kind(kind)
+            if not is_identity(change.row) and not is_rewired_only(change)
+        }
         containers = {path.rpartition(".")[0] for path in paths if path} if kind != "changed" else set()
         count = len(paths - containers)
         if count:
-            counts.append(f"{_pluralize(count, 'layer')} {kind}" if not counts else f"{count} {kind}")
+            counts.append(f"{count_nouns(count, 'layer')} {kind}" if not counts else f"{count} {kind}")
     return counts
 
 
 def _describe_totals(diff: ModelDiff) -> Iterator[str]:
     """Yields the changes of the totals."""
     before, after, delta = diff.before.totals, diff.after.totals, diff.delta
-    yield _format_change(delta.params, before.params, "params")
     bound = " counted" if diff.is_lower_bound else ""
-    if before.flops or after.flops:
+    has_flops = before.flops or after.flops
+    if has_flops and not delta.params and not delta.flops:
+        yield f"same params and FLOPs{bound}"
+        return
+    yield _format_change(delta.params, before.params, "params")
+    if has_flops:
         yield _format_change(delta.flops, before.flops, f"FLOPs{bound}")
 
 
@@ -131,57 +154,15 @@ def _format_change(delta: int, before: int, unit: str) -> str:
     return f"{numbers.signed(delta)} {unit}" + (f" ({percent})" if percent else "")
 
 
-def _name_changes(diff: ModelDiff) -> Iterator[str]:
-    """Yields the first layers with a change that does not follow from another, and the first added and removed groups.
-
-    Changes without an effect on the totals, such as a dropout rate, are named last.
-    """
-    found = [*_changed_layers(diff), *_groups(diff, "added"), *_groups(diff, "removed")]
-    names = [text for text, _ in sorted(found, key=lambda pair: not pair[1])]
-    if names:
-        yield ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")
-
-
-def _changed_layers(diff: ModelDiff) -> Iterator[tuple[str, bool]]:
-    """Yields ``features.0 and 2 more: 96 → 64 filters``, each with whether it has an effect on the totals."""
-    alike: dict[str, list[LayerChange]] = {}
-    for change in diff.of_kind("changed"):
-        causes = [item for item in change.attributes if item.name not in _FOLLOWING]
-        if causes:
-            first = causes[0]
-            unit = _UNITS.get(first.name)
-            text = f"{_value(first.before)} → {_value(first.after)} {unit}" if unit else _attribute_text(first)
-            alike.setdefault(text, []).append(change)
-    for text, (change, *others) in alike.items():
-        more = f" and {len(others)} more" if others else ""
-        yield f"{change.row.path or change.row.type_name}{more}: {text}", _has_effect(change.own_delta)
-
-
-def _has_effect(delta: Figures) -> bool:
-    return bool(delta.params or delta.trainable_params or delta.flops)
-
-
-def _groups(diff: ModelDiff, kind: ChangeKind) -> Iterator[tuple[str, bool]]:
-    """Yields ``17 Bottlenecks added to layer3``, each with whether it has an effect on the totals."""
-    changes = diff.of_kind(kind)
-    inside = {change.row.path for change in changes}
-    groups: dict[tuple[str, str], list[LayerChange]] = {}
-    for change in changes:
-        if not change.row.path or _parent(change) not in inside:
-            groups.setdefault((_parent(change), change.row.type_name), []).append(change)
-    verb = "added to" if kind == "added" else "removed from"
-    for (parent, type_name), members in groups.items():
-        text = f"{_pluralize(len(members), type_name)} {verb} {parent or 'the root'}"
-        yield text, any(_has_effect(member.delta) for member in members)
-
-
-def _parent(change: LayerChange) -> str:
-    return change.row.path.rpartition(".")[0]
-
-
-def _pluralize(count: int, noun: str) -> str:
-    has_plural = not noun.endswith("s") and not any(character.isdigit() for character in noun[-2:])
-    return f"{count} {noun}" + ("s" if count != 1 and has_plural else "")
+def _find_unused(diff: ModelDiff, sides: tuple[Side, Side]) -> Iterator[Finding]:
+    """Yields a clause about placeholders, and about rewired modules if these are most of what changed."""
+    identities = count_identities(sides)
+    if identities:
+        more, verb = "more" if identities > 0 else "fewer", "compute" if abs(identities) > 1 else "computes"
+        yield Finding(Topic.UNUSED, f"{count_nouns(abs(identities), 'Identity layer')} {more}, which {verb} nothing")
+    rewired = sum(1 for change in diff.changes if is_rewired_only(change))
+    if rewired > sum(1 for change in diff.changes if change.kind != "same") / 2 and not identities:
+        yield Finding(Topic.UNUSED, f"{count_nouns(rewired, 'layer')} only rewired")
 
 
 def format_total_change(before: int, after: int) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from netscope.render.diff_sentences import describe_layer
+from netscope.render.diff_attributes import describe_layer
 from netscope.render.tree import MIN_RUN_LENGTH
 from netscope.schema import Figures, LayerChange, ModelDiff
 from netscope.schema.diff import NOTHING

@@ -130,7 +130,8 @@ def _generic(values: Values) -> list[str]:
     for name, value in values.items():
         if isinstance(value, (bool, float)) or value is None or value in (0, 1, "", "none"):
             continue
-        if name.endswith(NUMBERING) or "." in name:  # a number among siblings, or an option of a configuration
+        # The settings of a configuration object are too many for a row.
+        if name.endswith(NUMBERING) or "." in name:
             continue
         if isinstance(value, str) and len(value) > MAX_WORD_LENGTH:
             continue

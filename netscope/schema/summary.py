@@ -133,7 +133,8 @@ class LayerRow:
     Attributes:
         path: dotted path, ``""`` for the root.
         type_name: class name.
-        hyperparameters: constructor arguments that the module stores.
+        hyperparameters: constructor arguments that the module stores. The settings of a configuration object are
+            ``config.hidden_size``, …, only of the first module that has the object.
         depth: number of modules above it; 0 for the root.
         calls: number of calls of its ``forward``.
         input_shapes: input shapes of the first call, nested ones flattened.

@@ -71,7 +71,8 @@ class TracedModule:
     Attributes:
         path: dotted, ``""`` for the root.
         type_name: the class's name.
-        hyperparameters: the constructor's arguments that the module stores, as plain values.
+        hyperparameters: the constructor's arguments that the module stores, as plain values; the settings of a
+            configuration object as ``config.hidden_size``, … of the first module that has it.
         parent: position of the parent's entry; None for the root.
         same_as: position of the first entry of the same module object; None if this is it.
         parameters: its parameters, without its children's.

@@ -2,10 +2,12 @@
 
 import inspect
 import re
+from argparse import Namespace
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 from torch import Tensor, nn
@@ -19,6 +21,8 @@ _LONGEST_REPR = 80
 _LONGEST_TUPLE = 16
 _MOST_OPTIONS = 256
 _MOST_NESTED = 3
+_NOT_OPTIONS = frozenset({"architectures", "id2label", "label2id", "transformers_version"})
+"""What a configuration of transformers contains besides the options of the architecture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,15 +165,17 @@ def _flatten(name: str, value: Any, texts: dict[int, str]) -> Iterator[tuple[str
     elif id(value) not in texts:
         texts[id(value)] = ""
         for key, option in options.items():
-            if not key.startswith("_") and key != "transformers_version":
+            if option is not None and not key.startswith("_") and key not in _NOT_OPTIONS:
                 yield from _flatten(f"{name}.{key}", option, {})  # may not stay alive, so its id says nothing
 
 
 def _read_options(value: Any) -> Mapping[str, Any] | None:
-    """Returns the options of a configuration: a mapping, a dataclass, or an object with ``to_dict``; None for others."""
+    """Returns the options of a configuration: a mapping, namespace, dataclass or object with ``to_dict``; or None."""
     options = value
     if is_dataclass(value) and not isinstance(value, type):
         options = {field.name: getattr(value, field.name, None) for field in fields(value)}
+    elif isinstance(value, (Namespace, SimpleNamespace)):
+        options = vars(value)
     elif callable(getattr(type(value), "to_dict", None)) and not isinstance(value, Mapping):
         with suppress(Exception):  # a user's method may raise anything
             options = value.to_dict()

@@ -13,7 +13,8 @@ from netscope import analysis
 from netscope.errors import UsageError
 from netscope.render import Canvas, DiffView, render
 from netscope.render.diff import diff_document
-from netscope.render.diff_sentences import describe_attributes, describe_diff
+from netscope.render.diff_attributes import describe_attributes
+from netscope.render.diff_sentences import describe_diff
 from netscope.schema import AttributeChange, InputSpec, ModelDiff, OpCount
 
 from .conftest import layer, linear, summary_of, with_figures
@@ -280,8 +281,8 @@ def test_the_sentence_names_what_makes_a_difference_first(before, diff):
 
 
 def test_types_that_end_in_a_number_get_no_plural(before):
-    rows = [*before.rows[1:], *(plain(f"norm{number}", "BatchNorm2d", own_params=8) for number in range(2))]
-    assert describe_diff(analysis.diff_summaries(before, network(*rows))).endswith("; 2 BatchNorm2d added to the root")
+    rows = [*before.rows[1:], *(plain(f"filter{number}", "Conv2d", own_params=8) for number in range(2))]
+    assert describe_diff(analysis.diff_summaries(before, network(*rows))).endswith("; 2 Conv2d added to the root")
 
 
 def test_a_lower_bound_is_said_to_be_one(before):

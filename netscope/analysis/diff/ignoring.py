@@ -7,9 +7,10 @@ from itertools import accumulate
 from typing import TypeVar
 
 from netscope.analysis.bytes_moved import ITEM_BYTES
-from netscope.analysis.diff.layers import count_ops, find_family
+from netscope.analysis.diff.layers import count_ops
 from netscope.analysis.unread import list_unread_names
 from netscope.schema import Figures, Ignorable, LayerRow, LayerTensor, Summary
+from netscope.schema.diff_families import find_family
 from netscope.schema.figures import FIELDS
 from netscope.schema.memory import STATES_PER_PARAMETER
 

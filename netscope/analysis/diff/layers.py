@@ -6,36 +6,13 @@ from hashlib import blake2b
 from math import inf, log2, log10
 
 from netscope.schema import InputSpec, LayerRow, LayerTensor, OpCount, PlainValue, Summary
+from netscope.schema.diff_families import LAYOUT_OPS, find_family
 
 LIGHTEST = 10
 """The weight of a layer without parameters; a layer with n parameters weighs 10 log₁₀ n more."""
 
 COSMETIC = frozenset({"inplace", "layer_idx"})
 """Hyperparameters that change no result, or only number a layer among its siblings."""
-
-_LAYOUT_OPS = frozenset(
-    f"aten.{name}"
-    for name in (
-        *("_reshape_alias", "_to_copy", "_unsafe_view", "alias", "clone", "contiguous", "copy", "detach", "expand"),
-        *("permute", "reshape", "select", "slice", "squeeze", "t", "transpose", "unsqueeze", "view"),
-    )
-)
-"""Ops that depend on the memory layout of the inputs."""
-
-_FAMILIES: tuple[tuple[frozenset[str], str], ...] = (
-    (frozenset({"in_channels", "out_channels", "kernel_size"}), "convolution"),
-    (frozenset({"in_features", "out_features"}), "linear"),
-    (frozenset({"input_size", "hidden_size"}), "recurrent"),
-    (frozenset({"embed_dim", "num_heads"}), "attention"),
-    (frozenset({"num_embeddings", "embedding_dim"}), "embedding"),
-    (frozenset({"num_features"}), "normalization"),
-    (frozenset({"normalized_shape"}), "normalization"),
-    (frozenset({"num_channels", "num_groups"}), "normalization"),
-    (frozenset({"num_parameters"}), "activation"),
-    (frozenset({"kernel_size"}), "pooling"),
-    (frozenset({"output_size"}), "pooling"),
-)
-"""The hyperparameters that identify a family of layers, whatever their class."""
 
 
 @dataclass(slots=True)
@@ -139,27 +116,9 @@ def count_ops(ops: Sequence[OpCount]) -> tuple[tuple[str, int], ...]:
     counts: dict[str, int] = {}
     for op in ops:
         name = op.op.removesuffix("_")
-        if name not in _LAYOUT_OPS:
+        if name not in LAYOUT_OPS:
             counts[name] = counts.get(name, 0) + op.calls
     return tuple(sorted(counts.items()))
-
-
-def find_family(row: LayerRow) -> str:
-    """Returns the family of a layer, such as ``"pooling"``; the name of its class if no family is known."""
-    name = row.type_name.lower()
-    for keys, found in _FAMILIES:
-        if keys <= row.hyperparameters.keys():
-            return f"transposed {found}" if "transpose" in name else found
-    if "drop" in name or name == "identity":
-        return "dropout"
-    if "norm" in name:
-        return "normalization"
-    if "pool" in name:
-        return "pooling"
-    is_elementwise = not row.tensors and row.calls and row.input_shapes[:1] == row.output_shapes != ()
-    if is_elementwise and count_ops(row.ops):
-        return "activation"
-    return row.type_name
 
 
 def compute_weight(row: LayerRow) -> int:
