@@ -30,7 +30,7 @@ _EXPLAINED = {"padding": {"kernel_size", "dilation", "stride"}}
 
 _WIRING = frozenset({"reads_from", "calls"})
 
-_EXTENSIVE = frozenset({Topic.GROUPS, Topic.KERNEL, Topic.STRIDE, Topic.BIAS, Topic.WIDTH})
+_EXTENSIVE = frozenset({Topic.GROUPS, Topic.KERNEL, Topic.STRIDE, Topic.ACTIVATION, Topic.BIAS, Topic.WIDTH})
 _RARE = 10
 """A change of these topics counts less if it is in fewer than one of so many changed layers."""
 
@@ -72,7 +72,7 @@ def _have_equal_values(diff: ModelDiff, names: Collection[str]) -> bool:
         )
         for side in ("before", "after")
     )
-    return before == after
+    return bool(before) and before == after
 
 
 _Members = list[tuple[LayerChange, AttributeChange]]
@@ -222,19 +222,22 @@ def _ratio(before: PlainValue, after: PlainValue) -> float | None:
 
 
 def find_blocks(diff: ModelDiff, told: Collection[str]) -> Iterator[Finding]:
-    """Yields ``17 Bottlenecks added to layer3`` for blocks that were added or removed.
+    """Yields ``17 Bottlenecks added to layer3`` for blocks that were added, removed or moved.
 
     Args:
         diff: the diff.
         told: kinds of modules, and names of topics, that other findings cover.
     """
-    for kind, verb, preposition in (("added", "added", "to"), ("removed", "removed", "from")):
-        for heavy, text in _describe_blocks(diff, kind, verb, preposition, told):  # type: ignore[arg-type]
-            yield Finding(Topic.DEPTH if heavy else Topic.REST, text)
+    for kind, preposition in _PREPOSITIONS.items():
+        for heavy, text in _describe_blocks(diff, kind, preposition, told):
+            yield Finding(Topic.DEPTH if heavy and kind != "moved" else Topic.REST, text)
+
+
+_PREPOSITIONS: dict[ChangeKind, str] = {"added": "to", "removed": "from", "moved": "in"}
 
 
 def _describe_blocks(
-    diff: ModelDiff, kind: ChangeKind, verb: str, preposition: str, told: Collection[str]
+    diff: ModelDiff, kind: ChangeKind, preposition: str, told: Collection[str]
 ) -> Iterator[tuple[bool, str]]:
     changes = diff.of_kind(kind)
     inside = {change.row.path for change in changes}
@@ -254,7 +257,7 @@ def _describe_blocks(
         parents[_parent(root)] = parents.get(_parent(root), 0) + 1
         heavy[name] = heavy.get(name, False) or is_heavy
     for name, parents in places.items():
-        yield heavy[name], f"{count_nouns(sum(parents.values()), name)} {verb}{_describe_places(parents, preposition)}"
+        yield heavy[name], f"{count_nouns(sum(parents.values()), name)} {kind}{_describe_places(parents, preposition)}"
 
 
 def _describe_places(parents: dict[str, int], preposition: str) -> str:

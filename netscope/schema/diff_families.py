@@ -14,6 +14,7 @@ LAYOUT_OPS = frozenset(
 _FAMILIES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"in_channels", "out_channels", "kernel_size"}), "convolution"),
     (frozenset({"in_features", "out_features"}), "linear"),
+    (frozenset({"nf", "nx"}), "linear"),  # transformers' Conv1D
     (frozenset({"input_size", "hidden_size"}), "recurrent"),
     (frozenset({"embed_dim", "num_heads"}), "attention"),
     (frozenset({"num_embeddings", "embedding_dim"}), "embedding"),

@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from torch import nn
 
+import netscope
 from netscope import analysis
 from netscope.render import render
 from netscope.render.diff_attributes import count_nouns, describe_attributes
@@ -184,6 +186,51 @@ def test_of_equal_weights_and_ops_in_other_modules_the_sentence_calls_them_the_s
     assert not sentence_of(once, [*twice, plain("act3", "ReLU", relu)]).startswith("the same architecture")
     other = [root(), conv("a"), plain("act1", "ReLU", relu), conv("b", padding=(2, 2)), plain("act2", "ReLU", relu)]
     assert not sentence_of(once, other).startswith("the same architecture")
+
+
+class Skip(nn.Module):
+    """Three layers with a skip connection from one of them, under names with a prefix."""
+
+    def __init__(self, prefix, source):
+        super().__init__()
+        self.layers, self.source = nn.ModuleDict({f"{prefix}{n}": nn.Linear(4, 4) for n in range(3)}), source
+
+    def forward(self, x):
+        found = []
+        for module in self.layers.values():
+            x = module(x)
+            found.append(x)
+        return x + found[self.source]
+
+
+def convolution():
+    return nn.Conv2d(4, 4, 1)
+
+
+DIFFERENT = {
+    "another order": (
+        nn.Sequential(convolution(), nn.ReLU(), nn.BatchNorm2d(4)),
+        nn.Sequential(convolution(), nn.BatchNorm2d(4), nn.ReLU()),
+        (1, 4, 2, 2),
+    ),
+    "an activation elsewhere": (
+        nn.Sequential(convolution(), nn.ReLU(), convolution(), convolution()),
+        nn.Sequential(convolution(), convolution(), nn.ReLU(), convolution()),
+        (1, 4, 2, 2),
+    ),
+    "another skip connection": (Skip("a", 0), Skip("b", 1), (1, 4)),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERENT)
+def test_of_equal_weights_that_compute_something_else_the_sentence_does_not_call_them_the_same(case):
+    before, after, inputs = DIFFERENT[case]
+    assert "the same architecture" not in describe_diff(netscope.diff(before, after, inputs))
+
+
+def test_a_moved_layer_is_named():
+    before, after, inputs = DIFFERENT["another order"]
+    assert "moved in the root" in describe_diff(netscope.diff(before, after, inputs))
 
 
 @pytest.mark.parametrize(
