@@ -46,7 +46,7 @@ def diff(
         typer.Option(
             "--ignore",
             metavar="A,B,…",
-            help="Exclude from the comparison and the totals: names, dropout, bias (comma-separated).",
+            help="Leave out of comparison and totals: names, dropout, bias, wiring, identity (comma-separated).",
         ),
     ] = None,
     depth: Annotated[

@@ -11,7 +11,7 @@ from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, To
 from netscope.schema.tensors import InputSpec, PlainValue, Shape
 
 ChangeKind = Literal["same", "changed", "added", "removed", "moved"]
-Ignorable = Literal["names", "dropout", "bias"]
+Ignorable = Literal["names", "dropout", "bias", "wiring", "identity"]
 
 NOTHING = Figures(**dict.fromkeys(FIELDS, 0))
 _COMPARED = attrgetter("params", "trainable_params", "flops")
