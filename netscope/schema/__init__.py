@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from netscope.schema.diff import Ignorable as Ignorable
     from netscope.schema.diff import LayerChange as LayerChange
     from netscope.schema.diff import ModelDiff as ModelDiff
-    from netscope.schema.diff import UnmappedTensor as UnmappedTensor
-    from netscope.schema.diff import WeightsMap as WeightsMap
     from netscope.schema.explain import Derivation as Derivation
     from netscope.schema.explain import Explanation as Explanation
     from netscope.schema.explain import LayerExplanation as LayerExplanation
@@ -95,6 +93,10 @@ if TYPE_CHECKING:
     from netscope.schema.verify import ToolCount as ToolCount
     from netscope.schema.verify import ToolTally as ToolTally
     from netscope.schema.verify import Verification as Verification
+    from netscope.schema.weights import TensorPart as TensorPart
+    from netscope.schema.weights import TensorRecipe as TensorRecipe
+    from netscope.schema.weights import UnmappedTensor as UnmappedTensor
+    from netscope.schema.weights import WeightsMap as WeightsMap
 else:
     __getattr__, __all__ = lazy_names(
         __name__,
@@ -108,8 +110,7 @@ else:
                 "RuleStatus", "TEST_NAME_PREFIX"],
             "codec": ["SCHEMA_VERSION"],
             "compare": ["ComparedArchitecture", "ComparisonTable"],
-            "diff": ["AttributeChange", "ChangeKind", "ComparedModel", "Ignorable", "LayerChange", "ModelDiff",
-                "UnmappedTensor", "WeightsMap"],
+            "diff": ["AttributeChange", "ChangeKind", "ComparedModel", "Ignorable", "LayerChange", "ModelDiff"],
             "explain": ["Derivation", "Explanation", "LayerExplanation", "ShapeMismatch"],
             "failure": ["LayerFailure"],
             "figures": ["Figures", "METRICS", "Metric"],
@@ -124,5 +125,6 @@ else:
             "trace": ["ModuleCall", "SavedTensor", "TensorRef", "Trace", "TracedModule", "TracedOp",
                 "TracedParameter", "TracedTensor"],
             "verify": ["Cause", "ToolCount", "ToolTally", "Verification"],
+            "weights": ["TensorPart", "TensorRecipe", "UnmappedTensor", "WeightsMap"],
         },
     )  # fmt: skip

@@ -20,12 +20,14 @@ _NAMES: Mapping[Role, str] = MappingProxyType(
         ("gate", "up"): "gate_up gate_up_proj",
     }
 )
-"""The names of each role. Names of fused layers whose parts are in another order somewhere are left out.
-
-Such are ``qkv_proj`` (q, v, k in CodeGen) and ``query_key_value`` (interleaved by head in GPT-NeoX).
-"""
 
 _ROLES: Mapping[str, Role] = MappingProxyType({name: role for role, names in _NAMES.items() for name in names.split()})
+
+UNORDERED = frozenset({"c_attn", "kv_proj", "qkv_proj", "query_key_value"})
+"""Names of fused layers that leave the order of their parts open.
+
+``qkv_proj`` is q, v, k in CodeGen, and ``query_key_value`` is interleaved by head in GPT-NeoX.
+"""
 
 
 def find_role(name: str) -> Role:

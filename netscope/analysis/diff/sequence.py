@@ -43,6 +43,9 @@ IMPOSSIBLE = 10**24
 OTHER_STAGE = 15
 """Cost of a pair in stages of different names, in percent of the two weights."""
 
+OTHER_ROLE = 50
+"""Cost of a pair whose names tell different parts of attention, such as key and output, in percent of the weights."""
+
 OTHER_RESOLUTION = 20
 """Additional cost of a replacement at another resolution, in percent of the two weights."""
 
@@ -50,7 +53,7 @@ SAME_PLACE = 10
 """Discount for a replacement under the same path, if no part of it is a number, in percent of the two weights."""
 
 OTHER_NAMES = COST // 4
-"""Cost of a pair whose names say otherwise; more than any edge of a gap, less than leaving out a layer."""
+"""Cost of a pair of which one has a namesake beside the other; more than an edge of a gap, less than any weight."""
 
 OTHER_SURROUNDINGS = 10 * RANK
 SAME_PATH = 30
@@ -113,21 +116,22 @@ class Costs:
             cost -= SAME_PATH
         elif self._names[0][i] == self._names[1][j]:
             cost -= SAME_NAME
-        elif self._belong_elsewhere(i, j):
+        elif self._have_namesakes(i, j):
             cost += OTHER_NAMES
         return cost - SAME_OUTPUT if self._outputs[0][i] == self._outputs[1][j] else cost
 
-    def _belong_elsewhere(self, i: int, j: int) -> bool:
-        """Whether one of two rows has a namesake beside the other, or their names tell different roles."""
-        name, other = self._names[0][i], self._names[1][j]
-        if name in self._siblings[1][j] or other in self._siblings[0][i]:
-            return True
-        role, other_role = self._roles[0][i], self._roles[1][j]
-        return bool(role and other_role) and role.isdisjoint(other_role)
+    def _have_namesakes(self, i: int, j: int) -> bool:
+        """Whether one of two rows has a namesake beside the other."""
+        return self._names[0][i] in self._siblings[1][j] or self._names[1][j] in self._siblings[0][i]
+
+    def _have_other_roles(self, i: int, j: int) -> bool:
+        role, other = self._roles[0][i], self._roles[1][j]
+        return bool(role and other) and role.isdisjoint(other)
 
     def _location_cost(self, i: int, j: int, *, replaces: bool) -> int:
         """Returns the cost of different locations of two rows, in percent of their weights; may be negative."""
         percent = OTHER_STAGE if self._stages[0][i] != self._stages[1][j] else 0
+        percent += OTHER_ROLE if self._have_other_roles(i, j) else 0
         if not replaces:
             return percent
         if self._paths[0][i] == self._paths[1][j] and self._is_named[i]:
