@@ -105,7 +105,7 @@ def diff(
         result = diff.diff(first, second, ignore=[name.strip() for name in ignore.split(",")] if ignore else ())
         mapped = diff.weights_map(first, second) if weights_map is not None else None
     if mapped is not None and weights_map is not None:
-        from netscope.render.weights import describe_coverage
+        from netscope.render.diff_weights import describe_coverage
 
         write_file(weights_map, render(mapped, map_format), "--weights-map")
         typer.echo(f"--weights-map {weights_map}: {describe_coverage(mapped)} of {after}", err=True)

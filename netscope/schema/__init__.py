@@ -47,6 +47,10 @@ if TYPE_CHECKING:
     from netscope.schema.diff import Ignorable as Ignorable
     from netscope.schema.diff import LayerChange as LayerChange
     from netscope.schema.diff import ModelDiff as ModelDiff
+    from netscope.schema.diff_weights import TensorPart as TensorPart
+    from netscope.schema.diff_weights import TensorRecipe as TensorRecipe
+    from netscope.schema.diff_weights import UnmappedTensor as UnmappedTensor
+    from netscope.schema.diff_weights import WeightsMap as WeightsMap
     from netscope.schema.explain import Derivation as Derivation
     from netscope.schema.explain import Explanation as Explanation
     from netscope.schema.explain import LayerExplanation as LayerExplanation
@@ -93,10 +97,6 @@ if TYPE_CHECKING:
     from netscope.schema.verify import ToolCount as ToolCount
     from netscope.schema.verify import ToolTally as ToolTally
     from netscope.schema.verify import Verification as Verification
-    from netscope.schema.weights import TensorPart as TensorPart
-    from netscope.schema.weights import TensorRecipe as TensorRecipe
-    from netscope.schema.weights import UnmappedTensor as UnmappedTensor
-    from netscope.schema.weights import WeightsMap as WeightsMap
 else:
     __getattr__, __all__ = lazy_names(
         __name__,
@@ -111,6 +111,7 @@ else:
             "codec": ["SCHEMA_VERSION"],
             "compare": ["ComparedArchitecture", "ComparisonTable"],
             "diff": ["AttributeChange", "ChangeKind", "ComparedModel", "Ignorable", "LayerChange", "ModelDiff"],
+            "diff_weights": ["TensorPart", "TensorRecipe", "UnmappedTensor", "WeightsMap"],
             "explain": ["Derivation", "Explanation", "LayerExplanation", "ShapeMismatch"],
             "failure": ["LayerFailure"],
             "figures": ["Figures", "METRICS", "Metric"],
@@ -125,6 +126,5 @@ else:
             "trace": ["ModuleCall", "SavedTensor", "TensorRef", "Trace", "TracedModule", "TracedOp",
                 "TracedParameter", "TracedTensor"],
             "verify": ["Cause", "ToolCount", "ToolTally", "Verification"],
-            "weights": ["TensorPart", "TensorRecipe", "UnmappedTensor", "WeightsMap"],
         },
     )  # fmt: skip

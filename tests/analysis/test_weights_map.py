@@ -296,6 +296,22 @@ def test_a_recipe_is_never_guessed():
     assert found.missing[0].reason == "its name leaves the order of the parts in it open"
 
 
+def test_layers_of_turned_sizes_are_not_each_others():
+    linear, convolution = nn.Linear, nn.Conv2d
+    for source, target in (
+        (linear(8, 1), linear(1, 8)),
+        (convolution(1, 8, 3), convolution(8, 1, 3)),
+        (linear(8, 5), linear(5, 8)),
+    ):
+        shapes = [(2, layer.weight.shape[1], *[6] * (layer.weight.dim() - 2)) for layer in (source, target)]
+        before, after = (
+            netscope.summarize(nn.Sequential(layer), shape)
+            for layer, shape in zip((source, target), shapes, strict=True)
+        )
+        found = netscope.weights_map(before, after)
+        assert (found.tensors, found.recipes) == ({}, ())
+
+
 def test_attention_that_interleaves_heads_is_not_split():
     class Heads(nn.Module):
         def __init__(self, head_first):

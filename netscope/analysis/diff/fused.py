@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from netscope.analysis.diff.layers import LayerTree
-from netscope.analysis.diff.tensors import MATRIX, StateTensor
+from netscope.analysis.diff.tensors import StateTensor
 from netscope.schema import TensorPart, TensorRecipe
 
 FUSIBLE = frozenset({"k", "up"})
@@ -82,9 +82,7 @@ def _join(target: StateTensor, sources: Unit) -> TensorRecipe | None:
     parts = [part for part in slices if part is not None]
     if len(parts) < len(slices):
         return None
-    return TensorRecipe(
-        name=target.key, shape=target.shape, parts=tuple(_merge(parts)), dim=_get_output_dim(target) or 0
-    )
+    return TensorRecipe(name=target.key, shape=target.shape, parts=tuple(_merge(parts)), dim=target.output_dim or 0)
 
 
 def _merge(parts: list[TensorPart]) -> Iterator[TensorPart]:
@@ -104,7 +102,7 @@ def _merge(parts: list[TensorPart]) -> Iterator[TensorPart]:
 
 def _slice(source: StateTensor, part: str, target: StateTensor) -> TensorPart | None:
     """Returns the slice of a tensor that is one part of another; None if it does not fit."""
-    dim, other_dim = _get_output_dim(source), _get_output_dim(target)
+    dim, other_dim = source.output_dim, target.output_dim
     if dim is None or other_dim is None:
         return None
     inputs, other_inputs = (
@@ -117,7 +115,3 @@ def _slice(source: StateTensor, part: str, target: StateTensor) -> TensorPart | 
     start = int(source.role.index(part) * size)
     stop = int((source.role.index(part) + 1) * size)
     return TensorPart(name=source.key, shape=source.shape, dim=dim, start=start, stop=stop, transposed=dim != other_dim)
-
-
-def _get_output_dim(tensor: StateTensor) -> int | None:
-    return tensor.output_dim if len(tensor.shape) == MATRIX else 0

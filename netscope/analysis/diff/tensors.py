@@ -59,11 +59,13 @@ class StateTensor:
 
     @property
     def output_dim(self) -> int | None:
-        """The dimension of a matrix that counts the outputs; None if neither the class nor the sizes tell."""
+        """The dimension of a weight that counts the outputs; None if neither the class nor the sizes tell."""
+        if len(self.shape) != MATRIX:
+            return 0
         keys = self.row.hyperparameters.keys()
         if {"nf", "nx"} <= keys:
             return 1
-        if {"in_features", "out_features"} <= keys or {"in_channels", "out_channels"} <= keys or self.role:
+        if {"in_features", "out_features"} <= keys or self.name != self.tensor.name:
             return 0
         sides = (self.row.output_shapes[:1], self.row.input_shapes[:1])
         outputs, inputs = (shapes[0][-1] if shapes and shapes[0] else 0 for shapes in sides)
@@ -98,9 +100,11 @@ def make_copy(source: StateTensor, target: StateTensor, sources: LayerTree, targ
     """Returns the recipe that makes one tensor of another with all its values; None if none is certain.
 
     A matrix is transposed if its layers keep inputs and outputs in another order, such as transformers' ``Conv1D`` and
-    ``nn.Linear``. A shape may differ by dimensions of size 1, or be that of a convolution applied to flattened patches.
+    ``nn.Linear``. A shape may differ by outer dimensions of size 1, or be that of a convolution for flattened patches.
     """
     if source.tensor.shape is None or target.tensor.shape is None or source.tensor.is_buffer != target.tensor.is_buffer:
+        return None
+    if {source.name, target.name} == {"weight", "bias"}:
         return None
     part = TensorPart(name=source.key, shape=source.shape)
     recipe = TensorRecipe(name=target.key, shape=target.shape, parts=(part,))
@@ -112,7 +116,8 @@ def make_copy(source: StateTensor, target: StateTensor, sources: LayerTree, targ
             return turned if source.shape == target.shape[::-1] else None
         if (dims[0] is None) != (dims[1] is None) and source.shape[0] == source.shape[1]:
             return None
-    if source.shape == target.shape or _squeeze(source.shape) == _squeeze(target.shape):
+    is_padded = len(source.shape) != len(target.shape) and _strip(source.shape) == _strip(target.shape)
+    if source.shape == target.shape or is_padded:
         return recipe
     flattens = _is_flattened(source, target, targets) or _is_flattened(target, source, sources)
     return recipe if flattens else None
@@ -124,8 +129,10 @@ def is_plain(recipe: TensorRecipe) -> bool:
     return not others and part.stop is None and not part.transposed and part.shape == recipe.shape
 
 
-def _squeeze(shape: Shape) -> Shape:
-    return tuple(size for size in shape if size != 1)
+def _strip(shape: Shape) -> Shape:
+    """Returns the shape without the dimensions of size 1 at its beginning and end."""
+    others = [at for at, size in enumerate(shape) if size != 1]
+    return shape[others[0] : others[-1] + 1] if others else ()
 
 
 def _is_flattened(convolution: StateTensor, linear: StateTensor, tree: LayerTree) -> bool:

@@ -92,7 +92,8 @@ class _Matching:
     def _match_remaining_layers(self) -> None:
         """Adds convolutions and linear layers that fit only one in the innermost paired modules around them."""
         for sources, targets in self._list_remaining():
-            self._match_only_choices(*(list(_group(side).values()) for side in (sources, targets)))
+            layers, others = (list(filter(_multiplies, _group(side).values())) for side in (sources, targets))
+            self._match_only_choices(layers, others)
 
     def _match_by_name(self, sources: Tensors, targets: Tensors) -> None:
         names = Counter(source.common_name for source in sources)
@@ -109,9 +110,11 @@ class _Matching:
 
     def _match_only_choices(self, sources: list[Tensors], targets: list[Tensors]) -> None:
         """Adds the groups of tensors that fit each other and none else."""
-        fitting = [
-            (a, b) for a in range(len(sources)) for b in range(len(targets)) if self._fit(sources[a], targets[b])
-        ]
+        of_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for b, group in enumerate(targets):
+            of_size[tuple(target.tensor.elements for target in group)].append(b)
+        sizes = [tuple(source.tensor.elements for source in group) for group in sources]
+        fitting = [(a, b) for a in range(len(sources)) for b in of_size[sizes[a]] if self._fit(sources[a], targets[b])]
         counts, others = Counter(a for a, _ in fitting), Counter(b for _, b in fitting)
         for a, b in fitting:
             if counts[a] == others[b] == 1:
@@ -148,6 +151,11 @@ def _group(tensors: Tensors) -> dict[int, Tensors]:
     for tensor in tensors:
         groups[tensor.position].append(tensor)
     return groups
+
+
+def _multiplies(tensors: Tensors) -> bool:
+    """Whether a layer is a convolution or linear, as far as its class or sizes tell."""
+    return any(len(tensor.shape) > 1 for tensor in tensors) and all(item.output_dim is not None for item in tensors)
 
 
 def _have_one_role(sources: Tensors, targets: Tensors) -> bool:
