@@ -75,16 +75,23 @@ def is_view(op: TracedOp, trace: Trace) -> bool:
 
 
 def fingerprint_modules(trace: Trace) -> tuple[str, ...]:
-    """Returns for each module two joined fingerprints, of its input sizes and of its computation; ``""`` if not called.
+    """Returns for each module its joined fingerprints, of its input sizes and of its computation; ``""`` if not called.
 
     Two modules with equal first and different second fingerprints compute different results: they differ in an op, in
     an argument, such as a number of heads, in the tensors used as operands, or in their return values. A tensor is
     identified by its origin: an input, a parameter, an earlier op, or a call that the module made. Names have no
-    influence, and an in-place op is equal to its out-of-place variant.
+    influence, and an in-place op is equal to its out-of-place variant. The computation includes the first value that
+    the module returns. A fingerprint of each further value of another origin follows.
     """
     fingerprinter = _Fingerprinter(trace)
+    # An op after a call may write to what the call returned, so each call is added when it ends, an inner one first.
+    ended = sorted(range(len(trace.calls)), key=lambda number: (trace.calls[number].ops[1], -number), reverse=True)
     for position, op in enumerate(trace.ops[: trace.first_backward_op]):
+        while ended and trace.calls[ended[-1]].ops[1] <= position:
+            fingerprinter.add_call(ended.pop())
         fingerprinter.add(position, op)
+    while ended:
+        fingerprinter.add_call(ended.pop())
     return fingerprinter.finish()
 
 
@@ -96,7 +103,8 @@ class _Fingerprinter:
         self._inputs = [blake2b(digest_size=6) for _ in trace.modules]
         self._computations = [blake2b(digest_size=6) for _ in trace.modules]
         self._producers: dict[int, int] = {}
-        self._own_results: dict[tuple[int, int], int] = {}
+        self._own_results: dict[tuple[int, int], tuple[int, int]] = {}
+        self._more_returned: list[dict[str, None]] = [{} for _ in trace.modules]
         self._own_ops = [0] * len(trace.calls)
         self._calls_made: list[list[int]] = [[] for _ in trace.calls]
         self._rank_of_call = [0] * len(trace.calls)
@@ -119,24 +127,29 @@ class _Fingerprinter:
         arguments = (self._describe(op.args, op.call), self._describe(op.kwargs, op.call))
         self._computations[module].update(repr((op.name.removesuffix("_"), *arguments)).encode())
         for tensor in op.writes:
-            self._own_results[op.call, tensor] = self._own_ops[op.call]
+            self._own_results[op.call, tensor] = (self._own_ops[op.call], position)
         if not is_view(op, self._trace):
             self._producers.update((self._trace.tensors[tensor].storage, position) for tensor in op.writes)
         self._own_ops[op.call] += 1
 
+    def add_call(self, number: int) -> None:
+        """Adds the calls that a call made, and its return values, to the fingerprints of its module."""
+        call = self._trace.calls[number]
+        children = [self._trace.calls[made].module for made in self._calls_made[number]]
+        first_seen = {child: rank for rank, child in enumerate(dict.fromkeys(children))}
+        returned = [self._find_origin(tensor, number) for tensor in call.outputs]
+        self._inputs[call.module].update(f"calls {len(children)}".encode())
+        order = [first_seen[child] for child in children]
+        self._computations[call.module].update(repr((order, returned[:1])).encode())
+        self._more_returned[call.module].update({_hash_origin(origin): None for origin in returned[1:]})
+
     def finish(self) -> tuple[str, ...]:
-        """Returns the fingerprints of all modules, after adding the calls and the return value of each call."""
-        called = set()
-        for number, call in enumerate(self._trace.calls):
-            called.add(call.module)
-            children = [self._trace.calls[made].module for made in self._calls_made[number]]
-            first_seen = {child: rank for rank, child in enumerate(dict.fromkeys(children))}
-            returned = [self._find_origin(tensor, number) for tensor in call.outputs]
-            self._inputs[call.module].update(f"calls {len(children)}".encode())
-            self._computations[call.module].update(repr(([first_seen[child] for child in children], returned)).encode())
+        """Returns the fingerprints of all modules."""
+        called = {call.module for call in self._trace.calls}
+        parts = zip(self._inputs, self._computations, self._more_returned, strict=True)
         return tuple(
-            f"{inputs.hexdigest()}-{computation.hexdigest()}" if module in called else ""
-            for module, (inputs, computation) in enumerate(zip(self._inputs, self._computations, strict=True))
+            "-".join((inputs.hexdigest(), computation.hexdigest(), *more)) if module in called else ""
+            for module, (inputs, computation, more) in enumerate(parts)
         )
 
     def _get_shape_and_dtype(self, tensor: int) -> Any:
@@ -154,15 +167,16 @@ class _Fingerprinter:
 
     def _find_origin(self, tensor: int, call: int) -> Any:
         """Returns the origin of a tensor from the view of the module in this call."""
-        here = self._own_results.get((call, tensor))
-        if here is not None:
-            return ("op", here)
         storage = self._trace.tensors[tensor].storage
+        here = self._own_results.get((call, tensor))
+        maker = self._producers.get(storage)
+        # A module that was called since then may have changed it in place.
+        if here is not None and (maker is None or maker <= here[1] or self._trace.ops[maker].call == call):
+            return ("op", here[0])
         running = self._trace.calls[call]
         name = self._own_tensors[running.module].get(storage)
         if name is not None:
             return ("own", name)
-        maker = self._producers.get(storage)
         if maker is not None and running.ops[0] <= maker < running.ops[1]:
             made_in: int | None = self._trace.ops[maker].call
             while made_in is not None and self._trace.calls[made_in].caller != call:
@@ -170,3 +184,7 @@ class _Fingerprinter:
             return ("call", self._rank_of_call[made_in]) if made_in is not None else ("op",)
         given = [self._trace.tensors[item].storage for item in running.inputs]
         return ("input", given.index(storage)) if storage in given else ("elsewhere",)
+
+
+def _hash_origin(origin: Any) -> str:
+    return blake2b(repr(origin).encode(), digest_size=3).hexdigest()

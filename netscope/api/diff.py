@@ -34,7 +34,8 @@ def diff(
         inputs_before: inputs of the first architecture only.
         inputs_after: inputs of the second architecture only.
         ignore: aspects to exclude from the comparison and the figures: ``"names"`` of modules, ``"dropout"`` layers,
-            ``"bias"`` parameters.
+            ``"bias"`` parameters, the ``"wiring"`` (which layers a layer reads from), and ``"identity"`` layers, which
+            compute nothing.
         options: other options of ``summarize``, for both.
 
     Returns:

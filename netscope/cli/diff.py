@@ -16,8 +16,8 @@ from netscope.cli.options import (
     NoCacheOption,
     OutputOption,
 )
-from netscope.cli.output import check_writable, choose_format, show_progress, write_file, write_result
-from netscope.render import DiffView, check_diff_view, check_format
+from netscope.cli.output import choose_format, show_progress, write_file, write_result
+from netscope.render import DiffView, check_diff_view, check_format, render
 
 _INPUT = "[PARAM=]SHAPE[:DTYPE]"
 
@@ -47,7 +47,7 @@ def diff(
         typer.Option(
             "--ignore",
             metavar="A,B,…",
-            help="Exclude from the comparison and the totals: names, dropout, bias (comma-separated).",
+            help="Leave out of comparison and totals: names, dropout, bias, wiring, identity (comma-separated).",
         ),
     ] = None,
     depth: DepthOption = None,
@@ -67,7 +67,9 @@ def diff(
     weights_map: Annotated[
         Path | None,
         typer.Option(
-            "--weights-map", metavar="FILE", help="Write FILE, mapping A's tensors to the tensors of B they load into."
+            "--weights-map",
+            metavar="FILE",
+            help="Write to FILE how B's tensors are made of A's; the suffix selects the format.",
         ),
     ] = None,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 even if they differ.")] = False,
@@ -84,8 +86,8 @@ def diff(
     check_diff_view(view)
     format_name = choose_format(output, format_name)
     check_format(format_name)
-    if weights_map is not None:
-        check_writable(weights_map, "--weights-map")
+    map_format = choose_format(weights_map, None, "--weights-map")
+    check_format(map_format)
     with show_progress(f"comparing {before} and {after}", use_cache=not no_cache):
         from netscope.api import diff
 
@@ -101,9 +103,10 @@ def diff(
         result = diff.diff(first, second, ignore=[name.strip() for name in ignore.split(",")] if ignore else ())
         mapped = diff.weights_map(first, second) if weights_map is not None else None
     if mapped is not None and weights_map is not None:
-        write_file(weights_map, mapped.to_json() + "\n", "--weights-map")
-        share = f"{mapped.covered_params:,} of {mapped.params:,} parameters of {after}"
-        typer.echo(f"--weights-map {weights_map}: {len(mapped.tensors)} tensors, {share}", err=True)
+        from netscope.render.diff_weights import describe_coverage
+
+        write_file(weights_map, render(mapped, map_format), "--weights-map")
+        typer.echo(f"--weights-map {weights_map}: {describe_coverage(mapped)} of {after}", err=True)
     write_result(result, format_name, output, view)
     if not result.is_same and not exit_zero:
         raise typer.Exit(1)

@@ -39,18 +39,26 @@ _ASCII = str.maketrans(
 )
 
 
-def choose_format(path: Path | None, format_name: str | None) -> str:
+def choose_format(path: Path | None, format_name: str | None, option: str = "-o") -> str:
     """Returns the output format, from ``--format`` or the file's suffix, after checking that FILE is writable.
+
+    Args:
+        path: the file; None or ``-`` for stdout.
+        format_name: value of ``--format``.
+        option: the option that names the file.
 
     Raises:
         OutputError: the folder does not exist, the file is not writable, or its suffix belongs to no format.
     """
     if path is not None and path != STDOUT:
-        check_writable(path, "-o")
+        check_writable(path, option)
     if format_name is not None:
         return format_name
     suffix = path.suffix.lower() if path is not None else ""
     if suffix not in _FORMAT_OF_SUFFIX and not _is_special(path):
+        if option != "-o":
+            suffixes = join_choices(kind.suffixes[0] or kind.suffixes[1] for kind in FORMATS.values())
+            raise OutputError(f"{option} {path}: unknown suffix {suffix!r}; use {suffixes}")
         raise OutputError(
             f"-o {path}: unknown suffix {suffix!r}; choose a format with --format: {join_choices(FORMATS)}"
         )

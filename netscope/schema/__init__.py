@@ -49,8 +49,10 @@ if TYPE_CHECKING:
     from netscope.schema.diff import Ignorable as Ignorable
     from netscope.schema.diff import LayerChange as LayerChange
     from netscope.schema.diff import ModelDiff as ModelDiff
-    from netscope.schema.diff import UnmappedTensor as UnmappedTensor
-    from netscope.schema.diff import WeightsMap as WeightsMap
+    from netscope.schema.diff_weights import TensorPart as TensorPart
+    from netscope.schema.diff_weights import TensorRecipe as TensorRecipe
+    from netscope.schema.diff_weights import UnmappedTensor as UnmappedTensor
+    from netscope.schema.diff_weights import WeightsMap as WeightsMap
     from netscope.schema.explain import Derivation as Derivation
     from netscope.schema.explain import Explanation as Explanation
     from netscope.schema.explain import LayerExplanation as LayerExplanation
@@ -110,8 +112,8 @@ else:
                 "RuleStatus", "SHORT_HASH", "TEST_NAME_PREFIX"],
             "codec": ["SCHEMA_VERSION"],
             "compare": ["ComparedArchitecture", "ComparisonTable"],
-            "diff": ["AttributeChange", "ChangeKind", "ComparedModel", "Ignorable", "LayerChange", "ModelDiff",
-                "UnmappedTensor", "WeightsMap"],
+            "diff": ["AttributeChange", "ChangeKind", "ComparedModel", "Ignorable", "LayerChange", "ModelDiff"],
+            "diff_weights": ["TensorPart", "TensorRecipe", "UnmappedTensor", "WeightsMap"],
             "explain": ["Derivation", "Explanation", "LayerExplanation", "ShapeMismatch"],
             "failure": ["LayerFailure"],
             "figures": ["Figures", "METRICS", "Metric"],

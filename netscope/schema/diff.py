@@ -1,17 +1,16 @@
-"""The result of ``netscope diff``: two aligned architectures, and the map of their weights."""
+"""The result of ``netscope diff``: two aligned architectures."""
 
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal
 
-from netscope.schema.codec import JsonResult
 from netscope.schema.display import Displayed
 from netscope.schema.figures import FIELDS, Figures
 from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, Totals, describe_unread
-from netscope.schema.tensors import InputSpec, PlainValue, Shape
+from netscope.schema.tensors import InputSpec, PlainValue
 
 ChangeKind = Literal["same", "changed", "added", "removed", "moved"]
-Ignorable = Literal["names", "dropout", "bias"]
+Ignorable = Literal["names", "dropout", "bias", "wiring", "identity"]
 
 NOTHING = Figures(**dict.fromkeys(FIELDS, 0))
 _COMPARED = attrgetter("params", "trainable_params", "flops")
@@ -195,41 +194,3 @@ class ModelDiff(Displayed):
     def of_kind(self, *kinds: ChangeKind) -> tuple[LayerChange, ...]:
         """Returns the changes of these kinds, in order."""
         return tuple(change for change in self.changes if change.kind in kinds)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnmappedTensor:
-    """A tensor without a counterpart in the other architecture.
-
-    Attributes:
-        name: key in the state dict.
-        shape: shape; None if unknown.
-        reason: why it has no counterpart.
-    """
-
-    name: str
-    shape: Shape | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeightsMap(JsonResult):
-    """A map from one architecture's state dict to another's, for porting a checkpoint.
-
-    Attributes:
-        before: architecture of the checkpoint.
-        after: architecture that loads the checkpoint.
-        tensors: key before → key after, of tensors with equal shapes.
-        params: number of elements of the distinct parameters of ``after``.
-        covered_params: number of these elements that the checkpoint provides.
-        missing: tensors of ``after`` without a counterpart.
-        unused: tensors of ``before`` without a counterpart.
-    """
-
-    before: Architecture
-    after: Architecture
-    tensors: dict[str, str]
-    params: int
-    covered_params: int
-    missing: tuple[UnmappedTensor, ...]
-    unused: tuple[UnmappedTensor, ...]

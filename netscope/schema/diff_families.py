@@ -15,6 +15,7 @@ _FAMILIES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"in_channels", "out_channels", "kernel_size"}), "convolution"),
     (frozenset({"in_features", "out_features"}), "linear"),
     (frozenset({"nf", "nx"}), "linear"),  # transformers' Conv1D
+    (frozenset({"nf", "nx"}), "linear"),  # transformers' Conv1D
     (frozenset({"input_size", "hidden_size"}), "recurrent"),
     (frozenset({"embed_dim", "num_heads"}), "attention"),
     (frozenset({"num_embeddings", "embedding_dim"}), "embedding"),

@@ -148,8 +148,9 @@ class LayerRow:
         tensors: its own parameters, then its own buffers.
         reads_from: producers of the tensors that its own ops read: module paths, ``""`` for the root, ``"<x>"`` for the
             input ``x``.
-        computation: two fingerprints, ``"sizes-ops"``: one of the input sizes, one of its direct forward ops
-            with their arguments, the modules it called and the outputs it returned. Empty if it was not called.
+        computation: fingerprints, ``"sizes-ops"``: one of the input sizes, one of its direct forward ops with their
+            arguments, the modules it called and the first output it returned; then one of each further output that
+            has another origin. Empty if it was not called.
         receptive_field: receptive field of its first output along each spatial axis of the input; empty without such
             axes, or if an op mixes positions in a way that netscope does not follow.
     """

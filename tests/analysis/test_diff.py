@@ -9,7 +9,9 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional
 from torchvision.models import VisionTransformer
+from torchvision.models.resnet import BasicBlock
 
 import netscope
 from netscope import analysis
@@ -265,6 +267,42 @@ def test_only_what_does_nothing_is_ignored_as_dropout():
     assert netscope.diff(*recurrent, (5, 1, 4), ignore=["dropout"]).is_same
 
 
+class Rewired(nn.Module):
+    def __init__(self, *, crossed, factor=1):
+        super().__init__()
+        self.a, self.b, self.act = nn.Linear(4, 4), nn.Linear(4, 4), nn.Softmax(-1)
+        self.__dict__["from_a"], self.__dict__["scale"] = crossed, factor
+
+    def forward(self, x):
+        first, second = self.a(x), self.b(x)
+        return self.act(first if self.from_a else second) * self.scale + second
+
+
+def test_without_the_wiring_only_what_a_layer_computes_is_compared():
+    straight, crossed = (netscope.summarize(Rewired(crossed=crossed), (1, 4)) for crossed in (False, True))
+    assert attributes(netscope.diff(straight, crossed))["act"] == {"reads_from": (("b",), ("a",))}
+    assert netscope.diff(straight, crossed, ignore=["wiring"]).is_same
+    scaled = netscope.summarize(Rewired(crossed=True, factor=2), (1, 4))
+    assert set(attributes(netscope.diff(straight, scaled, ignore=["wiring"]))) == {""}
+    skips = (Skip(far=far) for far in (False, True))
+    assert netscope.diff(*skips, (1, 4), ignore=["wiring"]).is_same
+
+
+def test_without_identities_only_what_computes_is_compared():
+    class Nothing(nn.Module):
+        def forward(self, x):
+            return x
+
+    layers = [nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.ReLU()]
+    padded = [layers[0], nn.Identity(), layers[1], Nothing(), nn.Dropout(0.0), layers[2], nn.Identity()]
+    result = netscope.diff(nn.Sequential(*layers), nn.Sequential(*padded), INPUT, ignore=["identity", "names"])
+    assert result.is_same
+    for other in (nn.Dropout(0.5), nn.ReLU(), nn.BatchNorm2d(4)):
+        longer = nn.Sequential(*layers, other)
+        result = netscope.diff(nn.Sequential(*layers), longer, INPUT, ignore=["identity"])
+        assert kinds(result) == {"added": 1}
+
+
 def test_without_biases_a_computation_is_still_compared():
     result = netscope.diff(vit(), vit(num_heads=8), (1, 3, 64, 64), ignore=["bias"])
     assert len(attributes(result)) == 3
@@ -329,6 +367,132 @@ def test_other_inputs_alone_change_no_layer_but_the_figures():
 
 def test_in_place_or_not_is_no_difference():
     assert netscope.diff(nn.Sequential(nn.ReLU()), nn.Sequential(nn.ReLU(inplace=True)), (1, 4)).is_same
+
+
+class Added(nn.Module):
+    """A residual block whose activation may change the sum in place, and the branch before it."""
+
+    def __init__(self, *, inplace, reads_late=False):
+        super().__init__()
+        self.conv, self.norm, self.act = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.ReLU(inplace=inplace)
+        self.__dict__["reads_late"] = reads_late
+
+    def forward(self, x):
+        branch = self.norm(self.conv(x))
+        active = self.act(branch)
+        if self.reads_late:
+            return branch + active  # the branch before the activation, or after it if that was in place
+        total = torch.cat([active, x], 1)
+        return self.act(total)[:, :4] + x
+
+
+def test_in_place_or_not_is_no_difference_to_the_modules_around():
+    models = [nn.Sequential(Added(inplace=inplace), Added(inplace=inplace)) for inplace in (True, False)]
+    assert netscope.diff(*models, INPUT).is_same
+    blocks = [BasicBlock(4, 4), BasicBlock(4, 4)]
+    blocks[1].relu.inplace = False
+    assert netscope.diff(*blocks, INPUT).is_same
+
+
+def test_what_is_read_after_an_op_in_place_is_another_value():
+    models = [Added(inplace=inplace, reads_late=True) for inplace in (True, False)]
+    assert not netscope.diff(*models, INPUT).is_same
+
+
+def test_another_function_in_a_forward_is_another_op():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.Linear(4, 4)
+
+        def forward(self, x):
+            return functional.relu(self.a(x))
+
+    class Other(Net):
+        def forward(self, x):
+            return functional.sigmoid(self.a(x))
+
+    ops = (("aten.relu",), ("aten.sigmoid",))
+    assert attributes(netscope.diff(Net(), Other(), (1, 4))) == {"": {"type": ("Net", "Other"), "ops": ops}}
+    Other.__name__ = "Net"
+    assert attributes(netscope.diff(Net(), Other(), (1, 4))) == {"": {"ops": ops}}
+
+
+class Returning(nn.Module):
+    def __init__(self, names):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.__dict__["names"] = names
+
+    def forward(self, x):
+        a = self.a(x)
+        known = {"a": a, "b": self.b(a), "x": x}
+        return tuple(known[name] for name in self.names)
+
+
+def test_returning_more_is_no_change_of_the_computation():
+    def diff(before, after):
+        return netscope.diff(nn.Sequential(Returning(before)), nn.Sequential(Returning(after)), (2, 4))
+
+    for shorter, longer in (("b", "ba"), ("b", "bb"), ("ba", "bax"), ("ba", "bxa")):
+        for result in (diff(shorter, longer), diff(longer, shorter)):
+            assert not kinds(result)
+            assert not result.is_same  # the output shapes differ
+    for before, after in (("a", "ba"), ("ba", "ab"), ("bax", "bxa"), ("ba", "bx")):
+        assert "0" in attributes(diff(before, after))
+
+
+def test_a_model_with_a_longer_cache_has_one_layer_more():
+    result = netscope.diff("hf/llama@num_hidden_layers=1", "hf/llama@num_hidden_layers=2")
+    assert set(kinds(result)) == {"added"}
+    assert told(result, "added") == ["model.layers.1"]
+
+
+def test_values_that_read_the_same_are_no_difference():
+    class GELU(nn.Module):  # as in timm: without the argument of torch's
+        def forward(self, x):
+            return functional.gelu(x)
+
+    assert netscope.diff(nn.Sequential(nn.GELU()), nn.Sequential(GELU()), (1, 4)).is_same
+    assert attributes(netscope.diff(nn.Sequential(nn.GELU("tanh")), nn.Sequential(GELU()), (1, 4))) == {
+        "0": {"approximate": ("tanh", None)}
+    }
+    norms = [nn.Sequential(nn.LayerNorm(4, eps=eps)) for eps in (1e-6, 1.0000000001e-6, 1e-5)]
+    assert "eps" not in attributes(netscope.diff(norms[0], norms[1], (1, 4)))["0"]
+    assert attributes(netscope.diff(norms[1], norms[2], (1, 4))) == {"0": {"eps": (1.0000000001e-6, 1e-5)}}
+
+
+class Attention(nn.Module):
+    """Attention by the names of its layers, each with the number of parts that it computes at once."""
+
+    def __init__(self, layers, width=8, out="o"):
+        super().__init__()
+        self.layers, self.out = layers, out
+        for name, parts in layers.items():
+            self.add_module(name, nn.Linear(width, parts * width))
+        self.add_module(out, nn.Linear(width, width))
+
+    def forward(self, x):
+        parts = torch.cat([self.get_submodule(name)(x) for name in self.layers], -1).chunk(3, -1)
+        return self.get_submodule(self.out)(functional.scaled_dot_product_attention(*parts))
+
+
+def test_layers_of_equal_names_correspond():
+    separate, fused = Attention({"q": 1, "k": 1, "v": 1}), Attention({"qkv": 3})
+    result = netscope.diff(separate, fused, (1, 5, 8))
+    pairs = {change.before.path: change.after.path for change in result.changes if change.before and change.after}
+    assert pairs["o"] == "o"
+    assert pairs.keys() - {"", "o"} <= {"q", "k", "v"}
+    # Names tell q from an output, whatever it is called.
+    result = netscope.diff(Attention({"q": 1, "kv": 2}), Attention({"qkv": 3}, out="proj"), (1, 5, 8))
+    assert ("o", "proj") in {sides(change) for change in result.changes}
+
+
+def test_torchvisions_and_timms_convnext_have_the_same_blocks():
+    result = netscope.diff("convnext_tiny", "timm/convnext_tiny")
+    types = Counter((c.before.type_name, c.after.type_name) for c in result.changes if c.before and c.after)
+    assert types["CNBlock", "ConvNeXtBlock"] == 3 + 3 + 9 + 3
+    assert not any(change.row.own.params for change in result.of_kind("added", "removed"))
 
 
 def test_what_is_ignored_is_no_difference_and_in_no_figure():

@@ -49,6 +49,13 @@ MODELS = """
         def forward(self, x):
             return self.classifier(self.dropout(self.act(self.norm(self.stem(x)))).mean((2, 3)))
 
+    class Padded(Net):
+        def __init__(self):
+            super().__init__()
+            self.first.append(nn.Identity())
+
+    Padded.__name__ = "Net"
+
     class Fails(nn.Module):
         def forward(self, x):
             raise KeyError("half-way")
@@ -93,6 +100,8 @@ ANSWERS = {
         (NET, "my.py:Net@bias=False,dropout=0.1", *INPUT, "--ignore", "bias, dropout"),
         0,
     ),
+    "an identity more": ((NET, "my.py:Padded", *INPUT), 1),
+    "an identity more, which is ignored": ((NET, "my.py:Padded", *INPUT, "--ignore", "wiring,identity"), 0),
     "no bias, where dropout is ignored": ((NET, "my.py:Net@bias=False", *INPUT, "--ignore", "dropout"), 1),
     "another input": ((NET, NET, *INPUT, "--input-b", "1x3x9x9"), 1),
     "a larger batch of both": ((NET, NET, *INPUT, "-b", "4"), 0),
@@ -131,6 +140,11 @@ QUESTIONS = {
     "a folder of that name": (("folder.json", "lenet5"), 2, "folder.json: "),
     "no folder to write to": (("lenet5", "lenet5", "-o", "nowhere/x.json"), 2, "-o nowhere/x.json: folder"),
     "no folder for the map": (("lenet5", "lenet5", "--weights-map", "nowhere/x.json"), 2, "--weights-map nowhere/x"),
+    "unknown suffix of the map": (
+        ("lenet5", "lenet5", "--weights-map", "x.pt"),
+        2,
+        "--weights-map x.pt: unknown suffix '.pt'; use .txt, .json, .csv, .md or .html",
+    ),
     "a folder for the map": (("lenet5", "lenet5", "--weights-map", "."), 2, "--weights-map .: is a folder"),
     "cannot be traced": (("lenet5", "my.py:Fails", "-i", "1x1x28x28"), 3, "failed in Fails: KeyError: 'half-way'"),
     "cannot be traced, but only the text is wanted": (
@@ -255,7 +269,7 @@ def test_along_the_map_a_renamed_model_takes_all_weights_and_computes_the_same(f
     with torch.no_grad():
         source.first[1].running_mean.normal_()
         weights = source.state_dict()
-        target.load_state_dict({name: weights[key] for key, name in found.tensors.items()}, strict=True)
+        target.load_state_dict(found.convert(weights), strict=True)
         torch.testing.assert_close(target(image), source(image), rtol=0, atol=0)
     params = sum(parameter.numel() for parameter in target.parameters())
     assert (found.params, found.covered_params, found.missing, found.unused) == (params, params, (), ())
@@ -290,6 +304,14 @@ def test_the_map_of_the_two_alexnets_covers_the_layers_of_equal_shapes(folder):
         "features.10.weight",
     }
     assert {item.reason for item in found.missing} == {"no tensor of this shape in the layer's counterpart"}
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("map.json", "{"), ("map.csv", "kind,tensor,from,reason"), ("map.md", "**"), ("map.txt", NET)]
+)
+def test_the_suffix_says_the_format_of_the_map(folder, name, start):
+    ask(NET, RENAMED, *INPUT, "--weights-map", name)
+    assert (folder / name).read_text(encoding="utf-8").startswith(start)
 
 
 def test_the_map_names_keys_that_both_state_dicts_have(folder):

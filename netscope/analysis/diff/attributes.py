@@ -110,7 +110,8 @@ def diff_layers(before: LayerRow, after: LayerRow, *, is_leaf: bool, wiring: Wir
     """
     own = [*_diff_tensors(before, after, wiring), *_diff_ops(before, after)]
     descriptions = list(diff_descriptions(before, after))
-    found = [*descriptions, *(own if not descriptions else _select_unexplained(own))] if is_leaf or own else []
+    unexplained = _select_unexplained(own, descriptions, is_leaf=is_leaf)
+    found = [*descriptions, *unexplained] if is_leaf or own else []
     if before.calls != after.calls and (is_leaf or count_ops(before.ops) or count_ops(after.ops)):
         found.append(AttributeChange(name="calls", before=before.calls, after=after.calls))
     if wiring.differs(before, after):
@@ -127,7 +128,9 @@ def diff_descriptions(before: LayerRow, after: LayerRow) -> Iterator[AttributeCh
     order = [name for name in (*before.hyperparameters, *after.hyperparameters) if name in values or name in others]
     for name in dict.fromkeys(order):
         if values.get(name) != others.get(name):
-            yield AttributeChange(name=name, before=values.get(name), after=others.get(name))
+            yield AttributeChange(
+                name=name, before=before.hyperparameters.get(name), after=after.hyperparameters.get(name)
+            )
 
 
 def _diff_tensors(before: LayerRow, after: LayerRow, wiring: Wiring) -> Iterator[AttributeChange]:
@@ -164,19 +167,37 @@ def _diff_ops(before: LayerRow, after: LayerRow) -> Iterator[AttributeChange]:
             before=tuple(_format_count(name, count) for name, count in ops.items() if others.get(name) != count),
             after=tuple(_format_count(name, count) for name, count in others.items() if ops.get(name) != count),
         )
-    elif _input_fingerprint(before) == _input_fingerprint(after) and before.computation != after.computation:
+    elif not _have_same_computation(before.computation, after.computation):
         yield AttributeChange(name="computation", before=before.computation, after=after.computation)
 
 
-def _input_fingerprint(row: LayerRow) -> str:
-    """Returns the part of the fingerprint with the sizes of the ops' inputs; only equal ones can be compared."""
-    return row.computation.partition("-")[0]
+def _have_same_computation(before: str, after: str) -> bool:
+    """Whether the fingerprints of two modules are equal, or cannot be compared as their ops had inputs of other sizes.
+
+    A module may return more values after the first: it computes the same, only more of it is returned.
+    """
+    (sizes, _, ops), (other_sizes, _, other_ops) = before.partition("-"), after.partition("-")
+    if sizes != other_sizes:
+        return True
+    (first, *more), (other_first, *other_more) = ops.split("-"), other_ops.split("-")
+    shorter, longer = sorted((more, other_more), key=len)
+    remaining = iter(longer)
+    return first == other_first and all(value in remaining for value in shorter)
 
 
 def _format_count(name: str, count: int) -> str:
     return name if count == 1 else f"{name} ×{count}"
 
 
-def _select_unexplained(own: list[AttributeChange]) -> list[AttributeChange]:
-    """Returns the differences that no hyperparameter could explain, of a layer whose description differs too."""
-    return [change for change in own if change.name.endswith((".dtype", ".requires_grad", ".shared_with"))]
+def _select_unexplained(
+    own: list[AttributeChange], descriptions: list[AttributeChange], *, is_leaf: bool
+) -> list[AttributeChange]:
+    """Returns the differences that neither the class nor a hyperparameter explains.
+
+    The class of a module with children says little about what it computes itself, so its ops are shown, too.
+    """
+    if not descriptions:
+        return own
+    names = [change.name for change in descriptions]
+    endings = (".dtype", ".requires_grad", ".shared_with", *(["ops"] if names == ["type"] and not is_leaf else []))
+    return [change for change in own if change.name.endswith(tuple(endings))]

@@ -22,16 +22,17 @@ def diff_summaries(before: Summary, after: Summary, ignored: Collection[Ignorabl
     return ModelDiff(
         before=ComparedModel.of(before),
         after=ComparedModel.of(after),
-        changes=_add_hyperparameter_changes(list(_pair_rows(before, after))),
+        changes=_add_hyperparameter_changes(list(_pair_rows(before, after, ignored))),
         delta=after.totals - before.totals,
         ignored=tuple(sorted(set(ignored))),
         notes=tuple(list_uncompared(before, after)),
     )
 
 
-def _pair_rows(before: Summary, after: Summary) -> Iterator[LayerChange]:
+def _pair_rows(before: Summary, after: Summary, ignored: Collection[Ignorable]) -> Iterator[LayerChange]:
     """Yields a change for each row of either side, in the order of ``after``; removed rows at their old positions."""
-    comparison = _AlignedSides(*(LayerTree.of(side) for side in drop_incomparable(before, after)))
+    trees = [LayerTree.of(side) for side in drop_incomparable(before, after)]
+    comparison = _AlignedSides(*trees, ignores_wiring="wiring" in ignored)
     partners = comparison.alignment.partners
     origins = {j: i for i, j in partners.items()}
     removed = [i for i in range(len(before.rows)) if i not in partners]
@@ -84,8 +85,8 @@ def _is_below(change: LayerChange, parent: LayerChange) -> bool:
 class _AlignedSides:
     """The alignment of two architectures, and the differences of its pairs."""
 
-    def __init__(self, before: LayerTree, after: LayerTree) -> None:
-        self.before, self.after = before, after
+    def __init__(self, before: LayerTree, after: LayerTree, *, ignores_wiring: bool) -> None:
+        self.before, self.after, self.ignores_wiring = before, after, ignores_wiring
         self.alignment = align_trees(before, after)
         self.wiring = Wiring(before, after, self.alignment.partners, self.alignment.moved)
 
@@ -93,7 +94,8 @@ class _AlignedSides:
         """Returns the kind of change from row ``i`` before to row ``j`` after, and the attributes that differ."""
         is_leaf = not self.before.children[i] and not self.after.children[j]
         found = diff_layers(self.before.rows[i], self.after.rows[j], is_leaf=is_leaf, wiring=self.wiring)
-        if i in self.alignment.moved:
+        is_moved = i in self.alignment.moved
+        if is_moved or self.ignores_wiring:
             # A moved layer reads from other layers by definition.
-            return "moved", tuple(change for change in found if change.name != "reads_from")
-        return "changed" if found else "same", found
+            found = tuple(change for change in found if change.name != "reads_from")
+        return "moved" if is_moved else "changed" if found else "same", found

@@ -21,38 +21,56 @@ _OPS_WITHOUT_BIAS = {"aten.addmm": "aten.mm", "aten.baddbmm": "aten.bmm", "aten.
 
 
 def drop_ignored(summary: Summary, ignored: Collection[Ignorable]) -> Summary:
-    """Returns the summary without the ignored dropout layers, or without the ignored biases in rows and totals.
+    """Returns the summary without the ignored layers, or without the ignored biases in rows and totals.
 
-    Ignored names are handled where names are compared.
+    Ignored names and wiring are handled where they are compared.
     """
     if "dropout" in ignored:
         summary = _drop_dropout(summary)
+    if "identity" in ignored:
+        has_ops = any(row.ops for row in summary.rows)
+        summary = _drop_leaves(summary, [row for row in summary.rows if _is_identity(row, has_ops=has_ops)])
     return _drop_biases(summary) if "bias" in ignored else summary
 
 
 def _drop_dropout(summary: Summary) -> Summary:
-    """Returns the summary without dropout layers; modules that read from one read from its producers instead."""
-    parents = {row.path.rpartition(".")[0] for row in summary.rows if row.path}
-    dropped = {
-        row.path: row
+    """Returns the summary without dropout layers, and without the dropout rates of other modules."""
+    inert = [row for row in summary.rows if find_family(row) == "dropout" and _is_inert(row, summary.mode)]
+    summary = _drop_leaves(summary, inert)
+    rows = tuple(
+        replace(
+            row, hyperparameters={name: value for name, value in row.hyperparameters.items() if "dropout" not in name}
+        )
         for row in summary.rows
-        if find_family(row) == "dropout" and row.path not in parents and row.path and _is_inert(row, summary.mode)
-    }
+    )
+    return replace(summary, rows=rows)
+
+
+def _drop_leaves(summary: Summary, rows: Iterable[LayerRow]) -> Summary:
+    """Returns the summary without those rows that have no children; what reads from one reads from its producers."""
+    parents = {row.path.rpartition(".")[0] for row in summary.rows if row.path}
+    dropped = {row.path: row for row in rows if row.path and row.path not in parents}
 
     def sources(paths: Iterable[str]) -> Iterable[str]:
         for path in paths:
             yield from sources(dropped[path].reads_from) if path in dropped else (path,)
 
-    rows = tuple(
-        replace(
-            row,
-            reads_from=tuple(dict.fromkeys(sources(row.reads_from))),
-            hyperparameters={name: value for name, value in row.hyperparameters.items() if "dropout" not in name},
-        )
+    remaining = tuple(
+        replace(row, reads_from=tuple(dict.fromkeys(sources(row.reads_from))))
         for row in summary.rows
         if row.path not in dropped
     )
-    return _subtract(replace(summary, rows=rows), {path: row.own for path, row in dropped.items()})
+    return _subtract(replace(summary, rows=remaining), {path: row.own for path, row in dropped.items()})
+
+
+def _is_identity(row: LayerRow, *, has_ops: bool) -> bool:
+    """Whether a module has no tensors and computes nothing, in training neither; by its class if no ops are known."""
+    if row.tensors or row.ops:
+        return False
+    drops = find_family(row) == "dropout" and any(
+        type(value) in (int, float) and value for value in row.hyperparameters.values()
+    )
+    return row.type_name == "Identity" or (has_ops and not drops)
 
 
 def _is_inert(row: LayerRow, mode: str) -> bool:

@@ -14,6 +14,9 @@ LIGHTEST = 10
 COSMETIC = frozenset({"inplace", "layer_idx"})
 """Hyperparameters that change no result, or only number a layer among its siblings."""
 
+BLOCK = "block"
+"""The family of all modules with children: one may replace another, and none is replaced by what it contains."""
+
 
 @dataclass(slots=True)
 class LayerTree:
@@ -53,7 +56,7 @@ class LayerTree:
         for position, row in enumerate(self.rows):
             is_leaf = not self.children[position]
             self.signatures.append(_signature(row, is_leaf=is_leaf))
-            self.families.append(find_family(row))
+            self.families.append(find_family(row) if is_leaf else BLOCK)
             self.weights.append(compute_weight(row))
             if is_leaf or row.tensors or row.own.params or row.own.flops:
                 self.layers.append(position)
@@ -107,8 +110,18 @@ def _tensor_signature(tensor: LayerTensor) -> Hashable:
 
 
 def select_hyperparameters(row: LayerRow) -> tuple[tuple[str, PlainValue], ...]:
-    """Returns the hyperparameters that layers are compared by, sorted by name."""
-    return tuple(sorted((name, value) for name, value in row.hyperparameters.items() if name not in COSMETIC))
+    """Returns the hyperparameters that layers are compared by, sorted by name.
+
+    Values that read the same are equal: a missing one, None and ``"none"``; and numbers with the same six digits.
+    """
+    values = ((name, _simplify(value)) for name, value in row.hyperparameters.items() if name not in COSMETIC)
+    return tuple(sorted((name, value) for name, value in values if value is not None))
+
+
+def _simplify(value: PlainValue) -> PlainValue:
+    if isinstance(value, str) and value.lower() == "none":
+        return None
+    return float(f"{value:g}") if isinstance(value, float) else value
 
 
 def count_ops(ops: Sequence[OpCount]) -> tuple[tuple[str, int], ...]:

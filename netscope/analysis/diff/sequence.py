@@ -25,11 +25,13 @@ the one before:
       or replaced       other surroundings   output shapes
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 from netscope.analysis.diff.layers import LIGHTEST, LayerTree, measure_dissimilarity
+from netscope.analysis.diff.roles import find_role
 
 Pair = tuple[int, int]
 
@@ -41,11 +43,17 @@ IMPOSSIBLE = 10**24
 OTHER_STAGE = 15
 """Cost of a pair in stages of different names, in percent of the two weights."""
 
+OTHER_ROLE = 50
+"""Cost of a pair whose names tell different parts of attention, such as key and output, in percent of the weights."""
+
 OTHER_RESOLUTION = 20
 """Additional cost of a replacement at another resolution, in percent of the two weights."""
 
 SAME_PLACE = 10
 """Discount for a replacement under the same path, if no part of it is a number, in percent of the two weights."""
+
+OTHER_NAMES = COST // 4
+"""Cost of a pair of which one has a namesake beside the other; more than an edge of a gap, less than any weight."""
 
 OTHER_SURROUNDINGS = 10 * RANK
 SAME_PATH = 30
@@ -82,6 +90,8 @@ class Costs:
         sides = (before.rows, after.rows)
         self._paths = _number_values(*([row.path for row in rows] for rows in sides))
         self._names = _number_values(*([row.name for row in rows] for rows in sides))
+        self._siblings = [_list_siblings(tree, names) for tree, names in zip((before, after), self._names, strict=True)]
+        self._roles = [[frozenset(find_role(row.name)) for row in rows] for rows in sides]
         self._outputs = _number_values(*([row.output_shapes for row in rows] for rows in sides))
         resolutions = ([[size[2:] for size in row.output_shapes[:1]] for row in rows] for rows in sides)
         self._resolutions = _number_values(*resolutions)
@@ -106,11 +116,22 @@ class Costs:
             cost -= SAME_PATH
         elif self._names[0][i] == self._names[1][j]:
             cost -= SAME_NAME
+        elif self._have_namesakes(i, j):
+            cost += OTHER_NAMES
         return cost - SAME_OUTPUT if self._outputs[0][i] == self._outputs[1][j] else cost
+
+    def _have_namesakes(self, i: int, j: int) -> bool:
+        """Whether one of two rows has a namesake beside the other."""
+        return self._names[0][i] in self._siblings[1][j] or self._names[1][j] in self._siblings[0][i]
+
+    def _have_other_roles(self, i: int, j: int) -> bool:
+        role, other = self._roles[0][i], self._roles[1][j]
+        return bool(role and other) and role.isdisjoint(other)
 
     def _location_cost(self, i: int, j: int, *, replaces: bool) -> int:
         """Returns the cost of different locations of two rows, in percent of their weights; may be negative."""
         percent = OTHER_STAGE if self._stages[0][i] != self._stages[1][j] else 0
+        percent += OTHER_ROLE if self._have_other_roles(i, j) else 0
         if not replaces:
             return percent
         if self._paths[0][i] == self._paths[1][j] and self._is_named[i]:
@@ -131,6 +152,16 @@ def _number_values(before: Iterable[object], after: Iterable[object]) -> tuple[l
     numbers: dict[str, int] = {"[]": NO_OUTPUT}
     first, second = ([numbers.setdefault(repr(value), len(numbers)) for value in side] for side in (before, after))
     return first, second
+
+
+def _list_siblings(tree: LayerTree, names: list[int]) -> list[set[int]]:
+    """Returns for each row the names, unless they are numbers, of the rows of its family in the same module."""
+    of_family: dict[tuple[int | None, str], set[int]] = defaultdict(set)
+    keys = list(zip(tree.parents, tree.families, strict=True))
+    for row, key, name in zip(tree.rows, keys, names, strict=True):
+        if not row.name.isdigit():
+            of_family[key].add(name)
+    return [of_family[key] for key in keys]
 
 
 def _surroundings(tree: LayerTree) -> list[object]:
