@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from netscope.config.lookalikes import find_lookalike
 from netscope.errors import ConfigError, did_you_mean
 
 if sys.version_info >= (3, 11):
@@ -84,6 +85,10 @@ def read_project_file(path: Path) -> ProjectFile:
     except (ValueError, RecursionError) as error:  # invalid TOML or UTF-8, and too long integers or too deep nesting
         raise ConfigError(f"{path}: {error}") from error
     _check_names(path, text, document)
+    lookalike = find_lookalike(document, is_own_file=path.name != "pyproject.toml")
+    if lookalike:
+        where = f"{path.name}:{_find_line(text, lookalike) or 1}: {'.'.join(map(quote_key, lookalike))}"
+        raise ConfigError(f"{where}: unknown section; did you mean tool.netscope.check?")
     sections: tuple[tuple[str, ...], ...] = (("tool", "netscope", "check"),)
     if path.name != "pyproject.toml":
         sections = (("check",), *sections)
@@ -118,6 +123,11 @@ def _check_names(path: Path, text: str, document: dict[str, Any]) -> None:
                 keys = (*section, name)
                 where = f"{path.name}:{_find_line(text, keys) or 1}: {'.'.join(keys)}"
                 raise ConfigError(f"{where}: unknown section{did_you_mean(name, names)}; available: {names[0]}")
+
+
+def quote_key(name: str) -> str:
+    """Returns a key as TOML writes it, with quotes if it needs them."""
+    return name if name.replace("-", "").replace("_", "").isalnum() else f'"{name}"'
 
 
 def _get_nested(document: Any, keys: Sequence[str]) -> Any:
