@@ -6,7 +6,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
 
-from netscope.config.project import ProjectFile, find_project_file, quote_key, read_project_file
+from netscope.config.project import (
+    ProjectFile,
+    find_file_in_folder,
+    find_project_file,
+    mentions_netscope,
+    quote_key,
+    read_project_file,
+)
 from netscope.config.quantities import parse_percent, parse_quantity, parse_shape
 from netscope.errors import ConfigError, did_you_mean
 from netscope.schema import METRIC_UNITS, Bound, CheckRequest, Location, Rule
@@ -38,7 +45,41 @@ def find_checks(start: Path, config: Path | None = None) -> tuple[Path, tuple[Ch
             f'no checks found in {where}; add [tool.netscope.check.NAME] with model = "…" and a rule, or pass an '
             f"architecture and a rule, e.g. netscope check resnet50 --max-params 26M"
         )
-    return file.path, tuple(_parse_check(file, name) for name in sorted(file.checks))
+    return file.path, _parse_checks(file)
+
+
+def find_checks_in_folder(folder: Path) -> tuple[Path, tuple[CheckRequest, ...]] | None:
+    """Returns the path of the configuration file in ``folder``, and its checks sorted by name; None without checks.
+
+    A file that is no TOML and does not mention netscope, e.g. in the tests of another tool, has none.
+
+    Raises:
+        ConfigError: a file is invalid.
+    """
+    try:
+        file = find_file_in_folder(folder)
+    except ConfigError as error:
+        if isinstance(error.__cause__, OSError) or error.__cause__ is None or mentions_netscope(folder):
+            raise
+        return None
+    return None if file is None else (file.path, _parse_checks(file))
+
+
+def read_models(folder: Path, name: str) -> dict[str, str]:
+    """Returns the name of the architecture of each check, by name of the check, in ``folder``.
+
+    Args:
+        folder: folder of the configuration file.
+        name: name of the file, which may be missing; then netscope.toml and pyproject.toml are read.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    path = folder / name
+    file = read_project_file(path) if path.is_file() else None
+    file = file if file is not None and file.checks else find_file_in_folder(folder)
+    tables = file.checks.items() if file is not None else ()
+    return {name: str(table.get("model")) for name, table in tables if isinstance(table, dict)}
 
 
 def make_check_request(
@@ -95,6 +136,10 @@ def explain_no_failure(rules: Collection[Rule], *, lock: bool) -> str:
     if rules:
         return "this check only warns, so it can never fail; add max, another rule or lock = true"
     return f"this check has no rules, so it can never fail; add a rule or lock = true ({_available(METRIC_UNITS)})"
+
+
+def _parse_checks(file: ProjectFile) -> tuple[CheckRequest, ...]:
+    return tuple(_parse_check(file, name) for name in sorted(file.checks))
 
 
 def _parse_check(file: ProjectFile, name: str) -> CheckRequest:

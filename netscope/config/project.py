@@ -17,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-NAMES = ("netscope.toml", "pyproject.toml")
+PROJECT_FILES = ("netscope.toml", "pyproject.toml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +60,31 @@ def find_project_file(start: Path) -> ProjectFile | None:
         ConfigError: a file on the way is not valid TOML.
     """
     for folder in (start.resolve(), *start.resolve().parents):
-        files = [read_project_file(folder / name) for name in NAMES if (folder / name).is_file()]
-        with_checks = [file for file in files if file.checks]
-        if len(with_checks) > 1:
-            raise ConfigError(f"{folder}: both {' and '.join(NAMES)} have checks; move all checks to one of them")
-        if with_checks:
-            return with_checks[0]
+        found = find_file_in_folder(folder)
+        if found is not None:
+            return found
         if (folder / ".git").exists():
             break
     return None
+
+
+def find_file_in_folder(folder: Path) -> ProjectFile | None:
+    """Returns the file with checks in ``folder``; None if there is none.
+
+    Raises:
+        ConfigError: a file is not valid TOML, or both have checks.
+    """
+    files = [read_project_file(folder / name) for name in PROJECT_FILES if (folder / name).is_file()]
+    with_checks = [file for file in files if file.checks]
+    if len(with_checks) > 1:
+        raise ConfigError(f"{folder}: both {' and '.join(PROJECT_FILES)} have checks; move all checks to one of them")
+    return with_checks[0] if with_checks else None
+
+
+def mentions_netscope(folder: Path) -> bool:
+    """Whether a file in ``folder`` that may contain checks has the word netscope in its name or text."""
+    files = [folder / name for name in PROJECT_FILES if (folder / name).is_file()]
+    return any(b"netscope" in file.name.encode() + file.read_bytes().lower() for file in files)
 
 
 def read_project_file(path: Path) -> ProjectFile:
