@@ -92,7 +92,7 @@ def use_cache() -> Iterator[None]:
 
 @contextmanager
 def without_cache() -> Iterator[None]:
-    """Computes every result within the context anew, and caches none."""
+    """Computes every result again within the context, and caches none."""
     token = _CACHE.set(None)
     try:
         yield

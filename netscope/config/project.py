@@ -39,10 +39,7 @@ class ProjectFile:
     @property
     def display_path(self) -> str:
         """The path relative to the working directory if it is inside, otherwise the full path."""
-        try:
-            return str(self.path.resolve().relative_to(Path.cwd()))
-        except ValueError:
-            return str(self.path)
+        return _make_relative(self.path)
 
     def find_line(self, keys: Sequence[str]) -> int:
         """Returns the line of ``keys``; if they are missing, the line of the closest enclosing table, or 1."""
@@ -103,7 +100,7 @@ def read_project_file(path: Path) -> ProjectFile:
     _check_names(path, text, document)
     lookalike = find_lookalike(document, is_own_file=path.name != "pyproject.toml")
     if lookalike:
-        where = f"{path.name}:{_find_line(text, lookalike) or 1}: {'.'.join(map(quote_key, lookalike))}"
+        where = f"{_make_relative(path)}:{_find_line(text, lookalike) or 1}: {'.'.join(map(quote_key, lookalike))}"
         raise ConfigError(f"{where}: unknown section; did you mean tool.netscope.check?")
     sections: tuple[tuple[str, ...], ...] = (("tool", "netscope", "check"),)
     if path.name != "pyproject.toml":
@@ -137,8 +134,16 @@ def _check_names(path: Path, text: str, document: dict[str, Any]) -> None:
         for name in table if isinstance(table, dict) else ():
             if name not in names:
                 keys = (*section, name)
-                where = f"{path.name}:{_find_line(text, keys) or 1}: {'.'.join(keys)}"
+                where = f"{_make_relative(path)}:{_find_line(text, keys) or 1}: {'.'.join(keys)}"
                 raise ConfigError(f"{where}: unknown section{did_you_mean(name, names)}; available: {names[0]}")
+
+
+def _make_relative(path: Path) -> str:
+    """Returns the path relative to the working directory if it is inside, otherwise the full path."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 def quote_key(name: str) -> str:

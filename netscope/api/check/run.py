@@ -191,7 +191,7 @@ def _evaluate_plan(
     base: Base | None,
     then: "Mapping[str, Summary | WorkerError]",
 ) -> Iterator[ModelCheck]:
-    """Yields the results of a plan's checks, and updates its lock file if the plan says so.
+    """Yields the results of a plan's checks, and updates its lock file if the plan asks for it.
 
     Args:
         plan: arguments of the run.

@@ -39,7 +39,7 @@ class TaskContext:
 
 
 def _prepare(_context: TaskContext) -> None:
-    """Summarizes a small architecture of netscope's own, so no task's time includes what only the first one takes.
+    """Summarizes a built-in architecture, so no task's time includes what only the first one takes.
 
     Most of that is imports, half of them on first use. A forked child inherits them, and so takes a tenth of the time.
     """
