@@ -3,7 +3,7 @@
 Every run of pytest loads it if netscope is installed, so modules are imported when they are used.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,36 +41,30 @@ def netscope_check(request: pytest.FixtureRequest) -> Callable[..., "CheckReport
     """Returns ``netscope_check(model, **rules)``, which fails the test if the architecture violates a rule.
 
     The function takes a module, a summary or an architecture's name; ``input``, ``lock``, ``layers``, any metric with
-    its limit, and the options of ``netscope.summarize``, in addition to the rules of the test's marker. ``name`` is the
-    name of the lock file's entry, by default the test's.
+    its limit, and the options of ``netscope.summarize``. ``name`` is the name of the lock file's entry, by default the
+    test's. The rules of the markers without a model hold as well.
     """
 
     def check(model: Any, **rules: Any) -> "CheckReport":
         __tracebackhide__ = True
-        marker = request.node.get_closest_marker("netscope")
-        marker_rules = dict(marker.kwargs) if marker else {}
-        marker_rules.pop("model", None)
-        return _check(request.node, model, marker_rules | rules)
+        shared = [given for named, given in _list_markers(request.node) if named is None]
+        return _check(request.node, model, [*shared, rules])
 
     return check
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Checks the marker's model before the test, and fails a marked test that checked nothing."""
-    marker = item.get_closest_marker("netscope")
-    if marker is None:
+    """Checks the models of the test's markers before it, and fails a marked test that checked nothing."""
+    markers = _list_markers(item)
+    if not markers:
         yield
         return
-    rules = dict(marker.kwargs)
-    if len(marker.args) > 1:
-        pytest.fail(
-            f"netscope: the marker takes one positional argument, the model, got {marker.args!r}", pytrace=False
-        )
-    model = marker.args[0] if marker.args else rules.pop("model", None)
     item.stash[_CHECKED] = []
-    if model is not None:
-        _check(item, model, rules)
+    shared = [rules for model, rules in markers if model is None]
+    for model, rules in markers:
+        if model is not None:
+            _check(item, model, [*shared, rules])
     status: Any = yield
     if not item.stash[_CHECKED] and status.excinfo is None:
         status.force_exception(
@@ -81,7 +75,20 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         )
 
 
-def _check(item: pytest.Item, model: Any, rules: Mapping[str, Any]) -> "CheckReport":
+def _list_markers(item: pytest.Item) -> list[tuple[Any, dict[str, Any]]]:
+    """Returns the model, if it has one, and the rules of each marker: the module's, the class's, then the test's."""
+    found = []
+    for marker in reversed(list(item.iter_markers("netscope"))):
+        if len(marker.args) > 1:
+            pytest.fail(
+                f"netscope: the marker takes one positional argument, the model, got {marker.args!r}", pytrace=False
+            )
+        rules = dict(marker.kwargs)
+        found.append((marker.args[0] if marker.args else rules.pop("model", None), rules))
+    return found
+
+
+def _check(item: pytest.Item, model: Any, given: Sequence[Mapping[str, Any]]) -> "CheckReport":
     """Returns the report if all rules pass.
 
     Raises:
@@ -94,7 +101,7 @@ def _check(item: pytest.Item, model: Any, rules: Mapping[str, Any]) -> "CheckRep
     item.stash.setdefault(_CHECKED, []).append(str(model))
     try:
         report, locked = use_case.check_for_test(
-            model, rules, name=item.nodeid, folder=item.config.rootpath, update=item.config.getoption("netscope_update")
+            model, given, name=item.nodeid, folder=item.config.rootpath, update=item.config.getoption("netscope_update")
         )
     except NetscopeError as error:
         # Not chained, as pytest would print the message of the cause too, which is the same.

@@ -7,6 +7,7 @@ from netscope.runtime.lazy_imports import lazy_names
 if TYPE_CHECKING:
     from netscope.analysis.bytes_moved import count_bytes_moved as count_bytes_moved
     from netscope.analysis.bytes_moved import count_embedding_rows as count_embedding_rows
+    from netscope.analysis.check import BaseEntry as BaseEntry
     from netscope.analysis.check import LockEntry as LockEntry
     from netscope.analysis.check import evaluate_rules as evaluate_rules
     from netscope.analysis.check import list_rules as list_rules
@@ -32,7 +33,7 @@ else:
         __name__,
         {
             "bytes_moved": ["count_bytes_moved", "count_embedding_rows"],
-            "check": ["LockEntry", "evaluate_rules", "list_rules"],
+            "check": ["BaseEntry", "LockEntry", "evaluate_rules", "list_rules"],
             "compare": ["make_comparison_row"],
             "datasheets": ["find_datasheet"],
             "diagnosis": ["diagnose", "diagnose_mixed_dtypes"],

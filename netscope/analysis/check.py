@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from shlex import quote
 
 from netscope.analysis.diff import diff_summaries
@@ -45,12 +46,36 @@ class LockEntry:
     counting: int = COUNTING_VERSION
 
 
-def evaluate_rules(request: CheckRequest, summary: Summary, entry: LockEntry) -> ModelCheck:
-    """Returns the result of a check: the results of its rules for the summary."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseEntry:
+    """A check's architecture in the base revision.
+
+    Attributes:
+        revision: name of the revision.
+        model: the architecture; None if there is none.
+        problem: why there is none.
+    """
+
+    revision: str
+    model: LockedModel | None = None
+    problem: str = ""
+
+
+def evaluate_rules(
+    request: CheckRequest, summary: Summary, entry: LockEntry, base: BaseEntry | None = None
+) -> ModelCheck:
+    """Returns the result of a check: the results of its rules for the summary.
+
+    Args:
+        request: the check.
+        summary: summary of its architecture.
+        entry: its entry in the lock file.
+        base: its architecture in the base revision, which rules with ``from_base`` need.
+    """
     results: list[RuleResult] = []
     accepts_unread = any(rule.metric == "unread_params" for rule in request.rules)
     for rule in request.rules:
-        found = _evaluate_rule(rule, request, summary, entry)
+        found = _evaluate_rule(rule, request, summary, base if base and rule.from_base else entry)
         results += found if accepts_unread else (_add_unread_warning(result, summary) for result in found)
     lock_diff = None
     if request.lock:
@@ -64,7 +89,7 @@ def evaluate_rules(request: CheckRequest, summary: Summary, entry: LockEntry) ->
         metrics=get_metrics(summary),
         is_lower_bound=summary.is_lower_bound,
         lock_diff=lock_diff,
-        notes=(*summary.notes, *_list_notes(request, summary, entry)),
+        notes=(*summary.notes, *_list_notes(request, summary, entry), *_list_base_notes(request, base)),
     )
 
 
@@ -75,11 +100,18 @@ def _list_notes(request: CheckRequest, summary: Summary, entry: LockEntry) -> It
         yield f"the lock file was written with torch {then.torch or 'unknown'}, this is {now}: ops are not compared"
 
 
-def _evaluate_rule(rule: Rule, request: CheckRequest, summary: Summary, entry: LockEntry) -> Iterator[RuleResult]:
+def _list_base_notes(request: CheckRequest, base: BaseEntry | None) -> Iterator[str]:
+    if base is not None and any(rule.from_base for rule in request.rules):
+        yield f"max_increase is measured from {base.revision}"
+
+
+def _evaluate_rule(
+    rule: Rule, request: CheckRequest, summary: Summary, entry: LockEntry | BaseEntry
+) -> Iterator[RuleResult]:
     """Yields the result of a rule for the architecture, or for each module that its pattern matches."""
     metric = rule.metric
     then = entry.model if rule.bound == "max_increase" else None
-    mismatch = _find_mismatch(summary, request, entry) if then else ""
+    mismatch = _find_mismatch(summary, request, entry) if rule.bound == "max_increase" else ""
     if rule.pattern is None:
         reason = _explain_unknown(metric, summary, is_lower_bound=summary.is_lower_bound)
         previous = then.metrics.get(metric) if then else None
@@ -132,16 +164,17 @@ def _explain_unknown(metric: str, summary: Summary, *, is_lower_bound: bool) -> 
     return f"the {get_noun(metric)} are only a lower bound (≥): no formula for {named}"
 
 
-def _find_mismatch(summary: Summary, request: CheckRequest, entry: LockEntry) -> str:
-    """Returns why the lock file entry cannot be compared with the summary; empty if it can."""
+def _find_mismatch(summary: Summary, request: CheckRequest, entry: LockEntry | BaseEntry) -> str:
+    """Returns why the earlier architecture is not comparable with the summary; empty if it is, or does not exist."""
     if entry.model is None:
-        return ""
-    if entry.counting != COUNTING_VERSION:
+        return entry.problem if isinstance(entry, BaseEntry) else ""
+    if isinstance(entry, LockEntry) and entry.counting != COUNTING_VERSION:
         return _describe_counting(entry)
     now = lock_model(summary, request.model)
     for what, then, this in (("inputs", entry.model.inputs, now.inputs), ("mode", entry.model.mode, now.mode)):
         if then != this:
-            return f"{what} differ from the lock file: {_join(then)} → {_join(this)}"
+            where = entry.revision if isinstance(entry, BaseEntry) else "the lock file"
+            return f"{what} differ from {where}: {_join(then)} → {_join(this)}"
     return ""
 
 
@@ -163,7 +196,7 @@ def _evaluate(
     reason: str,
     mismatch: str,
 ) -> RuleResult:
-    """Returns the result of a rule for a value; ``mismatch`` is why the value in the lock file is not comparable."""
+    """Returns the result of a rule for a value; ``mismatch`` is why the earlier value is not comparable."""
     title = get_noun(rule.metric)
     if reason or actual is None:
         message = reason or f"no {title} to check"
@@ -171,7 +204,9 @@ def _evaluate(
     limit = rule.limit
     if rule.bound == "max_increase":
         if mismatch or not isinstance(previous, int):
-            message = mismatch or f"{title} not in the lock file"
+            message = mismatch or f"{title} not in {_name_origin(rule)}"
+            if rule.from_base:
+                return _make_result_without_base(rule, request, path, actual, message)
             return _error(rule, path, message, f"run {_update_command(request)}")
         limit = previous + (previous * rule.limit // _HUNDREDTHS if rule.is_percent else rule.limit)  # type: ignore[operator]  # a count
     status = _compare(rule, actual, limit)
@@ -187,6 +222,29 @@ def _evaluate(
         largest=_find_largest(rule, path, rows),
         remedy=_remedy(rule, request, actual),
     )
+
+
+def _name_origin(rule: Rule) -> str:
+    return "the base revision" if rule.from_base else "the lock file"
+
+
+def _make_result_without_base(
+    rule: Rule, request: CheckRequest, path: str, actual: MetricValue, message: str
+) -> RuleResult:
+    """Returns the result of a rule for a value that the base revision lacks, e.g. that of a new model.
+
+    It is a warning if the check also has an absolute limit for the value, which a reviewer can see; otherwise an error,
+    because nothing would limit the value.
+    """
+    is_limited = any(
+        other.bound in ("max", "equal") and (other.metric, other.pattern) == (rule.metric, rule.pattern)
+        for other in request.rules
+    )
+    if not is_limited:
+        remedy = f"add a limit that needs no base: {rule.metric}.max = {actual:_} in {rule.location}"
+        return _error(rule, path, message, remedy)
+    message = f"{message}; only its other limit holds"
+    return RuleResult(rule=rule, path=path, actual=actual, limit=None, status="warned", message=message)
 
 
 def _compare(rule: Rule, actual: MetricValue, limit: MetricValue | None) -> RuleStatus:
@@ -212,7 +270,8 @@ def _describe_failure(
         return f"{actual:,} {title}, expected {limit:,}: {off} too {'many' if actual > limit else 'few'}"
     if rule.bound == "min":
         return f"{actual:,} {title} is below the minimum of {limit:,} by {off}"
-    base = f" ({_format_value(previous)} in the lock file + {rule.text})" if rule.bound == "max_increase" else ""
+    origin = f"{_format_value(previous)} in {_name_origin(rule)}"
+    base = f" ({origin} + {rule.text})" if rule.bound == "max_increase" else ""
     return f"{actual:,} {title} exceed the limit of {limit:,}{base} by {off}"
 
 
@@ -232,8 +291,10 @@ def _find_largest(rule: Rule, path: str, rows: Sequence[LayerRow]) -> tuple[Cont
 
 
 def _remedy(rule: Rule, request: CheckRequest, actual: MetricValue) -> str:
-    if rule.bound == "max_increase":
+    if rule.bound == "max_increase" and not rule.from_base:
         return f"to accept it: {_update_command(request)}"
+    if rule.bound == "max_increase":
+        return f"to accept it, raise max_increase in {rule.location}"
     value = '"' + "x".join(map(str, actual)) + '"' if isinstance(actual, tuple) else f"{actual:_}"
     if rule.location.line is None:
         return f"to accept it: {rule.location.key} {value.strip(chr(34)).replace('_', '')}"
@@ -247,7 +308,9 @@ def _update_command(request: CheckRequest) -> str:
         return "pytest --netscope-update"
     if PYTEST_SEPARATOR in request.name:
         return f"pytest --netscope-update {quote(request.name)}"
-    return f"netscope check {quote(request.name)} --update"
+    file = Path(request.location.file)
+    config = "" if file.parent == Path() else f" --config {quote(str(file))}"
+    return f"netscope check {quote(request.name)} --update{config}"
 
 
 def list_rules(request: CheckRequest) -> tuple[Rule, ...]:

@@ -90,6 +90,16 @@ def use_cache() -> Iterator[None]:
         _CACHE.reset(token)
 
 
+@contextmanager
+def without_cache() -> Iterator[None]:
+    """Computes every result again within the context, and caches none."""
+    token = _CACHE.set(None)
+    try:
+        yield
+    finally:
+        _CACHE.reset(token)
+
+
 def _open_cache(fingerprint: bytes) -> "Token[ResultCache | None]":
     return _CACHE.set(ResultCache(store=cache.open_store(), fingerprint=fingerprint))
 

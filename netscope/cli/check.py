@@ -49,7 +49,11 @@ def check(
     update: Annotated[bool, typer.Option("--update", help="Write the current state to netscope.lock.")] = False,
     against: Annotated[
         str | None,
-        typer.Option("--against", metavar="REVISION", help="Also show how each model differs from this git revision."),
+        typer.Option(
+            "--against",
+            metavar="REVISION",
+            help="Show how each model differs from this git revision, and measure max_increase from it.",
+        ),
     ] = None,
     config: Annotated[
         Path | None,
@@ -57,6 +61,9 @@ def check(
             "--config", metavar="FILE", help="Configuration file, instead of searching from the current directory."
         ),
     ] = None,
+    every_project: Annotated[
+        bool, typer.Option("--all", help="Run the checks of every project in the current directory and below.")
+    ] = False,
     timeout: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="Give up on an architecture after this many seconds.")
     ] = TIMEOUT_S,
@@ -126,22 +133,27 @@ def check(
             "--input, --batch-size and --device require a rule option such as --max-params; the project's checks have "
             "theirs in the configuration file"
         )
+    if every_project and (names or given or config is not None):
+        raise UsageError(
+            "--all runs all checks of every project; it cannot be used with names, rule options or --config"
+        )
     from netscope.api import check as use_case
 
-    plan = (
-        use_case.plan_single_check(names or [], inputs or [], options, given, config, **settings)
-        if given
-        else use_case.plan_checks(names or [], config, **settings)
-    )
+    if every_project:
+        plans = use_case.plan_all_checks(**settings)
+    elif given:
+        plans = (use_case.plan_single_check(names or [], inputs or [], options, given, config, **settings),)
+    else:
+        plans = (use_case.plan_checks(names or [], config, **settings),)
     files = CheckFiles(badges=badges or (), history=history)
-    files.check(len(plan.requests))
-    head = use_case.describe_head(plan.folder, files.paths) if history else None
+    files.check(sum(len(plan.requests) for plan in plans))
+    head = use_case.describe_head(Path.cwd() if every_project else plans[0].folder, files.paths) if history else None
     is_github = format_name == "github" or os.environ.get("GITHUB_ACTIONS") == "true"
     with (
         neutralize_github_commands() if is_github else nullcontext(),
         show_progress("checking", use_cache=not no_cache) as set_message,
     ):
-        report = use_case.run_checks(plan, lambda done: set_message(format_progress(done, "checking")))
+        report = use_case.run_checks(plans, lambda done: set_message(format_progress(done, "checking")))
     if format_name in _ROOT_OF:
         report = report.prefix_files(_from_root(_ROOT_OF[format_name]))
     if format_name == "github":

@@ -1,11 +1,19 @@
 """Parses a project's checks strictly: an unknown key or a wrong value is an error, never ignored."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
 
-from netscope.config.project import ProjectFile, find_project_file, read_project_file
+from netscope.config.project import (
+    ProjectFile,
+    find_file_in_folder,
+    find_project_file,
+    mentions_netscope,
+    quote_key,
+    read_project_file,
+)
 from netscope.config.quantities import parse_percent, parse_quantity, parse_shape
 from netscope.errors import ConfigError, did_you_mean
 from netscope.schema import METRIC_UNITS, Bound, CheckRequest, Location, Rule
@@ -14,6 +22,9 @@ BOUNDS: tuple[Bound, ...] = tuple(bound for bound in get_args(Bound) if bound !=
 OPTIONS: Mapping[str, type] = MappingProxyType(
     {"batch_size": int, "seq_len": int, "device": str, "dtype": str, "mode": str, "optimizer": str}
 )
+BASE = "base"
+"""The key beside ``max_increase`` that measures it from the base revision instead of the lock file."""
+
 _CHECK_KEYS = ("model", "input", "lock", "layers", *OPTIONS, *METRIC_UNITS)
 
 
@@ -34,7 +45,40 @@ def find_checks(start: Path, config: Path | None = None) -> tuple[Path, tuple[Ch
             f'no checks found in {where}; add [tool.netscope.check.NAME] with model = "…" and a rule, or pass an '
             f"architecture and a rule, e.g. netscope check resnet50 --max-params 26M"
         )
-    return file.path, tuple(_parse_check(file, name) for name in sorted(file.checks))
+    return file.path, _parse_checks(file)
+
+
+def find_checks_in_folder(folder: Path) -> tuple[Path, tuple[CheckRequest, ...]] | None:
+    """Returns the path of the configuration file in ``folder``, and its checks sorted by name; None without checks.
+
+    A file that is no TOML and does not mention netscope, e.g. in the tests of another tool, has none.
+
+    Raises:
+        ConfigError: a file is invalid.
+    """
+    try:
+        file = find_file_in_folder(folder)
+    except ConfigError as error:
+        if isinstance(error.__cause__, OSError) or error.__cause__ is None or mentions_netscope(folder):
+            raise
+        return None
+    return None if file is None else (file.path, _parse_checks(file))
+
+
+def read_checks(folder: Path, name: str) -> dict[str, CheckRequest]:
+    """Returns the checks in ``folder`` by name; none if there is no configuration file.
+
+    Args:
+        folder: folder of the configuration file.
+        name: name of the file, which may be missing; then netscope.toml and pyproject.toml are read.
+
+    Raises:
+        ConfigError: the file cannot be read, or is invalid.
+    """
+    path = folder / name
+    file = read_project_file(path) if path.is_file() else None
+    file = file if file is not None and file.checks else find_file_in_folder(folder)
+    return {} if file is None else {request.name: request for request in _parse_checks(file)}
 
 
 def make_check_request(
@@ -81,12 +125,20 @@ def parse_rules(
     def at(keys: tuple[str, ...]) -> Location:
         return Location(file=where, line=None, key=".".join(keys))
 
-    found = list(_parse_rules(table, (), None, at))
-    for pattern, inner in (layers or {}).items():
-        if not isinstance(inner, Mapping):
-            raise ConfigError(f"layers.{pattern} must be a table of rules, not {inner!r}")
-        found += _parse_rules(inner, ("layers", pattern), pattern, at)
-    return tuple(found)
+    return (*_parse_rules(table, (), None, at), *_parse_layer_rules({} if layers is None else layers, at))
+
+
+def explain_no_failure(rules: Collection[Rule], *, lock: bool) -> str:
+    """Returns why a check can never fail; empty if it can."""
+    if lock or any(rule.bound != "warn" for rule in rules):
+        return ""
+    if rules:
+        return "this check only warns, so it can never fail; add max, another rule or lock = true"
+    return f"this check has no rules, so it can never fail; add a rule or lock = true ({_available(METRIC_UNITS)})"
+
+
+def _parse_checks(file: ProjectFile) -> tuple[CheckRequest, ...]:
+    return tuple(_parse_check(file, name) for name in sorted(file.checks))
 
 
 def _parse_check(file: ProjectFile, name: str) -> CheckRequest:
@@ -96,7 +148,7 @@ def _parse_check(file: ProjectFile, name: str) -> CheckRequest:
         return Location(
             file=file.display_path,
             line=file.find_line((name, *keys)),
-            key=".".join((*file.section, _quote_key(name), *keys)),
+            key=".".join((*file.section, quote_key(name), *keys)),
         )
 
     if not isinstance(table, dict):
@@ -112,8 +164,8 @@ def _parse_check(file: ProjectFile, name: str) -> CheckRequest:
         raise _error(at(("lock",)), f"lock must be true or false, not {lock!r}")
     rules = [*_parse_rules({key: table[key] for key in table if key in METRIC_UNITS}, (), None, at)]
     rules += _parse_layer_rules(table.get("layers", {}), at)
-    if not rules and not lock:
-        raise _error(at(()), f"this check can never fail; add a rule or lock = true ({_available(METRIC_UNITS)})")
+    if reason := explain_no_failure(rules, lock=lock):
+        raise _error(at(()), reason)
     return CheckRequest(
         name=name,
         model=model,
@@ -124,10 +176,6 @@ def _parse_check(file: ProjectFile, name: str) -> CheckRequest:
         location=at(()),
         lock_location=at(("lock",)) if lock else None,
     )
-
-
-def _quote_key(name: str) -> str:
-    return name if name.replace("-", "").replace("_", "").isalnum() else f'"{name}"'
 
 
 def _available(keys: Iterable[str]) -> str:
@@ -156,10 +204,10 @@ def _parse_options(table: Mapping[str, Any], at: Any) -> Iterator[tuple[str, Any
 
 
 def _parse_layer_rules(layers: Any, at: Any) -> Iterator[Rule]:
-    if not isinstance(layers, dict):
+    if not isinstance(layers, Mapping):
         raise _error(at(("layers",)), 'layers must be a table: [….layers."features.*"] with rules')
     for pattern, inner in layers.items():
-        if not isinstance(inner, dict):
+        if not isinstance(inner, Mapping):
             raise _error(at(("layers", pattern)), f"this must be a table of rules, not {inner!r}")
         if not inner:
             raise _error(at(("layers", pattern)), f"this table can never fail; add a rule ({_available(METRIC_UNITS)})")
@@ -173,22 +221,45 @@ def _parse_rules(table: Mapping[str, Any], keys: tuple[str, ...], pattern: str |
             raise _error(
                 location, f"unknown metric {metric!r}{did_you_mean(metric, METRIC_UNITS)}; {_available(METRIC_UNITS)}"
             )
-        if not isinstance(value, Mapping):
+        if isinstance(value, Mapping):
+            yield from _parse_bounds(metric, value, (*keys, metric), pattern, at)
+        else:
             yield _parse_rule(metric, "equal", value, location, pattern)
+
+
+def _parse_bounds(
+    metric: str, table: Mapping[str, Any], keys: tuple[str, ...], pattern: str | None, at: Any
+) -> Iterator[Rule]:
+    """Yields the rule of each bound of a metric."""
+    if not table.keys() - {BASE}:
+        raise _error(at(keys), f"missing bound; {_available(BOUNDS)}")
+    from_base = table.get(BASE, False)
+    if not isinstance(from_base, bool):
+        raise _error(at((*keys, BASE)), f"base must be true or false, not {from_base!r}")
+    if from_base and "max_increase" not in table:
+        raise _error(at((*keys, BASE)), "base is for max_increase; add max_increase, or remove it")
+    rules: dict[str, Rule] = {}
+    for bound, limit in table.items():
+        location = at((*keys, bound))
+        if bound == BASE:
             continue
-        if not value:
-            raise _error(location, f"missing bound; {_available(BOUNDS)}")
-        for bound, limit in value.items():
-            inner = at((*keys, metric, bound))
-            if bound not in BOUNDS:
-                raise _error(inner, f"unknown bound {bound!r}{did_you_mean(bound, BOUNDS)}; {_available(BOUNDS)}")
-            yield _parse_rule(metric, bound, limit, inner, pattern)
+        if bound not in BOUNDS:
+            raise _error(
+                location, f"unknown bound {bound!r}{did_you_mean(bound, (*BOUNDS, BASE))}; {_available(BOUNDS)}"
+            )
+        rule = _parse_rule(metric, bound, limit, location, pattern)
+        rules[bound] = replace(rule, from_base=from_base and bound == "max_increase")
+    if "warn" in rules and "max" in rules and rules["warn"].limit >= rules["max"].limit:  # type: ignore[operator]  # counts
+        raise _error(at((*keys, "warn")), "this can never warn, because max fails first; choose a warn below max")
+    yield from rules.values()
 
 
 def _parse_rule(metric: str, bound: Bound, value: object, location: Location, pattern: str | None = None) -> Rule:
     unit = METRIC_UNITS[metric]
     if unit == "shape" and bound != "equal":
         raise _error(location, f"the bound of a shape must be equal, not {bound}")
+    if bound == "max_increase" and str(value).strip().startswith("-"):
+        raise _error(location, f"an increase cannot be negative, got {value}; use max to require a smaller value")
     percent = parse_percent(value) if bound == "max_increase" else None
     try:
         limit = (
@@ -196,6 +267,8 @@ def _parse_rule(metric: str, bound: Bound, value: object, location: Location, pa
         )
     except ValueError as error:
         raise _error(location, str(error)) from error
+    if bound == "min" and limit == 0:
+        raise _error(location, "a minimum of 0 always holds; write what must at least be there, or remove it")
     return Rule(
         metric=metric,
         bound=bound,

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from netscope.config.lookalikes import find_lookalike
 from netscope.errors import ConfigError, did_you_mean
 
 if sys.version_info >= (3, 11):
@@ -16,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-NAMES = ("netscope.toml", "pyproject.toml")
+PROJECT_FILES = ("netscope.toml", "pyproject.toml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +39,7 @@ class ProjectFile:
     @property
     def display_path(self) -> str:
         """The path relative to the working directory if it is inside, otherwise the full path."""
-        try:
-            return str(self.path.resolve().relative_to(Path.cwd()))
-        except ValueError:
-            return str(self.path)
+        return _make_relative(self.path)
 
     def find_line(self, keys: Sequence[str]) -> int:
         """Returns the line of ``keys``; if they are missing, the line of the closest enclosing table, or 1."""
@@ -59,15 +57,31 @@ def find_project_file(start: Path) -> ProjectFile | None:
         ConfigError: a file on the way is not valid TOML.
     """
     for folder in (start.resolve(), *start.resolve().parents):
-        files = [read_project_file(folder / name) for name in NAMES if (folder / name).is_file()]
-        with_checks = [file for file in files if file.checks]
-        if len(with_checks) > 1:
-            raise ConfigError(f"{folder}: both {' and '.join(NAMES)} have checks; move all checks to one of them")
-        if with_checks:
-            return with_checks[0]
+        found = find_file_in_folder(folder)
+        if found is not None:
+            return found
         if (folder / ".git").exists():
             break
     return None
+
+
+def find_file_in_folder(folder: Path) -> ProjectFile | None:
+    """Returns the file with checks in ``folder``; None if there is none.
+
+    Raises:
+        ConfigError: a file is not valid TOML, or both have checks.
+    """
+    files = [read_project_file(folder / name) for name in PROJECT_FILES if (folder / name).is_file()]
+    with_checks = [file for file in files if file.checks]
+    if len(with_checks) > 1:
+        raise ConfigError(f"{folder}: both {' and '.join(PROJECT_FILES)} have checks; move all checks to one of them")
+    return with_checks[0] if with_checks else None
+
+
+def mentions_netscope(folder: Path) -> bool:
+    """Whether a file in ``folder`` that may contain checks has the word netscope in its name or text."""
+    files = [folder / name for name in PROJECT_FILES if (folder / name).is_file()]
+    return any(b"netscope" in file.name.encode() + file.read_bytes().lower() for file in files)
 
 
 def read_project_file(path: Path) -> ProjectFile:
@@ -84,6 +98,10 @@ def read_project_file(path: Path) -> ProjectFile:
     except (ValueError, RecursionError) as error:  # invalid TOML or UTF-8, and too long integers or too deep nesting
         raise ConfigError(f"{path}: {error}") from error
     _check_names(path, text, document)
+    lookalike = find_lookalike(document, is_own_file=path.name != "pyproject.toml")
+    if lookalike:
+        where = f"{_make_relative(path)}:{_find_line(text, lookalike) or 1}: {'.'.join(map(quote_key, lookalike))}"
+        raise ConfigError(f"{where}: unknown section; did you mean tool.netscope.check?")
     sections: tuple[tuple[str, ...], ...] = (("tool", "netscope", "check"),)
     if path.name != "pyproject.toml":
         sections = (("check",), *sections)
@@ -116,8 +134,21 @@ def _check_names(path: Path, text: str, document: dict[str, Any]) -> None:
         for name in table if isinstance(table, dict) else ():
             if name not in names:
                 keys = (*section, name)
-                where = f"{path.name}:{_find_line(text, keys) or 1}: {'.'.join(keys)}"
+                where = f"{_make_relative(path)}:{_find_line(text, keys) or 1}: {'.'.join(keys)}"
                 raise ConfigError(f"{where}: unknown section{did_you_mean(name, names)}; available: {names[0]}")
+
+
+def _make_relative(path: Path) -> str:
+    """Returns the path relative to the working directory if it is inside, otherwise the full path."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def quote_key(name: str) -> str:
+    """Returns a key as TOML writes it, with quotes if it needs them."""
+    return name if name.replace("-", "").replace("_", "").isalnum() else f'"{name}"'
 
 
 def _get_nested(document: Any, keys: Sequence[str]) -> Any:

@@ -31,7 +31,7 @@ def parse_quantity(value: object, unit: Unit) -> int:
         unit: unit of the result.
 
     Raises:
-        ValueError: ``value`` is not an integer quantity; the message shows valid examples.
+        ValueError: ``value`` is no integer quantity, or a decimal without a suffix; the message shows valid examples.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 0:
@@ -46,6 +46,8 @@ def parse_quantity(value: object, unit: Unit) -> int:
     exact = Fraction(re.sub("[_,]", "", found["number"])) * factor
     if exact.denominator != 1:
         raise ValueError(f"invalid number {value!r}; expected an integer, e.g. {example}")
+    if found["fraction"] and factor == 1:  # is 62.000 in thousands, or 62?
+        raise ValueError(f"ambiguous number {value!r}; write an integer, or a decimal with a suffix, e.g. {example}")
     return int(exact)
 
 

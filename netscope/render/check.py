@@ -59,7 +59,7 @@ def format_rule(rule: Rule) -> str:
     """Returns a rule as ``"flops ≤ 2.3G"``, or ``"as in netscope.lock"``."""
     if rule.bound == "lock":
         return f"as in {rule.text}"
-    more = {"max_increase": "lock + ", "warn": "(warn) "}.get(rule.bound, "")
+    more = {"max_increase": "base + " if rule.from_base else "lock + ", "warn": "(warn) "}.get(rule.bound, "")
     return f"{rule.metric} {_SIGNS[rule.bound]} {more}{rule.text}"
 
 

@@ -70,9 +70,11 @@ class Rule:
     Attributes:
         metric: a key of ``METRIC_UNITS``; ``"architecture"`` for the lock file.
         bound: how the value is compared with the limit; ``"lock"`` compares the architecture with the lock file.
-        limit: limit; for ``"max_increase"`` the allowed increase over the lock file; None for ``"lock"``.
+        limit: limit; for ``"max_increase"`` the allowed increase over the lock file or the base revision; None for
+            ``"lock"``.
         text: limit as written.
-        is_percent: whether ``limit`` is in hundredths of a percent of the value in the lock file.
+        is_percent: whether ``limit`` is in hundredths of a percent of the earlier value.
+        from_base: whether ``"max_increase"`` is measured from the base revision instead of the lock file.
         pattern: pattern of the paths of the modules to limit; None for the entire architecture.
         location: location of the rule.
     """
@@ -82,6 +84,7 @@ class Rule:
     limit: MetricValue | None
     text: str
     is_percent: bool = False
+    from_base: bool = False
     pattern: str | None = None
     location: Location
 

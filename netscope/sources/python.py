@@ -158,7 +158,7 @@ def _prioritize_root(root: Path) -> None:
     modules = list(sys.modules.items())  # which other threads may extend
     folders = [module for name, module in modules if name.startswith(_FOLDER_MODULE) and "." not in name]
     others = tuple(path + os.sep for folder in folders for path in folder.__path__ if path != str(root))
-    for name, module in modules:
+    for name, module in modules if others else ():
         file = getattr(module, "__file__", None) or ""
         if file.startswith(others) and not file.startswith(str(root) + os.sep):
             top = name.partition(".")[0]

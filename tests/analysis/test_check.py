@@ -287,8 +287,12 @@ def test_check_from_python_tells_and_saves():
 
 
 def test_check_from_python_refuses_what_could_not_fail_and_what_it_does_not_know():
-    with pytest.raises(UsageError, match="no rules"):
+    with pytest.raises(UsageError, match="this check has no rules, so it can never fail; add a rule"):
         netscope.check("lenet5")
+    with pytest.raises(UsageError, match="this check only warns, so it can never fail; add max"):
+        netscope.check("lenet5", {"params": {"warn": 5}})
+    with pytest.raises(ConfigError, match=r"layers\.a: this table can never fail"):
+        netscope.check("lenet5", {"params": 5}, layers={"a": {}})
     with pytest.raises(ConfigError, match="unknown metric 'parms'"):
         netscope.check("lenet5", {"parms": 1})
     with pytest.raises(UsageError, match="max_increase requires a lock file"):

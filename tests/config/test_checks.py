@@ -119,7 +119,22 @@ MISTAKES = {
     X + "lock = 'yes'\n": r"toml:3: .*lock: lock must be true or false",
     X + "params = 1\ninput = 3\n": r"toml:4: .*input: input must be",
     X + "params = 1\nbatch_size = '2'\n": r"toml:4: .*batch_size: batch_size must be an integer",
-    X: r"toml:1: .*\.x: this check can never fail; add a rule or lock = true",
+    X: r"toml:1: .*\.x: this check has no rules, so it can never fail; add a rule or lock = true",
+    X + "params = '62.000'\n": r"toml:3: .*params: ambiguous number '62.000'; write an integer, or a decimal with",
+    X + "memory = {max = '2.000B'}\n": r"toml:3: .*memory\.max: ambiguous number '2.000B'; .* e\.g\. 300MB or 300MiB",
+    X + "params = {min = 0}\n": r"toml:3: .*params\.min: a minimum of 0 always holds",
+    X + "params = {min = '0M'}\n": r"toml:3: .*params\.min: a minimum of 0 always holds",
+    X + "params = {max = -1}\n": r"toml:3: .*params\.max: -1 is negative",
+    X + "params = {max_increase = -1}\n": r"toml:3: .*params\.max_increase: an increase cannot be negative, got -1;",
+    X + "params = {max_increase = '-1%'}\n": r"toml:3: .*max_increase: an increase cannot be negative, got -1%;",
+    X + "params = {warn = 5}\n": r"toml:1: .*\.x: this check only warns, so it can never fail; add max",
+    X + "layers.a.params = {warn = 5}\n": r"toml:1: .*\.x: this check only warns, so it can never fail",
+    X + "params = {warn = 5, max = 5}\n": r"toml:3: .*params\.warn: this can never warn, because max fails first",
+    X + "params = {base = true}\n": r"toml:3: .*params: missing bound; available: equal, max, min, warn, max_increase",
+    X + "params = {max = 5, base = true}\n": r"toml:3: .*params\.base: base is for max_increase; add max_increase",
+    X
+    + "params = {max_increase = 5, base = 'main'}\n": r"toml:3: .*params\.base: base must be true or false, not 'main'",
+    X + "params = {max_increase = 5, bas = true}\n": r"toml:3: .*params\.bas: unknown bound 'bas'; did you mean base",
     X + "layers = 3\n": r"toml:3: .*layers: layers must be a table",
     X + "\n\n[tool.netscope.check.x.layers.'a.*']\nparas = 1\n": r"toml:6: .*a\.\*\.paras: unknown metric 'paras'",
     X + "layers.a = 3\n": r"toml:3: .*layers\.a: this must be a table of rules",
@@ -149,8 +164,121 @@ def test_rules_from_python_are_read_as_strictly():
     assert (rule.pattern, rule.bound, rule.limit) == ("a.*", "max", 3)
     with pytest.raises(ConfigError, match="unknown metric 'max_params'; did you mean params"):
         parse_rules({"max_params": 3})
-    with pytest.raises(ConfigError, match=r"layers.a must be a table"):
+    with pytest.raises(ConfigError, match=r"^layers.a: this must be a table of rules, not 3$"):
         parse_rules({}, {"a": 3})
+    with pytest.raises(ConfigError, match=r"^layers.a: this table can never fail; add a rule"):
+        parse_rules({"params": 3}, {"a": {}})
+    with pytest.raises(ConfigError, match=r"^params.min: a minimum of 0 always holds"):
+        parse_rules({"params": {"min": 0}})
+    with pytest.raises(ConfigError, match=r"^layers: layers must be a table"):
+        parse_rules({}, [])
+
+
+def test_a_warning_may_stand_beside_whatever_can_fail(project):
+    for beside in ("lock = true", "flops = {max = 5}", "layers.a.params = 3"):
+        (request,) = find_checks(project(f"{X}params = {{warn = 5}}\n{beside}\n"))[1]
+        assert request.rules[0].bound == "warn"
+
+
+def test_an_increase_is_measured_from_the_base_where_it_says_so(project):
+    (request,) = find_checks(
+        project(X + 'params = {max_increase = "1%", max = 5, base = true}\nflops = {max_increase = 3}\n')
+    )[1]
+    assert [(rule.metric, rule.bound, rule.from_base) for rule in request.rules] == [
+        ("params", "max_increase", True),
+        ("params", "max", False),
+        ("flops", "max_increase", False),
+    ]
+
+
+RULES = 'model = "lenet5"\nparams = 3\n'
+LOOKALIKES = {
+    "[tool.netscop.check.a]\n": "tool.netscop.check",
+    "[tool.netscope.Check.a]\n": "tool.netscope.Check",
+    "[tool.netscope.checks.a]\n": "tool.netscope.checks",
+    "[tools.netscope.check.a]\n": "tools.netscope",
+    "[Tool.netscope.check.a]\n": "Tool.netscope",
+    "[tools.netscop.check.a]\n": "tools.netscop.check",
+    "[tool.Netscope.check.a]\n": "tool.Netscope",
+    "[tool.NETSCOPE.a]\n": "tool.NETSCOPE",
+    "[tool.net-scope.check.a]\n": "tool.net-scope",
+    "[tool.netscop.a]\n": "tool.netscop",
+    "[netscope.check.a]\n": "netscope",
+    "[check.a]\n": "check",
+    "[chekc.a]\n": "chekc",
+    "[tool.check.a]\n": "tool.check",
+    "[tool.netscope-check.a]\n": "tool.netscope-check",
+    "[tool.netscope_check.a]\n": "tool.netscope_check",
+    '["tool.netscope.check.a"]\n': '"tool.netscope.check.a"',
+    '[tool."netscope.check.a"]\n': 'tool."netscope.check.a"',
+    '[tool."netscope.check".a]\n': 'tool."netscope.check"',
+    '[tool.netscope."check.a"]\n': "tool.netscope.check.a",
+    "[[tools.netscope.check]]\n": "tools.netscope",
+}
+
+
+@pytest.mark.parametrize("beside", ["", X + "params = 3\n\n"], ids=["alone", "beside a good one"])
+@pytest.mark.parametrize("section", LOOKALIKES)
+def test_a_section_that_nearly_has_the_name_is_reported(project, section, beside):
+    line = beside.count("\n") + 1
+    with pytest.raises(ConfigError, match=r"unknown section; did you mean (tool\.netscope\.)?check\?") as error:
+        find_checks(project(beside + section + RULES))
+    assert str(error.value).startswith(f"pyproject.toml:{line}: {LOOKALIKES[section]}: ")
+
+
+def test_a_section_that_nearly_has_the_name_is_reported_in_a_file_of_any_name(project, tmp_path):
+    project("[check.a]\n" + RULES + "[tool.netscop.check.b]\n" + RULES, "ours.toml")
+    with pytest.raises(ConfigError, match=r"^ours.toml:4: tool\.netscop\.check: unknown section"):
+        find_checks(tmp_path, tmp_path / "ours.toml")
+
+
+TOOLS = """
+autoflake bandit basedpyright black briefcase bumpversion cibuildwheel check-manifest check-wheel-contents codespell
+commitizen conda-lock coverage cython-lint deptry dephell django-stubs docformatter flake8 flit fawltydeps git-cliff
+hatch import-linter importlinter interrogate isort jupytext kedro maturin meson-python mutmut mypy netlify
+nbqa nitpick numpydoc_validation pdm pixi poe poetry pydantic-mypy pyproject-fmt pylint pyright pytest pytest-enabler
+refurb rstcheck ruff scikit-build semantic_release setuptools setuptools_scm slotscheck sphinx taskipy telescope
+towncrier tox twine typeshed ty unasync uv vulture versioningit yapf zest-releaser
+""".split()  # noqa: SIM905 - a list to read
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_no_other_tools_section_is_taken_for_one(project, tool):
+    """Whatever it has inside: a section check, a table with a model, or something named netscope."""
+    sections = (
+        f"[tool.{tool}.check.a]\n" + RULES,
+        f"[tool.{tool}.a]\n" + RULES,
+        f"[tool.{tool}.netscope]\ncheck = 'x'\n",
+    )
+    _, (only,) = find_checks(project(X + "params = 3\n" + "".join(sections)))
+    assert only.name == "x"
+
+
+def test_no_task_or_dependency_called_netscope_is_taken_for_a_section(project):
+    text = """
+        [project]
+        dependencies = ["netscope"]
+        optional-dependencies.netscope = ["netscope"]
+        [project.scripts]
+        netscope-check = "x:y"
+        [dependency-groups]
+        netscope = ["netscope"]
+        [tool.uv.sources.netscope]
+        git = "x"
+        [tool.poetry.group.netscope.dependencies]
+        netscope = "*"
+        [tool.poe.tasks.netscope.check]
+        cmd = "netscope check"
+        [tool.pdm.scripts]
+        netscope-check = {cmd = "netscope check"}
+        [[tool.mypy.overrides]]
+        module = "netscope.*"
+        [tool.check]
+        strict = true
+        [check]
+        model = "x"
+        """
+    assert len(find_checks(project(X + "params = 3\n" + text))[1]) == 1
 
 
 # The lock file

@@ -57,6 +57,17 @@ def test_anything_but_an_integer_is_refused(unit, text):
         parse_quantity(text, unit)
 
 
+@pytest.mark.parametrize(
+    ("unit", "text"), [("count", "62.000"), ("count", "1.0"), ("bytes", "300.000"), ("bytes", "5.0b")]
+)
+def test_a_decimal_without_a_suffix_is_refused(unit, text):
+    """Some write 62,000 so."""
+    with pytest.raises(
+        ValueError, match=r"^ambiguous number '.+'; write an integer, or a decimal with a suffix, e\.g\."
+    ):
+        parse_quantity(text, unit)
+
+
 def test_a_negative_number_is_refused():
     with pytest.raises(ValueError, match="-1 is negative"):
         parse_quantity(-1, "count")

@@ -1,12 +1,14 @@
 """The hook for pre-commit, installed into a repository and run by its commits."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from shutil import copy
 
 import pytest
+import yaml
 
 from .conftest import GIT_ENVIRONMENT, NETSCOPE
 
@@ -81,3 +83,24 @@ def test_a_commit_without_python_or_rules_is_none_of_its_business(repository, co
     finished = commit("README.md", "text")
     assert finished.returncode == 0
     assert "(no files to check)Skipped" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "is_covered"),
+    [
+        ("src/models.py", True),
+        ("configs/net.json", True),
+        ("configs/net.yaml", True),
+        ("configs/net.yml", True),
+        ("configs/net.toml", True),
+        ("services/a/pyproject.toml", True),
+        ("netscope.lock", True),
+        ("services/a/netscope.lock", True),
+        ("uv.lock", False),
+        ("notes.md", False),
+        ("json", False),
+    ],
+)
+def test_the_hook_runs_for_whatever_may_change_a_model(name, is_covered):
+    (hook,) = yaml.safe_load(HOOKS.read_text(encoding="utf-8"))
+    assert bool(re.search(hook["files"], name)) == is_covered

@@ -94,7 +94,7 @@ SENTENCES = {
     "test_an_unknown_metric": "netscope: parms: unknown metric 'parms'; did you mean params?; available: params, ",
     "test_an_unknown_pattern": "features.*",
     "test_an_unknown_model": "netscope: unknown architecture 'lenet6'; did you mean lenet5",
-    "test_no_rule": "netscope: no rules, so the check could not fail: give at least one, or lock=True",
+    "test_no_rule": "netscope: this check has no rules, so it can never fail; add a rule or lock = true",
 }
 
 
@@ -139,6 +139,114 @@ def test_rules_by_fixture_and_marker(project_with_all):
     assert "ValueError: before" in said["test_that_fails_before_it_checks"]
     assert "checked nothing" not in said["test_that_fails_before_it_checks"]
     assert not (project_with_all.path / "netscope.lock").exists()
+
+
+TOGETHER = """
+import pytest
+from models import Net
+
+pytestmark = pytest.mark.netscope(params={"max": 100})
+
+@pytest.mark.netscope(params={"max": 22})
+@pytest.mark.netscope(params={"max": 30})
+def test_stacked_the_stricter_below(netscope_check):
+    netscope_check(Net())
+
+@pytest.mark.netscope(params={"max": 30})
+@pytest.mark.netscope(params={"max": 22})
+def test_stacked_the_stricter_above(netscope_check):
+    netscope_check(Net())
+
+@pytest.mark.netscope(params={"max": 22})
+def test_the_marker_and_the_call(netscope_check):
+    netscope_check(Net(), params={"max": 30})
+
+def test_the_module_and_the_call(netscope_check):
+    netscope_check(Net(40), params={"max": 1000})
+
+@pytest.mark.netscope(layers={"0": {"params": {"max": 14}}})
+class TestClass:
+    @pytest.mark.netscope(layers={"1": {"params": {"max": 9}}})
+    def test_the_class_and_the_method(self, netscope_check):
+        netscope_check(Net())
+
+    @pytest.mark.netscope(layers={"0": {"params": {"max": 15}}})
+    def test_the_class_and_the_method_on_the_same_layer(self, netscope_check):
+        netscope_check(Net())
+
+    @pytest.mark.netscope("models.py:Net", params={"max": 23})
+    def test_the_class_and_the_methods_model(self):
+        pass
+
+@pytest.mark.netscope("models.py:Net", flops=1)
+@pytest.mark.netscope("models.py:Net", params=23)
+def test_the_upper_of_two_models():
+    raise AssertionError("not reached")
+
+@pytest.mark.netscope("models.py:Net", params=23)
+@pytest.mark.netscope("models.py:Net", flops=1)
+def test_the_lower_of_two_models():
+    raise AssertionError("not reached")
+
+@pytest.mark.netscope(lock=False, params=23)
+@pytest.mark.netscope(lock=True)
+def test_no_lock_below_a_lock(netscope_check):
+    netscope_check(Net(), lock=False)
+
+@pytest.mark.netscope(input="1x4")
+def test_two_inputs(netscope_check):
+    netscope_check(Net(), input="2x4")
+
+@pytest.mark.netscope(mode="train")
+def test_two_modes(netscope_check):
+    netscope_check(Net(), mode="eval")
+
+@pytest.mark.netscope(params={"warn": 22})
+def test_a_warning_and_a_limit(netscope_check):
+    netscope_check(Net(), flops=36)
+
+@pytest.mark.netscope(input="1x4", batch_size=1)
+def test_the_same_input_twice(netscope_check):
+    netscope_check(Net(), params=23, input="1x4", batch_size=1)
+
+@pytest.mark.netscope("models.py:Net", params=23)
+def test_a_markers_model_and_another_call(netscope_check):
+    netscope_check(Net(4), params=30)
+"""
+
+TOGETHER_FAILS = {
+    "test_stacked_the_stricter_below": "23 parameters exceed the limit of 22 by 1",
+    "test_stacked_the_stricter_above": "23 parameters exceed the limit of 22 by 1",
+    "test_the_marker_and_the_call": "23 parameters exceed the limit of 22 by 1",
+    "test_the_module_and_the_call": "282 parameters exceed the limit of 100 by 182",
+    "TestClass.test_the_class_and_the_method": "0: 15 parameters exceed the limit of 14 by 1",
+    "TestClass.test_the_class_and_the_method_on_the_same_layer": "0: 15 parameters exceed the limit of 14 by 1",
+    "TestClass.test_the_class_and_the_methods_model": "0: 15 parameters exceed the limit of 14 by 1",
+    "test_the_upper_of_two_models": "36 FLOPs, expected 1: 35 too many",
+    "test_the_lower_of_two_models": "36 FLOPs, expected 1: 35 too many",
+    "test_no_lock_below_a_lock": "not in the lock file",
+    "test_two_inputs": "input is given as '1x4' and as '2x4' by markers or calls that hold together; give it once",
+    "test_two_modes": "mode is given as 'train' and as 'eval' by markers or calls that hold together",
+}
+
+
+def test_the_rules_of_all_markers_and_of_the_call_hold_together(project):
+    project.makepyfile(test_together=TOGETHER)
+    result = project.runpytest_inprocess("-rA", "-p", "no:xdist")
+    result.assert_outcomes(passed=3, failed=len(TOGETHER_FAILS))
+    said = failures(result)
+    assert said.keys() == TOGETHER_FAILS.keys()
+    for name, sentence in TOGETHER_FAILS.items():
+        assert sentence in said[name], said[name]
+
+
+def test_an_increase_from_the_base_is_refused_in_a_test(project):
+    project.makepyfile(
+        "def test_x(netscope_check): netscope_check('lenet5', params={'max_increase': '1%', 'base': True})"
+    )
+    result = project.runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["netscope: base requires netscope check; *"])
 
 
 LOCKED = """

@@ -1,11 +1,11 @@
-"""A temporary checkout of another git revision."""
+"""Other revisions of a git repository: which one is the base, and a temporary checkout of it."""
 
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from netscope.errors import UsageError
@@ -14,16 +14,38 @@ from netscope.schema import Head
 _HOOK_VARIABLES = frozenset({"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"})
 """The variables with which git directs the commands of its hooks to its own index; ours must not write there."""
 
+_DEFAULT_BRANCHES = ("origin/HEAD", "origin/main", "origin/master")
+
 _DATE, _UTC = "%Y-%m-%dT%H:%M:%SZ", {"TZ": "UTC"}
 
 _REMOVE_AT_EOF = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
 
 
-def resolve_commit(revision: str, folder: Path) -> str:
-    """Returns the hash of the commit that a revision refers to.
+def find_repository(folder: Path) -> Path:
+    """Returns the top folder of the git repository that contains ``folder``.
 
     Raises:
-        UsageError: ``folder`` is not in a git repository, git is not installed, or the revision is unknown.
+        UsageError: there is none, or git is not installed.
+    """
+    return Path(_git(folder, "rev-parse", "--show-toplevel"))
+
+
+def list_files(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Returns the files of these names in ``folder`` and below that git tracks, or would without being told to ignore.
+
+    Raises:
+        UsageError: ``folder`` is in no repository, or git is not installed.
+    """
+    patterns = [f":(glob)**/{name}" for name in names]
+    listed = _git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns)
+    return [path for name in listed.split("\0") if name and (path := folder / name).is_file()]
+
+
+def find_commit(folder: Path, revision: str) -> str:
+    """Returns the commit that a revision names.
+
+    Raises:
+        UsageError: the revision is unknown.
     """
     return _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
 
@@ -38,7 +60,7 @@ def describe_head(folder: Path, ignored: Iterable[Path] = ()) -> Head:
     Raises:
         UsageError: ``folder`` is not in a git repository, git is not installed, or there is no commit.
     """
-    commit, top = resolve_commit("HEAD", folder), Path(_git(folder, "rev-parse", "--show-toplevel")).resolve()
+    commit, top = find_commit(folder, "HEAD"), find_repository(folder).resolve()
     inside = (path.resolve() for path in ignored if path.resolve().is_relative_to(top))
     excluded = (f":(exclude,top,literal){path.relative_to(top).as_posix()}" for path in inside)
     changed = _git(top, "status", "--porcelain", "--untracked-files=no", "--", ".", *excluded)
@@ -46,27 +68,38 @@ def describe_head(folder: Path, ignored: Iterable[Path] = ()) -> Head:
     return Head(revision=f"{commit}-dirty" if changed else commit, date=date)
 
 
-@contextmanager
-def check_out(commit: str, folder: Path) -> Iterator[Path]:
-    """Checks out a commit into a temporary folder, and yields the folder there that corresponds to ``folder``.
+def find_merge_base(folder: Path) -> tuple[str, str]:
+    """Returns the commit where this branch left the remote's default branch, and its description for messages.
 
-    It is empty if the commit does not have that folder.
+    Raises:
+        UsageError: there is none.
+    """
+    for branch in _DEFAULT_BRANCHES:
+        with suppress(UsageError):
+            commit = _git(folder, "merge-base", "HEAD", branch)
+            name = _git(folder, "rev-parse", "--abbrev-ref", branch)
+            is_head = commit == _git(folder, "rev-parse", "HEAD")
+            what = "which is HEAD, so only uncommitted changes count" if is_head else f"the merge base with {name}"
+            return commit, f"{_git(folder, 'rev-parse', '--short', commit)}, {what}"
+    raise UsageError(
+        f"base = true found no base in {folder}: {', '.join(_DEFAULT_BRANCHES)} are missing or share no history with "
+        f"HEAD; fetch the default branch with its history, or pass --against REVISION"
+    )
+
+
+@contextmanager
+def check_out(commit: str, top: Path) -> Iterator[Path]:
+    """Checks out a commit of the repository ``top`` into a temporary folder, and yields that folder.
 
     The files are written through a separate index instead of a worktree: the repository, which may be in the middle of
     a commit, is only read, and runs no hooks.
-
-    Raises:
-        UsageError: ``folder`` is not in a git repository, git is not installed, or the commit is unknown.
     """
-    top = Path(_git(folder, "rev-parse", "--show-toplevel"))
     with _make_temporary_folder() as temporary:
         files, index = temporary / "revision", {"GIT_INDEX_FILE": str(temporary / "index")}
         files.mkdir()
         _git(top, "read-tree", commit, environment=index)
         _git(top, "checkout-index", "--all", "--quiet", f"--prefix={files}{os.sep}", environment=index)
-        inside, empty = files / folder.resolve().relative_to(top.resolve()), temporary / "empty"
-        empty.mkdir()
-        yield inside if inside.is_dir() else empty
+        yield files
 
 
 @contextmanager

@@ -1,21 +1,19 @@
 """The function ``check`` for one architecture, and the checks of a project."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, config, sources
-from netscope.api.check.base import BaseChecks, compare_with_base, read_base_checks
-from netscope.api.check.revisions import check_out, resolve_commit
-from netscope.api.diff import get_summary
+from netscope.api.check.base import Base, BaseFinder
+from netscope.api.check.plans import CheckPlan
 from netscope.api.resolve_and_trace import is_saved
-from netscope.api.summary import lookup_summary
+from netscope.api.summary import get_summary, lookup_summary
 from netscope.api.workers.client import WorkerError
 from netscope.api.workers.pool import Job, JobProgress, WorkerPool, choose_job_count
-from netscope.errors import NetscopeError, UnknownNameError, UsageError, did_you_mean
+from netscope.errors import NetscopeError, UsageError
 from netscope.schema import (
     PYTEST_SEPARATOR,
     TEST_NAME_PREFIX,
@@ -24,9 +22,9 @@ from netscope.schema import (
     Location,
     LockedModel,
     ModelCheck,
+    Rule,
     Summary,
 )
-from netscope.schema.inputs import parse_inputs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,8 +59,8 @@ def check(
     if not isinstance(rules or {}, Mapping):
         raise UsageError(f"rules must be a dict, e.g. {{'params': {{'max': '26M'}}}}, got {rules!r}")
     parsed = config.parse_rules(rules or {}, layers)
-    if not parsed:
-        raise UsageError("no rules, so the check could not fail: give at least one, e.g. {'params': {'max': '26M'}}")
+    if reason := config.explain_no_failure(parsed, lock=False):
+        raise UsageError(reason)
     if any(rule.bound == "max_increase" for rule in parsed):
         raise UsageError("max_increase requires a lock file: use it for a check in the configuration file")
     summary = get_summary(model, inputs, options)
@@ -74,13 +72,14 @@ def check(
 
 
 def check_for_test(
-    model: "Summary | nn.Module | str", given: Mapping[str, Any], *, name: str, folder: Path, update: bool
+    model: "Summary | nn.Module | str", given: Sequence[Mapping[str, Any]], *, name: str, folder: Path, update: bool
 ) -> tuple[CheckReport, dict[str, LockedModel]]:
     """Returns the report of a check in a test, and the new lock file entry by name if ``update`` is set.
 
     Args:
         model: module, name or summary, as for ``diff``.
-        given: rules, ``layers``, ``lock``, ``input``, ``name``, and options of ``summarize``.
+        given: rules, ``layers``, ``lock``, ``input``, ``name`` and options of ``summarize``, from each marker and the
+            call. All rules hold, and one ``lock`` suffices; what is not a rule must be the same wherever it is given.
         name: name of the test, and of the lock file entry unless ``given`` has a ``name``.
         folder: folder of the lock file.
         update: whether to update the lock file instead of comparing with it.
@@ -88,23 +87,50 @@ def check_for_test(
     Raises:
         NetscopeError: the errors of ``check``; and if the lock file is damaged.
     """
-    rest = dict(given)
-    inputs, layers, lock = rest.pop("input", None), rest.pop("layers", None), rest.pop("lock", False)
-    if not isinstance(lock, bool):
-        raise UsageError(f"lock must be True or False, got {lock!r}")
-    name = f"{TEST_NAME_PREFIX}{rest.pop('name')}" if "name" in rest else name
-    options = {key: rest.pop(key) for key in config.OPTIONS if key in rest}
+    rules: dict[Rule, None] = {}
+    settings: dict[str, Any] = {}
+    lock = False
+    for table in given:
+        rest = dict(table)
+        asks_lock, layers = rest.pop("lock", False), rest.pop("layers", None)
+        if not isinstance(asks_lock, bool):
+            raise UsageError(f"lock must be True or False, got {asks_lock!r}")
+        lock = lock or asks_lock
+        for key in ("input", "name", *config.OPTIONS):
+            if key in rest:
+                _add_setting(settings, key, rest.pop(key))
+        rules |= dict.fromkeys(config.parse_rules(rest, layers))
+    inputs = settings.pop("input", None)
+    name = f"{TEST_NAME_PREFIX}{settings.pop('name')}" if "name" in settings else name
     location = Location(file="", line=None, key=name)
-    rules = config.parse_rules(rest, layers)
     spec = model if isinstance(model, str) else type(model).__name__
-    request = CheckRequest(name=name, model=spec, options={}, rules=rules, lock=lock, location=location)
-    if not rules and not lock:
-        raise UsageError("no rules, so the check could not fail: give at least one, or lock=True")
-    summary = get_summary(model, inputs, options)
+    request = CheckRequest(name=name, model=spec, options={}, rules=tuple(rules), lock=lock, location=location)
+    if reason := config.explain_no_failure(rules, lock=lock):
+        raise UsageError(reason)
+    if any(rule.from_base for rule in rules):
+        raise UsageError("base requires netscope check; max_increase of a test is measured from the lock file")
+    summary = get_summary(model, inputs, settings)
     updates = {name: analysis.lock_model(summary, spec)} if update and needs_lock(request) else {}
     lock_file = config.read_lock(folder / config.LOCK_NAME)
     status = evaluate_with_lock(lock_file, request, summary, updates.get(name))
     return CheckReport(models=(status,)), updates
+
+
+def _add_setting(settings: dict[str, Any], key: str, value: Any) -> None:
+    """Adds a setting that a test has only once.
+
+    Raises:
+        UsageError: it has another value already, so that one of the two would not hold.
+    """
+    known = settings.setdefault(key, value)
+    is_plain = isinstance(value, (str, int, type(None))) or (
+        isinstance(value, tuple) and set(map(type, value)) == {int}
+    )
+    if known is not value and not (is_plain and type(known) is type(value) and known == value):
+        raise UsageError(
+            f"{key} is given as {known!r} and as {value!r} by markers or calls that hold together; give it once, or "
+            f"write two tests"
+        )
 
 
 def update_lock(folder: Path, updates: Mapping[str, LockedModel]) -> None:
@@ -118,130 +144,94 @@ def update_lock(folder: Path, updates: Mapping[str, LockedModel]) -> None:
     config.write_lock(path, config.update_lock(config.read_lock(path), updates))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckPlan:
-    """The arguments of ``netscope check``.
-
-    Attributes:
-        folder: folder of the lock file and of the architectures' files.
-        requests: checks to run.
-        is_complete: whether these are all checks of the project.
-        update: whether to update the lock file instead of comparing with it.
-        against: git revision to compare the architectures with; empty for none.
-        timeout_s: time after which a trace is aborted, in seconds; None for no limit.
-        jobs: number of architectures to trace in parallel; None for the number that cores and memory allow.
-    """
-
-    folder: Path
-    requests: tuple[CheckRequest, ...]
-    is_complete: bool = True
-    update: bool = False
-    against: str = ""
-    timeout_s: float | None = None
-    jobs: int | None = None
-
-
-def plan_checks(names: Sequence[str], file: Path | None = None, **how: Any) -> CheckPlan:
-    """Returns the plan for the named checks of the project, or for all checks without a name.
+def run_checks(plans: Sequence[CheckPlan], progress: Callable[[JobProgress], None] = lambda _: None) -> CheckReport:
+    """Runs the checks of the plans, and returns one report. An error or crash in one check does not affect the others.
 
     Args:
-        names: names of checks.
-        file: configuration file; by default the closest one with checks, from the current directory upwards.
-        how: ``update``, ``against``, ``timeout_s`` and ``jobs`` of the plan.
-
-    Raises:
-        ConfigError: no configuration file with checks was found, or it is invalid.
-        UnknownNameError: a check is unknown.
-    """
-    path, requests = config.find_checks(Path.cwd(), file)
-    by_name = {request.name: request for request in requests}
-    for name in names:
-        if name not in by_name:
-            raise UnknownNameError(
-                f"unknown check {name!r} in {path}{did_you_mean(name, by_name)}; checks: {', '.join(by_name)}; "
-                f"to check an architecture without a configuration, add a rule, e.g. --max-params 26M"
-            )
-    chosen = tuple(by_name[name] for name in dict.fromkeys(names)) or requests
-    return CheckPlan(folder=path.resolve().parent, requests=chosen, is_complete=not names, **how)
-
-
-def plan_single_check(
-    names: Sequence[str],
-    inputs: Sequence[str],
-    options: Mapping[str, Any],
-    rules: Sequence[tuple[str, str, Any, str]],
-    file: Path | None = None,
-    **how: Any,
-) -> CheckPlan:
-    """Returns the plan for one architecture with the rules of the command line, without a configuration file.
-
-    Args:
-        names: name of the architecture, as the only item.
-        inputs: inputs, as for ``--input``.
-        options: other options of ``summarize``.
-        rules: option, metric, bound and limit of each rule.
-        file: configuration file, which must be None.
-        how: options of the plan, as for ``plan_checks``.
-
-    Raises:
-        UsageError: not exactly one architecture is given, or an option requires a configuration file.
-        ConfigError: a limit is invalid.
-    """
-    if len(names) != 1:
-        raise UsageError(f"rule options require exactly one architecture, got {len(names)}")
-    if how.get("update") or file is not None:
-        raise UsageError(
-            "rule options cannot be used with --config or --update, which are for the checks of the configuration file"
-        )
-    parse_inputs(inputs)
-    request = config.make_check_request(names[0], inputs, options, rules)
-    return CheckPlan(folder=Path.cwd(), requests=(request,), **how)
-
-
-def run_checks(plan: CheckPlan, progress: Callable[[JobProgress], None] = lambda _: None) -> CheckReport:
-    """Runs the checks of a plan, and returns the report. An error or crash in one check does not affect the others.
-
-    Args:
-        plan: arguments of the run.
+        plans: arguments of the run, one per project, with equal options.
         progress: callback for the progress.
 
     Raises:
-        ConfigError: the lock file is damaged.
-        OutputError: the lock file cannot be written.
+        ConfigError: a lock file is damaged.
+        OutputError: a lock file cannot be written.
         UsageError: the revision is unknown, or the jobs are malformed.
     """
-    at_once = choose_job_count(plan.jobs, [request.options.get("device") for request in plan.requests])
-    path = plan.folder / config.LOCK_NAME
-    lock = config.read_lock(path)
+    how = plans[0]
+    at_once = choose_job_count(how.jobs, [request.options.get("device") for plan in plans for request in plan.requests])
+    locks = [config.read_lock(plan.folder / config.LOCK_NAME) for plan in plans]
     checked: list[ModelCheck] = []
-    updates: dict[str, LockedModel] = {}
-    base, commit = BaseChecks(), ""
     with ExitStack() as cleanup:
-        pending = [(plan.folder, request) for request in plan.requests]
-        if plan.against:
-            commit = resolve_commit(plan.against, plan.folder)
-            folder = cleanup.enter_context(check_out(commit, plan.folder))
-            base = read_base_checks(plan.requests, folder)
-            pending += [(folder, base.find_request(request)) for request in plan.requests]
-        summaries = _summarize_all(pending, plan.timeout_s, at_once, progress)
-    now, earlier = summaries[: len(plan.requests)], summaries[len(plan.requests) :]
-    for request, summary, before in zip_longest(plan.requests, now, earlier):
-        if isinstance(summary, WorkerError):
-            checked.append(_make_failed_check(request, summary))
-            continue
-        if plan.update and needs_lock(request):
-            updates[request.name] = analysis.lock_model(summary, request.model)
-        status = evaluate_with_lock(lock, request, summary, updates.get(request.name))
-        checked.append(status if before is None else compare_with_base(status, summary, before, base))
-    if plan.update:
-        _write_lock(path, lock, updates, plan)
+        finder = BaseFinder(cleanup=cleanup, against=how.against)
+        bases = [finder.find(plan.folder, plan.file) if _list_compared(plan) else None for plan in plans]
+        pending = [(plan.folder, request) for plan in plans for request in plan.requests]
+        pending += [
+            (base.folder, base.make_request(request))
+            for plan, base in zip(plans, bases, strict=True)
+            if base is not None
+            for request in _list_compared(plan)
+        ]
+        summaries = iter(_summarize_all(pending, how.timeout_s, at_once, progress))
+        now = [[next(summaries) for _ in plan.requests] for plan in plans]
+        removed: list[str] = []
+        for plan, lock, base, found in zip(plans, locks, bases, now, strict=True):
+            then = {request.name: next(summaries) for request in (_list_compared(plan) if base is not None else ())}
+            checked += _evaluate_plan(plan, lock, found, base, then)
+            if how.against and base is not None and plan.is_complete:
+                removed += [plan.prefix(name) for name in base.list_removed(plan.requests)]
+    known = [base for base in bases if base is not None] if how.against else []
     return CheckReport(
         models=tuple(checked),
-        base=plan.against,
-        base_commit=commit,
-        removed=base.list_removed(plan.requests) if plan.is_complete else (),
-        notes=(base.note,) if base.note else (),
+        base=how.against,
+        base_commit=known[0].commit if known else "",
+        removed=tuple(removed),
+        notes=tuple(dict.fromkeys(base.problem for base in known if base.problem)),
     )
+
+
+def _list_compared(plan: CheckPlan) -> list[CheckRequest]:
+    """Returns the checks that need the architecture in the base revision."""
+    requests = [_measure_from_base(request) if plan.against else request for request in plan.requests]
+    return [request for request in requests if plan.against or any(rule.from_base for rule in request.rules)]
+
+
+def _evaluate_plan(
+    plan: CheckPlan,
+    lock: config.Lock,
+    summaries: "Sequence[Summary | WorkerError]",
+    base: Base | None,
+    then: "Mapping[str, Summary | WorkerError]",
+) -> Iterator[ModelCheck]:
+    """Yields the results of a plan's checks, and updates its lock file if the plan asks for it.
+
+    Args:
+        plan: arguments of the run.
+        lock: lock file of the project.
+        summaries: summary or error of each check.
+        base: base revision of the project; None if no check needs it.
+        then: summary or error in the base revision, by name of the check.
+    """
+    updates: dict[str, LockedModel] = {}
+    for request, summary in zip(plan.requests, summaries, strict=True):
+        if isinstance(summary, WorkerError):
+            status = _make_failed_check(request, summary)
+        else:
+            if plan.update and needs_lock(request):
+                updates[request.name] = analysis.lock_model(summary, request.model)
+            before = then.get(request.name)
+            entry = base.make_entry(request, before) if base is not None and before is not None else None
+            measured = _measure_from_base(request) if plan.against else request
+            status = evaluate_with_lock(lock, measured, summary, updates.get(request.name), entry)
+            if plan.against and base is not None and before is not None:
+                status = base.compare(status, measured, summary, before)
+        yield replace(status, name=plan.prefix(request.name))
+    if plan.update:
+        _write_lock(plan.folder / config.LOCK_NAME, lock, updates, plan)
+
+
+def _measure_from_base(request: CheckRequest) -> CheckRequest:
+    """Returns the check with every increase measured from the base revision instead of the lock file."""
+    rules = (replace(rule, from_base=rule.bound == "max_increase") for rule in request.rules)
+    return replace(request, rules=tuple(rules))
 
 
 def _summarize_all(
@@ -275,17 +265,21 @@ def _summarize_all(
 
 def needs_lock(request: CheckRequest) -> bool:
     """Whether the check compares with the lock file."""
-    return request.lock or any(rule.bound == "max_increase" for rule in request.rules)
+    return request.lock or any(rule.bound == "max_increase" and not rule.from_base for rule in request.rules)
 
 
 def evaluate_with_lock(
-    lock: config.Lock, request: CheckRequest, summary: Summary, update: LockedModel | None = None
+    lock: config.Lock,
+    request: CheckRequest,
+    summary: Summary,
+    update: LockedModel | None = None,
+    base: analysis.BaseEntry | None = None,
 ) -> ModelCheck:
     """Returns the result of a check with its lock file entry, or with the ``update`` of that entry."""
     entry = analysis.LockEntry(model=lock.models.get(request.name), counting=lock.counting)
     if update is not None:
         entry = analysis.LockEntry(model=update)
-    return replace(analysis.evaluate_rules(request, summary, entry), updated=update is not None)
+    return replace(analysis.evaluate_rules(request, summary, entry, base), updated=update is not None)
 
 
 def _make_failed_check(request: CheckRequest, error: NetscopeError) -> ModelCheck:

@@ -85,7 +85,7 @@ class Worker:
         self._has_run_task = False
 
     def prepare(self, folder: Path, *, import_torch: bool = True, fresh: bool = False) -> None:
-        """Makes ``folder`` the working directory of the process, in a new process if needed.
+        """Makes ``folder`` the working directory of the next tasks, in a new process if this one ran a task elsewhere.
 
         Args:
             folder: working directory for the next tasks.
@@ -95,9 +95,9 @@ class Worker:
         Raises:
             WorkerError: importing torch failed.
         """
-        if folder != self._folder or (fresh and self._has_run_task):
+        if self._has_run_task and (fresh or folder != self._folder):
             self.close()
-            self._folder = folder
+        self._folder = folder
         is_running = self._process is not None and self._process.poll() is None
         if import_torch and not is_running:
             self.run(PREPARE, ())
@@ -123,23 +123,27 @@ class Worker:
         Raises:
             WorkerError: the task failed, crashed or timed out.
         """
-        request = {"task": task, "arguments": arguments, "fork": fork and CAN_FORK}
+        request = {"task": task, "arguments": arguments, "folder": str(self._folder), "fork": fork and CAN_FORK}
         process = self._ensure_process(request)
         self._has_run_task = self._has_run_task or not (request["fork"] or task == PREPARE)
         end = float("inf") if timeout_s is None else time.monotonic() + timeout_s
         try:
             if self._nproc == 1:
                 self._send(request)
-            while True:
-                message = msgspec.json.decode(self._next_line(process, end))
-                if "progress" not in message:
-                    break
+            while "progress" in (message := self._next_message(process, end)):
                 on_progress(message["progress"])
+            if request["fork"] and "ended" not in message:
+                self._next_message(process, end)  # that the child has ended
         except TimeoutError as error:
             self.close()
             raise WorkerError(f"it took longer than {timeout_s:g} s (--timeout) and was stopped") from error
+        except msgspec.DecodeError as error:
+            self.close()
+            raise WorkerError("its process wrote something other than an answer, and was stopped") from error
         except (EOFError, OSError) as error:
             raise self._crash_error(process) from error
+        if "ended" in message:
+            raise _describe_end(message["ended"])
         if "error" in message:
             failure = WorkerError(**message["error"])
             # If another process of a group failed, the error of the first is only that the other is gone.
@@ -162,7 +166,7 @@ class Worker:
             return self._launch_group(request)
         if self._process is None or self._process.poll() is not None:
             self.close()
-            return self._start_process((), "serve", repr(str(self._folder)))
+            return self._start_process((), "serve", "")
         return self._process
 
     def _launch_group(self, request: dict[str, Any]) -> "subprocess.Popen[bytes]":
@@ -173,7 +177,7 @@ class Worker:
         path.write_bytes(encode_json(request))
         options = ("--standalone", "--nproc-per-node", str(self._nproc), "--no-python")
         launcher = (sys.executable, "-m", "torch.distributed.run", *options)
-        return self._start_process(launcher, "serve_in_group", f"{str(self._folder)!r}, {str(path)!r}")
+        return self._start_process(launcher, "serve_in_group", repr(str(path)))
 
     def _start_process(self, launcher: tuple[str, ...], serve: str, arguments: str) -> "subprocess.Popen[bytes]":
         self._lines = SimpleQueue()
@@ -196,12 +200,13 @@ class Worker:
         threading.Thread(target=_read_lines, args=(process, self._lines), daemon=True).start()
         return process
 
-    def _next_line(self, process: "subprocess.Popen[bytes]", end: float) -> bytes:
-        """Returns the next line that the process writes.
+    def _next_message(self, process: "subprocess.Popen[bytes]", end: float) -> Any:
+        """Returns the next message of the process.
 
         Raises:
-            TimeoutError: no line arrived before ``end``.
+            TimeoutError: no message arrived before ``end``.
             EOFError: the process is dead. The end of its pipe does not show that while a process it forked holds it.
+            msgspec.DecodeError: something else was written into the pipe, or only a part of a message.
         """
         while True:
             was_alive = process.poll() is None
@@ -215,7 +220,7 @@ class Worker:
                 continue
             if not line:
                 raise EOFError
-            return line
+            return msgspec.json.decode(line)
 
     def _crash_error(self, process: "subprocess.Popen[bytes]") -> WorkerError:
         """Returns the error that describes how the process ended."""
@@ -224,14 +229,7 @@ class Worker:
         code = process.returncode
         error = self._group_error()
         self.close()
-        if error is not None:
-            return error
-        if code is None or code >= 0:
-            return WorkerError(f"its process ended with exit code {code} in the middle of it")
-        name = signal.Signals(-code).name
-        is_killed = -code == signal.SIGKILL
-        hint = ", as when memory runs out" if is_killed else ""
-        return WorkerError(f"its process was killed by {name}{hint}", out_of_memory=is_killed)
+        return error or _describe_end(code)
 
     def _group_error(self) -> WorkerError | None:
         """Returns the error that a process of the group wrote before the launcher ended the others, if any."""
@@ -259,10 +257,22 @@ class Worker:
             return
         _kill(process)
         process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        if process.stdin is not None:
+            with suppress(OSError):
+                process.stdin.close()
+
+
+def _describe_end(code: int | None) -> WorkerError:
+    """Returns the error for a process that ended before it answered.
+
+    Args:
+        code: exit code, or the negative number of the signal that killed it; None if unknown.
+    """
+    if code is None or code >= 0:
+        return WorkerError(f"its process ended with exit code {code} before it answered")
+    is_killed = -code == signal.SIGKILL
+    hint = ", as when memory runs out" if is_killed else ""
+    return WorkerError(f"its process was killed by {signal.Signals(-code).name}{hint}", out_of_memory=is_killed)
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
@@ -273,8 +283,12 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _read_lines(process: "subprocess.Popen[bytes]", lines: "SimpleQueue[bytes]") -> None:
-    """Puts each line that the process writes into the queue, then an empty one."""
-    with suppress(OSError, ValueError):  # another thread closed the pipe
-        for line in process.stdout or ():
-            lines.put(line)
+    """Puts each line that the process writes into the queue, then an empty one, and closes the pipe.
+
+    No other thread may close it: that would wait for a daemon that a model started, which keeps the other end open.
+    """
+    if process.stdout is not None:
+        with process.stdout, suppress(OSError):
+            for line in process.stdout:
+                lines.put(line)
     lines.put(b"")

@@ -15,7 +15,7 @@ from netscope.api.workers.pool import Job, JobTracker, WorkerPool, choose_job_co
 from netscope.errors import UsageError
 
 TASKS = """
-import ctypes, os, signal, time
+import ctypes, os, signal, sys, time
 from pathlib import Path
 from netscope.api.workers import server
 
@@ -31,8 +31,42 @@ def wait_for(_, path, answer):
         time.sleep(0.01)
     return answer
 
+def fork_and_leave():
+    if os.fork():
+        os._exit(0)
+
+def become_a_daemon():
+    fork_and_leave()
+    os.setsid()
+    wait_for(None, "ended", None)
+
+def reuse_all_files():
+    os.closerange(3, 64)
+    return [os.open(os.devnull, os.O_RDWR) for _ in range(64)]
+
 def die(_, how):
-    {"exit": lambda: os._exit(7), "kill": lambda: os.kill(os.getpid(), 9), "fault": lambda: ctypes.string_at(0)}[how]()
+    {
+        "exit": lambda: os._exit(7),
+        "silently": lambda: os._exit(0),
+        "kill": lambda: os.kill(os.getpid(), 9),
+        "fault": lambda: ctypes.string_at(0),
+        "fork": fork_and_leave,
+        "daemon": become_a_daemon,
+        "raise": lambda: (_ for _ in ()).throw(GeneratorExit),
+        "sys.exit": lambda: sys.exit(0),
+        "close": lambda: os.closerange(3, 64),
+    }[how]()
+
+def reuse(_):
+    return len(reuse_all_files())
+
+def garble(_):
+    for number in range(3, 10):
+        try:
+            os.write(number, b'{"half of a\\n')
+        except OSError:
+            pass
+    wait_for(None, "ended", None)
 
 def die_once(_, path):
     if not Path(path).exists():
@@ -46,11 +80,12 @@ def repeat(_, text):
 def tell(_):
     return os.getpid(), os.getcwd(), os.environ.get("OMP_NUM_THREADS")
 
-server.TASKS = {task.__name__: task for task in (prepare, wait, wait_for, die, die_once, repeat, tell)}
+server.TASKS = {task.__name__: task for task in (prepare, wait, wait_for, die, die_once, reuse, garble, repeat, tell)}
 serve = server.serve
 """
 
 posix = pytest.mark.skipif(os.name != "posix", reason="dies by signals")
+forking = pytest.mark.skipif(not client.CAN_FORK, reason="only Linux runs them in forked children")
 
 
 @pytest.fixture(autouse=True)
@@ -72,8 +107,10 @@ def processes(tmp_path, monkeypatch):
 
 @pytest.fixture
 def job(tmp_path):
-    def make(task, *arguments, folder=tmp_path, label="it", timeout_s=None):
-        return Job(label=label, folder=folder, task=task, arguments=arguments, timeout_s=timeout_s)
+    def make(task, *arguments, folder=tmp_path, label="it", timeout_s=None, is_foreign=False):
+        return Job(
+            label=label, folder=folder, task=task, arguments=arguments, timeout_s=timeout_s, is_foreign=is_foreign
+        )
 
     return make
 
@@ -101,15 +138,58 @@ def test_an_answer_comes_while_later_ones_are_being_worked_on(job, tmp_path):
 
 
 @posix
+@pytest.mark.parametrize("is_foreign", [False, True])
 @pytest.mark.parametrize(
     ("how", "message"),
-    [("exit", "ended with exit code 7"), ("kill", "killed by SIGKILL"), ("fault", "killed by SIGSEGV")],
+    [
+        ("exit", "its process ended with exit code 7 before it answered"),
+        ("silently", "its process ended with exit code 0 before it answered"),
+        ("kill", "its process was killed by SIGKILL, as when memory runs out"),
+        ("fault", "its process was killed by SIGSEGV"),
+        ("fork", "its process ended with exit code 0 before it answered"),
+        ("daemon", "its process ended with exit code 0 before it answered"),
+        ("raise", "it raised GeneratorExit"),
+        ("sys.exit", "it raised SystemExit: 0"),
+        ("close", "its process ended with exit code 1 before it answered"),
+    ],
 )
-def test_one_that_dies_leaves_the_others_alone(job, how, message):
-    first, error, *others = results([job("wait", 0.3, 1), job("die", how), *[job("wait", 0, 2)] * 3], 2)
+def test_one_that_ends_without_an_answer_is_noticed_and_leaves_the_others_alone(
+    job, tmp_path, how, message, is_foreign
+):
+    """A daemon ends after the pool is closed, so a pool that waits for it would never end."""
+    dying = job("die", how, is_foreign=is_foreign)
+    first, error, *others = results([job("wait", 0.3, 1), dying, *[job("wait", 0, 2)] * 3], 2)
+    (tmp_path / "ended").touch()
     assert (first, others) == (1, [2, 2, 2])
     assert isinstance(error, WorkerError)
-    assert message in str(error)
+    assert str(error).startswith(message)
+    assert error.exit_code == 3
+
+
+@forking
+def test_an_answer_that_went_into_a_file_of_the_model_is_missed(job):
+    error, last = results([job("reuse", is_foreign=True), job("wait", 0, 1)], 1)
+    assert str(error) == "its process ended with exit code 0 before it answered"
+    assert last == 1
+
+
+@posix
+def test_what_a_model_writes_into_the_connection_is_no_answer(job):
+    error, last = results([job("garble"), job("wait", 0, 1)], 1)
+    assert str(error) == "its process wrote something other than an answer, and was stopped"
+    assert last == 1
+
+
+@forking
+def test_each_of_the_users_own_starts_as_if_it_was_the_first(job, processes, tmp_path):
+    """In any folder, and without starting another process for it."""
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+    told = results([job("tell", folder=folder, is_foreign=True) for folder in folders for _ in range(2)], 1)
+    assert [folder for _, folder, _ in told] == [str(folders[0])] * 2 + [str(folders[1])] * 2
+    assert len({number for number, _, _ in told}) == 4
+    assert len(processes) == 1
 
 
 def test_one_that_hangs_is_given_up(job):
