@@ -8,6 +8,8 @@ from types import FrameType
 
 from netscope.runtime.files import remove_draft
 
+_exit = os._exit
+
 RESTORE_TERMINAL = b"\r\x1b[2K\x1b[?25h"
 """Clears the line of a spinner and shows the cursor that it hides."""
 
@@ -21,7 +23,7 @@ def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
     remove_draft()
     if os.isatty(2) and os.environ.get("TERM") != "dumb":
         os.write(2, RESTORE_TERMINAL)
-    os._exit(128 + number)
+    _exit(128 + number)
 
 
 def main() -> None:
@@ -36,6 +38,7 @@ def main() -> None:
     from netscope.runtime import startup
 
     startup.mark_own_process()
+    startup.refuse_early_exit()
 
     # A user's module that reads sys.argv finds no arguments.
     arguments, sys.argv[1:] = sys.argv[1:], []

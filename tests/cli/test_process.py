@@ -36,6 +36,47 @@ def test_the_version_is_the_packages():
     assert finished.stdout == f"netscope {netscope.__version__}\n"
 
 
+LEAVES = """
+import os
+from torch import nn
+
+class Leaves(nn.Linear):
+    def __init__(self, code):
+        super().__init__(4, 2)
+        self.code = code
+
+    def forward(self, x):
+        os._exit(self.code)
+
+class ForksOneThatLeaves(Leaves):
+    def forward(self, x):
+        child = os.fork()
+        if not child:
+            os._exit(self.code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == self.code
+        return nn.Linear.forward(self, x)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="forks")
+@pytest.mark.parametrize(
+    ("name", "code", "expected", "error"),
+    [
+        ("Leaves", 0, 3, "netscope: the model ended the process with exit code 0 before it answered\n"),
+        ("Leaves", 1, 3, "netscope: the model ended the process with exit code 1 before it answered\n"),
+        ("ForksOneThatLeaves", 5, 0, ""),
+    ],
+)
+def test_the_exit_of_a_model_is_no_answer(tmp_path, name, code, expected, error):
+    """0 and 1 of ``diff`` mean that two architectures are the same, or not."""
+    (tmp_path / "models.py").write_text(LEAVES, encoding="utf-8")
+    model = f"models.py:{name}@code={code}"
+    command = [sys.executable, "-m", "netscope", "diff", model, model, "--input", "1x4"]
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (finished.returncode, finished.stderr) == (expected, error)
+    assert bool(finished.stdout) == (expected == 0)
+
+
 SLEEPER = """
 import time
 from torch import nn
