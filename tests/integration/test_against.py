@@ -232,9 +232,9 @@ def test_checks_of_the_base_that_cannot_be_read_are_a_note(new_repository):
     repository.write({"pyproject.toml": check.format(70_000)})
     report = CheckReport.from_json(repository.netscope("check", "--against", "HEAD", "-f", "json").stdout)
     (note,) = report.notes
-    assert note.startswith("the base revision's checks cannot be read, the current ones are used: pyproject.toml:4: ")
+    assert note.startswith("the checks of HEAD cannot be read: pyproject.toml:4: ")
     assert note in " ".join(render(report, "table").split())
-    assert "\n- the base revision's checks cannot be read" in render(report, "markdown")
+    assert "\n- the checks of HEAD cannot be read" in render(report, "markdown")
     assert report.models[0].base_diff.is_same
 
 

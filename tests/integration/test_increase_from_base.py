@@ -125,7 +125,7 @@ LACKING = {
     "a new check": ({"pyproject.toml": '[project]\nname = "x"\n'}, "this check is not in "),
     "a renamed check": ({"pyproject.toml": check_of().replace("check.net", "check.old")}, "this check is not in "),
     "a model that fails there": ({"net.json": "{}"}, "not measured in "),
-    "a broken configuration": ({"pyproject.toml": "[tool"}, "the checks in "),
+    "a broken configuration": ({"pyproject.toml": "[tool"}, "the checks of "),
 }
 
 

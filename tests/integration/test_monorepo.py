@@ -95,7 +95,8 @@ def test_all_are_compared_with_the_same_revision(monorepo, check, net):
     first, _, new = report.models
     assert (first.base_diff.before.totals.params, first.base_diff.after.totals.params) == (23, 30)
     assert new.base_diff is None
-    assert "net.json" in new.notes[-1]
+    assert new.is_new
+    assert "net.json" in new.base_error
 
 
 @pytest.mark.parametrize("arguments", [("net",), ("--config", "x.toml"), ("--max-params", "3")])

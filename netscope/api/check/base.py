@@ -114,5 +114,5 @@ class BaseFinder:
             requests = config.read_checks(there, file.name) if file else {}
         except ConfigError as error:
             reason = str(error).replace(f"{there}/", "")
-            problem = f"the checks of {revision} cannot be read, the current ones are used: {reason}"
+            problem = f"the checks of {revision} cannot be read: {reason}"
         return Base(revision=revision, commit=commit, folder=there, requests=requests, problem=problem)
