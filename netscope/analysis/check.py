@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from shlex import quote
 
-from netscope.analysis.diff import diff_summaries
-from netscope.analysis.lock import lock_model, make_comparable, restore_summary
+from netscope.analysis.lock import describe_origins, get_architecture, lock_model, restore_summary
+from netscope.analysis.lock_diff import describe_difference, diff_with_lock
 from netscope.analysis.metrics import counts_ops, get_noun, get_row_value, get_summary_value
 from netscope.errors import did_you_mean
 from netscope.schema import (
@@ -45,32 +45,37 @@ class LockEntry:
     counting: int = COUNTING_VERSION
 
 
-def evaluate_rules(request: CheckRequest, summary: Summary, entry: LockEntry) -> ModelCheck:
-    """Returns the result of a check: the results of its rules for the summary."""
+def evaluate_rules(
+    request: CheckRequest, summary: Summary, entry: LockEntry, locked: Sequence[tuple[Summary, LockEntry]] | None = None
+) -> ModelCheck:
+    """Returns the result of a check: the results of its rules for the summary.
+
+    Args:
+        request: the check.
+        summary: summary of the architecture.
+        entry: its lock file entry.
+        locked: summary and lock file entry in each mode that must be as in the lock file, if the check has ``lock``; by
+            default those of the check itself.
+    """
     results: list[RuleResult] = []
     accepts_unread = any(rule.metric == "unread_params" for rule in request.rules)
     for rule in request.rules:
-        found = _evaluate_rule(rule, request, summary, entry)
+        found = [_add_origins(result, summary, entry) for result in _evaluate_rule(rule, request, summary, entry)]
         results += found if accepts_unread else (_add_unread_warning(result, summary) for result in found)
-    lock_diff = None
+    differences: list[ModelDiff | None] = []
     if request.lock:
-        result, lock_diff = _compare_with_lock(request, summary, entry)
-        results.append(result)
+        for now, then in [(summary, entry)] if locked is None else locked:
+            result, difference = _compare_with_lock(request, now, then)
+            results.append(result)
+            differences.append(difference)
     return ModelCheck(
         name=request.name,
         model=request.model,
         location=request.location,
         results=tuple(results),
-        lock_diff=lock_diff,
-        notes=(*summary.notes, *_list_notes(request, summary, entry)),
+        lock_diff=next(filter(None, differences), None),
+        notes=summary.notes,
     )
-
-
-def _list_notes(request: CheckRequest, summary: Summary, entry: LockEntry) -> Iterator[str]:
-    then = entry.model
-    if request.lock and then is not None and then.torch != summary.versions.get("torch", ""):
-        now = summary.versions.get("torch", "none")
-        yield f"the lock file was written with torch {then.torch or 'unknown'}, this is {now}: ops are not compared"
 
 
 def _evaluate_rule(rule: Rule, request: CheckRequest, summary: Summary, entry: LockEntry) -> Iterator[RuleResult]:
@@ -252,44 +257,41 @@ def _compare_with_lock(
     request: CheckRequest, summary: Summary, entry: LockEntry
 ) -> tuple[RuleResult, ModelDiff | None]:
     """Returns whether the architecture equals its lock file entry, and the difference if it does not."""
+    is_other_mode = summary.mode != request.mode
     rule = Rule(
         metric="architecture",
         bound="lock",
         limit=None,
-        text="netscope.lock",
+        text=f"netscope.lock in {summary.mode} mode" if is_other_mode else "netscope.lock",
         location=request.lock_location or request.location,
     )
     remedy = f"to accept it: {_update_command(request)}"
     if entry.model is None:
-        return _error(rule, "", "not in the lock file", f"run {_update_command(request)}"), None
+        where = f" in {summary.mode} mode" if is_other_mode else ""
+        return _error(rule, "", f"not in the lock file{where}", f"run {_update_command(request)}"), None
     if entry.counting != COUNTING_VERSION:
         return _error(rule, "", _describe_counting(entry), remedy), None
-    before, now = make_comparable(entry.model, lock_model(summary, request.model))
+    before, now = get_architecture(entry.model), get_architecture(lock_model(summary, request.model))
     if now == before:
         return RuleResult(rule=rule, path="", actual=None, limit=None, status="passed"), None
-    difference = diff_summaries(restore_summary(before, summary), restore_summary(now, summary))
-    message = _describe_difference(before, now, difference)
+    difference = diff_with_lock(before, now, summary)
+    message = "; ".join(filter(None, (describe_difference(before, now, difference), _explain_origins(entry, summary))))
     failed = RuleResult(rule=rule, path="", actual=None, limit=None, status="failed", message=message, remedy=remedy)
     return failed, None if difference.is_same else difference
 
 
-def _describe_difference(before: LockedModel, after: LockedModel, difference: ModelDiff) -> str:
-    """Returns the most important difference from the lock file, as a sentence."""
-    if not difference.is_same:
-        delta = difference.delta
-        deltas = [f"{delta.params:+,} params"] * bool(delta.params) + [f"{delta.flops:+,} FLOPs"] * bool(delta.flops)
-        changed = sum(1 for change in difference.changes if change.kind != "same")
-        rows = f"{changed} module{'' if changed == 1 else 's'} changed" if changed else "names or shapes changed"
-        return f"architecture differs from the lock file: {', '.join((rows, *deltas))}".replace("-", "−")
-    if before.model != after.model:
-        return f"model differs from the lock file: {before.model} → {after.model}"
-    if before.inputs != after.inputs:
-        return f"inputs differ from the lock file: {_join(before.inputs)} → {_join(after.inputs)}"
-    for name in before.metrics | after.metrics:
-        then, now = before.metrics.get(name), after.metrics.get(name)
-        if then != now:
-            return f"{name} differs from the lock file: {_format_value(then)} → {_format_value(now)}"
-    return "layers differ from the lock file"
+def _add_origins(result: RuleResult, summary: Summary, entry: LockEntry) -> RuleResult:
+    """Returns a failed result with what may explain it if its metric depends on the device and the version of torch."""
+    metric, is_increase = METRICS.get(result.rule.metric), result.rule.bound == "max_increase"
+    if result.status != "failed" or not is_increase or metric is None or not metric.depends_on_device:
+        return result
+    return replace(result, message="; ".join(filter(None, (result.message, _explain_origins(entry, summary)))))
+
+
+def _explain_origins(entry: LockEntry, summary: Summary) -> str:
+    """Returns with which torch and on which device a lock file entry was written, if these may explain a difference."""
+    origins = describe_origins(entry.model, lock_model(summary, "")) if entry.model else ""
+    return f"{origins}: if the code did not change, that is why, and you can accept it" if origins else ""
 
 
 def _error(rule: Rule, path: str, message: str, remedy: str) -> RuleResult:

@@ -1,26 +1,17 @@
 """An architecture as the alignment uses it: its rows as a tree, with their signatures and weights."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import inf, log2, log10
 
-from netscope.schema import InputSpec, LayerRow, LayerTensor, OpCount, PlainValue, Summary
+from netscope.schema import InputSpec, LayerRow, LayerTensor, PlainValue, Summary
 
 LIGHTEST = 10
 """The weight of a layer without parameters; a layer with n parameters weighs 10 log₁₀ n more."""
 
 COSMETIC = frozenset({"inplace", "layer_idx"})
 """Hyperparameters that change no result, or only number a layer among its siblings."""
-
-_LAYOUT_OPS = frozenset(
-    f"aten.{name}"
-    for name in (
-        *("_reshape_alias", "_to_copy", "_unsafe_view", "alias", "clone", "contiguous", "copy", "detach", "expand"),
-        *("permute", "reshape", "select", "slice", "squeeze", "t", "transpose", "unsqueeze", "view"),
-    )
-)
-"""Ops that depend on the memory layout of the inputs."""
 
 _FAMILIES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"in_channels", "out_channels", "kernel_size"}), "convolution"),
@@ -119,7 +110,7 @@ class LayerTree:
 
 def _signature(row: LayerRow, *, is_leaf: bool) -> Hashable:
     """Returns a value that is equal for equal rows; a container without tensors has its own ops, not its class."""
-    own = (tuple(_tensor_signature(tensor) for tensor in row.tensors), row.own.params, count_ops(row.ops))
+    own = (tuple(_tensor_signature(tensor) for tensor in row.tensors), row.own.params, tuple(row.operations.items()))
     if not is_leaf and not row.tensors:
         return own
     return (row.type_name, select_hyperparameters(row), *own)
@@ -132,16 +123,6 @@ def _tensor_signature(tensor: LayerTensor) -> Hashable:
 def select_hyperparameters(row: LayerRow) -> tuple[tuple[str, PlainValue], ...]:
     """Returns the hyperparameters that layers are compared by, sorted by name."""
     return tuple(sorted((name, value) for name, value in row.hyperparameters.items() if name not in COSMETIC))
-
-
-def count_ops(ops: Sequence[OpCount]) -> tuple[tuple[str, int], ...]:
-    """Returns how often each computing op ran, sorted by name; an in-place op counts as the op itself."""
-    counts: dict[str, int] = {}
-    for op in ops:
-        name = op.op.removesuffix("_")
-        if name not in _LAYOUT_OPS:
-            counts[name] = counts.get(name, 0) + op.calls
-    return tuple(sorted(counts.items()))
 
 
 def find_family(row: LayerRow) -> str:
@@ -157,7 +138,7 @@ def find_family(row: LayerRow) -> str:
     if "pool" in name:
         return "pooling"
     is_elementwise = not row.tensors and row.calls and row.input_shapes[:1] == row.output_shapes != ()
-    if is_elementwise and count_ops(row.ops):
+    if is_elementwise and row.operations:
         return "activation"
     return row.type_name
 

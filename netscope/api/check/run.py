@@ -88,21 +88,33 @@ def check_for_test(
         NetscopeError: the errors of ``check``; and if the lock file is damaged.
     """
     rest = dict(given)
-    inputs, layers, lock = rest.pop("input", None), rest.pop("layers", None), rest.pop("lock", False)
-    if not isinstance(lock, bool):
-        raise UsageError(f"lock must be True or False, got {lock!r}")
+    inputs, layers = rest.pop("input", None), rest.pop("layers", None)
+    lock, lock_modes = config.parse_lock(rest.pop("lock", False))
     name = f"{TEST_NAME_PREFIX}{rest.pop('name')}" if "name" in rest else name
     options = {key: rest.pop(key) for key in config.OPTIONS if key in rest}
     location = Location(file="", line=None, key=name)
     rules = config.parse_rules(rest, layers)
     spec = model if isinstance(model, str) else type(model).__name__
-    request = CheckRequest(name=name, model=spec, options={}, rules=rules, lock=lock, location=location)
     if not rules and not lock:
         raise UsageError("no rules, so the check could not fail: give at least one, or lock=True")
     summary = get_summary(model, inputs, options)
-    updates = {name: analysis.lock_model(summary, spec)} if update and needs_lock(request) else {}
+    request = CheckRequest(
+        name=name,
+        model=spec,
+        options={"mode": summary.mode},
+        rules=rules,
+        lock=lock,
+        lock_modes=lock_modes,
+        location=location,
+    )
+    summaries = {summary.mode: summary}
+    for mode in request.entry_names.keys() - summaries.keys():
+        if isinstance(model, Summary):
+            raise UsageError(f"a summary has one mode, {summary.mode}: to lock it in {mode} mode, pass the model")
+        summaries[mode] = get_summary(model, inputs, options | {"mode": mode})
+    updates = create_entries(request, summaries) if update else {}
     lock_file = config.read_lock(folder / config.LOCK_NAME)
-    status = evaluate_with_lock(lock_file, request, summary, updates.get(name))
+    status = evaluate_with_lock(lock_file, request, summaries, updates)
     return CheckReport(models=(status,)), updates
 
 
@@ -216,19 +228,28 @@ def run_checks(plan: CheckPlan, progress: Callable[[JobProgress], None] = lambda
     updates: dict[str, LockedModel] = {}
     with ExitStack() as cleanup:
         pending = [(plan.folder, request) for request in plan.requests]
+        others = [(request, mode) for request in plan.requests for mode in request.entry_names if mode != request.mode]
+        pending += [
+            (plan.folder, replace(request, options=request.options | {"mode": mode})) for request, mode in others
+        ]
         if plan.against:
             base = cleanup.enter_context(check_out(plan.against, plan.folder))
             pending += [(base, request) for request in plan.requests]
-        summaries = _summarize_all(pending, plan.timeout_s, at_once, progress)
-    now, then = summaries[: len(plan.requests)], summaries[len(plan.requests) :]
-    for request, summary, before in zip_longest(plan.requests, now, then):
-        if isinstance(summary, WorkerError):
-            checked.append(_make_failed_check(request, summary))
+        summaries = iter(_summarize_all(pending, plan.timeout_s, at_once, progress))
+    found = [{request.mode: summary} for request, summary in zip(plan.requests, summaries, strict=False)]
+    by_name = dict(zip((request.name for request in plan.requests), found, strict=True))
+    for (request, mode), summary in zip(others, summaries, strict=False):
+        by_name[request.name][mode] = summary
+    for request, in_modes, before in zip_longest(plan.requests, found, summaries):
+        error = next((summary for summary in in_modes.values() if isinstance(summary, WorkerError)), None)
+        if error is not None:
+            checked.append(_make_failed_check(request, error))
             continue
-        if plan.update and needs_lock(request):
-            updates[request.name] = analysis.lock_model(summary, request.model)
-        status = evaluate_with_lock(lock, request, summary, updates.get(request.name))
-        checked.append(status if before is None else _compare_with_base(status, summary, before))
+        traced = {mode: summary for mode, summary in in_modes.items() if isinstance(summary, Summary)}
+        added = create_entries(request, traced) if plan.update else {}
+        updates |= added
+        status = evaluate_with_lock(lock, request, traced, added)
+        checked.append(status if before is None else _compare_with_base(status, traced[request.mode], before))
     if plan.update:
         _write_lock(path, lock, updates, plan)
     return CheckReport(models=tuple(checked), base=plan.against)
@@ -263,19 +284,35 @@ def _summarize_all(
     return [found[index] for index in range(len(pending))]
 
 
-def needs_lock(request: CheckRequest) -> bool:
-    """Whether the check compares with the lock file."""
-    return request.lock or any(rule.bound == "max_increase" for rule in request.rules)
+def create_entries(request: CheckRequest, summaries: Mapping[str, Summary]) -> dict[str, LockedModel]:
+    """Returns the lock file entries that the check compares with, by name, from its summaries by mode."""
+    limited = [rule.metric for rule in request.rules if rule.bound == "max_increase"]
+    return {
+        name: analysis.lock_model(summaries[mode], request.model, limited if mode == request.mode else ())
+        for mode, name in request.entry_names.items()
+    }
 
 
 def evaluate_with_lock(
-    lock: config.Lock, request: CheckRequest, summary: Summary, update: LockedModel | None = None
+    lock: config.Lock, request: CheckRequest, summaries: Mapping[str, Summary], updates: Mapping[str, LockedModel]
 ) -> ModelCheck:
-    """Returns the result of a check with its lock file entry, or with the ``update`` of that entry."""
-    entry = analysis.LockEntry(model=lock.models.get(request.name), counting=lock.counting)
-    if update is not None:
-        entry = analysis.LockEntry(model=update)
-    return replace(analysis.evaluate_rules(request, summary, entry), updated=update is not None)
+    """Returns the result of a check with its lock file entries, or with the ``updates`` of these.
+
+    Args:
+        lock: the lock file.
+        request: the check.
+        summaries: its summary in each mode.
+        updates: its new entries, by name; empty unless the lock file is updated.
+    """
+
+    def get_entry(name: str) -> analysis.LockEntry:
+        if name in updates:
+            return analysis.LockEntry(model=updates[name])
+        return analysis.LockEntry(model=lock.models.get(name), counting=lock.counting)
+
+    locked = [(summaries[mode], get_entry(request.entry_names[mode])) for mode in request.list_lock_modes()]
+    status = analysis.evaluate_rules(request, summaries[request.mode], get_entry(request.name), locked)
+    return replace(status, updated=bool(updates))
 
 
 def _make_failed_check(request: CheckRequest, error: NetscopeError) -> ModelCheck:
@@ -298,7 +335,7 @@ def _compare_with_base(status: ModelCheck, summary: Summary, before: Summary | W
 
 def _write_lock(path: Path, lock: config.Lock, updates: dict[str, LockedModel], plan: CheckPlan) -> None:
     """Writes the new entries; if the plan has all checks of the project, removes entries without a check or test."""
-    checks = {request.name for request in plan.requests}
-    stale = {name for name in lock.models if plan.is_complete and name not in checks and PYTEST_SEPARATOR not in name}
+    kept = {name for request in plan.requests for name in request.entry_names.values()}
+    stale = {name for name in lock.models if plan.is_complete and name not in kept and PYTEST_SEPARATOR not in name}
     if updates or stale:
         config.write_lock(path, config.update_lock(lock, updates, stale))
