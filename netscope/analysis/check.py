@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from shlex import quote
 
-from netscope.analysis.diff import diff_summaries
-from netscope.analysis.lock import lock_model, make_comparable, restore_summary
+from netscope.analysis.lock import describe_origins, get_architecture, lock_model, restore_summary
+from netscope.analysis.lock_diff import describe_difference, diff_with_lock
 from netscope.analysis.metrics import counts_ops, get_metrics, get_noun, get_row_value, get_summary_value
 from netscope.errors import did_you_mean
 from netscope.schema import (
@@ -62,7 +62,11 @@ class BaseEntry:
 
 
 def evaluate_rules(
-    request: CheckRequest, summary: Summary, entry: LockEntry, base: BaseEntry | None = None
+    request: CheckRequest,
+    summary: Summary,
+    entry: LockEntry,
+    locked: Sequence[tuple[Summary, LockEntry]] | None = None,
+    base: BaseEntry | None = None,
 ) -> ModelCheck:
     """Returns the result of a check: the results of its rules for the summary.
 
@@ -70,17 +74,22 @@ def evaluate_rules(
         request: the check.
         summary: summary of its architecture.
         entry: its entry in the lock file.
+        locked: summary and lock file entry in each mode that must be as in the lock file, if the check has ``lock``; by
+            default those of the check itself.
         base: its architecture in the base revision, which rules with ``from_base`` need.
     """
     results: list[RuleResult] = []
     accepts_unread = any(rule.metric == "unread_params" for rule in request.rules)
     for rule in request.rules:
-        found = _evaluate_rule(rule, request, summary, base if base and rule.from_base else entry)
+        origin = base if base and rule.from_base else entry
+        found = [_add_origins(result, summary, origin) for result in _evaluate_rule(rule, request, summary, origin)]
         results += found if accepts_unread else (_add_unread_warning(result, summary) for result in found)
-    lock_diff = None
+    differences: list[ModelDiff | None] = []
     if request.lock:
-        result, lock_diff = _compare_with_lock(request, summary, entry)
-        results.append(result)
+        for now, then in [(summary, entry)] if locked is None else locked:
+            result, difference = _compare_with_lock(request, now, then)
+            results.append(result)
+            differences.append(difference)
     return ModelCheck(
         name=request.name,
         model=request.model,
@@ -88,16 +97,9 @@ def evaluate_rules(
         results=tuple(results),
         metrics=get_metrics(summary),
         is_lower_bound=summary.is_lower_bound,
-        lock_diff=lock_diff,
-        notes=(*summary.notes, *_list_notes(request, summary, entry), *_list_base_notes(request, base)),
+        lock_diff=next(filter(None, differences), None),
+        notes=(*summary.notes, *_list_base_notes(request, base)),
     )
-
-
-def _list_notes(request: CheckRequest, summary: Summary, entry: LockEntry) -> Iterator[str]:
-    then = entry.model
-    if request.lock and then is not None and then.torch != summary.versions.get("torch", ""):
-        now = summary.versions.get("torch", "none")
-        yield f"the lock file was written with torch {then.torch or 'unknown'}, this is {now}: ops are not compared"
 
 
 def _list_base_notes(request: CheckRequest, base: BaseEntry | None) -> Iterator[str]:
@@ -314,16 +316,16 @@ def _update_command(request: CheckRequest) -> str:
 
 
 def list_rules(request: CheckRequest) -> tuple[Rule, ...]:
-    """Returns all rules of a check, also that it equals its lock file entry."""
-    return (*request.rules, _make_lock_rule(request)) if request.lock else request.rules
+    """Returns all rules of a check, also that it equals its lock file entries."""
+    return (*request.rules, *(_make_lock_rule(request, mode) for mode in request.list_lock_modes()))
 
 
-def _make_lock_rule(request: CheckRequest) -> Rule:
+def _make_lock_rule(request: CheckRequest, mode: str) -> Rule:
     return Rule(
         metric="architecture",
         bound="lock",
         limit=None,
-        text="netscope.lock",
+        text="netscope.lock" if mode == request.mode else f"netscope.lock in {mode} mode",
         location=request.lock_location or request.location,
     )
 
@@ -332,38 +334,35 @@ def _compare_with_lock(
     request: CheckRequest, summary: Summary, entry: LockEntry
 ) -> tuple[RuleResult, ModelDiff | None]:
     """Returns whether the architecture equals its lock file entry, and the difference if it does not."""
-    rule = _make_lock_rule(request)
+    rule = _make_lock_rule(request, summary.mode)
     remedy = f"to accept it: {_update_command(request)}"
     if entry.model is None:
-        return _error(rule, "", "not in the lock file", f"run {_update_command(request)}"), None
+        where = f" in {summary.mode} mode" if summary.mode != request.mode else ""
+        return _error(rule, "", f"not in the lock file{where}", f"run {_update_command(request)}"), None
     if entry.counting != COUNTING_VERSION:
         return _error(rule, "", _describe_counting(entry), remedy), None
-    before, now = make_comparable(entry.model, lock_model(summary, request.model))
+    before, now = get_architecture(entry.model), get_architecture(lock_model(summary, request.model))
     if now == before:
         return RuleResult(rule=rule, path="", actual=None, limit=None, status="passed"), None
-    difference = diff_summaries(restore_summary(before, summary), restore_summary(now, summary))
-    message = _describe_difference(before, now, difference)
+    difference = diff_with_lock(before, now, summary)
+    message = "; ".join(filter(None, (describe_difference(before, now, difference), _explain_origins(entry, summary))))
     failed = RuleResult(rule=rule, path="", actual=None, limit=None, status="failed", message=message, remedy=remedy)
     return failed, None if difference.is_same else difference
 
 
-def _describe_difference(before: LockedModel, after: LockedModel, difference: ModelDiff) -> str:
-    """Returns the most important difference from the lock file, as a sentence."""
-    if not difference.is_same:
-        delta = difference.delta
-        deltas = [f"{delta.params:+,} params"] * bool(delta.params) + [f"{delta.flops:+,} FLOPs"] * bool(delta.flops)
-        changed = sum(1 for change in difference.changes if change.kind != "same")
-        rows = f"{changed} module{'' if changed == 1 else 's'} changed" if changed else "names or shapes changed"
-        return f"architecture differs from the lock file: {', '.join((rows, *deltas))}".replace("-", "−")
-    if before.model != after.model:
-        return f"model differs from the lock file: {before.model} → {after.model}"
-    if before.inputs != after.inputs:
-        return f"inputs differ from the lock file: {_join(before.inputs)} → {_join(after.inputs)}"
-    for name in before.metrics | after.metrics:
-        then, now = before.metrics.get(name), after.metrics.get(name)
-        if then != now:
-            return f"{name} differs from the lock file: {_format_value(then)} → {_format_value(now)}"
-    return "layers differ from the lock file"
+def _add_origins(result: RuleResult, summary: Summary, entry: LockEntry | BaseEntry) -> RuleResult:
+    """Returns a failed result with what may explain it if its metric depends on the device and the version of torch."""
+    metric, is_increase = METRICS.get(result.rule.metric), result.rule.bound == "max_increase"
+    if result.status != "failed" or not is_increase or metric is None or not metric.depends_on_device:
+        return result
+    return replace(result, message="; ".join(filter(None, (result.message, _explain_origins(entry, summary)))))
+
+
+def _explain_origins(entry: LockEntry | BaseEntry, summary: Summary) -> str:
+    """Returns with which torch and on which device a lock file entry was written, if these may explain a difference."""
+    is_locked = isinstance(entry, LockEntry) and entry.model is not None
+    origins = describe_origins(entry.model, lock_model(summary, "")) if is_locked else ""  # type: ignore[arg-type]
+    return f"{origins}: if the code did not change, that is why, and you can accept it" if origins else ""
 
 
 def _error(rule: Rule, path: str, message: str, remedy: str) -> RuleResult:

@@ -1,5 +1,6 @@
 """Conversion of summaries to lock file entries, and back."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from netscope.analysis.diff.layers import COSMETIC
@@ -20,17 +21,23 @@ from netscope.schema import (
 )
 from netscope.schema.figures import FIELDS
 
-_DEVICE_DEPENDENT = [metric for metric in METRICS.values() if metric.depends_on_device]
+_DEVICE_DEPENDENT = {
+    metric.name: metric.attribute or metric.name for metric in METRICS.values() if metric.depends_on_device
+}
+"""Metrics that depend on the device and the version of torch, with the names of their figures."""
 
 
-def lock_model(summary: Summary, model: str) -> LockedModel:
+def lock_model(summary: Summary, model: str, metrics: Collection[str] = ()) -> LockedModel:
     """Returns the lock file entry of an architecture: the exact figures of each module, without its children's.
 
     Args:
         summary: summary of the architecture.
         model: name of the architecture, as in the check.
+        metrics: metrics with a rule about their increase. Only for these does the entry have values that depend on the
+            device and the version of torch.
     """
-    return LockedModel(
+    omitted = _DEVICE_DEPENDENT.keys() - set(metrics)
+    entry = LockedModel(
         model=model,
         inputs=tuple(f"{item.name}={'x'.join(map(str, item.shape))}:{item.dtype}" for item in summary.inputs),
         mode=summary.mode,
@@ -44,42 +51,50 @@ def lock_model(summary: Summary, model: str) -> LockedModel:
         },
         layers=tuple(_lock_layer(row) for row in summary.rows),
     )
+    return _omit_metrics(entry, omitted)
+
+
+def get_architecture(entry: LockedModel) -> LockedModel:
+    """Returns what an entry says about the architecture alone, wherever and with whichever torch it was traced."""
+    return replace(_omit_metrics(entry, _DEVICE_DEPENDENT), torch="", traced_on="")
+
+
+def _omit_metrics(entry: LockedModel, names: Collection[str]) -> LockedModel:
+    figures = {_DEVICE_DEPENDENT[name] for name in names}
+    return replace(
+        entry,
+        metrics={name: value for name, value in entry.metrics.items() if name not in names},
+        layers=tuple(
+            replace(layer, own={name: value for name, value in layer.own.items() if name not in figures})
+            for layer in entry.layers
+        ),
+    )
+
+
+def describe_origins(then: LockedModel, now: LockedModel) -> str:
+    """Returns with which torch and on which device both entries were traced; empty if these are equal."""
+    if (then.torch, then.traced_on) == (now.torch, now.traced_on):
+        return ""
+    first, second = (f"torch {side.torch or 'unknown'} on {side.traced_on}" for side in (then, now))
+    return f"the lock file was written with {first}, this is {second}"
 
 
 def _lock_layer(row: LayerRow) -> LockedLayer:
+    """Returns a layer; ``bias`` is only among its tensors, as newer versions of torch have it as an argument as well."""
+    omitted = COSMETIC | {tensor.name for tensor in row.tensors if tensor.name == "bias"}
     return LockedLayer(
         path=row.path,
         type=row.type_name,
-        hyperparameters={name: value for name, value in row.hyperparameters.items() if name not in COSMETIC},
+        hyperparameters={name: value for name, value in row.hyperparameters.items() if name not in omitted},
         calls=row.calls,
+        inputs=row.input_shapes,
         outputs=row.output_shapes,
         own={name: figure for name in FIELDS if (figure := getattr(row.own, name))},
         tensors=row.tensors,
         reads_from=row.reads_from,
+        operations=row.operations,
         computation=row.computation,
     )
-
-
-def make_comparable(model: LockedModel, other: LockedModel) -> tuple[LockedModel, LockedModel]:
-    """Returns both entries, without the values that depend on torch's version and the device if these differ."""
-    if (model.torch, model.traced_on) == (other.torch, other.traced_on):
-        return model, other
-    metrics = {metric.name for metric in _DEVICE_DEPENDENT}
-    figures = {metric.attribute or metric.name for metric in _DEVICE_DEPENDENT}
-    first, second = (
-        replace(
-            side,
-            torch="",
-            traced_on="",
-            metrics={name: value for name, value in side.metrics.items() if name not in metrics},
-            layers=tuple(
-                replace(layer, computation="", own={k: v for k, v in layer.own.items() if k not in figures})
-                for layer in side.layers
-            ),
-        )
-        for side in (model, other)
-    )
-    return first, second
 
 
 def restore_summary(model: LockedModel, like: Summary) -> Summary:
@@ -117,10 +132,11 @@ def _restore_row(layer: LockedLayer, own: Figures) -> LayerRow:
     return LayerRow(
         path=layer.path,
         type_name=layer.type,
-        hyperparameters=layer.hyperparameters,
+        hyperparameters=layer.hyperparameters
+        | {tensor.name: True for tensor in layer.tensors if tensor.name == "bias"},
         depth=len(layer.path.split(".")) if layer.path else 0,
         calls=layer.calls,
-        input_shapes=(),
+        input_shapes=layer.inputs,
         output_shapes=layer.outputs,
         own=own,
         total=own,
@@ -130,6 +146,7 @@ def _restore_row(layer: LockedLayer, own: Figures) -> LayerRow:
         notes=(),
         tensors=layer.tensors,
         reads_from=layer.reads_from,
+        operations=layer.operations,
         computation=layer.computation,
     )
 

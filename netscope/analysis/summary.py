@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from netscope.analysis.dataflow import find_producers, fingerprint_modules
+from netscope.analysis.computation import Computation, fingerprint_modules
+from netscope.analysis.dataflow import find_producers
 from netscope.analysis.experts import count_active_params
 from netscope.analysis.memory import find_inference_peak, sum_saved_activations
 from netscope.analysis.receptive_field import compute_receptive_fields
@@ -76,10 +77,10 @@ def summarize_trace(
     for position in reversed(order):
         _add_up(nodes, position)
     uncalled = tuple(nodes[position].module.path for position in order if not nodes[position].ran)
-    sources, fingerprints, fields = find_producers(trace), fingerprint_modules(trace), compute_receptive_fields(trace)
+    sources, computations, fields = find_producers(trace), fingerprint_modules(trace), compute_receptive_fields(trace)
     uncounted = Counter(op.name for op, cost in zip(trace.ops, flops, strict=True) if cost is None)
     rows = tuple(
-        _make_row(nodes[position], trace, sources[position], fingerprints[position], fields[position])
+        _make_row(nodes[position], trace, sources[position], computations[position], fields[position])
         for position in order
     )
     return Summary(
@@ -282,7 +283,7 @@ def _make_row(
     node: _Module,
     trace: Trace,
     reads_from: tuple[str, ...],
-    computation: str,
+    computation: Computation,
     receptive_field: tuple[ReceptiveField, ...],
 ) -> LayerRow:
     module, calls = node.module, node.calls
@@ -302,7 +303,8 @@ def _make_row(
         notes=tuple(node.notes),
         tensors=tuple(node.tensors),
         reads_from=reads_from,
-        computation=computation,
+        computation=computation.fingerprint,
+        operations=computation.operations,
         receptive_field=receptive_field,
     )
 

@@ -6,6 +6,7 @@ from netscope.config.checks import (
     find_checks,
     find_checks_in_folder,
     make_check_request,
+    parse_lock,
     parse_rules,
     read_checks,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "find_checks_in_folder",
     "format_lock",
     "make_check_request",
+    "parse_lock",
     "parse_rules",
     "read_checks",
     "read_lock",

@@ -25,6 +25,7 @@ OPTIONS: Mapping[str, type] = MappingProxyType(
 BASE = "base"
 """The key beside ``max_increase`` that measures it from the base revision instead of the lock file."""
 
+MODES = ("eval", "train")
 _CHECK_KEYS = ("model", "input", "lock", "layers", *OPTIONS, *METRIC_UNITS)
 
 
@@ -159,9 +160,7 @@ def _parse_check(file: ProjectFile, name: str) -> CheckRequest:
     model = table.get("model")
     if not isinstance(model, str) or not model.strip():
         raise _error(at(("model",) if model is not None else ()), 'model = "…" must name an architecture')
-    lock = table.get("lock", False)
-    if not isinstance(lock, bool):
-        raise _error(at(("lock",)), f"lock must be true or false, not {lock!r}")
+    lock, lock_modes = _parse_lock(table.get("lock", False), at)
     rules = [*_parse_rules({key: table[key] for key in table if key in METRIC_UNITS}, (), None, at)]
     rules += _parse_layer_rules(table.get("layers", {}), at)
     if reason := explain_no_failure(rules, lock=lock):
@@ -173,9 +172,42 @@ def _parse_check(file: ProjectFile, name: str) -> CheckRequest:
         options=dict(_parse_options(table, at)),
         rules=tuple(rules),
         lock=lock,
+        lock_modes=lock_modes,
         location=at(()),
         lock_location=at(("lock",)) if lock else None,
     )
+
+
+def parse_lock(value: object) -> tuple[bool, tuple[str, ...]]:
+    """Returns whether to compare with the lock file, and in which modes; without any, in the check's own.
+
+    Args:
+        value: ``True``, ``False`` or ``{"modes": ["eval", "train"]}``.
+
+    Raises:
+        ConfigError: it is something else, or a mode is unknown.
+    """
+    return _parse_lock(value, lambda keys: Location(file="", line=None, key=".".join(keys)))
+
+
+def _parse_lock(value: object, at: Any) -> tuple[bool, tuple[str, ...]]:
+    if isinstance(value, bool):
+        return value, ()
+    if not isinstance(value, Mapping) or not value:
+        raise _error(at(("lock",)), f'lock must be true, false or {{ modes = ["eval", "train"] }}, not {value!r}')
+    for key in value:
+        if key != "modes":
+            raise _error(
+                at(("lock", key)), f"unknown key {key!r}{did_you_mean(key, ['modes'])}; {_available(['modes'])}"
+            )
+    modes = value["modes"]
+    if not isinstance(modes, (list, tuple)) or not modes:
+        raise _error(at(("lock", "modes")), f'modes must be an array such as ["eval", "train"], not {modes!r}')
+    for mode in modes:
+        if mode not in MODES:
+            closest = did_you_mean(mode, MODES) if isinstance(mode, str) else ""
+            raise _error(at(("lock", "modes")), f"unknown mode {mode!r}{closest}; {_available(MODES)}")
+    return True, tuple(dict.fromkeys(modes))
 
 
 def _available(keys: Iterable[str]) -> str:

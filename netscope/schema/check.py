@@ -100,6 +100,7 @@ class CheckRequest:
         options: other options of ``summarize``.
         rules: rules to evaluate.
         lock: whether the architecture must equal its lock file entry.
+        lock_modes: modes in which it must equal it; empty for the check's own mode.
         location: location of the check.
         lock_location: location of ``lock``.
     """
@@ -110,8 +111,26 @@ class CheckRequest:
     options: dict[str, PlainValue]
     rules: tuple[Rule, ...]
     lock: bool = False
+    lock_modes: tuple[str, ...] = ()
     location: Location
     lock_location: Location | None = None
+
+    @property
+    def mode(self) -> str:
+        """Mode in which its rules are evaluated."""
+        return str(self.options.get("mode", "eval"))
+
+    def list_lock_modes(self) -> tuple[str, ...]:
+        """Returns the modes in which the architecture must equal its lock file entry."""
+        return (self.lock_modes or (self.mode,)) if self.lock else ()
+
+    @property
+    def entry_names(self) -> dict[str, str]:
+        """Names of the lock file entries that it compares with, by mode."""
+        from_lock = any(rule.bound == "max_increase" and not rule.from_base for rule in self.rules)
+        own = (self.mode,) if from_lock else ()
+        modes = dict.fromkeys((*own, *self.list_lock_modes()))
+        return {mode: self.name if mode == self.mode else f"{self.name} in {mode} mode" for mode in modes}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,13 +331,15 @@ class LockedLayer:
 
     path: str
     type: str
-    hyperparameters: dict[str, PlainValue]
-    calls: int
-    outputs: tuple[Shape, ...]
-    own: dict[str, int]
-    tensors: tuple[LayerTensor, ...]
-    reads_from: tuple[str, ...]
-    computation: str
+    hyperparameters: dict[str, PlainValue] = field(default_factory=dict)
+    calls: int = 1
+    inputs: tuple[Shape, ...] = ()
+    outputs: tuple[Shape, ...] = ()
+    own: dict[str, int] = field(default_factory=dict)
+    tensors: tuple[LayerTensor, ...] = ()
+    reads_from: tuple[str, ...] = ()
+    operations: dict[str, int] = field(default_factory=dict)
+    computation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,9 +350,10 @@ class LockedModel:
         model: name of the architecture, as in the check.
         inputs: inputs, ``"x=1x3x224x224:float32"``.
         mode: ``"eval"`` or ``"train"``.
-        traced_on: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"none"`` for a weights file.
-        torch: version of torch; ``computation`` of the layers is comparable only between equal versions.
-        metrics: exact values of the architecture by metric; lower bounds are omitted.
+        traced_on: device, for messages: ``"meta"``, ``"cpu"`` or ``"cuda"``; ``"none"`` for a weights file.
+        torch: version of torch, for messages.
+        metrics: exact values of the architecture by metric; lower bounds are omitted, and so are values that depend on
+            the device and the version of torch, unless a rule limits their increase.
         layers: modules in order of execution, a module before its children.
     """
 

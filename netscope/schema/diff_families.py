@@ -42,6 +42,6 @@ def find_family(row: LayerRow) -> str:
     if "pool" in name:
         return "pooling"
     is_elementwise = not row.tensors and row.calls and row.input_shapes[:1] == row.output_shapes != ()
-    if is_elementwise and any(op.op.removesuffix("_") not in LAYOUT_OPS for op in row.ops):
+    if is_elementwise and row.operations:
         return "activation"
     return row.type_name

@@ -1,6 +1,6 @@
 """The result of ``netscope summary``: one row per module, and the totals."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -148,9 +148,12 @@ class LayerRow:
         tensors: its own parameters, then its own buffers.
         reads_from: producers of the tensors that its own ops read: module paths, ``""`` for the root, ``"<x>"`` for the
             input ``x``.
-        computation: fingerprints, ``"sizes-ops"``: one of the input sizes, one of its direct forward ops with their
-            arguments, the modules it called and the first output it returned; then one of each further output that
-            has another origin. Empty if it was not called.
+        computation: fingerprints, ``"sizes-ops"``: one of the sizes that its ops read, one of what it computes from them
+            itself, gives to its children and returns first; then one of each further output that has another origin.
+            Empty if it was not called. Equal computations have equal fingerprints on every device and in every version
+            of torch.
+        operations: how often it computes each kind of op itself, by names that do not depend on device and version
+            either: ``{"matmul": 1}``.
         receptive_field: receptive field of its first output along each spatial axis of the input; empty without such
             axes, or if an op mixes positions in a way that netscope does not follow.
     """
@@ -171,6 +174,7 @@ class LayerRow:
     tensors: tuple[LayerTensor, ...] = ()
     reads_from: tuple[str, ...] = ()
     computation: str = ""
+    operations: dict[str, int] = field(default_factory=dict)
     receptive_field: tuple[ReceptiveField, ...] = ()
 
     @property

@@ -77,6 +77,7 @@ class TracedModule:
         same_as: position of the first entry of the same module object; None if this is it.
         parameters: its parameters, without its children's.
         buffers: its buffers, without its children's.
+        is_recurrent: whether its ``forward`` is a recurrent layer's of torch, which runs other ops on each device.
     """
 
     path: str
@@ -86,6 +87,7 @@ class TracedModule:
     same_as: int | None
     parameters: tuple[TracedParameter, ...]
     buffers: tuple[TracedParameter, ...]
+    is_recurrent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

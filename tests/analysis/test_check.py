@@ -1,17 +1,20 @@
 """How rules come out: exactly, and never a pass where it cannot be told."""
 
-from dataclasses import replace
+from collections import OrderedDict
+from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 import netscope
 from netscope.analysis import LockEntry, evaluate_rules, lock_model
 from netscope.analysis.lock import restore_summary
-from netscope.config import parse_rules
+from netscope.config import find_checks, parse_rules, read_lock
 from netscope.errors import ConfigError, UsageError
-from netscope.schema import METRICS, CheckReport, CheckRequest, Location
+from netscope.schema import METRICS, CheckReport, CheckRequest, Location, LockedLayer
 
 HERE = Location(file="pyproject.toml", line=4, key="x")
 
@@ -242,14 +245,133 @@ def test_the_lock_sees_what_no_figure_shows():
             assert check.passed == (other is summary)
 
 
-def test_a_lock_of_another_torch_is_compared_without_what_ops_compute(alexnet):
-    model = lock_model(alexnet, "alexnet-paper")
-    layers = tuple(replace(layer, computation="x-y") for layer in model.layers)
-    older = LockEntry(model=replace(model, torch="1.0", layers=layers))
-    check = evaluate_rules(request_with(lock=True), alexnet, older)
-    assert check.passed
-    assert "the lock file was written with torch 1.0" in check.notes[0]
-    assert not evaluate_rules(request_with(lock=True), netscope.summarize("alexnet-tv"), older).passed
+class Block(nn.Module):
+    """Computes with a function of itself and the results of two layers, in which no layer's arguments show."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.__dict__["function"] = function
+
+    def forward(self, x):
+        return self.function(self, self.first(x), self.second(x))
+
+
+def split(x, heads):
+    return x.view(1, 5, heads, -1).transpose(1, 2)
+
+
+EDITS = {
+    "an op": (lambda _, a, b: a + functional.relu(b), lambda _, a, b: a + functional.sigmoid(b)),
+    "heads": (lambda _, a, b: split(a, 2) @ split(b, 2).mT, lambda _, a, b: split(a, 4) @ split(b, 4).mT),
+    "operands": (lambda _, a, b: a - b, lambda _, a, b: b - a),
+    "a dropout": (
+        lambda s, a, b: a + functional.dropout(b, 0.5, s.training),
+        lambda s, a, b: a + functional.dropout(b, 0.4, s.training),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", EDITS)
+@pytest.mark.parametrize("origin", [{}, {"torch": "1.0"}, {"traced_on": "cuda"}, {"torch": "2.14.1+cpu"}])
+def test_a_lock_of_another_torch_or_device_hides_no_edit(what, origin):
+    before, after = (netscope.summarize(Block(edit), (1, 5, 8), mode="train") for edit in EDITS[what])
+    written = lock_model(before, "alexnet-paper")
+    entry = LockEntry(model=replace(written, **origin))
+    assert evaluate_rules(request_with(lock=True), before, entry).passed
+    (result,) = evaluate_rules(request_with(lock=True), after, entry).results
+    assert result.status == "failed"
+    torch, device = (origin.get("torch", written.torch), origin.get("traced_on", "meta"))
+    sentence = f"the lock file was written with torch {torch} on {device}, this is torch {written.torch} on meta"
+    assert (sentence in result.message) == bool(origin)
+
+
+def test_a_lock_that_torch_2_6_wrote_holds_with_this_torch(monkeypatch):
+    folder = Path(__file__).parents[1] / "data" / "locked_by_torch_2_6"
+    lock = read_lock(folder / "netscope.lock")
+    monkeypatch.chdir(folder)
+    _, requests = find_checks(folder)
+    entries = {name: (request, mode) for request in requests for mode, name in request.entry_names.items()}
+    assert entries.keys() == lock.models.keys()
+    for name, (request, mode) in entries.items():
+        summary = netscope.summarize(request.model, list(request.inputs), mode=mode)
+        (result,) = evaluate_rules(request, summary, LockEntry(model=lock.models[name])).results
+        assert result.status == "passed", f"{name}: {result.message}"
+    assert {model.torch[:4] for model in lock.models.values()} == {"2.6."}
+
+
+def test_what_depends_on_torch_and_device_is_only_locked_for_a_rule_about_it(alexnet):
+    assert {"memory", "activation_bytes"}.isdisjoint(lock_model(alexnet, "alexnet-paper").metrics)
+    entry = lock_model(alexnet, "alexnet-paper", ["memory"])
+    assert entry.metrics["memory"] == alexnet.peak_memory.bytes
+    other = replace(entry, metrics=entry.metrics | {"memory": 1000}, torch="1.0")
+    assert evaluate_rules(request_with(lock=True), alexnet, LockEntry(model=other)).passed
+    (result,) = results_of(alexnet, {"memory": {"max_increase": "1%"}}, entry=LockEntry(model=other))
+    assert result.status == "failed"
+    assert "the lock file was written with torch 1.0 on meta" in result.message
+
+
+LAYER_FIELDS = {
+    "path": ("fd", "renamed: fd → fc"),
+    "type": ("Dense", "fc"),
+    "hyperparameters": ({"in_features": 4, "out_features": 4, "bias": True, "rank": 3}, "fc"),
+    "calls": (2, "fc"),
+    "inputs": (((2, 4),), "fc"),
+    "outputs": (((2, 4),), "fc"),
+    "own": ({"params": 20, "trainable_params": 20, "flops": 32, "param_bytes": 40}, "fc"),
+    "tensors": ((), "fc"),
+    "reads_from": (("<input>",), "fc"),
+    "operations": ({"relu": 1}, "fc"),
+    "computation": ("a-b", "fc"),
+}
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(LockedLayer)])
+def test_each_field_of_a_locked_layer_is_named_if_it_alone_differs(field):
+    model = nn.Sequential(OrderedDict(norm=nn.LayerNorm(4), fc=nn.Linear(4, 4)))
+    summary = netscope.summarize(model, (1, 4))
+    entry = lock_model(summary, "alexnet-paper")
+    value, named = LAYER_FIELDS[field]
+    layers = (*entry.layers[:-1], replace(entry.layers[-1], **{field: value}))
+    assert layers != entry.layers
+    (result,) = results_of(summary, lock=True, entry=LockEntry(model=replace(entry, layers=layers)))
+    assert result.status == "failed"
+    assert named in result.message
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [("is_buffer", "weight.is_buffer"), ("persistent", "weight.persistent"), ("unread", "weight.unread"),
+     ("trainable", "weight.requires_grad"), ("dtype", "weight.dtype"), ("shape", "weight"),
+     ("shared_with", "weight.shared_with"),
+     ("name", "weight")],
+)  # fmt: skip
+def test_each_field_of_a_locked_tensor_is_a_change_of_its_layer(field, text):
+    summary = netscope.summarize(nn.Sequential(nn.Linear(4, 4)), (1, 4))
+    entry = lock_model(summary, "alexnet-paper")
+    tensor = entry.layers[1].tensors[0]
+    values = {"dtype": "int8", "shape": (9,), "shared_with": "0.bias", "name": "kernel"}
+    edited = replace(tensor, **{field: values.get(field, not getattr(tensor, field, False))})
+    layers = (entry.layers[0], replace(entry.layers[1], tensors=(edited, *entry.layers[1].tensors[1:])))
+    check = evaluate_rules(request_with(lock=True), summary, LockEntry(model=replace(entry, layers=layers)))
+    assert not check.passed
+    assert text in {attribute.name.partition(" ")[0] for attribute in check.lock_diff.changes[1].attributes}
+
+
+def test_renames_of_modules_and_classes_are_named():
+    def build(name, kind):
+        return nn.Sequential(OrderedDict([(name, kind(nn.Linear(4, 4), nn.ReLU())), ("head", nn.Linear(4, 2))]))
+
+    plain = type("Block", (nn.Sequential,), {})
+    convolutional = type("ConvBlock", (nn.Sequential,), {})
+    before = netscope.summarize(build("proj", plain), (1, 4))
+    (result,) = results_of(netscope.summarize(build("neck", plain), (1, 4)), lock=True, entry=entry_of(before))
+    assert result.message == "architecture differs from the lock file: renamed: proj → neck"
+    check = evaluate_rules(
+        request_with(lock=True), netscope.summarize(build("proj", convolutional), (1, 4)), entry_of(before)
+    )
+    (change,) = check.lock_diff.of_kind("changed")
+    assert [(item.name, item.before, item.after) for item in change.attributes] == [("type", "Block", "ConvBlock")]
 
 
 def test_a_tests_entry_is_accepted_by_pytest(alexnet):

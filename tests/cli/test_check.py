@@ -130,11 +130,52 @@ def test_the_lock_is_written_kept_and_held(project, capsys):
     (folder / "models.py").write_text(wider, encoding="utf-8")
     assert run(["check"]) == 1
     out = capsys.readouterr().out
-    assert "272 parameters exceed the limit of 242 by 30" in " ".join(out.split())
+    assert "272 parameters, expected 242: 30 too many" in " ".join(out.split())
     assert "out 8 → 9" in out
     assert "to accept it: params = 272 in netscope.toml:5" in out
     assert run(["check", "--update"]) == 1
     assert (folder / "netscope.lock").read_text(encoding="utf-8") != written
+
+
+def test_a_functional_dropout_is_locked_in_train_mode(project, capsys):
+    folder = project("""
+        [check.net]
+        model = "models.py:Net"
+        input = "1x4"
+        lock = { modes = ["eval", "train"] }
+        """)
+    code = """\
+from torch import nn
+from torch.nn import functional
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return functional.dropout(self.fc(x), 0.5, self.training)
+"""
+    (folder / "models.py").write_text(code, encoding="utf-8")
+    assert run(["check", "--update"]) == 0
+    assert run(["check"]) == 0
+    (folder / "models.py").write_text(code.replace("0.5", "0.4"), encoding="utf-8")
+    capsys.readouterr()
+    assert run(["check", "--format", "json"]) == 1
+    (net,) = json.loads(capsys.readouterr().out)["models"]
+    assert [(result["rule"]["text"], result["status"]) for result in net["results"]] == [
+        ("netscope.lock", "passed"),
+        ("netscope.lock in train mode", "failed"),
+    ]
+    assert "1 module changed (the root)" in net["results"][1]["message"]
+    project("""
+        [check.net]
+        model = "models.py:Net"
+        input = "1x4"
+        lock = true
+        """)
+    assert run(["check", "--update"]) == 0
+    assert "train mode" not in (folder / "netscope.lock").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -200,7 +241,7 @@ def test_a_damaged_lock_file_is_told_and_left_alone(project, capsys):
     folder = project(GOOD)
     (folder / "netscope.lock").write_text("<<<<<<< HEAD", encoding="utf-8")
     assert run(["check", "--update"]) == 2
-    assert "netscope.lock is damaged" in capsys.readouterr().err
+    assert "netscope.lock:1: a merge conflict is not resolved; keep either side" in capsys.readouterr().err
     assert (folder / "netscope.lock").read_text(encoding="utf-8") == "<<<<<<< HEAD"
 
 

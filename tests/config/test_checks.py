@@ -1,10 +1,12 @@
 """The project's checks: every rule with its line, and every mistake with its file, line and key."""
 
+import subprocess
 from dataclasses import replace
+from difflib import ndiff
 
 import pytest
 
-from netscope.config import find_checks, parse_rules, read_lock, update_lock, write_lock
+from netscope.config import find_checks, parse_lock, parse_rules, read_lock, update_lock, write_lock
 from netscope.config.lockfile import Lock, format_lock
 from netscope.errors import ConfigError, OutputError
 from netscope.schema import COUNTING_VERSION, LockedLayer, LockedModel
@@ -116,7 +118,14 @@ MISTAKES = {
     X + "params = true\n": r"toml:3: .*params: invalid number True",
     X + "params = 1.5\n": r"toml:3: .*params: invalid number 1.5",
     X + "output_shape = {max = '1x2'}\n": r"toml:3: .*output_shape\.max: the bound of a shape must be equal",
-    X + "lock = 'yes'\n": r"toml:3: .*lock: lock must be true or false",
+    X + "lock = 'yes'\n": r"toml:3: .*lock: lock must be true, false or",
+    X + "lock = 1\n": r"toml:3: .*lock: lock must be true, false or \{ modes = \[.eval., .train.\] \}, not 1",
+    X + "lock = {}\n": r"toml:3: .*lock: lock must be true, false or",
+    X + "lock = {mode = 'train'}\n": r"toml:3: .*lock\.mode: unknown key 'mode'; did you mean modes",
+    X + "lock = {modes = 'train'}\n": r"toml:3: .*lock\.modes: modes must be an array",
+    X + "lock = {modes = []}\n": r"toml:3: .*lock\.modes: modes must be an array",
+    X + "lock = {modes = ['eval', 'trains']}\n": r"toml:3: .*modes: unknown mode 'trains'; did you mean train\?*",
+    X + "[tool.netscope.check.x.lock]\nmodes = [3]\n": r"toml:4: .*lock\.modes: unknown mode 3",
     X + "params = 1\ninput = 3\n": r"toml:4: .*input: input must be",
     X + "params = 1\nbatch_size = '2'\n": r"toml:4: .*batch_size: batch_size must be an integer",
     X: r"toml:1: .*\.x: this check has no rules, so it can never fail; add a rule or lock = true",
@@ -281,6 +290,15 @@ def test_no_task_or_dependency_called_netscope_is_taken_for_a_section(project):
     assert len(find_checks(project(X + "params = 3\n" + text))[1]) == 1
 
 
+def test_the_modes_of_the_lock_are_read(project):
+    _, (request,) = find_checks(project(X + "lock = { modes = ['train', 'eval'] }\n"))
+    assert (request.lock, request.lock_modes) == (True, ("train", "eval"))
+    assert request.entry_names == {"train": "x in train mode", "eval": "x"}
+    assert parse_lock(value=True) == (True, ())
+    with pytest.raises(ConfigError, match=r"^lock.modes: unknown mode 'test'"):
+        parse_lock({"modes": ["test"]})
+
+
 # The lock file
 
 
@@ -311,8 +329,23 @@ def test_the_lock_file_comes_back_as_it_was(tmp_path):
 
 def test_the_lock_file_has_its_models_by_name_and_a_line_for_each_layer():
     lines = format_lock(Lock(models={"b": locked_model(), "a": locked_model()})).splitlines()
-    assert [line.strip() for line in lines if line.startswith('  "')] == ['"a": {', '"b": {']
-    assert sum('"path": "层"' in line for line in lines) == 4
+    assert [line.strip() for line in lines if line.startswith('  "') and line.endswith('": {')] == ['"a": {', '"b": {']
+    assert sum(line.startswith('    ["层", ') for line in lines) == 4
+
+
+def test_the_lock_file_has_equal_layers_once_and_does_not_depend_on_the_order_of_models():
+    models = {f"m{number}": locked_model(params=number % 2) for number in range(10)}
+    text = format_lock(Lock(models=models))
+    assert text.count('"type": "Linear"') == 2
+    assert text == format_lock(Lock(models=dict(reversed(models.items()))))
+
+
+def test_a_changed_layer_is_one_line_of_its_model_and_one_of_content():
+    before, after = (Lock(models={"a": locked_model(params=params), "b": locked_model()}) for params in (3, 4))
+    lines = list(ndiff(format_lock(before).splitlines(), format_lock(after).splitlines()))
+    of_models = [line[0] for line in lines if line[2:].startswith('    ["层"')]
+    assert sorted(of_models) == [" ", " ", "+", "+", "-", "-"]
+    assert [line[0] for line in lines if '"type": "Linear"' in line] == [" ", "+"]
 
 
 def test_the_lock_file_shows_lone_surrogates_as_escapes(tmp_path):
@@ -353,7 +386,7 @@ def test_a_lock_file_edited_into_nonsense_is_damaged(tmp_path, change):
         read_lock(tmp_path / "netscope.lock")
 
 
-@pytest.mark.parametrize("text", ["", "<<<<<<< HEAD\n", "{}", '{"netscope_lock": 1, "counting": "1", "models": {}}'])
+@pytest.mark.parametrize("text", ["", "{}", '{"netscope_lock": 1, "counting": "1", "models": {}}'])
 def test_a_damaged_lock_file_is_reported(tmp_path, text):
     path = tmp_path / "netscope.lock"
     path.write_text(text, encoding="utf-8")
@@ -361,9 +394,49 @@ def test_a_damaged_lock_file_is_reported(tmp_path, text):
         read_lock(path)
 
 
+def test_a_lock_file_without_the_content_of_a_layer_is_damaged(tmp_path):
+    text = format_lock(Lock(models={"a": locked_model()}))
+    lines = [line for line in text.splitlines() if '"type"' not in line]
+    (tmp_path / "netscope.lock").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"netscope.lock is damaged \(no line describes the layer"):
+        read_lock(tmp_path / "netscope.lock")
+
+
+def git(folder, *arguments, ok=True):
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "init.defaultBranch=main")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=ok, capture_output=True)
+
+
+@pytest.mark.parametrize("side", ["--ours", "--theirs"])
+def test_a_merge_conflict_is_named_with_its_line_and_the_way_out_works(tmp_path, side):
+    path = tmp_path / "netscope.lock"
+
+    def commit(params, message):
+        write_lock(path, Lock(models={"a": locked_model(params=params)}))
+        git(tmp_path, "add", ".")
+        git(tmp_path, "commit", "-m", message)
+
+    git(tmp_path, "init")
+    commit(3, "base")
+    git(tmp_path, "checkout", "-b", "feature")
+    commit(4, "feature")
+    git(tmp_path, "checkout", "main")
+    commit(5, "main")
+    git(tmp_path, "merge", "feature", ok=False)
+    line = path.read_text(encoding="utf-8").splitlines().index("<<<<<<< HEAD") + 1
+    with pytest.raises(ConfigError, match=rf"netscope.lock:{line}: .*git checkout --ours netscope.lock.*--update"):
+        read_lock(path)
+    git(tmp_path, "checkout", side, "netscope.lock")
+    assert read_lock(path).models["a"].metrics["params"] == (5 if side == "--ours" else 4)
+    write_lock(path, update_lock(read_lock(path), {"a": locked_model(params=6)}))
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "merged")
+    assert read_lock(path).models["a"].metrics["params"] == 6
+
+
 def test_a_lock_file_of_another_version_is_reported(tmp_path):
     path = tmp_path / "netscope.lock"
-    path.write_text('{"netscope_lock": 9, "counting": 1, "models": {}}', encoding="utf-8")
+    path.write_text('{"netscope_lock": 9, "models": [{"unlike": "this version"}]}', encoding="utf-8")
     with pytest.raises(ConfigError, match="has version 9"):
         read_lock(path)
 

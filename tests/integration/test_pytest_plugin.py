@@ -312,10 +312,50 @@ def test_a_test_that_fails_otherwise_does_not_keep_its_architecture_from_being_w
 
 def test_a_damaged_lock_file_is_one_sentence(project):
     project.makepyfile(test_locked=LOCKED)
-    (project.path / "netscope.lock").write_text("<<<<<<< HEAD\n", encoding="utf-8")
+    (project.path / "netscope.lock").write_text("{", encoding="utf-8")
     result = project.runpytest_inprocess("-k", "fixture")
     result.assert_outcomes(failed=1, deselected=3)
     result.stdout.fnmatch_lines(["netscope: *netscope.lock is damaged*"])
+
+
+def test_the_lock_covers_the_modes_that_a_test_asks_for(project):
+    net = """
+        from torch import nn
+        from torch.nn import functional
+
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(4, 4)
+
+            def forward(self, x):
+                return functional.dropout(self.fc(x), 0.5, self.training)
+        """
+    project.makepyfile(models=net)
+    project.makepyfile(
+        """
+        import pytest
+        from models import Net
+
+        def test_by_the_fixture(netscope_check):
+            netscope_check(Net(), input="1x4", lock={"modes": ["eval", "train"]})
+
+        @pytest.mark.netscope("models.py:Net", input="1x4", lock={"modes": ["train"]}, name="by name")
+        def test_by_the_marker():
+            pass
+
+        def test_of_a_mistake(netscope_check):
+            netscope_check(Net(), input="1x4", lock={"modes": "train"})
+        """
+    )
+    result = project.runpytest_inprocess("--netscope-update")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["netscope: lock.modes: modes must be an array such as *, not 'train'"])
+    own = "test_the_lock_covers_the_modes_that_a_test_asks_for.py::test_by_the_fixture"
+    assert sorted(entries(project)) == ["pytest::by name in train mode", own, f"{own} in train mode"]
+    project.makepyfile(models=net.replace("0.5", "0.4"))
+    result = project.runpytest_inprocess("-k", "not mistake")
+    result.assert_outcomes(failed=2, deselected=1)
 
 
 def test_two_architectures_of_one_name_cannot_be_written(project):

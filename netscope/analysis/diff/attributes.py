@@ -4,51 +4,39 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from netscope.analysis.diff.layers import LayerTree, count_ops, select_hyperparameters
+from netscope.analysis.diff.layers import LayerTree, select_hyperparameters
 from netscope.schema import AttributeChange, InputSpec, LayerRow, LayerTensor, Summary
 
 
 def drop_incomparable(before: Summary, after: Summary) -> tuple[Summary, Summary]:
-    """Returns both summaries without the fields that only one of them has, so that they can be compared.
-
-    Ops are comparable only between equal versions of torch on the same kind of device.
-    """
-    sides = (before, after)
-    cleared: dict[str, Any] = {field: () for field in ("tensors", "reads_from", "ops") if not _both_have(sides, field)}
-    if not have_same_ops(before, after):
-        cleared |= {"ops": (), "computation": ""}
+    """Returns both summaries without the fields that only one of them has, so that they can be compared."""
+    cleared: dict[str, Any] = {}
+    for field in _find_incomparable(before, after):
+        cleared[field] = type(getattr(before.rows[0], field))()
     if not cleared:
-        return sides
-    first, second = (replace(side, rows=tuple(replace(row, **cleared) for row in side.rows)) for side in sides)
+        return before, after
+    first, second = (
+        replace(side, rows=tuple(replace(row, **cleared) for row in side.rows)) for side in (before, after)
+    )
     return first, second
-
-
-def _both_have(sides: Sequence[Summary], field: str) -> bool:
-    return all(any(getattr(row, field) for row in side.rows) for side in sides)
 
 
 def list_uncompared(before: Summary, after: Summary) -> Iterator[str]:
     """Yields a note for each field that only one side has or that is not comparable, with the reason."""
-    torch, other = before.versions.get("torch"), after.versions.get("torch")
-    if torch != other:
-        yield f"traced with torch {torch or 'unknown'} and {other or 'unknown'}: the ops of layers are not compared"
-    elif before.traced_on != after.traced_on:
-        yield f"traced on {before.traced_on} and on {after.traced_on}: the ops of layers are not compared"
-    elif before.mode != after.mode:
-        yield f"traced in {before.mode} and in {after.mode} mode: the ops of layers are not compared"
-    for field, name in (("tensors", "tensors"), ("reads_from", "wiring"), ("computation", "computations")):
+    yield from dict.fromkeys(_find_incomparable(before, after).values())
+
+
+def _find_incomparable(before: Summary, after: Summary) -> dict[str, str]:
+    """Returns the fields that cannot be compared, with the reason."""
+    found = {}
+    names = {"tensors": "tensors", "reads_from": "wiring", "operations": "computations", "computation": "computations"}
+    for field, name in names.items():
         has_before, has_after = (any(getattr(row, field) for row in side.rows) for side in (before, after))
         if has_before != has_after:
-            yield f"only one side has the layers' {name}: they are not compared"
-
-
-def have_same_ops(before: Summary, after: Summary) -> bool:
-    """Whether the same layer would have run the same ops on both sides."""
-    return (
-        _both_have((before, after), "computation")
-        and before.versions.get("torch") == after.versions.get("torch")
-        and (before.traced_on, before.mode) == (after.traced_on, after.mode)
-    )
+            found[field] = f"only one side has the layers' {name}: they are not compared"
+        elif has_before and name == "computations" and before.mode != after.mode:
+            found[field] = f"traced in {before.mode} and in {after.mode} mode: the ops of layers are not compared"
+    return found
 
 
 class Wiring:
@@ -112,7 +100,7 @@ def diff_layers(before: LayerRow, after: LayerRow, *, is_leaf: bool, wiring: Wir
     descriptions = list(diff_descriptions(before, after))
     unexplained = _select_unexplained(own, descriptions, is_leaf=is_leaf)
     found = [*descriptions, *unexplained] if is_leaf or own else []
-    if before.calls != after.calls and (is_leaf or count_ops(before.ops) or count_ops(after.ops)):
+    if before.calls != after.calls and (is_leaf or before.operations or after.operations):
         found.append(AttributeChange(name="calls", before=before.calls, after=after.calls))
     if wiring.differs(before, after):
         found = [change for change in found if change.name != "computation"]
@@ -160,7 +148,7 @@ def _diff_tensor(
 def _diff_ops(before: LayerRow, after: LayerRow) -> Iterator[AttributeChange]:
     if not before.calls or before.calls != after.calls:
         return
-    ops, others = dict(count_ops(before.ops)), dict(count_ops(after.ops))
+    ops, others = before.operations, after.operations
     if ops != others:
         yield AttributeChange(
             name="ops",

@@ -72,7 +72,7 @@ def _add_hyperparameter_changes(changes: list[LayerChange]) -> tuple[LayerChange
 
 def _diff_hyperparameters(change: LayerChange) -> tuple[AttributeChange, ...]:
     before, after = change.before, change.after
-    if change.kind != "same" or before is None or after is None or not (before.ops or before.tensors):
+    if change.kind != "same" or before is None or after is None or not (before.operations or before.tensors):
         return ()
     return tuple(item for item in diff_descriptions(before, after) if item.name != "type")
 

@@ -7,7 +7,6 @@ from itertools import accumulate
 from typing import TypeVar
 
 from netscope.analysis.bytes_moved import ITEM_BYTES
-from netscope.analysis.diff.layers import count_ops
 from netscope.analysis.unread import list_unread_names
 from netscope.schema import Figures, Ignorable, LayerRow, LayerTensor, Summary
 from netscope.schema.diff_families import find_family
@@ -15,9 +14,6 @@ from netscope.schema.figures import FIELDS
 from netscope.schema.memory import STATES_PER_PARAMETER
 
 _F = TypeVar("_F", bound=Figures)
-
-_OPS_WITHOUT_BIAS = {"aten.addmm": "aten.mm", "aten.baddbmm": "aten.bmm", "aten.addmv": "aten.mv"}
-"""Op → op that torch runs instead if there is no bias to add."""
 
 
 def drop_ignored(summary: Summary, ignored: Collection[Ignorable]) -> Summary:
@@ -75,11 +71,7 @@ def _is_identity(row: LayerRow, *, has_ops: bool) -> bool:
 
 def _is_inert(row: LayerRow, mode: str) -> bool:
     """Whether a module has no weights and computes nothing outside of training, whatever its class is called."""
-    return (
-        not row.tensors
-        and row.input_shapes[:1] == row.output_shapes[:1]
-        and (mode == "train" or not count_ops(row.ops))
-    )
+    return not row.tensors and row.input_shapes[:1] == row.output_shapes[:1] and (mode == "train" or not row.operations)
 
 
 def _drop_biases(summary: Summary) -> Summary:
@@ -89,7 +81,6 @@ def _drop_biases(summary: Summary) -> Summary:
             row,
             hyperparameters={name: value for name, value in row.hyperparameters.items() if name != "bias"},
             tensors=tuple(tensor for tensor in row.tensors if not _is_bias(tensor)),
-            ops=tuple(replace(op, op=_OPS_WITHOUT_BIAS.get(op.op, op.op)) for op in row.ops),
             computation="" if any(map(_is_bias, row.tensors)) else row.computation,
             own=_difference(row.own, biases[row.path]),
         )

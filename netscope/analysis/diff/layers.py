@@ -1,12 +1,12 @@
 """An architecture as the alignment uses it: its rows as a tree, with their signatures and weights."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from math import inf, log2, log10
 
-from netscope.schema import InputSpec, LayerRow, LayerTensor, OpCount, PlainValue, Summary
-from netscope.schema.diff_families import LAYOUT_OPS, find_family
+from netscope.schema import InputSpec, LayerRow, LayerTensor, PlainValue, Summary
+from netscope.schema.diff_families import find_family
 
 LIGHTEST = 10
 """The weight of a layer without parameters; a layer with n parameters weighs 10 log₁₀ n more."""
@@ -99,7 +99,7 @@ class LayerTree:
 
 def _signature(row: LayerRow, *, is_leaf: bool) -> Hashable:
     """Returns a value that is equal for equal rows; a container without tensors has its own ops, not its class."""
-    own = (tuple(_tensor_signature(tensor) for tensor in row.tensors), row.own.params, count_ops(row.ops))
+    own = (tuple(_tensor_signature(tensor) for tensor in row.tensors), row.own.params, tuple(row.operations.items()))
     if not is_leaf and not row.tensors:
         return own
     return (row.type_name, select_hyperparameters(row), *own)
@@ -122,16 +122,6 @@ def _simplify(value: PlainValue) -> PlainValue:
     if isinstance(value, str) and value.lower() == "none":
         return None
     return float(f"{value:g}") if isinstance(value, float) else value
-
-
-def count_ops(ops: Sequence[OpCount]) -> tuple[tuple[str, int], ...]:
-    """Returns how often each computing op ran, sorted by name; an in-place op counts as the op itself."""
-    counts: dict[str, int] = {}
-    for op in ops:
-        name = op.op.removesuffix("_")
-        if name not in LAYOUT_OPS:
-            counts[name] = counts.get(name, 0) + op.calls
-    return tuple(sorted(counts.items()))
 
 
 def compute_weight(row: LayerRow) -> int:

@@ -49,7 +49,8 @@ class Base:
             )
         if isinstance(before, WorkerError):
             return analysis.BaseEntry(revision=self.revision, problem=f"not measured in {self.revision}: {before}")
-        return analysis.BaseEntry(revision=self.revision, model=analysis.lock_model(before, request.model))
+        metrics = [rule.metric for rule in request.rules]
+        return analysis.BaseEntry(revision=self.revision, model=analysis.lock_model(before, request.model, metrics))
 
     def compare(
         self, status: ModelCheck, request: CheckRequest, summary: Summary, before: Summary | WorkerError

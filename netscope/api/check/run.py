@@ -89,13 +89,12 @@ def check_for_test(
     """
     rules: dict[Rule, None] = {}
     settings: dict[str, Any] = {}
-    lock = False
+    lock_modes: list[str | None] = []
     for table in given:
         rest = dict(table)
-        asks_lock, layers = rest.pop("lock", False), rest.pop("layers", None)
-        if not isinstance(asks_lock, bool):
-            raise UsageError(f"lock must be True or False, got {asks_lock!r}")
-        lock = lock or asks_lock
+        layers = rest.pop("layers", None)
+        asks_lock, modes = config.parse_lock(rest.pop("lock", False))
+        lock_modes += modes or [None] * asks_lock
         for key in ("input", "name", *config.OPTIONS):
             if key in rest:
                 _add_setting(settings, key, rest.pop(key))
@@ -104,15 +103,28 @@ def check_for_test(
     name = f"{TEST_NAME_PREFIX}{settings.pop('name')}" if "name" in settings else name
     location = Location(file="", line=None, key=name)
     spec = model if isinstance(model, str) else type(model).__name__
-    request = CheckRequest(name=name, model=spec, options={}, rules=tuple(rules), lock=lock, location=location)
-    if reason := config.explain_no_failure(rules, lock=lock):
+    if reason := config.explain_no_failure(rules, lock=bool(lock_modes)):
         raise UsageError(reason)
     if any(rule.from_base for rule in rules):
         raise UsageError("base requires netscope check; max_increase of a test is measured from the lock file")
     summary = get_summary(model, inputs, settings)
-    updates = {name: analysis.lock_model(summary, spec)} if update and needs_lock(request) else {}
+    request = CheckRequest(
+        name=name,
+        model=spec,
+        options={"mode": summary.mode},
+        rules=tuple(rules),
+        lock=bool(lock_modes),
+        lock_modes=tuple(dict.fromkeys(mode or summary.mode for mode in lock_modes)),
+        location=location,
+    )
+    summaries = {summary.mode: summary}
+    for mode in request.entry_names.keys() - summaries.keys():
+        if isinstance(model, Summary):
+            raise UsageError(f"a summary has one mode, {summary.mode}: to lock it in {mode} mode, pass the model")
+        summaries[mode] = get_summary(model, inputs, settings | {"mode": mode})
+    updates = create_entries(request, summaries) if update else {}
     lock_file = config.read_lock(folder / config.LOCK_NAME)
-    status = evaluate_with_lock(lock_file, request, summary, updates.get(name))
+    status = evaluate_with_lock(lock_file, request, summaries, updates)
     return CheckReport(models=(status,)), updates
 
 
@@ -163,7 +175,12 @@ def run_checks(plans: Sequence[CheckPlan], progress: Callable[[JobProgress], Non
     with ExitStack() as cleanup:
         finder = BaseFinder(cleanup=cleanup, against=how.against)
         bases = [finder.find(plan.folder, plan.file) if _list_compared(plan) else None for plan in plans]
-        pending = [(plan.folder, request) for plan in plans for request in plan.requests]
+        pending = [
+            (plan.folder, _in_mode(request, mode))
+            for plan in plans
+            for request in plan.requests
+            for mode in _list_modes(request)
+        ]
         pending += [
             (base.folder, base.make_request(request))
             for plan, base in zip(plans, bases, strict=True)
@@ -171,7 +188,9 @@ def run_checks(plans: Sequence[CheckPlan], progress: Callable[[JobProgress], Non
             for request in _list_compared(plan)
         ]
         summaries = iter(_summarize_all(pending, how.timeout_s, at_once, progress))
-        now = [[next(summaries) for _ in plan.requests] for plan in plans]
+        now = [
+            [{mode: next(summaries) for mode in _list_modes(request)} for request in plan.requests] for plan in plans
+        ]
         removed: list[str] = []
         for plan, lock, base, found in zip(plans, locks, bases, now, strict=True):
             then = {request.name: next(summaries) for request in (_list_compared(plan) if base is not None else ())}
@@ -188,6 +207,15 @@ def run_checks(plans: Sequence[CheckPlan], progress: Callable[[JobProgress], Non
     )
 
 
+def _list_modes(request: CheckRequest) -> tuple[str, ...]:
+    """Returns the modes in which a check needs the summary, its own first."""
+    return tuple(dict.fromkeys((request.mode, *request.entry_names)))
+
+
+def _in_mode(request: CheckRequest, mode: str) -> CheckRequest:
+    return request if mode == request.mode else replace(request, options=request.options | {"mode": mode})
+
+
 def _list_compared(plan: CheckPlan) -> list[CheckRequest]:
     """Returns the checks that need the architecture in the base revision."""
     requests = [_measure_from_base(request) if plan.against else request for request in plan.requests]
@@ -197,7 +225,7 @@ def _list_compared(plan: CheckPlan) -> list[CheckRequest]:
 def _evaluate_plan(
     plan: CheckPlan,
     lock: config.Lock,
-    summaries: "Sequence[Summary | WorkerError]",
+    summaries: "Sequence[Mapping[str, Summary | WorkerError]]",
     base: Base | None,
     then: "Mapping[str, Summary | WorkerError]",
 ) -> Iterator[ModelCheck]:
@@ -206,23 +234,25 @@ def _evaluate_plan(
     Args:
         plan: arguments of the run.
         lock: lock file of the project.
-        summaries: summary or error of each check.
+        summaries: summary or error of each check, by mode.
         base: base revision of the project; None if no check needs it.
         then: summary or error in the base revision, by name of the check.
     """
     updates: dict[str, LockedModel] = {}
-    for request, summary in zip(plan.requests, summaries, strict=True):
-        if isinstance(summary, WorkerError):
-            status = _make_failed_check(request, summary)
+    for request, found in zip(plan.requests, summaries, strict=True):
+        traced = {mode: summary for mode, summary in found.items() if isinstance(summary, Summary)}
+        errors = [summary for summary in found.values() if isinstance(summary, WorkerError)]
+        if errors:
+            status = _make_failed_check(request, errors[0])
         else:
-            if plan.update and needs_lock(request):
-                updates[request.name] = analysis.lock_model(summary, request.model)
+            added = create_entries(request, traced) if plan.update else {}
+            updates |= added
             before = then.get(request.name)
             entry = base.make_entry(request, before) if base is not None and before is not None else None
             measured = _measure_from_base(request) if plan.against else request
-            status = evaluate_with_lock(lock, measured, summary, updates.get(request.name), entry)
+            status = evaluate_with_lock(lock, measured, traced, added, entry)
             if plan.against and base is not None and before is not None:
-                status = base.compare(status, measured, summary, before)
+                status = base.compare(status, measured, traced[request.mode], before)
         yield replace(status, name=plan.prefix(request.name))
     if plan.update:
         _write_lock(plan.folder / config.LOCK_NAME, lock, updates, plan)
@@ -263,23 +293,40 @@ def _summarize_all(
     return [found[index] for index in range(len(pending))]
 
 
-def needs_lock(request: CheckRequest) -> bool:
-    """Whether the check compares with the lock file."""
-    return request.lock or any(rule.bound == "max_increase" and not rule.from_base for rule in request.rules)
+def create_entries(request: CheckRequest, summaries: Mapping[str, Summary]) -> dict[str, LockedModel]:
+    """Returns the lock file entries that the check compares with, by name, from its summaries by mode."""
+    limited = [rule.metric for rule in request.rules if rule.bound == "max_increase"]
+    return {
+        name: analysis.lock_model(summaries[mode], request.model, limited if mode == request.mode else ())
+        for mode, name in request.entry_names.items()
+    }
 
 
 def evaluate_with_lock(
     lock: config.Lock,
     request: CheckRequest,
-    summary: Summary,
-    update: LockedModel | None = None,
+    summaries: Mapping[str, Summary],
+    updates: Mapping[str, LockedModel],
     base: analysis.BaseEntry | None = None,
 ) -> ModelCheck:
-    """Returns the result of a check with its lock file entry, or with the ``update`` of that entry."""
-    entry = analysis.LockEntry(model=lock.models.get(request.name), counting=lock.counting)
-    if update is not None:
-        entry = analysis.LockEntry(model=update)
-    return replace(analysis.evaluate_rules(request, summary, entry, base), updated=update is not None)
+    """Returns the result of a check with its lock file entries, or with the ``updates`` of these.
+
+    Args:
+        lock: the lock file.
+        request: the check.
+        summaries: its summary in each mode.
+        updates: its new entries, by name; empty unless the lock file is updated.
+        base: its architecture in the base revision; None if no rule needs it.
+    """
+
+    def get_entry(name: str) -> analysis.LockEntry:
+        if name in updates:
+            return analysis.LockEntry(model=updates[name])
+        return analysis.LockEntry(model=lock.models.get(name), counting=lock.counting)
+
+    locked = [(summaries[mode], get_entry(request.entry_names[mode])) for mode in request.list_lock_modes()]
+    status = analysis.evaluate_rules(request, summaries[request.mode], get_entry(request.name), locked, base)
+    return replace(status, updated=bool(updates))
 
 
 def _make_failed_check(request: CheckRequest, error: NetscopeError) -> ModelCheck:
@@ -295,7 +342,7 @@ def _make_failed_check(request: CheckRequest, error: NetscopeError) -> ModelChec
 
 def _write_lock(path: Path, lock: config.Lock, updates: dict[str, LockedModel], plan: CheckPlan) -> None:
     """Writes the new entries; if the plan has all checks of the project, removes entries without a check or test."""
-    checks = {request.name for request in plan.requests}
-    stale = {name for name in lock.models if plan.is_complete and name not in checks and PYTEST_SEPARATOR not in name}
+    kept = {name for request in plan.requests for name in request.entry_names.values()}
+    stale = {name for name in lock.models if plan.is_complete and name not in kept and PYTEST_SEPARATOR not in name}
     if updates or stale:
         config.write_lock(path, config.update_lock(lock, updates, stale))
