@@ -80,12 +80,19 @@ def describe_origins(then: LockedModel, now: LockedModel) -> str:
 
 
 def _lock_layer(row: LayerRow) -> LockedLayer:
-    """Returns a layer; ``bias`` is only among its tensors, as newer versions of torch have it as an argument as well."""
-    omitted = COSMETIC | {tensor.name for tensor in row.tensors if tensor.name == "bias"}
+    """Returns a layer, without what changes no result, and whether it has a bias.
+
+    Newer versions of torch have ``bias`` as an argument of more layers; the tensors tell it in every version.
+    """
+    hyperparameters = {
+        name: value
+        for name, value in row.hyperparameters.items()
+        if name not in COSMETIC and not (name == "bias" and isinstance(value, bool))
+    }
     return LockedLayer(
         path=row.path,
         type=row.type_name,
-        hyperparameters={name: value for name, value in row.hyperparameters.items() if name not in omitted},
+        hyperparameters=hyperparameters,
         calls=row.calls,
         inputs=row.input_shapes,
         outputs=row.output_shapes,
