@@ -1,8 +1,8 @@
 """Shortcuts in processes that netscope started itself, and a safeguard; in a user's process nothing global changes.
 
 Each shortcut says what it saves of a cold ``netscope summary alexnet --no-cache``: medians of CPU seconds over 10
-interleaved runs with and without it, with torch 2.14 and Python 3.11. A shortcut that saves less than 0.2 s is not worth its lines.
-One more is ``tracing.torch_compat.avoid_compiler_import``, which relies on torch's internals.
+interleaved runs with and without it, with torch 2.14 and Python 3.11. A shortcut that saves less than 0.2 s is not
+worth its lines. One more is ``tracing.torch_compat.avoid_compiler_import``, which relies on torch's internals.
 """
 
 import atexit

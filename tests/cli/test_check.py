@@ -190,6 +190,27 @@ def test_an_update_of_one_keeps_the_others_and_an_update_of_all_drops_what_is_go
     assert '"good"' not in (folder / "netscope.lock").read_text(encoding="utf-8")
 
 
+def test_no_model_changes_the_answer_of_another(project, capsys):
+    """Each of four does at its import what it can to the rest of the process."""
+    folder = project("".join(f'[check.c{n}]\nmodel = "m{n}.py:Net"\ninput = "1x4"\nparams = 10\n' for n in range(4)))
+    for number in range(4):
+        (folder / f"m{number}.py").write_text(
+            "import sys, torch\n"
+            "from torch import nn\n"
+            "assert not hasattr(torch, 'marked') and torch.get_default_dtype() == torch.float32\n"
+            "torch.marked = True\n"
+            "class Net(nn.Linear):\n"
+            "    def __init__(self): super().__init__(4, 2)\n"
+            "    def forward(self, x):\n"
+            "        torch.set_default_dtype(torch.float64)\n"
+            "        nn.Linear.__init__ = None\n"
+            "        sys.path.clear()\n"
+            "        return super().forward(x)\n",
+            encoding="utf-8",
+        )
+    assert run(["check", "-j", "1"]) == 0, capsys.readouterr().out
+
+
 def test_a_file_below_the_project_finds_its_models(project, monkeypatch):
     below = project(GOOD.replace("lock = true", "")) / "below"
     below.mkdir()
