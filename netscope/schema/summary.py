@@ -148,10 +148,9 @@ class LayerRow:
         tensors: its own parameters, then its own buffers.
         reads_from: producers of the tensors that its own ops read: module paths, ``""`` for the root, ``"<x>"`` for the
             input ``x``.
-        computation: fingerprints, ``"sizes-ops"``: one of the sizes that its ops read, one of what it computes from them
-            itself, gives to its children and returns first; then one of each further output that has another origin.
-            Empty if it was not called. Equal computations have equal fingerprints on every device and in every version
-            of torch.
+        computation: fingerprints, ``"sizes-ops"``: one of the sizes that its ops read, one of what it computes from
+            them itself, gives to its children and returns first; then one of each further output. Empty if it was not
+            called. Equal computations have equal fingerprints on every device and in every version of torch.
         operations: how often it computes each kind of op itself, by names that do not depend on device and version
             either: ``{"matmul": 1}``.
         receptive_field: receptive field of its first output along each spatial axis of the input; empty without such

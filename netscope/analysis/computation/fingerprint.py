@@ -18,8 +18,8 @@ class Computation:
 
     Attributes:
         fingerprint: hashes, ``"sizes-ops"``: one of the sizes of the tensors that the module did not compute, one of
-            what it computes from them and returns first; then one of each further value that it returns. Empty if it was
-            not called.
+            what it computes from them and returns first; then one of each further value that it returns. Empty if it
+            was not called.
         operations: canonical name of each op that computes something → how often it ran.
     """
 
