@@ -98,7 +98,7 @@ def _lock_layer(row: LayerRow) -> LockedLayer:
         outputs=row.output_shapes,
         own={name: figure for name in FIELDS if (figure := getattr(row.own, name))},
         tensors=row.tensors,
-        reads_from=row.reads_from,
+        reads_from=tuple(sorted(row.reads_from)),  # their order is that of ops, which depends on the device
         operations=row.operations,
         computation=row.computation,
     )

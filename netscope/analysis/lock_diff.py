@@ -38,6 +38,7 @@ def _add_fields(change: LayerChange, renamed: Mapping[str, str], *, follows: boo
     if before is None or after is None:
         return change
     known = {attribute.name for attribute in change.attributes}
+    follows = follows or bool(change.attributes)
     found = tuple(item for item in _diff_fields(before, after, renamed, follows=follows) if item.name not in known)
     kind = "changed" if found and change.kind == "same" else change.kind
     return replace(change, kind=kind, attributes=(*change.attributes, *found))
@@ -60,7 +61,7 @@ def _diff_fields(
             yield AttributeChange(name=f"own {name}", before=was, after=now)
     if follows:
         return
-    sources = tuple(renamed.get(path, path) for path in before.reads_from)
+    sources = tuple(sorted(renamed.get(path, path) for path in before.reads_from))
     if sources != after.reads_from:
         yield AttributeChange(name="reads_from", before=before.reads_from, after=after.reads_from)
     if before.operations != after.operations:

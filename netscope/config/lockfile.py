@@ -1,7 +1,7 @@
 """The lock file ``netscope.lock``: the recorded state of a project's architectures, as JSON with a line per module.
 
-What a module is stands once in the file, however many modules are alike, under a hash of its content. Architectures
-have a line for each of their modules: its path, that hash, and the modules that it reads from.
+The content of equal modules is in the file once, under its hash. An architecture has a line for each of its modules:
+the path, that hash, and the modules that it reads from.
 """
 
 import json
@@ -167,7 +167,7 @@ def format_lock(lock: Lock) -> str:
     """Returns the text of the lock file: models and keys sorted by name, each module on a separate line."""
     contents: dict[str, str] = {}
     models = ",\n".join(_format_model(name, lock.models[name], contents) for name in sorted(lock.models))
-    # Sorted by content, so that a layer stands beside those of its kind, and a changed one mostly where it was.
+    # Sorted by content, so that similar layers are neighbors, and a changed one mostly replaces its line.
     layers = ",\n".join(f"  {json.dumps(key)}: {contents[key]}" for key in sorted(contents, key=contents.__getitem__))
     head = f'{{\n "netscope_lock": {LOCK_VERSION},\n "counting": {lock.counting},\n'
     return f'{head} "layers": {_format_table(layers)},\n "models": {_format_table(models)}\n}}\n'

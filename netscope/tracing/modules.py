@@ -91,7 +91,7 @@ def _describe_module(entry: ModuleEntry, tensors: TensorTable, texts: dict[int, 
         same_as=entry.same_as,
         parameters=(*_describe_tensors(module._parameters, tensor_index), *_packed_parameters(module, tensors)),
         buffers=tuple(_describe_tensors(module._buffers, tensor_index, module._non_persistent_buffers_set)),
-        is_recurrent=getattr(type(module), "forward", None).__module__ == "torch.nn.modules.rnn",
+        is_recurrent=getattr(getattr(type(module), "forward", None), "__module__", "") == "torch.nn.modules.rnn",
     )
 
 

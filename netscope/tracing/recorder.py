@@ -276,7 +276,8 @@ class Recorder(TorchDispatchMode):
             return self._run_cached(func, kind, args, kwargs)
         result = self._run(func, args, kwargs)
         with self._lock:
-            arguments = self._convert_arguments(args, kwargs)
+            constant = torch_compat.read_constant(func, args)
+            arguments = self._convert_arguments(args, kwargs) if constant is None else _Arguments(args=(constant,))
             writes = self._number_tensors(result)
             for position in kind.written:
                 value = _get_argument(position, args, kwargs)

@@ -176,6 +176,15 @@ def get_argument_defaults(name: str, overload: str) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in known.items()}
 
 
+def read_constant(op: Any, args: Sequence[Any]) -> float | None:
+    """Returns the number in a tensor that the model's code creates, as for ``x[0] = 3``; None for any other op."""
+    if op is not torch.ops.aten.lift_fresh.default:
+        return None
+    (tensor,) = args
+    is_number = not tensor.shape and tensor.device.type == "cpu" and not is_fake(tensor) and not tensor.is_complex()
+    return tensor.item() if is_number else None
+
+
 def create_meta_tensor(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     """Returns a contiguous tensor on meta, created outside of all modes, so that no op is recorded."""
     with _disable_current_modes():

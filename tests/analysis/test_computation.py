@@ -63,6 +63,11 @@ DIFFERENT = {
         lambda s, x: F.scaled_dot_product_attention(x, x, s.first(x)),
     ),
     "no bias": (lambda s, x: F.linear(x, s.weight, s.bias), lambda s, x: F.linear(x, s.weight)),
+    "another constant": (lambda _, x: x * torch.tensor(3.0), lambda _, x: x * torch.tensor(4.0)),
+    "another assigned number": (
+        lambda _, x: (y := x.exp(), y.__setitem__(0, 3.0), y)[-1],
+        lambda _, x: (y := x.exp(), y.__setitem__(0, 4.0), y)[-1],
+    ),
     "a transposed weight": (lambda s, x: x @ s.weight, lambda s, x: x @ s.weight.T),
     "another epsilon": (lambda _, x: F.rms_norm(x, (8,), eps=1e-5), lambda _, x: F.rms_norm(x, (8,), eps=1e-6)),
     "another dtype": (lambda _, x: x.half().exp(), lambda _, x: x.bfloat16().exp()),
@@ -153,6 +158,8 @@ ON_EACH_DEVICE = {
     "multi-head attention": lambda s, x: s.attention(x, x, x, need_weights=False)[0],
     "an encoder": lambda s, x: s.encoder(x),
     "a recurrent layer": lambda s, x: s.recurrent(x)[0],
+    "an assigned number": lambda _, x: (y := x.exp(), y.__setitem__((slice(None), 0), 3.0), y)[-1],
+    "a constant": lambda _, x: x * torch.tensor(3.0),
     "a one-hot encoding": lambda _, x: F.one_hot((x > 0).long(), 3),
 }
 

@@ -59,21 +59,27 @@ def _count_from_start(dim: int, value: Value) -> int:
 def rewrite_move(op: Application) -> Value | None:
     """Returns the value of an op that moves the elements of its first argument; None if it reinterprets them."""
     value, *rest = op.args
-    if not isinstance(value, Value) or op.dtype != value.dtype:
+    if not isinstance(value, Value):
+        return op.make("scalar", value)  # a constant
+    if op.dtype != value.dtype:
         return None
-    if op.name in {"copy", "reshape"}:
-        return reshape(value, op.shape)
-    if op.name == "expand":
-        return expand(value, op.shape)
     if op.name == "permute":
         return permute(value, rest[0]) if op.op.startswith("permute") else transpose(value, *rest)
+    if op.name in {"slice", "select"}:
+        return _rewrite_part(op, value)
+    return expand(value, op.shape) if op.name == "expand" else reshape(value, op.shape)
+
+
+def _rewrite_part(op: Application, value: Value) -> Value:
+    """Returns the part of a tensor that ``slice`` or ``select`` takes."""
+    names = ("dim", "index") if op.name == "select" else ("dim", "start", "end", "step")
+    given = dict(zip(names, op.args[1:], strict=False)) | op.kwargs
+    dim = _count_from_start(given.get("dim", 0), value)
     if op.name == "select":
-        return select(value, _count_from_start(rest[0], value), rest[1])
-    dim = _count_from_start(op.kwargs.get("dim", rest[0] if rest else 0), value)
-    start = op.kwargs.get("start", rest[1] if rest[1:] else None) or 0
-    size = value.shape[dim]
+        return select(value, dim, given["index"])
+    start, size = given.get("start") or 0, value.shape[dim]
     start = min(max(start + size if start < 0 else start, 0), size)
-    return cut(value, dim, start, op.shape[dim], op.kwargs.get("step", rest[3] if rest[3:] else 1))
+    return cut(value, dim, start, op.shape[dim], given.get("step", 1))
 
 
 def rewrite_cast(op: Application) -> Value:

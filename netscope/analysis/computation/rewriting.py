@@ -26,7 +26,7 @@ def evaluate(
     Args:
         op: the op.
         args: its positional arguments, with values in place of tensors.
-        kwargs: its keyword arguments, likewise.
+        kwargs: its keyword arguments, in the same form.
         results: shape and dtype of each result.
     """
     stripped = strip_name(op.name)
@@ -45,9 +45,11 @@ def evaluate(
 
 
 def _rewrite_assignment(op: Application) -> Value | None:
-    """Returns ``x[...] = 3`` as filled, also where torch copies a tensor without dimensions."""
-    source = op.args[1]
-    return op.make("fill", op.args[0], *source.args) if source.name == "scalar" else op.make("assign", *op.args[:2])
+    """Returns ``x[...] = 3`` as filled with a number, also where torch copies or fills with a tensor of it."""
+    target, source = op.args[:2]
+    if isinstance(source, Value) and source.name == "scalar":
+        return op.make("fill", target, *source.args)
+    return op.make(op.name, target, source)
 
 
 def _rewrite_scalar(op: Application) -> Value | None:
@@ -174,7 +176,7 @@ _REWRITES: Mapping[str, Callable[[Application], Value | None]] = MappingProxyTyp
     {
         **dict.fromkeys(("copy", "reshape", "permute", "slice", "select", "expand"), rewrite_move),
         "cast": rewrite_cast,
-        "assign": _rewrite_assignment,
+        **dict.fromkeys(("assign", "fill"), _rewrite_assignment),
         **dict.fromkeys(("scalar_tensor", "full"), _rewrite_scalar),
         "matmul": rewrite_product,
         "attention": rewrite_attention,

@@ -13,7 +13,7 @@ _COMPUTE_NOTHING = frozenset(
         *("empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"),
     }
 )
-"""Names of values that only move elements, stand for a part of another value, or allocate memory."""
+"""Names of values that only move elements, are a part of another value, or allocate memory."""
 
 _EXTERNAL = frozenset({"input", "own", "call", "elsewhere"})
 
@@ -70,7 +70,7 @@ class Application:
         op: name of the op, without its namespace.
         name: its canonical name.
         args: positional arguments, with values in place of tensors.
-        kwargs: keyword arguments that affect the result, likewise.
+        kwargs: keyword arguments that affect the result, in the same form.
         shape: shape of its first result.
         dtype: dtype of its first result.
     """
