@@ -515,13 +515,15 @@ def test_summaries_without_tensors_and_wiring_compare_by_what_they_tell():
     assert netscope.diff(before, bare(before)).is_same
 
 
-def test_two_versions_of_torch_are_compared_without_their_ops():
+def test_two_versions_of_torch_are_compared_by_what_layers_compute():
     before = netscope.summarize("alexnet")
-    rows = tuple(replace(row, ops=(), computation="x-y") if row.ops else row for row in before.rows)
-    after = replace(before, rows=rows, versions={"torch": "1.0"})
+    after = replace(before, versions={"torch": "1.0"}, rows=tuple(replace(row, ops=()) for row in before.rows))
     result = netscope.diff(before, after)
     assert result.is_same
-    assert result.notes[0].endswith("and 1.0: the ops of layers are not compared")
+    assert result.notes == ()
+    *others, last = after.rows
+    other = replace(last, computation=f"{last.computation}0")
+    assert kinds(netscope.diff(before, replace(after, rows=(*others, other)))) == {"changed": 1}
 
 
 # Invariants

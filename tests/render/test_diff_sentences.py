@@ -60,7 +60,8 @@ def conv(path, inputs=8, outputs=8, kernel=3, **options):
 
 def plain(path, type_name, ops=(), **options):
     counts = tuple(OpCount(op=f"aten.{op}", calls=1, flops=0) for op in ops)
-    return layer(path, type_name, path.count(".") + 1, ops=counts, computation=f"1-{ops}", **options)
+    kinds = {op.removesuffix("_"): 1 for op in ops}
+    return layer(path, type_name, path.count(".") + 1, ops=counts, operations=kinds, computation=f"1-{ops}", **options)
 
 
 def test_a_change_of_a_higher_rank_is_named_first():
@@ -159,7 +160,7 @@ def test_placeholders_are_folded_into_a_clause_and_not_counted():
 def test_a_configuration_is_named_by_its_changed_settings():
     def network(**settings):
         values = {f"config.{name}": value for name, value in settings.items()}
-        return [root(hyperparameters=values, ops=(OpCount(op="aten.add", calls=1, flops=0),)), conv("a")]
+        return [root(hyperparameters=values, operations={"add": 1}), conv("a")]
 
     text = sentence_of(network(n_head=12, width=8), network(n_head=16, width=8))
     assert text.endswith("; n_head 12 → 16")

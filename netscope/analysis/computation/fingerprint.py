@@ -134,7 +134,9 @@ class _Recording:
         self._calls[number].returned = [self._find_value(tensor, number) for tensor in call.outputs]
         if call.caller is not None:
             above = self._calls[call.caller]
-            for rank, tensor in enumerate(call.outputs):
+            for rank, tensor in reversed(
+                list(enumerate(call.outputs))
+            ):  # one that is returned twice counts as the first
                 traced = self._trace.tensors[tensor]
                 value = make_value("call", (self._calls[number].rank, rank), traced.shape, traced.dtype)
                 above.values[tensor] = (value, call.ops[1])
@@ -192,7 +194,8 @@ class _Recording:
         more: dict[str, None] = {}
         for number in numbers:
             call = self._calls[number]
-            reached = _reach([*call.returned, *chain.from_iterable(call.given)])
+            # Whatever is returned after the first value counts as computed, whether it is returned or not.
+            reached = _reach([*call.returned[:1], *chain.from_iterable(call.given)])
             effects = [
                 value
                 for key, value in call.made.items()
