@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from netscope import analysis, config, sources
 from netscope.api.check.base import BaseChecks, compare_with_base, read_base_checks
 from netscope.api.check.revisions import check_out, resolve_commit
-from netscope.api.diff import get_summary
 from netscope.api.resolve_and_trace import is_saved
-from netscope.api.summary import lookup_summary
+from netscope.api.summary import get_summary, lookup_summary
 from netscope.api.workers.client import WorkerError
 from netscope.api.workers.pool import Job, JobProgress, WorkerPool, choose_job_count
 from netscope.errors import NetscopeError, UnknownNameError, UsageError, did_you_mean
