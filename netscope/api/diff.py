@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from netscope.api.summary import get_summary as get_summary  # noqa: PLC0414 - api.check imports it from here
+from netscope.api.summary import get_summary
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Ignorable, Summary
 

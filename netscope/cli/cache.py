@@ -7,7 +7,6 @@ import typer
 from netscope.cli.options import DebugOption, FormatOption, OutputOption
 from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.errors import UsageError, did_you_mean
-from netscope.render import check_format
 
 ACTIONS = ("show", "clear", "prune")
 
@@ -45,7 +44,6 @@ def cache(
         if value is not None and not value >= 0:
             raise UsageError(f"{option} must be at least 0, got {value:g}")
     format_name = choose_format(output, format_name)
-    check_format(format_name)
     with show_progress("reading the cache"):
         from netscope.api import cache
 

@@ -9,6 +9,7 @@ import typer
 
 from netscope.cli.check_files import BadgeOption, CheckFiles, HistoryOption
 from netscope.cli.options import (
+    TIMEOUT_S,
     BatchSizeOption,
     DebugOption,
     DeviceOption,
@@ -16,6 +17,7 @@ from netscope.cli.options import (
     JobsOption,
     NoCacheOption,
     OutputOption,
+    TimeoutOption,
 )
 from netscope.cli.output import (
     choose_format,
@@ -26,9 +28,7 @@ from netscope.cli.output import (
     write_result,
 )
 from netscope.errors import OutputError, UsageError
-from netscope.render import CHECK_FORMATS, FORMATS, check_format, render
-
-TIMEOUT_S = 600.0
+from netscope.render import CHECK_FORMATS, FORMATS, render
 
 _ROOT_OF = {"github": "GITHUB_WORKSPACE", "markdown": "GITHUB_WORKSPACE", "gitlab": "CI_PROJECT_DIR"}
 """The environment variable with the repository's folder, by format: its service expects paths relative to it."""
@@ -64,9 +64,7 @@ def check(
     every_project: Annotated[
         bool, typer.Option("--all", help="Run the checks of every project in the current directory and below.")
     ] = False,
-    timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", help="Give up on an architecture after this many seconds.")
-    ] = TIMEOUT_S,
+    timeout: TimeoutOption = TIMEOUT_S,
     jobs: JobsOption = None,
     params: Annotated[str | None, _rule("--params", "Exact number of parameters.")] = None,
     max_params: Annotated[str | None, _rule("--max-params", "Maximum number of parameters, e.g. 26M.")] = None,
@@ -107,8 +105,7 @@ def check(
     Rules come from [tool.netscope.check.NAME] in pyproject.toml, or from netscope.toml. Exit code: 0 if all pass, 1 if
     a rule fails, 2 for a configuration error, 3 if an architecture cannot be run.
     """
-    format_name = choose_format(output, format_name)
-    check_format(format_name, tuple(CHECK_FORMATS))
+    format_name = choose_format(output, format_name, more=CHECK_FORMATS)
     if not timeout > 0:
         raise UsageError(f"--timeout must be greater than 0, got {timeout:g}")
     rules = [

@@ -6,6 +6,7 @@ import typer
 
 from netscope.cli.completion import complete_architectures
 from netscope.cli.options import (
+    TIMEOUT_S,
     BatchSizeOption,
     DebugOption,
     DeviceOption,
@@ -16,13 +17,12 @@ from netscope.cli.options import (
     NoCacheOption,
     OutputOption,
     SeqLenOption,
+    TimeoutOption,
     split_names,
 )
 from netscope.cli.output import choose_format, format_progress, show_progress, write_output, write_result
 from netscope.errors import UsageError
-from netscope.render import COMPARED_COLUMNS, CompareView, check_compare_view, check_format
-
-TIMEOUT_S = 600.0
+from netscope.render import COMPARED_COLUMNS, CompareView, check_compare_view
 
 
 def compare(
@@ -55,9 +55,7 @@ def compare(
     ] = "order",
     reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Reverse the order.")] = False,
     macs: MacsOption = False,
-    timeout: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", help="Give up on an architecture after this many seconds.")
-    ] = TIMEOUT_S,
+    timeout: TimeoutOption = TIMEOUT_S,
     jobs: JobsOption = None,
     format_name: FormatOption = None,
     output: OutputOption = None,
@@ -77,7 +75,6 @@ def compare(
     )
     check_compare_view(view)
     format_name = choose_format(output, format_name)
-    check_format(format_name)
     if not timeout > 0:
         raise UsageError(f"--timeout must be greater than 0, got {timeout:g}")
     with show_progress("comparing", use_cache=not no_cache) as set_message:

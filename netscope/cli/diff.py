@@ -17,7 +17,7 @@ from netscope.cli.options import (
     OutputOption,
 )
 from netscope.cli.output import choose_format, show_progress, write_file, write_result
-from netscope.render import DiffView, check_diff_view, check_format, render
+from netscope.render import DiffView, check_diff_view, render
 
 _INPUT = "[PARAM=]SHAPE[:DTYPE]"
 
@@ -85,9 +85,7 @@ def diff(
     view = DiffView(only_changed=only_changed, sort=sort, depth=depth, expand=expand)
     check_diff_view(view)
     format_name = choose_format(output, format_name)
-    check_format(format_name)
     map_format = choose_format(weights_map, None, "--weights-map")
-    check_format(map_format)
     with show_progress(f"comparing {before} and {after}", use_cache=not no_cache):
         from netscope.api import diff
 

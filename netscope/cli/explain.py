@@ -16,7 +16,6 @@ from netscope.cli.options import (
     SeqLenOption,
 )
 from netscope.cli.output import choose_format, show_progress, write_result
-from netscope.render import check_format
 
 
 def explain(
@@ -49,7 +48,6 @@ def explain(
     layer and the reason.
     """
     format_name = choose_format(output, format_name)
-    check_format(format_name)
     with show_progress(f"tracing {architecture}", use_cache=not no_cache):
         from netscope.api.explain import explain as explain_architecture
 

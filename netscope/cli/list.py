@@ -6,7 +6,6 @@ import typer
 
 from netscope.cli.options import DebugOption, FormatOption, NoCacheOption, OutputOption
 from netscope.cli.output import choose_format, show_progress, write_result
-from netscope.render import check_format
 
 
 def list_architectures(
@@ -26,7 +25,6 @@ def list_architectures(
     Exit code: 1 if nothing matches.
     """
     format_name = choose_format(output, format_name)
-    check_format(format_name)
     with show_progress("listing architectures", use_cache=not no_cache):
         from netscope.api.list import list_architectures as list_all
 

@@ -9,6 +9,8 @@ from netscope.cli.completion import complete_architectures
 from netscope.cli.output import join_choices
 from netscope.render import FORMATS
 
+TIMEOUT_S = 600.0
+
 ArchitectureArgument = Annotated[
     str,
     typer.Argument(
@@ -69,6 +71,9 @@ JobsOption = Annotated[
         metavar="N",
         help="Number of architectures to run in parallel. Default: number of cores, limited by memory.",
     ),
+]
+TimeoutOption = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", help="Give up on an architecture after this many seconds.")
 ]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Trace again: neither read nor write cached results.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the full traceback on error.")]

@@ -4,7 +4,7 @@ import os
 import stat
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -12,7 +12,7 @@ from threading import Timer
 from typing import TYPE_CHECKING, Any, TextIO
 
 from netscope.errors import OutputError
-from netscope.render import CHECK_FORMATS, FORMATS, Canvas, render
+from netscope.render import CHECK_FORMATS, FORMATS, Canvas, check_format, render
 from netscope.runtime.files import write_atomically
 
 if TYPE_CHECKING:
@@ -39,30 +39,32 @@ _ASCII = str.maketrans(
 )
 
 
-def choose_format(path: Path | None, format_name: str | None, option: str = "-o") -> str:
+def choose_format(path: Path | None, format_name: str | None, option: str = "-o", more: Collection[str] = ()) -> str:
     """Returns the output format, from ``--format`` or the file's suffix, after checking that FILE is writable.
 
     Args:
         path: the file; None or ``-`` for stdout.
         format_name: value of ``--format``.
         option: the option that names the file.
+        more: names of formats in addition to ``FORMATS``.
 
     Raises:
         OutputError: the folder does not exist, the file is not writable, or its suffix belongs to no format.
+        UsageError: the format is unknown.
     """
     if path is not None and path != STDOUT:
         check_writable(path, option)
-    if format_name is not None:
-        return format_name
     suffix = path.suffix.lower() if path is not None else ""
-    if suffix not in _FORMAT_OF_SUFFIX and not _is_special(path):
+    if format_name is None and suffix not in _FORMAT_OF_SUFFIX and not _is_special(path):
         if option != "-o":
             suffixes = join_choices(kind.suffixes[0] or kind.suffixes[1] for kind in FORMATS.values())
             raise OutputError(f"{option} {path}: unknown suffix {suffix!r}; use {suffixes}")
         raise OutputError(
             f"-o {path}: unknown suffix {suffix!r}; choose a format with --format: {join_choices(FORMATS)}"
         )
-    return _FORMAT_OF_SUFFIX.get(suffix, "table")
+    chosen = format_name if format_name is not None else _FORMAT_OF_SUFFIX.get(suffix, "table")
+    check_format(chosen, more)
+    return chosen
 
 
 def check_writable(path: Path, option: str) -> None:

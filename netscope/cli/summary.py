@@ -19,7 +19,7 @@ from netscope.cli.options import (
     split_names,
 )
 from netscope.cli.output import choose_format, show_progress, write_result
-from netscope.render import COLUMNS_TEXT, View, check_format, check_view
+from netscope.render import COLUMNS_TEXT, View, check_view
 
 
 def summary(
@@ -80,7 +80,6 @@ def summary(
     )
     check_view(view)
     format_name = choose_format(output, format_name)
-    check_format(format_name)
     with show_progress(f"tracing {architecture}", use_cache=not no_cache):
         from netscope.api.summary import get_summary
 

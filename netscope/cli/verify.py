@@ -12,7 +12,6 @@ from netscope.cli.options import (
     SeqLenOption,
 )
 from netscope.cli.output import choose_format, show_progress, write_result
-from netscope.render import check_format
 
 
 def verify(
@@ -30,7 +29,6 @@ def verify(
     if a difference has no known cause.
     """
     format_name = choose_format(output, format_name)
-    check_format(format_name)
     with show_progress(f"counting {architecture} with each tool"):
         from netscope.api.verify import verify as verify_architecture
 

@@ -16,7 +16,7 @@ from netscope.cli.completion import complete_architectures
 from netscope.cli.options import DebugOption, FormatOption, InputOption, OutputOption, SeqLenOption
 from netscope.cli.output import STDOUT, choose_format, encode_for, show_progress, write_result
 from netscope.errors import NetscopeError, OutputError, UsageError
-from netscope.render import check_format, render
+from netscope.render import render
 from netscope.runtime import torchrun_env
 from netscope.schema import BenchReport
 from netscope.schema.bench import COMPILE_MODES
@@ -125,7 +125,6 @@ def bench(
     Exit code: 1 if --fail-if-slower is exceeded, 3 if something could not be run.
     """
     format_name = choose_format(output, format_name)
-    check_format(format_name)
     from netscope.api import bench
     from netscope.api.saved_results import read_saved
 
