@@ -42,8 +42,8 @@ def _prepare(_context: TaskContext) -> None:
     Most of that is imports, half of them on first use. A forked child inherits them, and so takes a tenth of the time.
     """
     with startup.stub_imports(), startup.defer_garbage_collection():
-        from netscope.api.summary import get_summary
         from netscope.api.result_cache import without_cache
+        from netscope.api.summary import get_summary
 
         with without_cache():
             get_summary("lenet5").to_json()
