@@ -27,10 +27,10 @@ _UNITS = {"out_channels": "filters", "out_features": "units", "num_heads": "head
 
 def describe_attributes(attributes: Iterable[AttributeChange]) -> str:
     """Returns changed attributes as ``out 96 → 64, kernel 11×11 → 3×3``."""
-    return ", ".join(map(describe_attribute, select_told(attributes)))
+    return ", ".join(map(describe_attribute, select_visible(attributes)))
 
 
-def select_told(attributes: Iterable[AttributeChange]) -> tuple[AttributeChange, ...]:
+def select_visible(attributes: Iterable[AttributeChange]) -> tuple[AttributeChange, ...]:
     """Returns the attributes whose two sides read differently.
 
     If the classes differ, a hyperparameter that only one of them has adds nothing to their names.

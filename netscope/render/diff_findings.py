@@ -9,7 +9,7 @@ from netscope.render.diff_attributes import (
     describe_amount,
     describe_attribute,
     format_value,
-    select_told,
+    select_visible,
     shorten_name,
 )
 from netscope.render.diff_census import are_activations, find_kind, is_identity
@@ -35,18 +35,18 @@ _RARE = 10
 """A change of these topics counts less if it is in fewer than one of so many changed layers."""
 
 
-def find_changes(diff: ModelDiff, told: Collection[str]) -> Iterator[Finding]:
+def find_changes(diff: ModelDiff, covered: Collection[str]) -> Iterator[Finding]:
     """Yields what changed in aligned layers, each with the layers that it changed in.
 
     Args:
         diff: the diff.
-        told: kinds of modules, and names of topics, that other findings cover.
+        covered: kinds of modules, and names of topics, that other findings cover.
     """
     groups: dict[tuple[Topic, str], _Members] = {}
     for change in diff.of_kind("changed", "moved"):
-        for item in _select_causes(change, told):
+        for item in _select_causes(change, covered):
             topic = find_topic(change, item)
-            if topic.name not in told:
+            if topic.name not in covered:
                 name = "width" if topic == Topic.WIDTH else item.name
                 groups.setdefault((topic, name), []).append((change, item))
     changed = sum(1 for change in diff.of_kind("changed", "moved") if not is_rewired_only(change))
@@ -94,16 +94,16 @@ def _drop_explained(diff: ModelDiff, groups: Mapping[tuple[Topic, str], _Members
     ]
 
 
-def _select_causes(change: LayerChange, told: Collection[str]) -> Iterator[AttributeChange]:
+def _select_causes(change: LayerChange, covered: Collection[str]) -> Iterator[AttributeChange]:
     """Yields the attributes of a change that do not follow from another change."""
     names = {item.name for item in change.attributes}
     is_quantized = any(item.name.endswith(".dtype") and "q" in str(item.after) for item in change.attributes)
-    for item in select_told(change.attributes):
+    for item in select_visible(change.attributes):
         if item.name in _FOLLOWING or "." in item.name.removesuffix(".dtype").removesuffix(".requires_grad"):
             continue
         if item.name == "groups" and all(map(_is_depthwise, _rows(change))):
             continue
-        if _EXPLAINED.get(item.name, set()) & names or (item.name == "type" and not _is_notable_class(change, told)):
+        if _EXPLAINED.get(item.name, set()) & names or (item.name == "type" and not _is_notable_class(change, covered)):
             continue
         # Quantized weights cannot be trained, and their biases are no parameters.
         if not is_quantized or (not item.name.endswith(".requires_grad") and item.after is not None):
@@ -118,14 +118,14 @@ def _is_activation(row: LayerRow) -> bool:
     return find_family(row) == "activation" and row.own == row.total and not row.hyperparameters.keys() & {"p"}
 
 
-def _is_notable_class(change: LayerChange, told: Collection[str]) -> bool:
+def _is_notable_class(change: LayerChange, covered: Collection[str]) -> bool:
     """Whether another class is more than another name: it is of another kind, or has other weights."""
     before, after = change.before, change.after
     if before is None or after is None or is_identity(after) or is_identity(before):
         return False
     kinds = {find_kind(before), find_kind(after)}
     if len(kinds) > 1 or _is_activation(before) or _is_activation(after):
-        return not kinds & set(told)
+        return not kinds & set(covered)
     return bool(before.tensors) and [item.shape for item in before.tensors] != [item.shape for item in after.tensors]
 
 
@@ -173,7 +173,7 @@ def _list_settings(diff: ModelDiff) -> list[AttributeChange]:
         for name in [name for name in (*values, *others) if "." in name] if values and others else ():
             item = AttributeChange(name=name.rpartition(".")[2], before=values.get(name), after=others.get(name))
             is_comparable = (name in values and name in others) or find_topic_of_name(item.name) in _SETTINGS_FIRST[1:]
-            if is_comparable and select_told([item]):
+            if is_comparable and select_visible([item]):
                 changed.setdefault(item.name, item)
     return list(changed.values())
 
@@ -221,15 +221,15 @@ def _ratio(before: PlainValue, after: PlainValue) -> float | None:
     return None
 
 
-def find_blocks(diff: ModelDiff, told: Collection[str]) -> Iterator[Finding]:
+def find_blocks(diff: ModelDiff, covered: Collection[str]) -> Iterator[Finding]:
     """Yields ``17 Bottlenecks added to layer3`` for blocks that were added, removed or moved.
 
     Args:
         diff: the diff.
-        told: kinds of modules, and names of topics, that other findings cover.
+        covered: kinds of modules, and names of topics, that other findings cover.
     """
     for kind, preposition in _PREPOSITIONS.items():
-        for heavy, text in _describe_blocks(diff, kind, preposition, told):
+        for heavy, text in _describe_blocks(diff, kind, preposition, covered):
             yield Finding(Topic.DEPTH if heavy and kind != "moved" else Topic.REST, text)
 
 
@@ -237,7 +237,7 @@ _PREPOSITIONS: dict[ChangeKind, str] = {"added": "to", "removed": "from", "moved
 
 
 def _describe_blocks(
-    diff: ModelDiff, kind: ChangeKind, preposition: str, told: Collection[str]
+    diff: ModelDiff, kind: ChangeKind, preposition: str, covered: Collection[str]
 ) -> Iterator[tuple[bool, str]]:
     changes = diff.of_kind(kind)
     inside = {change.row.path for change in changes}
@@ -246,8 +246,8 @@ def _describe_blocks(
     heavy: dict[str, bool] = {}
     heavy_parents = {_parent(root) for root in roots if _has_effect(root.delta)}
     for root in roots:
-        is_activation = Topic.ACTIVATION.name in told and _is_activation(root.row)
-        if find_kind(root.row) in told or is_identity(root.row) or is_activation:
+        is_activation = Topic.ACTIVATION.name in covered and _is_activation(root.row)
+        if find_kind(root.row) in covered or is_identity(root.row) or is_activation:
             continue
         is_heavy = _has_effect(root.delta)
         if not is_heavy and _parent(root) in heavy_parents:
@@ -289,7 +289,7 @@ def find_rest(diff: ModelDiff) -> Iterator[Finding]:
     """Yields changes that mostly follow from others, for a diff without any other finding."""
     alike: dict[str, list[LayerChange]] = {}
     for change in diff.of_kind("changed", "moved"):
-        for item in select_told(change.attributes)[:1]:
+        for item in select_visible(change.attributes)[:1]:
             alike.setdefault(describe_amount(item), []).append(change)
     for text, (change, *others) in alike.items():
         yield Finding(Topic.REST, f"{_name_layers(change, len(others))}: {text}")

@@ -75,9 +75,9 @@ def _find(diff: ModelDiff, sides: tuple[Side, Side], dtype: str) -> list[Finding
     """Returns the findings, the most important first."""
     kinds = dict(find_kinds(sides))
     activations = list(find_activations(sides))
-    told = {*kinds, *[Topic.DTYPE.name] * bool(dtype), *[Topic.ACTIVATION.name] * bool(activations)}
+    covered = {*kinds, *[Topic.DTYPE.name] * bool(dtype), *[Topic.ACTIVATION.name] * bool(activations)}
     findings = [*kinds.values(), *find_attention(sides), *activations]
-    findings += [*find_changes(diff, told), *find_blocks(diff, told)]
+    findings += [*find_changes(diff, covered), *find_blocks(diff, covered)]
     findings += find_settings(diff, {finding.topic for finding in findings})
     found = sort_findings(findings) or ([] if dtype else sort_findings(find_rest(diff)))
     return [*found, *_find_unused(diff, sides)]

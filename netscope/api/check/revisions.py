@@ -31,7 +31,7 @@ def find_repository(folder: Path) -> Path:
 
 
 def list_files(folder: Path, names: Iterable[str]) -> list[Path]:
-    """Returns the files of these names in ``folder`` and below that git tracks, or would without being told to ignore.
+    """Returns the files of these names in ``folder`` and below, tracked or untracked, but not those that git ignores.
 
     Raises:
         UsageError: ``folder`` is in no repository, or git is not installed.
