@@ -67,7 +67,7 @@ def find_checks_in_folder(folder: Path) -> tuple[Path, tuple[CheckRequest, ...]]
 
 
 def read_checks(folder: Path, name: str) -> dict[str, CheckRequest]:
-    """Returns the checks in ``folder`` by name; none if there is no configuration file.
+    """Returns the checks in ``folder`` by name; none if the folder has no configuration file.
 
     Args:
         folder: folder of the configuration file.
