@@ -58,6 +58,7 @@ def test_the_figure_of_each_metric(alexnet, metric):
 @pytest.mark.parametrize("metric", [name for name, metric in METRICS.items() if metric.needs_training])
 @pytest.mark.parametrize("where", ["model", "module"])
 def test_a_metric_of_training_is_checked_in_training_alone(metric, where):
+    pytest.importorskip("pandas")
     rule = {metric: {"max": 10**15}}
     for mode, status in (("eval", "failed"), ("train", "passed")):
         summary = netscope.summarize("lenet5", mode=mode)
