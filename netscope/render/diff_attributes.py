@@ -57,7 +57,7 @@ def describe_attribute(attribute: AttributeChange) -> str:
     if name == "computation":
         return "arguments of its ops differ"
     if name == "ops":
-        return " ".join((*(f"−{op}" for op in _items(before)), *(f"+{op}" for op in _items(after))))
+        return " ".join((*(f"−{op}" for op in as_texts(before)), *(f"+{op}" for op in as_texts(after))))
     if name == "reads_from":
         return f"reads from {_sources(before, after)} → {_sources(after, before)}"
     return f"{shorten_name(name)} {format_value(before)} → {format_value(after)}"
@@ -76,13 +76,14 @@ def shorten_name(name: str) -> str:
     return _SHORT.get(name, name)
 
 
-def _items(value: PlainValue) -> tuple[str, ...]:
-    return tuple(str(item).removeprefix("aten.") for item in value) if isinstance(value, tuple) else ()
+def as_texts(value: PlainValue) -> tuple[str, ...]:
+    """Returns the texts of a tuple's items; none of another value."""
+    return tuple(map(str, value)) if isinstance(value, tuple) else ()
 
 
 def _sources(paths: PlainValue, others: PlainValue) -> str:
     """Returns the sources on this side only; all of them if both sides have the same names."""
-    mine, theirs = _items(paths), set(_items(others))
+    mine, theirs = as_texts(paths), set(as_texts(others))
     names = [path or "the root" for path in mine if path not in theirs] or [path or "the root" for path in mine]
     more = f" and {len(names) - MAX_SOURCES} more" if len(names) > MAX_SOURCES else ""
     return ", ".join(names[:MAX_SOURCES]) + more or "nothing"

@@ -80,10 +80,7 @@ class Side:
         counts: Counter[str] = Counter()
         for row in self.rows:
             if not self.is_in_gate(row):
-                for op in row.ops:
-                    name = _ACTIVATIONS.get(op.op.removeprefix("aten.").removesuffix("_"))
-                    if name:
-                        counts[name] += op.calls
+                counts.update({_ACTIVATIONS[op]: count for op, count in row.operations.items() if op in _ACTIVATIONS})
         return counts
 
     def find_dtype(self) -> str:
@@ -183,9 +180,7 @@ def _list_parts(side: Side) -> list[str]:
     """Returns the names of the parameters and modules that attention modules have, whatever their own names."""
     attentions = [row for row in side.rows if find_kind(row) == ATTENTION and row.calls]
     paths = {row.path for row in attentions}
-    names = dict.fromkeys(
-        "cosine similarity" for row in attentions if any("linalg_vector_norm" in op.op for op in row.ops)
-    )
+    names = dict.fromkeys("cosine similarity" for row in attentions if "linalg_vector_norm" in row.operations)
     for row in side.rows:
         parent, _, name = row.path.rpartition(".")
         if row.path in paths:
@@ -214,8 +209,8 @@ def _join(names: Sequence[str]) -> str:
 
 
 def are_activations(ops: Iterable[str]) -> bool:
-    """Whether all of these ops, such as ``"aten.relu ×2"``, are activations."""
-    return all(op.partition(" ")[0].removeprefix("aten.").removesuffix("_") in _ACTIVATIONS for op in ops)
+    """Whether all of these ops, such as ``"relu ×2"``, are activations."""
+    return all(op.partition(" ")[0] in _ACTIVATIONS for op in ops)
 
 
 def find_dtype(sides: tuple[Side, Side]) -> str:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from netscope.render.diff_attributes import (
+    as_texts,
     count_nouns,
     describe_amount,
     describe_attribute,
@@ -134,7 +135,7 @@ def find_topic(change: LayerChange, item: AttributeChange) -> Topic:
     if item.name == "type":
         return Topic.ACTIVATION if any(map(_is_activation, _rows(change))) else Topic.REST
     if item.name == "ops":
-        return Topic.ACTIVATION if are_activations((*as_tuple(item.before), *as_tuple(item.after))) else Topic.OPTION
+        return Topic.ACTIVATION if are_activations((*as_texts(item.before), *as_texts(item.after))) else Topic.OPTION
     if item.name in {tensor.name for row in _rows(change) for tensor in row.tensors}:
         return Topic.BIAS if item.name.endswith("bias") else Topic.REST
     return find_topic_of_name(item.name)
@@ -142,11 +143,6 @@ def find_topic(change: LayerChange, item: AttributeChange) -> Topic:
 
 def _rows(change: LayerChange) -> list[LayerRow]:
     return [row for row in (change.before, change.after) if row]
-
-
-def as_tuple(value: PlainValue) -> tuple[str, ...]:
-    """Returns the texts of a tuple; none of another value."""
-    return tuple(map(str, value)) if isinstance(value, tuple) else ()
 
 
 def find_settings(diff: ModelDiff, found: Collection[Topic]) -> Iterator[Finding]:

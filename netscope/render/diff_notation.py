@@ -7,7 +7,7 @@ from netscope.render.diff_attributes import count_nouns
 from netscope.render.diff_census import Side, is_identity
 from netscope.render.diff_topics import Finding, Topic, find_topic_of_name
 from netscope.schema import AttributeChange, LayerRow, LayerTensor, ModelDiff
-from netscope.schema.diff_families import LAYOUT_OPS, find_family
+from netscope.schema.diff_families import find_family
 
 
 def is_other_notation(diff: ModelDiff, sides: tuple[Side, Side]) -> bool:
@@ -16,7 +16,7 @@ def is_other_notation(diff: ModelDiff, sides: tuple[Side, Side]) -> bool:
     return (
         diff.delta.params == diff.delta.flops == 0
         and diff.before.inputs == diff.after.inputs
-        and any(row.ops for row in before.rows)
+        and any(row.operations for row in before.rows)
         and _has_other_names(diff)
         and _is_wired_alike(diff)
         and not any(_differs(item) for change in diff.changes for item in change.attributes)
@@ -78,13 +78,9 @@ def _count_tensors(side: Side) -> Counter[object]:
 def _count_ops(rows: Iterable[LayerRow]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for row in rows:
-        for op in row.ops:
-            if op.op.removesuffix("_") not in LAYOUT_OPS and op.op.removeprefix("aten.") not in _RESHAPING_OPS:
-                counts[op.op.removesuffix("_")] += op.calls
+        counts.update(row.operations)
     return counts
 
-
-_RESHAPING_OPS = frozenset({"as_strided", "chunk", "split", "unbind", "unflatten", "empty"})
 
 _SETTINGS = ("kernel_size", "stride", "padding", "dilation", "groups", "num_groups", "eps", "ceil_mode")
 

@@ -2,15 +2,6 @@
 
 from netscope.schema.summary import LayerRow
 
-LAYOUT_OPS = frozenset(
-    f"aten.{name}"
-    for name in (
-        *("_reshape_alias", "_to_copy", "_unsafe_view", "alias", "clone", "contiguous", "copy", "detach", "expand"),
-        *("permute", "reshape", "select", "slice", "squeeze", "t", "transpose", "unsqueeze", "view"),
-    )
-)
-"""Ops that depend on the memory layout of the inputs."""
-
 _FAMILIES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"in_channels", "out_channels", "kernel_size"}), "convolution"),
     (frozenset({"in_features", "out_features"}), "linear"),

@@ -302,7 +302,7 @@ ATTRIBUTES = {
     "a type and what both have": ((("type", "A", "B"), ("eps", 1e-5, 1e-3)), "A → B, eps 1e-05 → 0.001"),
     "no bias any more": ((("bias", (4,), None),), "bias 4 → none"),
     "a float": ((("p", 0.5, 1 / 3),), "p 0.5 → 0.333333"),
-    "ops": ((("ops", ("aten.add",), ("aten.mul ×2",)),), "−add +mul ×2"),
+    "ops": ((("ops", ("add",), ("mul ×2",)),), "−add +mul ×2"),
     "a fingerprint": ((("computation", "a-b", "a-c"),), "arguments of its ops differ"),
     "wiring": ((("reads_from", ("c", "b"), ("c", "a")),), "reads from b → a"),
     "wiring from nowhere": ((("reads_from", (), ("", "a")),), "reads from nothing → the root, a"),
