@@ -6,9 +6,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from shlex import quote
 
-from netscope.analysis.lock import describe_origins, get_architecture, lock_model, restore_summary
+from netscope.analysis.lock import describe_origins, format_inputs, get_architecture, lock_model, restore_summary
 from netscope.analysis.lock_diff import describe_difference, diff_with_lock
-from netscope.analysis.metrics import counts_ops, get_metrics, get_noun, get_row_value, get_summary_value
+from netscope.analysis.metrics import (
+    counts_ops,
+    format_value,
+    get_metrics,
+    get_noun,
+    get_row_value,
+    get_summary_value,
+    join_texts,
+)
 from netscope.errors import did_you_mean
 from netscope.schema import (
     COUNTING_VERSION,
@@ -44,6 +52,18 @@ class LockEntry:
 
     model: LockedModel | None
     counting: int = COUNTING_VERSION
+
+    @property
+    def revision(self) -> str:
+        """Name of the entry's origin, for messages."""
+        return "the lock file"
+
+    @property
+    def problem(self) -> str:
+        """Why its values cannot be compared with those of now; empty if they can, or if there are none."""
+        if self.model is None or self.counting == COUNTING_VERSION:
+            return ""
+        return f"the lock file was written with counting rules version {self.counting}, current is {COUNTING_VERSION}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +133,7 @@ def _evaluate_rule(
     """Yields the result of a rule for the architecture, or for each module that its pattern matches."""
     metric = rule.metric
     then = entry.model if rule.bound == "max_increase" else None
-    mismatch = _find_mismatch(summary, request, entry) if rule.bound == "max_increase" else ""
+    mismatch = _find_mismatch(summary, entry) if rule.bound == "max_increase" else ""
     if rule.pattern is None:
         reason = _explain_unknown(metric, summary, is_lower_bound=summary.is_lower_bound)
         previous = then.metrics.get(metric) if then else None
@@ -153,7 +173,7 @@ def _add_unread_warning(result: RuleResult, summary: Summary) -> RuleResult:
     return replace(
         result,
         status="warned",
-        message=f"{_format_value(result.actual)} {get_noun(result.rule.metric)}, {unread_note}",
+        message=f"{format_value(result.actual)} {get_noun(result.rule.metric)}, {unread_note}",
         remedy=f"to accept it, add a rule: unread_params.max = {row.total.unread_params:_}",
     )
 
@@ -166,26 +186,16 @@ def _explain_unknown(metric: str, summary: Summary, *, is_lower_bound: bool) -> 
     return f"the {get_noun(metric)} are only a lower bound (≥): no formula for {named}"
 
 
-def _find_mismatch(summary: Summary, request: CheckRequest, entry: LockEntry | BaseEntry) -> str:
+def _find_mismatch(summary: Summary, entry: LockEntry | BaseEntry) -> str:
     """Returns why the earlier architecture is not comparable with the summary; empty if it is, or does not exist."""
-    if entry.model is None:
-        return entry.problem if isinstance(entry, BaseEntry) else ""
-    if isinstance(entry, LockEntry) and entry.counting != COUNTING_VERSION:
-        return _describe_counting(entry)
-    now = lock_model(summary, request.model)
-    for what, then, this in (("inputs", entry.model.inputs, now.inputs), ("mode", entry.model.mode, now.mode)):
-        if then != this:
-            where = entry.revision if isinstance(entry, BaseEntry) else "the lock file"
-            return f"{what} differ from {where}: {_join(then)} → {_join(this)}"
+    then = entry.model
+    if entry.problem or then is None:
+        return entry.problem
+    pairs = (("inputs", then.inputs, format_inputs(summary)), ("mode", then.mode, summary.mode))
+    for what, before, after in pairs:
+        if before != after:
+            return f"{what} differ from {entry.revision}: {join_texts(before)} → {join_texts(after)}"
     return ""
-
-
-def _join(value: str | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else ", ".join(value) or "none"
-
-
-def _describe_counting(entry: LockEntry) -> str:
-    return f"the lock file was written with counting rules version {entry.counting}, current is {COUNTING_VERSION}"
 
 
 def _evaluate(
@@ -266,21 +276,15 @@ def _describe_failure(
 ) -> str:
     """Returns the exact value, the limit and the excess as a sentence."""
     if not isinstance(actual, int) or not isinstance(limit, int):
-        return f"{title} is {_format_value(actual)}, expected {_format_value(limit)}"
+        return f"{title} is {format_value(actual)}, expected {format_value(limit)}"
     off = f"{abs(actual - limit):,}"
     if rule.bound == "equal":
         return f"{actual:,} {title}, expected {limit:,}: {off} too {'many' if actual > limit else 'few'}"
     if rule.bound == "min":
         return f"{actual:,} {title} is below the minimum of {limit:,} by {off}"
-    origin = f"{_format_value(previous)} in {_name_origin(rule)}"
+    origin = f"{format_value(previous)} in {_name_origin(rule)}"
     base = f" ({origin} + {rule.text})" if rule.bound == "max_increase" else ""
     return f"{actual:,} {title} exceed the limit of {limit:,}{base} by {off}"
-
-
-def _format_value(value: MetricValue | None) -> str:
-    if value is None:
-        return "none"
-    return "×".join(map(str, value)) if isinstance(value, tuple) else f"{value:,}"
 
 
 def _find_largest(rule: Rule, path: str, rows: Sequence[LayerRow]) -> tuple[Contribution, ...]:
@@ -339,8 +343,8 @@ def _compare_with_lock(
     if entry.model is None:
         where = f" in {summary.mode} mode" if summary.mode != request.mode else ""
         return _error(rule, "", f"not in the lock file{where}", f"run {_update_command(request)}"), None
-    if entry.counting != COUNTING_VERSION:
-        return _error(rule, "", _describe_counting(entry), remedy), None
+    if entry.problem:
+        return _error(rule, "", entry.problem, remedy), None
     before, now = get_architecture(entry.model), get_architecture(lock_model(summary, request.model))
     if now == before:
         return RuleResult(rule=rule, path="", actual=None, limit=None, status="passed"), None
@@ -360,8 +364,7 @@ def _add_origins(result: RuleResult, summary: Summary, entry: LockEntry | BaseEn
 
 def _explain_origins(entry: LockEntry | BaseEntry, summary: Summary) -> str:
     """Returns with which torch and on which device a lock file entry was written, if these may explain a difference."""
-    is_locked = isinstance(entry, LockEntry) and entry.model is not None
-    origins = describe_origins(entry.model, lock_model(summary, "")) if is_locked else ""  # type: ignore[arg-type]
+    origins = describe_origins(entry.model, summary) if isinstance(entry, LockEntry) and entry.model else ""
     return f"{origins}: if the code did not change, that is why, and you can accept it" if origins else ""
 
 

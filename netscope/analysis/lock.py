@@ -39,7 +39,7 @@ def lock_model(summary: Summary, model: str, metrics: Collection[str] = ()) -> L
     omitted = _DEVICE_DEPENDENT.keys() - set(metrics)
     entry = LockedModel(
         model=model,
-        inputs=tuple(f"{item.name}={'x'.join(map(str, item.shape))}:{item.dtype}" for item in summary.inputs),
+        inputs=format_inputs(summary),
         mode=summary.mode,
         traced_on=summary.traced_on,
         torch=summary.versions.get("torch", ""),
@@ -52,6 +52,11 @@ def lock_model(summary: Summary, model: str, metrics: Collection[str] = ()) -> L
         layers=tuple(_lock_layer(row) for row in summary.rows),
     )
     return _omit_metrics(entry, omitted)
+
+
+def format_inputs(summary: Summary) -> tuple[str, ...]:
+    """Returns the inputs of an architecture as an entry has them: ``"x=1x3x224x224:float32"``."""
+    return tuple(f"{item.name}={'x'.join(map(str, item.shape))}:{item.dtype}" for item in summary.inputs)
 
 
 def get_architecture(entry: LockedModel) -> LockedModel:
@@ -71,12 +76,11 @@ def _omit_metrics(entry: LockedModel, names: Collection[str]) -> LockedModel:
     )
 
 
-def describe_origins(then: LockedModel, now: LockedModel) -> str:
-    """Returns with which torch and on which device both entries were traced; empty if these are equal."""
-    if (then.torch, then.traced_on) == (now.torch, now.traced_on):
-        return ""
-    first, second = (f"torch {side.torch or 'unknown'} on {side.traced_on}" for side in (then, now))
-    return f"the lock file was written with {first}, this is {second}"
+def describe_origins(entry: LockedModel, summary: Summary) -> str:
+    """Returns with which torch and on which device both sides were traced; empty if these are equal."""
+    sides = (entry.torch, entry.traced_on), (summary.versions.get("torch", ""), summary.traced_on)
+    then, now = (f"torch {torch or 'unknown'} on {device}" for torch, device in sides)
+    return f"the lock file was written with {then}, this is {now}" if then != now else ""
 
 
 def _lock_layer(row: LayerRow) -> LockedLayer:

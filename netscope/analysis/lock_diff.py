@@ -6,6 +6,7 @@ from dataclasses import replace
 from netscope.analysis.diff import diff_summaries
 from netscope.analysis.diff.layers import select_hyperparameters
 from netscope.analysis.lock import restore_summary
+from netscope.analysis.metrics import format_value, join_texts
 from netscope.schema import AttributeChange, LayerChange, LayerRow, LockedModel, ModelDiff, Summary
 from netscope.schema.figures import FIELDS
 
@@ -93,11 +94,11 @@ def describe_difference(before: LockedModel, after: LockedModel, difference: Mod
     for name in ("model", "inputs", "mode"):
         then, now = getattr(before, name), getattr(after, name)
         if then != now:
-            return f"{name} differs from the lock file: {_format_value(then)} → {_format_value(now)}"
+            return f"{name} differs from the lock file: {join_texts(then)} → {join_texts(now)}"
     for name in before.metrics | after.metrics:
         then, now = before.metrics.get(name), after.metrics.get(name)
         if then != now:
-            return f"{name} differs from the lock file: {_format_value(then)} → {_format_value(now)}"
+            return f"{name} differs from the lock file: {format_value(then)} → {format_value(now)}"
     return "the order of its modules differs from the lock file"
 
 
@@ -129,11 +130,3 @@ def _is_explained(change: LayerChange, renamed: tuple[LayerChange, ...]) -> bool
 def _join_names(names: list[str]) -> str:
     more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
     return ", ".join(names[:_MAX_NAMED]) + more
-
-
-def _format_value(value: object) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, tuple):
-        return ("×" if all(isinstance(item, int) for item in value) else ", ").join(map(str, value)) or "none"
-    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -35,6 +35,18 @@ def get_metrics(summary: Summary) -> dict[str, MetricValue]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def format_value(value: MetricValue | None) -> str:
+    """Returns a value for sentences: ``"1,000"``, ``"1×1000"`` or ``"none"``."""
+    if value is None:
+        return "none"
+    return "×".join(map(str, value)) or "scalar" if isinstance(value, tuple) else f"{value:,}"
+
+
+def join_texts(value: str | tuple[str, ...]) -> str:
+    """Returns a text, or several as ``"a, b"``."""
+    return value if isinstance(value, str) else ", ".join(value) or "none"
+
+
 def get_row_value(metric: str, row: LayerRow) -> MetricValue | None:
     """Returns the value for a module with everything below it; None if modules have none."""
     if metric == "output_shape":
