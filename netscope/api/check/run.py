@@ -174,7 +174,11 @@ def run_checks(plans: Sequence[CheckPlan], progress: Callable[[JobProgress], Non
     checked: list[ModelCheck] = []
     with ExitStack() as cleanup:
         finder = BaseFinder(cleanup=cleanup, against=how.against)
-        bases = [finder.find(plan.folder, plan.file) if _list_compared(plan) else None for plan in plans]
+        compared = [_list_compared(plan) for plan in plans]
+        bases = [
+            finder.find(plan.folder, plan.file) if requests else None
+            for plan, requests in zip(plans, compared, strict=True)
+        ]
         pending = [
             (plan.folder, _in_mode(request, mode))
             for plan in plans
@@ -183,17 +187,17 @@ def run_checks(plans: Sequence[CheckPlan], progress: Callable[[JobProgress], Non
         ]
         pending += [
             (base.folder, base.make_request(request))
-            for plan, base in zip(plans, bases, strict=True)
+            for base, requests in zip(bases, compared, strict=True)
             if base is not None
-            for request in _list_compared(plan)
+            for request in requests
         ]
         summaries = iter(_summarize_all(pending, how.timeout_s, at_once, progress))
         now = [
             [{mode: next(summaries) for mode in _list_modes(request)} for request in plan.requests] for plan in plans
         ]
         removed: list[str] = []
-        for plan, lock, base, found in zip(plans, locks, bases, now, strict=True):
-            then = {request.name: next(summaries) for request in (_list_compared(plan) if base is not None else ())}
+        for plan, lock, base, requests, found in zip(plans, locks, bases, compared, now, strict=True):
+            then = {request.name: (request, next(summaries)) for request in requests}
             checked += _evaluate_plan(plan, lock, found, base, then)
             if how.against and base is not None and plan.is_complete:
                 removed += [plan.prefix(name) for name in base.list_removed(plan.requests)]
@@ -217,7 +221,7 @@ def _in_mode(request: CheckRequest, mode: str) -> CheckRequest:
 
 
 def _list_compared(plan: CheckPlan) -> list[CheckRequest]:
-    """Returns the checks that need the architecture in the base revision."""
+    """Returns the checks that need the architecture in the base revision, as they are compared with it."""
     requests = [_measure_from_base(request) if plan.against else request for request in plan.requests]
     return [request for request in requests if plan.against or any(rule.from_base for rule in request.rules)]
 
@@ -227,7 +231,7 @@ def _evaluate_plan(
     lock: config.Lock,
     summaries: "Sequence[Mapping[str, Summary | WorkerError]]",
     base: Base | None,
-    then: "Mapping[str, Summary | WorkerError]",
+    then: "Mapping[str, tuple[CheckRequest, Summary | WorkerError]]",
 ) -> Iterator[ModelCheck]:
     """Yields the results of a plan's checks, and updates its lock file if the plan asks for it.
 
@@ -236,7 +240,7 @@ def _evaluate_plan(
         lock: lock file of the project.
         summaries: summary or error of each check, by mode.
         base: base revision of the project; None if no check needs it.
-        then: summary or error in the base revision, by name of the check.
+        then: check as it is compared with the base revision, and the summary or error there, by name of the check.
     """
     updates: dict[str, LockedModel] = {}
     for request, found in zip(plan.requests, summaries, strict=True):
@@ -247,9 +251,8 @@ def _evaluate_plan(
         else:
             added = create_entries(request, traced) if plan.update else {}
             updates |= added
-            before = then.get(request.name)
+            measured, before = then.get(request.name, (request, None))
             entry = base.make_entry(request, before) if base is not None and before is not None else None
-            measured = _measure_from_base(request) if plan.against else request
             status = evaluate_with_lock(lock, measured, traced, added, entry)
             if plan.against and base is not None and before is not None:
                 status = base.compare(status, measured, traced[request.mode], before)
