@@ -37,7 +37,8 @@ def lock_model(summary: Summary, model: str, metrics: Collection[str] = ()) -> L
             device and the version of torch.
     """
     omitted = _DEVICE_DEPENDENT.keys() - set(metrics)
-    entry = LockedModel(
+    fields = [name for name in FIELDS if name not in {_DEVICE_DEPENDENT[metric] for metric in omitted}]
+    return LockedModel(
         model=model,
         inputs=format_inputs(summary),
         mode=summary.mode,
@@ -46,12 +47,12 @@ def lock_model(summary: Summary, model: str, metrics: Collection[str] = ()) -> L
         metrics={
             name: figure
             for name in METRIC_UNITS
-            if not (counts_ops(name) and summary.is_lower_bound)
+            if name not in omitted
+            and not (counts_ops(name) and summary.is_lower_bound)
             and (figure := get_summary_value(name, summary)) is not None
         },
-        layers=tuple(_lock_layer(row) for row in summary.rows),
+        layers=tuple(_lock_layer(row, fields) for row in summary.rows),
     )
-    return _omit_metrics(entry, omitted)
 
 
 def format_inputs(summary: Summary) -> tuple[str, ...]:
@@ -61,14 +62,12 @@ def format_inputs(summary: Summary) -> tuple[str, ...]:
 
 def get_architecture(entry: LockedModel) -> LockedModel:
     """Returns what an entry says about the architecture alone, wherever and with whichever torch it was traced."""
-    return replace(_omit_metrics(entry, _DEVICE_DEPENDENT), torch="", traced_on="")
-
-
-def _omit_metrics(entry: LockedModel, names: Collection[str]) -> LockedModel:
-    figures = {_DEVICE_DEPENDENT[name] for name in names}
+    figures = set(_DEVICE_DEPENDENT.values())
     return replace(
         entry,
-        metrics={name: value for name, value in entry.metrics.items() if name not in names},
+        torch="",
+        traced_on="",
+        metrics={name: value for name, value in entry.metrics.items() if name not in _DEVICE_DEPENDENT},
         layers=tuple(
             replace(layer, own={name: value for name, value in layer.own.items() if name not in figures})
             for layer in entry.layers
@@ -83,8 +82,8 @@ def describe_origins(entry: LockedModel, summary: Summary) -> str:
     return f"the lock file was written with {then}, this is {now}" if then != now else ""
 
 
-def _lock_layer(row: LayerRow) -> LockedLayer:
-    """Returns a layer, without what changes no result, and whether it has a bias.
+def _lock_layer(row: LayerRow, fields: Collection[str]) -> LockedLayer:
+    """Returns a layer with these figures, without what changes no result, and whether it has a bias.
 
     Newer versions of torch have ``bias`` as an argument of more layers; the tensors tell it in every version.
     """
@@ -100,7 +99,7 @@ def _lock_layer(row: LayerRow) -> LockedLayer:
         calls=row.calls,
         inputs=row.input_shapes,
         outputs=row.output_shapes,
-        own={name: figure for name in FIELDS if (figure := getattr(row.own, name))},
+        own={name: figure for name in fields if (figure := getattr(row.own, name))},
         tensors=row.tensors,
         reads_from=tuple(sorted(row.reads_from)),  # their order is that of ops, which depends on the device
         operations=row.operations,

@@ -109,24 +109,24 @@ def make_check_request(
     )
 
 
-def parse_rules(
-    table: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]] | None = None, *, where: str = ""
-) -> tuple[Rule, ...]:
+def parse_rules(table: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]] | None = None) -> tuple[Rule, ...]:
     """Returns the rules in a table as in the file, ``{"params": 62378344, "flops": {"max": "2.3G"}}``.
 
     Args:
         table: limit, or limits by bound, of each metric.
         layers: table of rules of each module pattern.
-        where: path of the file, for errors; empty for a table from Python.
 
     Raises:
         ConfigError: a metric or bound is unknown, or a limit is invalid.
     """
+    return (
+        *_parse_rules(table, (), None, _locate_in_python),
+        *_parse_layer_rules({} if layers is None else layers, _locate_in_python),
+    )
 
-    def at(keys: tuple[str, ...]) -> Location:
-        return Location(file=where, line=None, key=".".join(keys))
 
-    return (*_parse_rules(table, (), None, at), *_parse_layer_rules({} if layers is None else layers, at))
+def _locate_in_python(keys: tuple[str, ...]) -> Location:
+    return Location(file="", line=None, key=".".join(keys))
 
 
 def explain_no_failure(rules: Collection[Rule], *, lock: bool) -> str:
@@ -187,7 +187,7 @@ def parse_lock(value: object) -> tuple[bool, tuple[str, ...]]:
     Raises:
         ConfigError: it is something else, or a mode is unknown.
     """
-    return _parse_lock(value, lambda keys: Location(file="", line=None, key=".".join(keys)))
+    return _parse_lock(value, _locate_in_python)
 
 
 def _parse_lock(value: object, at: Any) -> tuple[bool, tuple[str, ...]]:
