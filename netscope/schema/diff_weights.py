@@ -46,6 +46,11 @@ class TensorPart:
     transposed: bool = False
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is the entire tensor, as it is."""
+        return self.stop is None and not self.transposed
+
+    @property
     def formula(self) -> str:
         """The part as an expression: ``"qkv.weight[0:768]"``."""
         text = self.name
@@ -89,8 +94,8 @@ class TensorRecipe:
         parts = ", ".join(part.formula for part in self.parts)
         if len(self.parts) > 1:
             parts = f"cat({parts}, dim={self.dim})" if self.dim else f"cat({parts})"
-        is_whole = len(self.parts) == 1 and self.parts[0].stop is None and not self.parts[0].transposed
-        return f"{parts}.reshape({', '.join(map(str, self.shape))})" if is_whole else parts
+        is_reshaped = len(self.parts) == 1 and self.parts[0].is_whole
+        return f"{parts}.reshape({', '.join(map(str, self.shape))})" if is_reshaped else parts
 
     def make(self, state_dict: Mapping[str, Any]) -> Any:
         """Returns the tensor as a new one, which shares no memory with the state dict's."""

@@ -126,7 +126,7 @@ def make_copy(source: StateTensor, target: StateTensor, sources: LayerTree, targ
 def is_plain(recipe: TensorRecipe) -> bool:
     """Whether a recipe takes a tensor as it is."""
     (part, *others) = recipe.parts
-    return not others and part.stop is None and not part.transposed and part.shape == recipe.shape
+    return not others and part.is_whole and part.shape == recipe.shape
 
 
 def _strip(shape: Shape) -> Shape:
