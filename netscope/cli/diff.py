@@ -15,6 +15,7 @@ from netscope.cli.options import (
     InputOption,
     NoCacheOption,
     OutputOption,
+    split_names,
 )
 from netscope.cli.output import choose_format, show_progress, write_file, write_result
 from netscope.render import DiffView, check_diff_view, render
@@ -98,7 +99,7 @@ def diff(
             batch_size=batch_size,
             device=device,
         )
-        result = diff.diff(first, second, ignore=[name.strip() for name in ignore.split(",")] if ignore else ())
+        result = diff.diff(first, second, ignore=split_names(ignore or None) or ())
         mapped = diff.weights_map(first, second) if weights_map is not None else None
     if mapped is not None and weights_map is not None:
         from netscope.render.diff_weights import describe_coverage
