@@ -2,6 +2,7 @@
 
 from netscope.errors import UsageError
 from netscope.render import numbers
+from netscope.render.check import format_outcome
 from netscope.render.document import printable
 from netscope.render.templating import render_template
 from netscope.schema import METRIC_UNITS, METRICS, CheckReport, MetricValue, ModelCheck
@@ -27,9 +28,7 @@ def render_badge(report: CheckReport, stem: str) -> str:
     """
     metric = find_badge_metric(stem)
     if metric is None:
-        bad = sum(not model.passed for model in report.models)
-        count = f"{len(report.models)} check{'' if len(report.models) == 1 else 's'}"
-        text = f"{bad} of {count} failed" if bad else f"{count} passed"
+        text = format_outcome(report)
         return _draw("netscope", text, text, report.status)
     check_badge(stem, len(report.models))
     (model,) = report.models

@@ -127,9 +127,9 @@ def _format_measurement(result: BenchResult) -> Iterator[str]:
         yield f"± {numbers.margin(estimate.relative)}, not converged to ± {numbers.fraction(result.config.precision)}"
     averaged = f", averaged in groups of {estimate.batch_size}" if estimate.batch_size > 1 else ""
     steps = result.blocks[0].steps
-    yield f"{len(result.blocks)} blocks of {steps} step{'' if steps == 1 else 's'}{averaged}"
+    yield f"{len(result.blocks)} blocks of {numbers.count_nouns(steps, 'step')}{averaged}"
     if result.outliers:
-        yield f"{result.outliers} outlier{'' if result.outliers == 1 else 's'}, all kept"
+        yield f"{numbers.count_nouns(result.outliers, 'outlier')}, all kept"
     if result.is_drifting:
         yield f"drifting: the step time changed by {100 * result.trend.change:+.1f}% over the run".replace("-", "−")
     if warm_up is not None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 
+from netscope.render import numbers
 from netscope.render.diff import DiffView, diff_document
 from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, Style, document_of
 from netscope.schema import CheckReport, Rule, RuleResult
@@ -47,12 +48,19 @@ def _(report: CheckReport, request: DocumentRequest) -> Document:
 def format_verdict(report: CheckReport) -> str:
     """Returns the outcome of a report in one sentence."""
     bad = [model.name for model in report.models if not model.passed]
-    count = f"{len(report.models)} check{'' if len(report.models) == 1 else 's'}"
+    count = numbers.count_nouns(len(report.models), "check")
     warned = sum(1 for result in report.results if result.status == "warned")
-    warnings = f", with {warned} warning{'' if warned == 1 else 's'}" if warned else ""
+    warnings = f", with {numbers.count_nouns(warned, 'warning')}" if warned else ""
     if not bad:
         return f"{count} passed{warnings}"
     return f"{len(bad)} of {count} did not pass: {', '.join(bad)}{warnings}"
+
+
+def format_outcome(report: CheckReport) -> str:
+    """Returns how many checks of a report passed or failed: ``"1 of 3 checks failed"``."""
+    bad = sum(not model.passed for model in report.models)
+    count = numbers.count_nouns(len(report.models), "check")
+    return f"{bad} of {count} failed" if bad else f"{count} passed"
 
 
 def format_rule(rule: Rule) -> str:

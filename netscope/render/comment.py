@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import escape as escape_html
 
-from netscope.render.check import describe_failure
+from netscope.render import numbers
+from netscope.render.check import describe_failure, format_outcome
 from netscope.render.comment_rows import (
     ICONS,
     clip,
@@ -101,15 +102,13 @@ def render_comment(report: CheckReport) -> str:
 def format_comment_verdict(report: CheckReport) -> str:
     """Returns the first line: how many checks passed, and how many models changed."""
     bad = [model.name for model in report.models if not model.passed]
-    count = f"{len(report.models)} check{'' if len(report.models) == 1 else 's'}"
-    outcome = f"{len(bad)} of {count} failed" if bad else f"{count} passed"
     where = f" in {escape(clip(report.folder, _MAX_NAME))}" if report.folder else ""
     warned = sum(result.status == "warned" for result in report.results)
-    warnings = f"{warned} warning{'' if warned == 1 else 's'}" if warned else ""
+    warnings = numbers.count_nouns(warned, "warning") if warned else ""
     changes = _describe_changes(report) if report.base else ""
     names = f": {_join_names(bad)}" if bad else ""
     rest = "; ".join(filter(None, (warnings, changes)))
-    return f"{ICONS[report.status]} **netscope{where}: {outcome}**{names}." + (
+    return f"{ICONS[report.status]} **netscope{where}: {format_outcome(report)}**{names}." + (
         f" {rest[:1].upper()}{rest[1:]}." if rest else ""
     )
 

@@ -1,12 +1,13 @@
 """The rows of the comment on a pull request: the figures of a model before and after, its budget and its verdict."""
 
 from collections.abc import Iterator
+from typing import get_args
 
 from netscope.render import numbers
 from netscope.render.check import format_rule
 from netscope.render.document import printable
 from netscope.render.markdown import escape, format_code, format_line
-from netscope.schema import METRICS, CheckReport, Metric, ModelCheck, Rule, RuleResult
+from netscope.schema import METRICS, CheckReport, Metric, ModelCheck, Rule, RuleResult, RuleStatus
 
 NBSP = "\N{NO-BREAK SPACE}"
 MAX_TEXT = 500
@@ -15,7 +16,7 @@ MAX_TEXT = 500
 ICONS = {"passed": "✅", "warned": "⚠️", "failed": "❌", "error": "❌"}
 _WORDS = {"passed": "", "warned": "warning", "failed": "failed", "error": "error"}
 _METRICS = tuple(metric for metric in METRICS.values() if metric.in_diff)
-_SEVERITY = ("error", "failed", "warned", "passed")
+_SEVERITY = get_args(RuleStatus)[::-1]
 
 
 def clip(text: str, length: int = MAX_TEXT) -> str:

@@ -6,6 +6,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from netscope.errors import UsageError, did_you_mean
+from netscope.render import numbers
 from netscope.render.document import Column, Document, DocumentRequest, Kind, NameCell, Row, document_of, mark_bound
 from netscope.schema import METRICS, NOT_TRACED, ComparedArchitecture, ComparisonTable, Metric
 
@@ -227,7 +228,7 @@ def _format_heading(table: ComparisonTable) -> str:
     count = len(table.rows)
     failed = sum(1 for row in table.rows if row.error)
     failures = f", of which {failed} failed" if failed else ""
-    return f"{count} architecture{'' if count == 1 else 's'}{failures}"
+    return f"{numbers.count_nouns(count, 'architecture')}{failures}"
 
 
 def _get_reason(row: ComparedArchitecture) -> str:

@@ -1,6 +1,5 @@
 """The changed attributes of a layer in words."""
 
-import re
 from collections.abc import Iterable
 
 from netscope.render.hyperparameters import notable_hyperparameters
@@ -102,17 +101,3 @@ def describe_layer(change: LayerChange) -> str:
     """Returns a module's type with its notable hyperparameters."""
     row = change.row
     return " ".join((row.type_name, ", ".join(notable_hyperparameters(row.type_name, row.hyperparameters)))).strip()
-
-
-def count_nouns(count: int, noun: str) -> str:
-    """Returns ``1 layer``, ``2 layers``, ``2 classes``, ``2 BatchNorm2d``.
-
-    A class name that ends in a number, or in a plural, is not inflected.
-    """
-    if count == 1 or any(character.isdigit() for character in noun[-2:]):
-        return f"{count} {noun}"
-    if re.search(r"(s|x|z|ch|sh)$", noun):
-        return f"{count} {noun}" if noun.endswith("s") and not noun.endswith("ss") else f"{count} {noun}es"
-    if re.search(r"[^aeiou]y$", noun):
-        return f"{count} {noun[:-1]}ies"
-    return f"{count} {noun}s"

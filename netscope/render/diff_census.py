@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from netscope.render.diff_attributes import count_nouns
 from netscope.render.diff_topics import Finding, Topic
+from netscope.render.numbers import count_nouns
 from netscope.schema import LayerRow, ModelDiff
 
 ATTENTION = "attention layer"

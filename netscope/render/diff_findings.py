@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from netscope.render.diff_attributes import (
     as_texts,
-    count_nouns,
     describe_amount,
     describe_attribute,
     format_value,
@@ -15,6 +14,7 @@ from netscope.render.diff_attributes import (
 )
 from netscope.render.diff_census import are_activations, find_kind, is_identity
 from netscope.render.diff_topics import Finding, Topic, find_topic_of_name
+from netscope.render.numbers import count_nouns
 from netscope.schema import AttributeChange, ChangeKind, Figures, LayerChange, LayerRow, ModelDiff, PlainValue
 from netscope.schema.diff_families import find_family
 

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from netscope.render.diff_attributes import count_nouns
 from netscope.render.diff_census import Side, is_identity
 from netscope.render.diff_topics import Finding, Topic, find_topic_of_name
+from netscope.render.numbers import count_nouns
 from netscope.schema import AttributeChange, LayerRow, LayerTensor, ModelDiff
 from netscope.schema.diff_families import find_family
 

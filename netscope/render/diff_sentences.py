@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from netscope.render import numbers
-from netscope.render.diff_attributes import count_nouns
 from netscope.render.diff_census import (
     Side,
     count_identities,
@@ -24,6 +23,7 @@ from netscope.render.diff_findings import (
 )
 from netscope.render.diff_notation import find_dropouts, is_other_notation
 from netscope.render.diff_topics import Finding, Topic
+from netscope.render.numbers import count_nouns
 from netscope.schema import ModelDiff
 
 MAX_LENGTH = 200

@@ -1,5 +1,6 @@
 """How numbers and shapes are shown. Values come in exact, and only these functions round them."""
 
+import re
 from collections.abc import Sequence
 from math import log10
 from typing import Any, NamedTuple
@@ -183,3 +184,17 @@ def shapes(several: Sequence[Shape]) -> str:
 def inputs(given: Sequence[InputSpec]) -> str:
     """Returns the inputs with shape and dtype: ``x 1×3×224×224 float32``; ``none`` if there are none."""
     return ", ".join(f"{item.name} {shape(item.shape)} {item.dtype}" for item in given) or "none"
+
+
+def count_nouns(count: int, noun: str) -> str:
+    """Returns ``1 layer``, ``2 layers``, ``2 classes``, ``2 BatchNorm2d``.
+
+    A class name that ends in a number, or in a plural, is not inflected.
+    """
+    if count == 1 or any(character.isdigit() for character in noun[-2:]):
+        return f"{count} {noun}"
+    if re.search(r"(s|x|z|ch|sh)$", noun):
+        return f"{count} {noun}" if noun.endswith("s") and not noun.endswith("ss") else f"{count} {noun}es"
+    if re.search(r"[^aeiou]y$", noun):
+        return f"{count} {noun[:-1]}ies"
+    return f"{count} {noun}s"

@@ -6,13 +6,17 @@ import pytest
 
 from netscope.schema import (
     Architecture,
+    Contribution,
     Figures,
     InputSpec,
     LayerRow,
     ListedArchitecture,
     Listing,
+    Location,
     OpCount,
     PeakMemory,
+    Rule,
+    RuleResult,
     Summary,
     Totals,
 )
@@ -135,4 +139,23 @@ def listing():
             ListedArchitecture(source="other", name="other/b", params=None, description=""),
         ),
         notes=("a third source is not installed",),
+    )
+
+
+def rule(metric="params", bound="max", text="4M", line=8, pattern=None, limit=4_000_000):
+    location = Location(file="pyproject.toml", line=line, key=f"tool.netscope.check.net.{metric}.{bound}")
+    return Rule(metric=metric, bound=bound, limit=limit, text=text, pattern=pattern, location=location)
+
+
+def result(status="passed", path="", actual=3_999_999, limit=4_000_000, message=None, **rules):
+    is_bad = status != "passed"
+    return RuleResult(
+        rule=rule(**rules),
+        path=path,
+        actual=actual,
+        limit=limit,
+        status=status,
+        message=(message or f"{actual} is not what it should be") if is_bad else "",
+        largest=(Contribution(path="fc", value=12),) if is_bad else (),
+        remedy="to accept it: do so" if is_bad else "",
     )

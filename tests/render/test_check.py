@@ -13,33 +13,11 @@ from netscope.render.check import format_verdict
 from netscope.schema import (
     FLOP_CONVENTION,
     CheckReport,
-    Contribution,
     Location,
     ModelCheck,
-    Rule,
-    RuleResult,
 )
 
-from .conftest import layer, linear, summary_of
-
-
-def rule(metric="params", bound="max", text="4M", line=8, pattern=None, limit=4_000_000):
-    location = Location(file="pyproject.toml", line=line, key=f"tool.netscope.check.net.{metric}.{bound}")
-    return Rule(metric=metric, bound=bound, limit=limit, text=text, pattern=pattern, location=location)
-
-
-def result(status="passed", path="", actual=3_999_999, limit=4_000_000, **rules):
-    is_bad = status != "passed"
-    return RuleResult(
-        rule=rule(**rules),
-        path=path,
-        actual=actual,
-        limit=limit,
-        status=status,
-        message=f"{actual} is not what it should be" if is_bad else "",
-        largest=(Contribution(path="fc", value=12),) if is_bad else (),
-        remedy="to accept it: do so" if is_bad else "",
-    )
+from .conftest import layer, linear, result, summary_of
 
 
 def check(name, *results, **fields):

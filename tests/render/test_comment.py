@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 from html.parser import HTMLParser
 
 import pytest
@@ -10,30 +11,15 @@ from markdown_it import MarkdownIt
 from netscope import analysis
 from netscope.render import render
 from netscope.render.comment import MAX_BYTES, MAX_FAILURES, MAX_MODELS, MAX_NAMES, MAX_ROWS
-from netscope.schema import CheckReport, Contribution, InputSpec, Location, ModelCheck, OpCount, Rule, RuleResult
+from netscope.schema import CheckReport, InputSpec, Location, ModelCheck, OpCount
 
-from .conftest import layer, linear, summary_of
+from .conftest import layer, linear, rule, summary_of
+from .conftest import result as any_result
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def rule(metric="params", bound="max", text="4M", limit=4_000_000, pattern=None):
-    location = Location(file="pyproject.toml", line=8, key=f"tool.netscope.check.net.{metric}.{bound}")
-    return Rule(metric=metric, bound=bound, limit=limit, text=text, pattern=pattern, location=location)
-
-
-def result(status="passed", path="", actual=3_900_000, limit=4_000_000, message="it is too large", **rules):
-    is_bad = status != "passed"
-    return RuleResult(
-        rule=rule(**rules),
-        path=path,
-        actual=actual,
-        limit=limit,
-        status=status,
-        message=message if is_bad else "",
-        largest=(Contribution(path="fc", value=12),) if is_bad else (),
-        remedy="to accept it: do so" if is_bad else "",
-    )
+result = partial(any_result, actual=3_900_000, message="it is too large")
 
 
 def check(name, *results, **fields):

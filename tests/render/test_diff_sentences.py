@@ -10,8 +10,9 @@ from torch import nn
 import netscope
 from netscope import analysis
 from netscope.render import render
-from netscope.render.diff_attributes import count_nouns, describe_attributes
+from netscope.render.diff_attributes import describe_attributes
 from netscope.render.diff_sentences import describe_diff, name_sides
+from netscope.render.numbers import count_nouns
 from netscope.schema import AttributeChange, LayerTensor
 
 from .conftest import layer, linear, summary_of
