@@ -339,17 +339,18 @@ def _compare_with_lock(
 ) -> tuple[RuleResult, ModelDiff | None]:
     """Returns whether the architecture equals its lock file entry, and the difference if it does not."""
     rule = _make_lock_rule(request, summary.mode)
+    mode = f"in {summary.mode} mode, " if summary.mode != request.mode else ""
     remedy = f"to accept it: {_update_command(request)}"
     if entry.model is None:
-        where = f" in {summary.mode} mode" if summary.mode != request.mode else ""
-        return _error(rule, "", f"not in the lock file{where}", f"run {_update_command(request)}"), None
+        return _error(rule, "", f"{mode}not in the lock file", f"run {_update_command(request)}"), None
     if entry.problem:
         return _error(rule, "", entry.problem, remedy), None
     before, now = get_architecture(entry.model), get_architecture(lock_model(summary, request.model))
     if now == before:
         return RuleResult(rule=rule, path="", actual=None, limit=None, status="passed"), None
     difference = diff_with_lock(before, now, summary)
-    message = "; ".join(filter(None, (describe_difference(before, now, difference), _explain_origins(entry, summary))))
+    message = f"{mode}{describe_difference(before, now, difference)}"
+    message = "; ".join(filter(None, (message, _explain_origins(entry, summary))))
     failed = RuleResult(rule=rule, path="", actual=None, limit=None, status="failed", message=message, remedy=remedy)
     return failed, None if difference.is_same else difference
 
