@@ -9,9 +9,14 @@ MAX_MESSAGE_LENGTH = 1000
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Returns a clause for a message about an unknown name, ``"; did you mean resnet50?"``; empty if none is close."""
+    """Returns a clause for a message about an unknown name, ``"; did you mean resnet50?"``; empty if none is close.
+
+    If no name is similar, the first that start with ``name`` are suggested.
+    """
     by_lower = {candidate.lower(): candidate for candidate in names}
-    matches = get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
+    wanted = name.lower()
+    matches = get_close_matches(wanted, by_lower, n=3, cutoff=0.6)
+    matches = matches or [candidate for candidate in by_lower if name and candidate.startswith(wanted)][:3]
     return f"; did you mean {' or '.join(by_lower[match] for match in matches)}?" if matches else ""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from netscope import analysis, sources
-from netscope.api.list import load_catalog, lookup_catalog
+from netscope.api.list import load_catalog
 from netscope.api.resolve_and_trace import is_saved, parse_sizes
 from netscope.api.summary import SourcedSummary, get_summary, lookup_summary, summarize_with_source
 from netscope.api.workers.client import WorkerError
@@ -93,7 +93,7 @@ def run_comparison(
     if not any(map(is_pattern, plan.specs)):
         at_once = max(1, min(at_once, len(set(plan.specs))))
     with closing(WorkerPool(at_once)) as workers:
-        names, notes = _expand_patterns(plan.specs, workers)
+        names, notes = _expand_patterns(plan.specs)
         rows = []
         for row in _drop_duplicates(_compare_all(names, plan, workers, progress)):
             rows.append(row)
@@ -101,33 +101,25 @@ def run_comparison(
         return _make_table(rows, notes)
 
 
-def _expand_patterns(specs: Sequence[str], workers: WorkerPool) -> tuple[list[str], list[str]]:
+def _expand_patterns(specs: Sequence[str]) -> tuple[list[str], list[str]]:
     """Returns the names that the specs match, without repetitions, and notes."""
-    expanded: dict[str, Sequence[str]] = {}
-    notes: list[str] = []
-    pending: list[str] = []
-    for spec in filter(is_pattern, specs):
-        try:
-            expanded[spec], more = expand_pattern(spec, _lookup_cached_catalog)
-            notes += more
-        except _NotCachedError:
-            pending.append(spec)
-    if pending:
-        workers.prepare(Path.cwd())
-    jobs = [Job(label=spec, folder=Path.cwd(), task="names", arguments=(spec,)) for spec in pending]
-    for spec, answer in zip(pending, workers.results(jobs), strict=True):
-        if isinstance(answer, WorkerError):
-            raise answer
-        expanded[spec], more = answer
-        notes += more
-    return list(_drop_repeated(name for spec in specs for name in expanded.get(spec, (spec,)))), notes
+    expanded = [expand_pattern(spec) for spec in specs]
+    names = _drop_repeated(name for found, _ in expanded for name in found)
+    return list(names), [note for _, notes in expanded for note in notes]
 
 
 def _compare_all(
     names: Sequence[str], plan: ComparisonPlan, workers: WorkerPool, progress: Callable[[JobProgress], None]
 ) -> Iterator[ComparedArchitecture]:
-    """Yields the row of each name. Saved and cached summaries are read in this process, which needs no torch."""
-    cached = {name: lookup_summary(name, plan.inputs, plan.options) for name in names if not is_saved(name)}
+    """Yields the row of each name. Saved and cached summaries are read in this process, which needs no torch.
+
+    An unknown name needs no torch either.
+    """
+    cached: dict[str, SourcedSummary | NetscopeError | None] = {
+        name: _find_error(name) or lookup_summary(name, plan.inputs, plan.options)
+        for name in names
+        if not is_saved(name)
+    }
     jobs = [
         Job(
             label=name,
@@ -145,13 +137,22 @@ def _compare_all(
         if is_saved(name):
             yield _try_compare(name, plan.inputs or None, plan.options)
             continue
-        summary = cached[name]
-        if summary is not None:
-            yield _make_row(summary, has_default_inputs=not plan.inputs)
-            continue
-        answer = next(results)
-        is_error = isinstance(answer, WorkerError)
-        yield _make_error_row(name, answer) if is_error else msgspec.convert(answer, ComparedArchitecture)
+        answer = cached[name] or next(results)
+        if isinstance(answer, SourcedSummary):
+            yield _make_row(answer, has_default_inputs=not plan.inputs)
+        elif isinstance(answer, NetscopeError):
+            yield _make_error_row(name, answer)
+        else:
+            yield msgspec.convert(answer, ComparedArchitecture)
+
+
+def _find_error(name: str) -> NetscopeError | None:
+    """Returns the error if no source has the name; otherwise None."""
+    try:
+        sources.locate(name, load_catalog)
+    except NetscopeError as error:
+        return error
+    return None
 
 
 def is_pattern(spec: str) -> bool:
@@ -160,25 +161,11 @@ def is_pattern(spec: str) -> bool:
     return not WILDCARDS.isdisjoint(target) and ":" not in target and not is_saved(target)
 
 
-class _NotCachedError(Exception):
-    """The names of a source are not cached, so the source must be imported to list them."""
-
-
-def _lookup_cached_catalog(source: str) -> sources.Catalog:
-    catalog = lookup_catalog(source)
-    if catalog is None:
-        raise _NotCachedError
-    return catalog
-
-
-def expand_pattern(
-    spec: str, get_catalog: Callable[[str], sources.Catalog] = load_catalog
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def expand_pattern(spec: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Returns the names that match a pattern, each with the pattern's options, and notes.
 
     Args:
         spec: pattern; any other spec is returned unchanged.
-        get_catalog: function that returns the catalog of a source.
 
     Raises:
         UnknownNameError: no name matches.
@@ -186,7 +173,7 @@ def expand_pattern(
     if not is_pattern(spec):
         return (spec,), ()
     pattern, at, options = spec.partition("@")
-    entries, notes = sources.list_names(pattern, get_catalog)
+    entries, notes = sources.list_names(pattern, load_catalog)
     if not entries:
         reasons = "; ".join(("", *notes)) or "; run `netscope list` to see all names"
         raise UnknownNameError(f"no architecture matches {pattern!r}{reasons}")
@@ -270,4 +257,4 @@ def _remove_name(row: ComparedArchitecture) -> ComparedArchitecture | None:
     architecture = row.architecture
     if architecture is None or architecture.source in ("python", "file") or is_saved(row.spec):
         return None
-    return replace(row, spec="", architecture=replace(architecture, spec=""))
+    return replace(row, spec="", architecture=replace(architecture, spec="", also=()))

@@ -13,8 +13,7 @@ from netscope.api.resolve_and_trace import (
     is_saved,
     make_trace_request,
     parse_sizes,
-    prepare_to_trace,
-    resolve,
+    resolve_to_trace,
     trace_with_fallback,
 )
 from netscope.api.result_cache import Query, compute_key, lookup, store_result
@@ -70,8 +69,7 @@ def explain(
     sizes = parse_sizes(inputs, batch_size, seq_len)
     if not changes and isinstance(model, str):
         return _explain_run(_run_cached(model, sizes, device), layer)
-    with prepare_to_trace():
-        resolved = resolve(model)
+    with resolve_to_trace(model) as resolved:
         run = _run(resolved, sizes, device, ())
         if not changes:
             return _explain_run(run, layer)
@@ -168,8 +166,7 @@ def _run_cached(model: str, sizes: Sizes, device: str) -> _Run:
     found = lookup(key, SourcedSummary)
     if found is not None and found.summary.traced_on != NOT_TRACED:
         return _Run(summary=found.summary)
-    with prepare_to_trace():
-        resolved = resolve(model)
+    with resolve_to_trace(model) as resolved:
         run = _run(resolved, sizes, device, ())
     if run.mismatch is None:
         store_result(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import sources
+from netscope.api.list import load_catalog
 from netscope.errors import (
     DeviceError,
     InputError,
@@ -81,8 +82,7 @@ def resolve_and_trace(
 
     from netscope import __version__
 
-    with prepare_to_trace():
-        resolved = resolve(model)
+    with resolve_to_trace(model) as resolved:
         if not sizes.is_default or mode == "train":
             check_has_forward(resolved)
         options = {
@@ -108,15 +108,20 @@ def check_device(device: str) -> None:
 
 
 @contextmanager
-def prepare_to_trace() -> Iterator[None]:
-    """Imports what tracing needs, and restores what an architecture changes in the process when it is imported or run.
+def resolve_to_trace(model: "nn.Module | str") -> "Iterator[ResolvedArchitecture]":
+    """Yields the resolved architecture, and restores what it changes in the process when it is imported or run.
 
-    Everything from ``resolve`` on belongs in this context.
+    An unknown name raises before torch is imported, which takes seconds.
+
+    Raises:
+        NetscopeError: the errors of ``resolve``.
     """
+    if isinstance(model, str) and not is_saved(model):
+        sources.locate(model, load_catalog)
     with stub_imports():
         from netscope import tracing
     with stub_imports(), tracing.preserve_process_state(), tracing.avoid_compiler_import():
-        yield
+        yield resolve(model)
 
 
 def check_has_forward(resolved: "ResolvedArchitecture") -> None:
@@ -157,7 +162,7 @@ def resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
         raise UsageError(f"{model} is a saved summary, which cannot be run; pass the architecture instead")
     if not isinstance(model, str):
         return sources.resolve_module(model)
-    return sources.resolve(model)
+    return sources.resolve(model, load_catalog)
 
 
 def make_trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None = None) -> "TraceRequest":

@@ -8,8 +8,7 @@ from netscope.api.resolve_and_trace import (
     check_has_forward,
     make_trace_request,
     parse_sizes,
-    prepare_to_trace,
-    resolve,
+    resolve_to_trace,
     trace_with_fallback,
 )
 from netscope.flops import count_flops
@@ -29,10 +28,9 @@ def verify(
     Arguments and errors are the same as for ``summarize``. A tool that fails is reported as such and raises nothing.
     """
     sizes = parse_sizes(inputs, batch_size, seq_len)
-    with prepare_to_trace():
+    with resolve_to_trace(model) as resolved:
         from netscope import tracing
 
-        resolved = resolve(model)
         check_has_forward(resolved)
         request = make_trace_request(resolved, sizes)
         recorded = trace_with_fallback(resolved, request, "auto")

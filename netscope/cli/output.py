@@ -162,6 +162,8 @@ def show_progress(message: str, *, use_cache: bool = False) -> Iterator[Callable
         message: message next to the spinner.
         use_cache: whether to reuse cached results and cache new ones within the context.
     """
+    from netscope.api import result_cache
+
     shown: list[Status] = []
     messages = [message]
 
@@ -187,7 +189,7 @@ def show_progress(message: str, *, use_cache: bool = False) -> Iterator[Callable
     try:
         with _redirect_stdout_to_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with _use_cache() if use_cache else nullcontext():
+            with result_cache.use_cache() if use_cache else nullcontext():
                 yield change
     finally:
         timer.cancel()
@@ -212,19 +214,6 @@ def _format_duration(seconds: float) -> str:
     if seconds < 10:  # noqa: PLR2004
         return f"{max(1, round(seconds))} s"
     return f"{5 * round(seconds / 5)} s" if seconds < 100 else f"{round(seconds / 60)} min"  # noqa: PLR2004
-
-
-@contextmanager
-def _use_cache() -> Iterator[None]:
-    """Uses the cache within the context, and caches the names of all architectures if torch was imported anyway."""
-    from netscope.api.result_cache import use_cache
-
-    with use_cache():
-        yield
-        if "torch" in sys.modules:
-            from netscope.api.list import cache_source_names
-
-            cache_source_names()
 
 
 @contextmanager

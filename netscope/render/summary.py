@@ -311,8 +311,7 @@ def _make_op_row(
 def _format_heading(summary: Summary) -> tuple[str, ...]:
     architecture = summary.architecture
     title = [architecture.title, architecture.source]
-    requested = architecture.spec.partition("@")[0].rpartition("/")[2]
-    resolved = "" if architecture.name.endswith(requested) else f"  ({requested} → {architecture.name})"
+    resolved = f"  ({architecture.resolution})" if architecture.resolution else ""
     return (
         "  ·  ".join(title) + resolved,
         *filter(None, (architecture.description,)),

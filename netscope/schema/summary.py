@@ -66,6 +66,8 @@ class Architecture:
         name: name within the source, ``"alexnet-paper"``.
         options: the ``@key=value`` arguments.
         description: description in one line; empty if unknown.
+        reference: what to type to get it, with the source if it is needed: ``"hf/gpt2"``; empty if it is no name.
+        also: names of architectures in other sources that have the same name, ``"timm/resnet50"``.
     """
 
     spec: str
@@ -73,12 +75,22 @@ class Architecture:
     name: str
     options: dict[str, PlainValue]
     description: str
+    reference: str = ""
+    also: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         """The name with its options: ``"vgg16@num_classes=10"``."""
         options = ",".join(f"{key}={value}" for key, value in self.options.items())
         return self.name + (f"@{options}" if options else "")
+
+    @property
+    def resolution(self) -> str:
+        """What the typed name resolved to, ``"ResNet50 → resnet50"``, and other architectures with that name."""
+        typed = self.spec.partition("@")[0]
+        is_exact = not self.reference or typed in (self.reference, f"{self.source}/{self.name}")
+        also = f"also {', '.join(self.also)}" if self.also else ""
+        return "; ".join(filter(None, ("" if is_exact else f"{typed} → {self.reference}", also)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

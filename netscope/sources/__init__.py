@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from netscope.sources.registry import BUILT_IN as BUILT_IN
     from netscope.sources.registry import is_cacheable as is_cacheable
     from netscope.sources.registry import is_registered as is_registered
-    from netscope.sources.registry import list_imported_sources as list_imported_sources
     from netscope.sources.registry import list_names as list_names
     from netscope.sources.registry import load_catalog as load_catalog
+    from netscope.sources.registry import locate as locate
     from netscope.sources.registry import read_cache_key_content as read_cache_key_content
     from netscope.sources.registry import resolve as resolve
     from netscope.sources.spec import parse_value as parse_value
@@ -32,8 +32,8 @@ else:
             "construction": ["build"],
             "origins": ["find_origin"],
             "python": ["resolve_module"],
-            "registry": ["BUILT_IN", "is_cacheable", "is_registered", "list_imported_sources", "list_names",
-                "load_catalog", "read_cache_key_content", "resolve"],
+            "registry": ["BUILT_IN", "is_cacheable", "is_registered", "list_names",
+                "load_catalog", "locate", "read_cache_key_content", "resolve"],
             "spec": ["parse_value"],
         },
     )  # fmt: skip

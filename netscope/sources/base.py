@@ -87,7 +87,7 @@ class Catalog:
 
     Attributes:
         entries: listed architectures.
-        names: every name that can be resolved, including aliases.
+        names: every name that can be resolved, including aliases; the best known first, if the source knows them.
     """
 
     entries: tuple[ListedArchitecture, ...]
@@ -125,8 +125,8 @@ def get_version(package: str) -> str:
     return version(package)
 
 
-def import_package(package: str, source: str) -> Any:
-    """Returns the imported package of a source that is an optional extra.
+def import_package(package: str) -> Any:
+    """Returns an imported package that netscope does not depend on.
 
     Raises:
         MissingExtraError: the package is not installed.
@@ -136,14 +136,13 @@ def import_package(package: str, source: str) -> Any:
         with stub_imports(), defer_garbage_collection():
             return import_module(package)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"source {source!r} needs {package} ({error}); run pip install 'netscope[{package}]'"
-        ) from error
+        missing = error.name or package
+        raise MissingExtraError(f"{missing} is not installed; run pip install {missing.partition('.')[0]}") from error
     except Exception as error:
         reason = describe_error(error).partition("\n")[0]
         raise BrokenInstallError(
             f"{package} {get_version(package)} is incompatible with other installed packages ({reason}); run "
-            f"pip install --upgrade 'netscope[{package}]'"
+            f"pip install --upgrade {package}"
         ) from error
 
 

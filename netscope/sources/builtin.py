@@ -6,7 +6,7 @@ from typing import Any
 
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import Origin, PublishedFigures, ResolvedArchitecture, unknown_name_error
+from netscope.sources.base import Origin, PublishedFigures, ResolvedArchitecture
 from netscope.sources.construction import check_options
 from netscope.zoo.catalog import ALIASES, BUILT_INS
 
@@ -31,8 +31,6 @@ class BuiltInSource:
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
         """Returns the built-in architecture ``name``."""
         name = ALIASES.get(name, name)
-        if name not in BUILT_INS:
-            raise unknown_name_error(self, name)
         entry = BUILT_INS[name]
 
         def factory() -> Any:

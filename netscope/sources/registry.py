@@ -1,7 +1,6 @@
 """The registry of sources: finds the source of a name, and lists the names of all sources."""
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -13,19 +12,28 @@ from netscope.errors import (
     BuildError,
     MissingExtraError,
     NetscopeError,
-    UnknownNameError,
     UsageError,
     describe_error,
     did_you_mean,
 )
 from netscope.schema import ListedArchitecture
-from netscope.sources.base import Catalog, ModelSource, ResolvedArchitecture
+from netscope.sources.base import Catalog, ModelSource, ResolvedArchitecture, unknown_name_error
 from netscope.sources.builtin import BuiltInSource
 from netscope.sources.python import is_python_reference, resolve_python
 from netscope.sources.spec import is_saved_file, parse_spec
 from netscope.sources.timm import TimmSource
 from netscope.sources.torchvision import TorchvisionSource
-from netscope.sources.transformers import TransformersSource, is_model_type, read_config_content
+from netscope.sources.transformers import (
+    TransformersSource,
+    is_model_type,
+    may_be_configuration,
+    read_config_content,
+    unknown_type_error,
+)
+from netscope.sources.unknown_names import unknown_architecture_error, unknown_source_error
+
+LookUp = Callable[[str], Catalog]
+"""A function that returns the catalog of a source."""
 
 ENTRY_POINTS = "netscope.sources"
 
@@ -39,22 +47,9 @@ PREFIXED_SOURCES: Mapping[str, Callable[[], ModelSource]] = MappingProxyType(
 )
 """The sources whose names need a prefix, ``SOURCE/NAME``: optional packages that are slow to import."""
 
+OWN_SOURCES = (*SOURCES, *PREFIXED_SOURCES)
 BUILT_IN = BuiltInSource.name
 HUGGING_FACE = TransformersSource.name
-
-_NAME_MODULES: Mapping[str, str] = MappingProxyType(
-    {
-        TorchvisionSource.name: "torchvision.models",
-        TimmSource.name: "timm",
-        TransformersSource.name: "transformers.models.auto.modeling_auto",
-    }
-)
-"""The module that lists the names of a source, by source."""
-
-
-def list_imported_sources() -> tuple[str, ...]:
-    """Returns the sources whose names can be listed without an import, because their module is already imported."""
-    return tuple(name for name, module in _NAME_MODULES.items() if module in sys.modules)
 
 
 def is_registered(text: str) -> bool:
@@ -100,8 +95,12 @@ def is_cacheable(prefix: str, name: str | None = None, folder: Path | None = Non
     return is_model_type(name) or bool(read_config_content(name, {}, folder))
 
 
-def resolve(text: str) -> ResolvedArchitecture:
+def resolve(text: str, look_up: LookUp | None = None) -> ResolvedArchitecture:
     """Returns the architecture that ``text`` names: ``[SOURCE/]NAME`` or a Python object with options, or a file.
+
+    Args:
+        text: architecture as typed.
+        look_up: function that returns the catalog of a source, and raises the errors of ``load_catalog``.
 
     Raises:
         UnknownNameError: no source has that name.
@@ -110,55 +109,111 @@ def resolve(text: str) -> ResolvedArchitecture:
         BrokenInstallError: the package of its source is incompatible with torch.
     """
     spec = parse_spec(text)
-    if is_python_reference(spec.target):
-        return resolve_python(spec.text, spec.target, spec.options)
-    if is_saved_file(spec.target):
+    location = locate(text, look_up)
+    if location is None and is_saved_file(spec.target):
         from netscope.sources.saved import resolve_saved
 
         return resolve_saved(spec.text, spec.target, spec.options)
-    prefix, slash, rest = spec.target.partition("/")
+    if location is None:
+        return resolve_python(spec.text, spec.target, spec.options)
+    prefix, name, also = location
+    resolved = _load_source(prefix, _sources()[prefix]).resolve(spec.text, name, spec.options)
+    name = resolved.architecture.name
+    reference = f"{prefix}/{name}" if prefix in PREFIXED_SOURCES else name
+    return replace(resolved, architecture=replace(resolved.architecture, reference=reference, also=also))
+
+
+def locate(text: str, look_up: LookUp | None = None) -> tuple[str, str, tuple[str, ...]] | None:
+    """Returns the source of a name, the exact name in it, and ``SOURCE/NAME`` of others that have the name.
+
+    None for a Python object or a file. No package is imported, except those of entry points.
+
+    Args:
+        text: architecture as typed.
+        look_up: function that returns the catalog of a source, and raises the errors of ``load_catalog``.
+
+    Raises:
+        UnknownNameError: no source has that name.
+        UsageError: an option is malformed.
+        MissingExtraError: the package of its source is not installed.
+    """
+    target = parse_spec(text).target
+    if is_python_reference(target) or is_saved_file(target):
+        return None
+    look_up = look_up or load_catalog
+    prefix, slash, name = target.partition("/")
+    if not slash:
+        return _locate_plain(target, look_up)
     sources = _sources()
-    if slash:
-        if prefix not in sources:
-            raise UnknownNameError(
-                f"unknown source {prefix!r}{did_you_mean(prefix, sources)}; available sources: {', '.join(sources)}"
-            )
-        return _load_source(prefix, sources[prefix]).resolve(spec.text, rest, spec.options)
-    return _resolve_plain(spec.text, spec.target, spec.options)
+    if prefix not in sources:
+        raise unknown_source_error(target, tuple(sources))
+    if prefix not in OWN_SOURCES:
+        return prefix, name, ()
+    names = look_up(prefix).names
+    is_path = prefix == HUGGING_FACE and Path(name).expanduser().exists()
+    found = name if is_path or _has_name(prefix, name, names) else find_name(name, names)
+    if found is None and prefix == HUGGING_FACE:
+        if may_be_configuration(name):
+            return prefix, name, ()
+        raise unknown_type_error(name, names)
+    if found is None:
+        raise unknown_name_error(_load_source(prefix, sources[prefix]), name)
+    return prefix, found, ()
 
 
-def _resolve_plain(text: str, name: str, options: dict[str, object]) -> ResolvedArchitecture:
-    """Returns the architecture ``name`` of the first source without prefix that has it, skipping unusable sources."""
-    known: list[str] = []
+def _locate_plain(name: str, look_up: LookUp) -> tuple[str, str, tuple[str, ...]]:
+    """Returns what ``locate`` returns, for a name without source.
+
+    The first source that has the exact name is taken. Sources with prefix come last, and only for a name that begins
+    none of the others' names: ``vit`` may mean ``vit_b_16``. If no source has the name, case, hyphens and underscores
+    do not matter in sources without prefix.
+    """
+    names: dict[str, tuple[str, ...]] = {}
+    plain: list[str] = []
     unusable: NetscopeError | None = None
-    for prefix, make in _sources().items():
-        if prefix in PREFIXED_SOURCES:
-            continue
+    for prefix in sorted(_sources(), key=PREFIXED_SOURCES.__contains__):
         try:
-            source = _load_source(prefix, make)
-            names = tuple(source.names())
+            names[prefix] = look_up(prefix).names
         except (BrokenInstallError, MissingExtraError) as error:
-            unusable = unusable or error
+            unusable = unusable or (error if prefix in SOURCES else None)
             continue
-        if name in names:
-            return source.resolve(text, name, options)
-        known += names
+        if unusable and prefix in PREFIXED_SOURCES:
+            break
+        if prefix in PREFIXED_SOURCES and any(known.startswith(name) for known in plain):
+            continue
+        plain += () if prefix in PREFIXED_SOURCES else names[prefix]
+        if _has_name(prefix, name, names[prefix]):
+            return prefix, name, tuple(_list_others(name, prefix, look_up))
+    for prefix, known in names.items():
+        found = None if prefix in PREFIXED_SOURCES else find_name(name, known)
+        if found:
+            return prefix, found, tuple(_list_others(found, prefix, look_up))
     if unusable:
         raise type(unusable)(f"{name!r} is not a built-in architecture, and {unusable}") from unusable
-    remedy = did_you_mean(name, known) or _suggest_prefixed(name)
-    module, dot, attribute = name.rpartition(".")
-    if dot:
-        remedy = f"; for a Python object, use {module}:{attribute}"
-    raise UnknownNameError(f"unknown architecture {name!r}{remedy or '; run `netscope list` to see all names'}")
+    raise unknown_architecture_error(name, names, PREFIXED_SOURCES)
 
 
-def _suggest_prefixed(name: str) -> str:
-    """Returns a clause that suggests ``SOURCE/NAME`` if an installed source with prefix has ``name``; else empty."""
-    for prefix, make in PREFIXED_SOURCES.items():
-        with suppress(MissingExtraError, BrokenInstallError):
-            if name in _load_source(prefix, make).names():
-                return f"; did you mean {prefix}/{name}?"
-    return ""
+def _has_name(prefix: str, name: str, names: tuple[str, ...]) -> bool:
+    """Returns whether a source has the name; in timm, the tag of weights may follow it."""
+    return (name.partition(".")[0] if prefix == TimmSource.name else name) in names
+
+
+def _list_others(name: str, taken: str, look_up: LookUp) -> Iterator[str]:
+    """Yields ``SOURCE/NAME`` of every other source of netscope's own that has the name."""
+    for prefix in OWN_SOURCES:
+        with suppress(BrokenInstallError, MissingExtraError):
+            if prefix != taken and _has_name(prefix, name, look_up(prefix).names):
+                yield f"{prefix}/{name}"
+
+
+def find_name(name: str, names: Iterable[str]) -> str | None:
+    """Returns the name that equals ``name`` apart from case, hyphens and underscores; the exact one if there is one."""
+    folded = {_fold(known): known for known in names}
+    return name if name in folded.values() else folded.get(_fold(name))
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace("-", "_")
 
 
 def load_catalog(prefix: str) -> Catalog:
@@ -173,9 +228,7 @@ def load_catalog(prefix: str) -> Catalog:
     return Catalog(entries=tuple(source.listing()), names=tuple(source.names()))
 
 
-def list_names(
-    pattern: str, look_up: Callable[[str], Catalog] = load_catalog
-) -> tuple[tuple[ListedArchitecture, ...], tuple[str, ...]]:
+def list_names(pattern: str, look_up: LookUp = load_catalog) -> tuple[tuple[ListedArchitecture, ...], tuple[str, ...]]:
     """Returns the architectures whose name or ``source/name`` matches ``pattern``, and notes on sources that failed.
 
     Names are listed as they must be typed: with the source if it needs one, or if an earlier source has the same name.

@@ -1,14 +1,16 @@
 """Every architecture that timm registers, built without weights and without the network."""
 
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import UnknownNameError, UsageError
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import ResolvedArchitecture, get_version, import_package, unknown_name_error
+from netscope.sources.base import ResolvedArchitecture, get_version, import_package
 from netscope.sources.construction import call_with_options
 from netscope.sources.families import find_family_origin
+from netscope.sources.registered_names import read_registrations
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,20 +32,20 @@ class TimmSource:
     is_cacheable = True
 
     def names(self) -> Iterable[str]:
-        """Returns the names of ``timm.list_models()``."""
-        return tuple(import_package("timm", self.name).list_models())
+        """Returns the names of ``timm.list_models()``, without importing timm."""
+        timm = sys.modules.get("timm")
+        added = timm.list_models() if timm is not None else ()
+        return tuple(dict.fromkeys((*read_registrations("timm"), *added)))
 
     def listing(self) -> Iterable[ListedArchitecture]:
         """Yields the names; timm does not publish parameter counts in its package."""
-        for name in self.names():
+        for name in sorted(self.names()):
             yield ListedArchitecture(source=self.name, name=name, params=None, description="")
 
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
         """Returns the architecture that ``timm.create_model(name, **options)`` builds."""
-        timm = import_package("timm", self.name)
         architecture, _, tag = name.partition(".")
-        if not timm.is_model(architecture):
-            raise unknown_name_error(self, name)
+        timm = import_package("timm")
         tags = [item.partition(".")[2] for item in timm.list_pretrained(f"{architecture}.*")] if tag else []
         if tag and tag not in tags:
             known = ", ".join(tags) or "none"

@@ -1,6 +1,7 @@
 """The source of ``torchvision.models``, built without weights."""
 
 import inspect
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
@@ -10,9 +11,10 @@ from netscope.errors import BrokenInstallError, MissingExtraError, UsageError
 from netscope.runtime.startup import defer_garbage_collection, stub_imports
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import ForwardInputs, TensorRequest
-from netscope.sources.base import PublishedFigures, ResolvedArchitecture, get_version, unknown_name_error
+from netscope.sources.base import PublishedFigures, ResolvedArchitecture, get_version
 from netscope.sources.construction import call_with_options, check_options
 from netscope.sources.families import find_family_origin
+from netscope.sources.registered_names import read_published_params, read_registrations
 
 if TYPE_CHECKING:
     from torch import nn
@@ -78,22 +80,20 @@ class TorchvisionSource:
     is_cacheable = True
 
     def names(self) -> Iterable[str]:
-        """Returns the names of ``torchvision.models.list_models()``."""
-        return _list_names()
+        """Returns the names of ``torchvision.models.list_models()``, without importing torchvision."""
+        models = sys.modules.get("torchvision.models")
+        added = models.list_models() if models is not None else ()
+        return tuple(dict.fromkeys((*read_registrations("torchvision"), *added)))
 
     def listing(self) -> Iterable[ListedArchitecture]:
         """Yields the models with the parameter counts that torchvision publishes for their default weights."""
-        for name in _list_names():
-            weights = _default_weights(name)
-            yield ListedArchitecture(
-                source=self.name, name=name, params=weights.meta["num_params"] if weights else None, description=""
-            )
+        published = read_published_params("torchvision")
+        for name in sorted(self.names()):
+            yield ListedArchitecture(source=self.name, name=name, params=published.get(name), description="")
 
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
         """Returns the model ``name`` as torchvision builds it for its default weights, but without the weights."""
         models = _import_models()
-        if name not in _list_names():
-            raise unknown_name_error(self, name)
         builder = models.get_model_builder(name)
         if "weights" in options or "weights_backbone" in options:
             raise UsageError(f"{text}: netscope builds models without weights; remove weights and weights_backbone")
@@ -154,11 +154,6 @@ def _freeze_batch_norm(module: "nn.Module") -> None:
             setattr(module, name, FrozenBatchNorm2d(child.num_features, eps=child.eps))
         else:
             _freeze_batch_norm(child)
-
-
-@cache
-def _list_names() -> tuple[str, ...]:
-    return tuple(_import_models().list_models())
 
 
 def _default_weights(name: str) -> Any:

@@ -1,6 +1,7 @@
 """The source of Hugging Face transformers: models from configurations, without weights, network or remote code."""
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +11,9 @@ from netscope.errors import BuildError, UnknownNameError, UsageError, did_you_me
 from netscope.runtime.startup import is_own_process
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.sources.base import ResolvedArchitecture, get_version, import_package
+from netscope.sources.registered_names import may_be_model_type, read_model_types
 from netscope.sources.transformers_inputs import make_default_inputs, make_inputs_of_length
 
-_NAMES = re.compile(r"MODEL_\w*MAPPING_NAMES")
 _MAPPING = re.compile(r"MODEL_(?:FOR_)?(?:(\w+)_)?MAPPING")
 
 HEADS = {"SEQ_TO_SEQ_CAUSAL_LM": "seq2seq-lm", "SPEECH_SEQ_2_SEQ": "speech-seq2seq", "": "base"}
@@ -59,16 +60,12 @@ class TransformersSource:
     is_cacheable = True
 
     def names(self) -> Iterable[str]:
-        """Returns the model types that transformers has a model for."""
-        import_package("transformers", self.name)
-        from transformers.models.auto import modeling_auto
-
-        mappings = (value for name, value in vars(modeling_auto).items() if _NAMES.fullmatch(name))
-        return sorted({model_type for mapping in mappings for model_type in mapping})
+        """Returns the model types that transformers has a model for, without importing transformers."""
+        return read_model_types()
 
     def listing(self) -> Iterable[ListedArchitecture]:
         """Yields the model types."""
-        for name in self.names():
+        for name in sorted(self.names()):
             yield ListedArchitecture(source=self.name, name=name, params=None, description="")
 
     def resolve(self, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
@@ -76,13 +73,13 @@ class TransformersSource:
 
         The option ``head`` selects the task or the class and is not part of the configuration.
         """
-        transformers = import_package("transformers", self.name)
+        transformers = import_package("transformers")
         with _silence_advice(transformers):
             return self._resolve(transformers, text, name, options)
 
     def _resolve(self, transformers: Any, text: str, name: str, options: dict[str, Any]) -> ResolvedArchitecture:
         changes = {key: value for key, value in options.items() if key != "head"}
-        config = _load_config(self, text, name, changes)
+        config = _load_config(text, name, changes)
         model_class = _select_model_class(transformers, config, options.get("head"), text)
 
         def factory() -> Any:
@@ -112,13 +109,36 @@ def _silence_advice(transformers: Any) -> Iterator[None]:
         transformers.logging.set_verbosity(before)
 
 
-def _load_config(source: TransformersSource, text: str, name: str, changes: dict[str, Any]) -> Any:
+def may_be_configuration(name: str) -> bool:
+    """Returns whether ``name`` may be a model type, a path or a downloaded hub id, without importing transformers.
+
+    Raises:
+        MissingExtraError: transformers is not installed.
+    """
+    if "transformers" in sys.modules or may_be_model_type(name):
+        return True
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    downloaded = Path(HF_HUB_CACHE, f"models--{name.replace('/', '--')}")
+    return not name or Path(name).expanduser().exists() or downloaded.exists()
+
+
+def unknown_type_error(name: str, names: Iterable[str]) -> UnknownNameError:
+    """Returns the error for a name that is neither a model type nor a configuration."""
+    closest = did_you_mean(name.rpartition("/")[2].partition("-")[0] if "/" in name else name, names)
+    return UnknownNameError(
+        f"unknown model type {name!r}{closest}; no such file, folder or downloaded configuration found (netscope never "
+        f"downloads: save its config.json and pass hf/PATH)"
+    )
+
+
+def _load_config(text: str, name: str, changes: dict[str, Any]) -> Any:
     """Returns the configuration of a model type, a path or an already downloaded hub id, with ``changes``."""
     import transformers
 
     if not name:
         raise UnknownNameError(f"{text}: hf/ needs a model type or a path; run `netscope list 'hf/*'` to see all types")
-    data = {} if name in transformers.CONFIG_MAPPING else _read_saved_config(source, text, name)
+    data = {} if name in transformers.CONFIG_MAPPING else _read_saved_config(text, name)
     model_type = data.get("model_type", name)
     if not isinstance(model_type, str) or model_type not in transformers.CONFIG_MAPPING:
         raise UsageError(
@@ -147,7 +167,7 @@ def _create_config(config_class: Any, data: dict[str, Any], text: str) -> Any:
         raise BuildError(f"{text}: failed to create {config_class.__name__}: {_first_line(error)}") from error
 
 
-def _read_saved_config(source: TransformersSource, text: str, name: str) -> dict[str, Any]:
+def _read_saved_config(text: str, name: str) -> dict[str, Any]:
     """Returns the content of the configuration file at the path or hub id ``name``."""
     from transformers import PretrainedConfig
 
@@ -164,10 +184,7 @@ def _read_saved_config(source: TransformersSource, text: str, name: str) -> dict
     except Exception as error:
         if folder.is_dir():
             raise UsageError(f"{text}: {folder / file} is not a valid configuration: {_first_line(error)}") from error
-        raise UnknownNameError(
-            f"unknown model type {name!r}{did_you_mean(name, source.names())}; no such file, folder or "
-            f"downloaded configuration found (netscope never downloads)"
-        ) from error
+        raise unknown_type_error(name, read_model_types()) from error
     if not data:
         raise UsageError(f"{text}: {file} not found in {folder}")
     return data

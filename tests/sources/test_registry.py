@@ -1,6 +1,8 @@
 """The source of a name, and the error for an unknown name."""
 
 import importlib.metadata
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -23,7 +25,13 @@ def test_a_plain_name_is_looked_for_in_the_built_ins_first():
 UNKNOWN = {
     "alexnet-papr": "unknown architecture 'alexnet-papr'; did you mean alexnet-paper",
     "resnt50": "did you mean resnet50",
-    "ResNet50": "did you mean resnet50",
+    "vit": "unknown architecture 'vit'; did you mean vit_b_16, timm/vit_base_patch16_224 or hf/vit",
+    "nn.Linear(3,4)": "a Python expression, .*; write torch.nn:Linear@in_features=3,out_features=4",
+    "torchvision.models.resnet50(num_classes=10)": "write resnet50@num_classes=10",
+    "Net()": "write my.py:Net$",
+    "meta-llama/Llama-3.1-8B": "for a model of the Hugging Face Hub, use hf/meta-llama/Llama-3.1-8B",
+    "./nowhere": "file or folder './nowhere' not found",
+    "torchvision.models.resnet50": "for a Python object, use torchvision.models:resnet50",
     "qqqqqqq": "run `netscope list` to see all names",
     "tochvision/resnet18": "unknown source 'tochvision'; did you mean torchvision.*; available sources: built-in, ",
     "torchvision/resnet19": "unknown architecture 'resnet19' in source 'torchvision'; did you mean resnet1",
@@ -35,6 +43,59 @@ UNKNOWN = {
 def test_an_unknown_name_suggests_the_closest(name):
     with pytest.raises(UnknownNameError, match=UNKNOWN[name]):
         sources.resolve(name)
+
+
+RESOLVED = {
+    "ResNet50": ("torchvision", "resnet50", "ResNet50 → resnet50; also timm/resnet50"),
+    "vit-b-16": ("torchvision", "vit_b_16", "vit-b-16 → vit_b_16"),
+    "torchvision/VGG11": ("torchvision", "vgg11", "torchvision/VGG11 → vgg11"),
+    "LeNet5@num_classes=3": ("built-in", "lenet5", "LeNet5 → lenet5"),
+    "alexnet": ("built-in", "alexnet-paper", "alexnet → alexnet-paper; also torchvision/alexnet"),
+    "gpt2": ("hf", "gpt2", "gpt2 → hf/gpt2"),
+    "hf/GPT2": ("hf", "gpt2", "hf/GPT2 → hf/gpt2"),
+    "resnet50.a1_in1k": ("timm", "resnet50.a1_in1k", "resnet50.a1_in1k → timm/resnet50.a1_in1k"),
+    "timm/resnet50": ("timm", "resnet50", ""),
+    "torchvision/resnet18": ("torchvision", "resnet18", ""),
+}
+
+
+@pytest.mark.parametrize("text", RESOLVED)
+def test_a_name_resolves_by_case_hyphen_and_underscore_and_says_so(text):
+    source, name, resolution = RESOLVED[text]
+    if source in ("timm", "hf"):
+        pytest.importorskip({"timm": "timm", "hf": "transformers"}[source], reason=f"{source} is not installed")
+    architecture = sources.resolve(text).architecture
+    assert (architecture.source, architecture.name, architecture.resolution) == (source, name, resolution)
+
+
+def test_a_folder_and_a_file_that_are_no_architecture_say_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "README.md").write_text("text")
+    expected = {
+        "results": "'results' is a folder; name a class or function in a Python file, e.g. results/my.py:Net",
+        "./model": "'./model' is a folder; for the transformers model in it, use hf/./model",
+        "README.md": "cannot read an architecture from 'README.md'; expected FILE.py:NAME or a file with one of",
+    }
+    for text, message in expected.items():
+        with pytest.raises(UnknownNameError, match=message):
+            sources.resolve(text)
+
+
+def test_an_unknown_name_imports_no_package(tmp_path):
+    code = """
+import sys, netscope
+for name in ("resnt50", "timm/nope", "hf/nope", "a/b"):
+    try:
+        netscope.summarize(name)
+    except netscope.NetscopeError:
+        pass
+print(sorted({"torch", "torchvision", "timm", "transformers"} & set(sys.modules)))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert ran.stdout == "[]\n"
 
 
 OPTIONS = {

@@ -11,8 +11,8 @@ from netscope.api.resolve_and_trace import (
     check_has_module,
     make_trace_request,
     parse_sizes,
-    prepare_to_trace,
     resolve,
+    resolve_to_trace,
     shorten_reason,
     trace_or_diagnose,
 )
@@ -58,10 +58,9 @@ def run_preflight(
 
     sizes = _sizes(config, inputs)
     notes: tuple[str, ...] = ()
-    with prepare_to_trace():
+    with resolve_to_trace(model) as resolved:
         from netscope import tracing
 
-        resolved = resolve(model)
         check_has_forward(resolved)
         check_has_module(resolved, "bench")
         request = make_trace_request(resolved, sizes, _TRACED_AS.get(config.dtype))

@@ -56,13 +56,6 @@ def _summary(_context: TaskContext, model: str, inputs: Sequence[str], options: 
     return get_summary(model, inputs or None, options).to_json()
 
 
-def _names(_context: TaskContext, spec: str) -> Any:
-    """Returns the result of ``expand_pattern``."""
-    from netscope.api.compare import expand_pattern
-
-    return expand_pattern(spec)
-
-
 def _compared(_context: TaskContext, model: str, inputs: Sequence[str], options: dict[str, Any]) -> Any:
     """Returns the result of ``compare_one``."""
     from netscope.api.compare import compare_one
@@ -114,7 +107,6 @@ TASKS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         PREPARE: _prepare,
         "summary": _summary,
-        "names": _names,
         "compared": _compared,
         "bench_device": _bench_device,
         "bench_preflight": _bench_preflight,

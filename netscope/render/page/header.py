@@ -37,18 +37,12 @@ def report_heading(report: ArchitectureReport | DiffReport, document: Document) 
     summary = report.summary
     return {
         "after": summary.architecture,
-        "alias": summary.architecture.spec if _is_alias(summary) else "",
+        "alias": summary.architecture.resolution,
         "answer": "",
         "lines": document.heading[1:],
         "totals": list(_totals(summary)),
         "notes": [_convention(summary), *(text for label, text in document.facts if label == "Note")],
     }
-
-
-def _is_alias(summary: Summary) -> bool:
-    architecture = summary.architecture
-    typed = architecture.spec.partition("@")[0].rpartition("/")[2]
-    return bool(typed) and not architecture.name.endswith(typed) and architecture.spec != architecture.title
 
 
 def _convention(summary: Summary) -> str:
