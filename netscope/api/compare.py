@@ -12,7 +12,6 @@ from netscope import analysis, sources
 from netscope.api.list import load_catalog
 from netscope.api.resolve_and_trace import is_saved, parse_sizes
 from netscope.api.summary import SourcedSummary, get_summary, lookup_summary, summarize_with_source
-from netscope.api.workers.client import WorkerError
 from netscope.api.workers.pool import Job, JobProgress, WorkerPool, choose_job_count
 from netscope.errors import NetscopeError, UnknownNameError, UsageError
 from netscope.schema import ComparedArchitecture, ComparisonTable, Summary

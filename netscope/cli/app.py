@@ -3,80 +3,17 @@
 import errno
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
 
 import netscope
+from netscope.cli.commands import COMMANDS
+from netscope.cli.help import UsageCommand, UsageGroup
 from netscope.errors import NetscopeError, describe_unexpected_error, shorten_message
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """A command, whose module is ``cli.NAME``.
-
-    Attributes:
-        text: one-line description in the list of commands.
-        example: example arguments of ``netscope``.
-        function: name of the function in the module; by default the command's name.
-        parser: name of the class in the module that parses the arguments; by default ``UsageCommand``.
-    """
-
-    text: str
-    example: str
-    function: str = ""
-    parser: str = ""
-
-
-COMMANDS: Mapping[str, Command] = MappingProxyType(
-    {
-        "summary": Command(
-            text="Show every layer's output shape, parameters and FLOPs.", example="summary alexnet --input 1x3x224x224"
-        ),
-        "diff": Command(text="Compare two architectures layer by layer.", example="diff alexnet-paper alexnet-tv"),
-        "compare": Command(
-            text="Compare many architectures, one row each.",
-            example="compare lenet5 vgg16 resnet50 'timm/convnext_t*' --sort params",
-        ),
-        "check": Command(
-            text="Check architectures against budgets and a lock file (for CI).",
-            example="check resnet50 --max-params 26M",
-        ),
-        "bench": Command(
-            text="Measure throughput, latency, memory and utilization.",
-            example="bench alexnet-paper alexnet-tv --batch-size 1,32 --mode train",
-            parser="BenchCommand",
-        ),
-        "explain": Command(
-            text="Show the arithmetic behind shapes, counts and receptive fields.",
-            example="explain alexnet features.0 --what-if features.0.padding=0",
-        ),
-        "list": Command(
-            text="List the architectures that can be loaded by name.",
-            example="list 'resnet*'",
-            function="list_architectures",
-        ),
-        "report": Command(
-            text="Write a self-contained HTML report of one or two architectures.",
-            example="report alexnet -o alexnet.html",
-        ),
-        "verify": Command(text="Compare our counts with other tools and published values.", example="verify vit_b_16"),
-        "cache": Command(text="Show, prune or clear cached results.", example="cache prune"),
-    }
-)
-
-
-class UsageCommand(TyperCommand):
-    """A command whose usage line shows ARCH rather than Typer's {ARCH}, which means a choice in CLI notation."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """Returns the parts of the usage line."""
-        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
 
 
 def build_app(*requested: str) -> typer.Typer:
@@ -91,6 +28,7 @@ def build_app(*requested: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
+        cls=UsageGroup,
     )
     app.callback()(_root)
     for name, command in COMMANDS.items():
@@ -99,7 +37,6 @@ def build_app(*requested: str) -> typer.Typer:
             name,
             cls=getattr(module, command.parser) if module and command.parser else UsageCommand,
             short_help=command.text,
-            epilog=f"Example: netscope {command.example}",
         )(getattr(module, command.function or name) if module else _root)
     return app
 
@@ -119,7 +56,7 @@ def _show_version(is_requested: bool) -> None:
 
 def _root(
     version: bool = typer.Option(
-        False, "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        False, "--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit."
     ),
 ) -> None:
     """Takes the options of ``netscope`` itself."""
@@ -129,12 +66,19 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code.
 
     An error that netscope raises is one sentence on stderr. Any other exception is reported as a bug in netscope.
-    ``--debug`` shows the traceback of either.
+    ``--debug`` shows the traceback of either, and ``--quiet`` hides progress; both may stand anywhere.
     """
-    debug = "--debug" in arguments
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    flags = {"--debug", "--quiet", "-q"}.intersection(arguments[:end])
+    debug = "--debug" in flags
+    arguments = [*(argument for argument in arguments[:end] if argument not in flags), *arguments[end:]]
     try:
-        app = build_app(*_requested_commands(arguments))
-        app([argument for argument in arguments if argument != "--debug"], obj=arguments)
+        if flags - {"--debug"}:
+            from netscope.cli import output
+
+            output.IS_QUIET.set(True)
+        arguments = _add_command(arguments)
+        build_app(*_requested_commands(arguments))(arguments, obj=arguments)
     except SystemExit as finished:
         return finished.code if isinstance(finished.code, int) else int(finished.code is not None)
     except NetscopeError as error:
@@ -150,6 +94,30 @@ def run(arguments: Sequence[str]) -> int:
         _print_error(describe_unexpected_error(error))
         return 3
     return 0
+
+
+def _add_command(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments with ``summary`` before an architecture without a command, and ``--help`` for ``help``."""
+    first, *others = arguments or [""]
+    if first == "help":
+        return [*others[:1], "--help"]
+    is_option = first.startswith("-") and first != "-" and not first.startswith("-:")
+    if not first or is_option or first in COMMANDS:
+        return list(arguments)
+    # A misspelled command is not an architecture.
+    return ["summary", *arguments] if not get_close_matches(first, COMMANDS) or _is_known(first) else list(arguments)
+
+
+def _is_known(name: str) -> bool:
+    """Returns whether a source has the name."""
+    from netscope import sources
+    from netscope.api.list import load_catalog
+
+    try:
+        sources.locate(name, load_catalog)
+    except NetscopeError:
+        return False
+    return True
 
 
 def _requested_commands(arguments: Sequence[str]) -> Sequence[str]:

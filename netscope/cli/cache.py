@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from netscope.cli.options import DebugOption, FormatOption, OutputOption
+from netscope.cli.options import FormatOption, OutputOption
 from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.errors import UsageError, did_you_mean
 
@@ -12,7 +12,7 @@ ACTIONS = ("show", "clear", "prune")
 
 
 def cache(
-    action: Annotated[str, typer.Argument(metavar="[ACTION]", help="show, clear or prune.")] = "show",
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="show, clear or prune.")] = "show",
     unused: Annotated[
         float | None,
         typer.Option(
@@ -27,7 +27,6 @@ def cache(
     ] = None,
     format_name: FormatOption = None,
     output: OutputOption = None,
-    debug: DebugOption = False,
 ) -> None:
     """Show, prune or clear cached results.
 

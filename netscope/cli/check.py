@@ -11,7 +11,6 @@ from netscope.cli.check_files import BadgeOption, CheckFiles, HistoryOption
 from netscope.cli.options import (
     TIMEOUT_S,
     BatchSizeOption,
-    DebugOption,
     DeviceOption,
     InputOption,
     JobsOption,
@@ -42,7 +41,7 @@ def check(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...",
+            metavar="NAME",
             help="Checks to run (default: all). With a rule option such as --max-params: the architecture to check.",
         ),
     ] = None,
@@ -98,7 +97,6 @@ def check(
     badges: BadgeOption = None,
     history: HistoryOption = None,
     no_cache: NoCacheOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Check architectures against their rules and the lock file, e.g. in CI.
 

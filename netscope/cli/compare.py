@@ -4,11 +4,10 @@ from typing import Annotated
 
 import typer
 
-from netscope.cli.completion import complete_architectures
+from netscope.cli.completion import complete_architectures, complete_compared_columns
 from netscope.cli.options import (
     TIMEOUT_S,
     BatchSizeOption,
-    DebugOption,
     DeviceOption,
     FormatOption,
     InputOption,
@@ -29,7 +28,7 @@ def compare(
     architectures: Annotated[
         list[str],
         typer.Argument(
-            metavar="ARCH...",
+            metavar="ARCH",
             autocompletion=complete_architectures,
             help="Architecture (see netscope summary --help), saved summary (.json) or pattern, e.g. 'timm/convnext*'.",
         ),
@@ -39,9 +38,13 @@ def compare(
     seq_len: SeqLenOption = None,
     device: DeviceOption = "auto",
     columns: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            "--columns", "-c", metavar="A,B,…", help=f"Columns to show, comma-separated: {', '.join(COMPARED_COLUMNS)}."
+            "--columns",
+            "-c",
+            metavar="A,B,…",
+            autocompletion=complete_compared_columns,
+            help=f"Columns to show, comma-separated or repeated: {', '.join(COMPARED_COLUMNS)}.",
         ),
     ] = None,
     sort: Annotated[
@@ -50,6 +53,7 @@ def compare(
             "--sort",
             "-s",
             metavar="COLUMN",
+            autocompletion=complete_compared_columns,
             help="Column to sort by, or architecture; numbers descend, text ascends. order keeps the given order.",
         ),
     ] = "order",
@@ -60,7 +64,6 @@ def compare(
     format_name: FormatOption = None,
     output: OutputOption = None,
     no_cache: NoCacheOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Compare many architectures, one row each: year, idea, layers, activations, pooling, params, FLOPs and memory.
 

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from netscope.cli.completion import complete_architectures
+from netscope.cli.completion import complete_architectures, complete_ignored
 from netscope.cli.options import (
     BatchSizeOption,
-    DebugOption,
     DepthOption,
     DeviceOption,
     FormatOption,
@@ -17,7 +16,7 @@ from netscope.cli.options import (
     OutputOption,
     split_names,
 )
-from netscope.cli.output import choose_format, show_progress, write_file, write_result
+from netscope.cli.output import choose_format, print_note, show_progress, write_file, write_result
 from netscope.render import DiffView, check_diff_view, render
 
 _INPUT = "[PARAM=]SHAPE[:DTYPE]"
@@ -44,11 +43,13 @@ def diff(
     device: DeviceOption = "auto",
     only_changed: Annotated[bool, typer.Option("--only-changed", help="Hide unchanged layers.")] = False,
     ignore: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--ignore",
             metavar="A,B,…",
-            help="Leave out of comparison and totals: names, dropout, bias, wiring, identity (comma-separated).",
+            autocompletion=complete_ignored,
+            help="Leave out of comparison and totals: names, dropout, bias, wiring, identity, comma-separated or "
+            "repeated.",
         ),
     ] = None,
     depth: DepthOption = None,
@@ -77,7 +78,6 @@ def diff(
     format_name: FormatOption = None,
     output: OutputOption = None,
     no_cache: NoCacheOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Compare two architectures layer by layer: what changed and what it costs.
 
@@ -99,13 +99,13 @@ def diff(
             batch_size=batch_size,
             device=device,
         )
-        result = diff.diff(first, second, ignore=split_names(ignore or None) or ())
+        result = diff.diff(first, second, ignore=split_names(ignore) or ())
         mapped = diff.weights_map(first, second) if weights_map is not None else None
     if mapped is not None and weights_map is not None:
         from netscope.render.diff_weights import describe_coverage
 
         write_file(weights_map, render(mapped, map_format), "--weights-map")
-        typer.echo(f"--weights-map {weights_map}: {describe_coverage(mapped)} of {after}", err=True)
+        print_note(f"--weights-map {weights_map}: {describe_coverage(mapped)} of {after}")
     write_result(result, format_name, output, view)
     if not result.is_same and not exit_zero:
         raise typer.Exit(1)

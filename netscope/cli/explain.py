@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
+from netscope.cli.completion import complete_layers
 from netscope.cli.options import (
     ArchitectureArgument,
     BatchSizeOption,
-    DebugOption,
     DeviceOption,
     FormatOption,
     InputOption,
@@ -21,7 +21,10 @@ from netscope.cli.output import choose_format, show_progress, write_result
 def explain(
     architecture: ArchitectureArgument,
     layer: Annotated[
-        str | None, typer.Argument(metavar="[LAYER]", help="Path of a module, e.g. features.0. Default: all.")
+        str | None,
+        typer.Argument(
+            metavar="LAYER", autocompletion=complete_layers, help="Path of a module, e.g. features.0. Default: all."
+        ),
     ] = None,
     what_if: Annotated[
         list[str] | None,
@@ -40,7 +43,6 @@ def explain(
     format_name: FormatOption = None,
     output: OutputOption = None,
     no_cache: NoCacheOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Show the arithmetic behind shapes, counts and receptive fields.
 

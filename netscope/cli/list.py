@@ -4,21 +4,18 @@ from typing import Annotated
 
 import typer
 
-from netscope.cli.options import DebugOption, FormatOption, NoCacheOption, OutputOption
+from netscope.cli.options import FormatOption, NoCacheOption, OutputOption
 from netscope.cli.output import choose_format, show_progress, write_result
 
 
 def list_architectures(
     pattern: Annotated[
         str,
-        typer.Argument(
-            metavar="[PATTERN]", help="Pattern with * and ? for NAME or SOURCE/NAME, or any part of a name."
-        ),
+        typer.Argument(metavar="PATTERN", help="Pattern with * and ? for NAME or SOURCE/NAME, or any part of a name."),
     ] = "*",
     format_name: FormatOption = None,
     output: OutputOption = None,
     no_cache: NoCacheOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """List the architectures that can be loaded by name, by source, with their published parameter counts.
 

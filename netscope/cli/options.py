@@ -1,11 +1,12 @@
 """Options that several commands share."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from netscope.cli.completion import complete_architectures
+from netscope.cli.completion import complete_architectures, complete_device, complete_format
 from netscope.cli.output import join_choices
 from netscope.render import FORMATS
 
@@ -41,6 +42,7 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         metavar="DEVICE",
+        autocompletion=complete_device,
         help="auto, meta, cpu or cuda. auto traces on meta and falls back to the CPU if the model needs real values.",
     ),
 ]
@@ -54,7 +56,9 @@ FormatOption = Annotated[
         "--format",
         "-f",
         metavar="FORMAT",
-        help=f"{join_choices(FORMATS)}. Default: from the -o extension, otherwise table. json contains everything.",
+        autocompletion=complete_format,
+        help=f"{join_choices(FORMATS)}; --json for json, which contains everything. Default: from the suffix of -o, "
+        "otherwise table.",
     ),
 ]
 OutputOption = Annotated[
@@ -76,9 +80,8 @@ TimeoutOption = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", help="Give up on an architecture after this many seconds.")
 ]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Trace again: neither read nor write cached results.")]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the full traceback on error.")]
 
 
-def split_names(names: str | None) -> tuple[str, ...] | None:
-    """Returns the names in a comma-separated list; None if the option was not given."""
-    return None if names is None else tuple(name.strip() for name in names.split(","))
+def split_names(lists: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Returns the names in comma-separated lists, each list from one option; None if the option was not given."""
+    return tuple(name.strip() for names in lists for name in names.split(",")) if lists else None

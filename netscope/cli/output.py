@@ -5,7 +5,8 @@ import stat
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
+from contextvars import ContextVar
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Timer
@@ -25,6 +26,9 @@ SPINNER_AFTER_S = 1.0
 
 MAX_NAMES = 3
 """Maximum number of running architectures that a progress message names."""
+
+IS_QUIET: ContextVar[bool] = ContextVar("is_quiet", default=False)
+"""Whether progress and what architectures print are hidden."""
 
 STDOUT = Path("-")
 """The file name that means stdout, as in ``-o -``."""
@@ -184,7 +188,7 @@ def show_progress(message: str, *, use_cache: bool = False) -> Iterator[Callable
 
     timer = Timer(SPINNER_AFTER_S, show)
     timer.daemon = True
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not IS_QUIET.get():
         timer.start()
     try:
         with _redirect_stdout_to_stderr(), warnings.catch_warnings():
@@ -218,18 +222,26 @@ def _format_duration(seconds: float) -> str:
 
 @contextmanager
 def _redirect_stdout_to_stderr() -> Iterator[None]:
-    """Redirects stdout to stderr, also for extensions, subprocesses and ``sys.__stdout__``."""
+    """Redirects stdout to stderr, also for extensions, subprocesses and ``sys.__stdout__``; to nowhere if quiet."""
     sys.stdout.flush()
     saved = os.dup(1)
     try:
-        os.dup2(2, 1)
-        with redirect_stdout(sys.stderr):
+        with ExitStack() as stack:
+            target = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8")) if IS_QUIET.get() else sys.stderr
+            os.dup2(target.fileno() if IS_QUIET.get() else 2, 1)
+            stack.enter_context(redirect_stdout(target))
             yield
     finally:
         if sys.__stdout__ is not None:
             sys.__stdout__.flush()
         os.dup2(saved, 1)
         os.close(saved)
+
+
+def print_note(text: str) -> None:
+    """Prints a line on stderr, unless quiet."""
+    if not IS_QUIET.get():
+        print(encode_for(text, sys.stderr), file=sys.stderr)
 
 
 @contextmanager

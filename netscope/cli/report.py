@@ -9,13 +9,12 @@ from netscope.cli.completion import complete_architectures
 from netscope.cli.options import (
     ArchitectureArgument,
     BatchSizeOption,
-    DebugOption,
     DeviceOption,
     InputOption,
     NoCacheOption,
     SeqLenOption,
 )
-from netscope.cli.output import STDOUT, check_writable, show_progress, write_file
+from netscope.cli.output import STDOUT, check_writable, print_note, show_progress, write_file
 from netscope.errors import OutputError, UsageError
 from netscope.render import numbers
 from netscope.schema import ArchitectureReport, BenchReport, DiffReport
@@ -38,7 +37,7 @@ def report(
     other: Annotated[
         str | None,
         typer.Argument(
-            metavar="[B]",
+            metavar="B",
             autocompletion=complete_architectures,
             help="Second architecture: show both, aligned as by netscope diff.",
         ),
@@ -52,7 +51,6 @@ def report(
     seq_len: SeqLenOption = None,
     device: DeviceOption = "auto",
     no_cache: NoCacheOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Write a self-contained HTML page, or a picture, of one or two architectures.
 
@@ -79,7 +77,7 @@ def report(
     with show_progress(f"drawing {architecture}"):
         content = _render(result, suffix)
     write_file(output, content, "-o")
-    typer.echo(f"{output}: {numbers.size(len(content))}", err=True)
+    print_note(f"{output}: {numbers.size(len(content))}")
 
 
 def _check_suffix(path: Path) -> str:

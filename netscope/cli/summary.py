@@ -1,13 +1,14 @@
 """``netscope summary``."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
+from netscope.cli.completion import complete_columns, complete_dtype, complete_sort
+from netscope.cli.help import UsageCommand
 from netscope.cli.options import (
     ArchitectureArgument,
     BatchSizeOption,
-    DebugOption,
     DepthOption,
     DeviceOption,
     FormatOption,
@@ -19,7 +20,13 @@ from netscope.cli.options import (
     split_names,
 )
 from netscope.cli.output import choose_format, show_progress, write_result
-from netscope.render import COLUMNS_TEXT, View, check_view
+from netscope.render import COLUMN_MEANINGS, View, check_view
+
+
+class SummaryCommand(UsageCommand):
+    """Shows what each column means below the options."""
+
+    tables: ClassVar = {"Columns for --columns and --sort": COLUMN_MEANINGS}
 
 
 def summary(
@@ -33,6 +40,7 @@ def summary(
         typer.Option(
             "--dtype",
             metavar="DTYPE",
+            autocompletion=complete_dtype,
             help="Cast parameters, buffers and floating-point inputs: float32, float16, bfloat16 or float64.",
         ),
     ] = None,
@@ -47,8 +55,14 @@ def summary(
     ] = None,
     depth: DepthOption = None,
     columns: Annotated[
-        str | None,
-        typer.Option("--columns", "-c", metavar="A,B,…", help=f"Columns to show, comma-separated: {COLUMNS_TEXT}."),
+        list[str] | None,
+        typer.Option(
+            "--columns",
+            "-c",
+            metavar="A,B,…",
+            autocompletion=complete_columns,
+            help="Columns to show, comma-separated or repeated; see the table below.",
+        ),
     ] = None,
     sort: Annotated[
         str,
@@ -56,9 +70,11 @@ def summary(
             "--sort",
             "-s",
             metavar="ORDER",
+            autocompletion=complete_sort,
             help="order (the tree), or a flat list sorted by name or any metric, e.g. params.",
         ),
     ] = "order",
+    top: Annotated[int | None, typer.Option("--top", metavar="N", help="With --sort: show only the first N.")] = None,
     macs: MacsOption = False,
     ops: Annotated[
         bool, typer.Option("--ops", help="List the ops each module ran directly (excluding its children's).")
@@ -67,13 +83,13 @@ def summary(
     format_name: FormatOption = None,
     output: OutputOption = None,
     no_cache: NoCacheOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Show every layer's output shape, parameters and FLOPs, from a single pass without weights."""
     view = View(
         columns=split_names(columns),
         depth=depth,
         sort=sort,
+        top=top,
         expand=expand,
         macs=macs,
         ops=ops,

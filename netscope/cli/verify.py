@@ -5,7 +5,6 @@ import typer
 from netscope.cli.options import (
     ArchitectureArgument,
     BatchSizeOption,
-    DebugOption,
     FormatOption,
     InputOption,
     OutputOption,
@@ -21,7 +20,6 @@ def verify(
     seq_len: SeqLenOption = None,
     format_name: FormatOption = None,
     output: OutputOption = None,
-    debug: DebugOption = False,
 ) -> None:
     """Compare our counts with other tools and published values.
 

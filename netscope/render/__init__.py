@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from netscope.render.formats import render as render
     from netscope.render.history import format_history as format_history
     from netscope.render.history import read_history as read_history
-    from netscope.render.summary import COLUMNS_TEXT as COLUMNS_TEXT
+    from netscope.render.summary import COLUMN_MEANINGS as COLUMN_MEANINGS
     from netscope.render.summary import View as View
     from netscope.render.summary import check_view as check_view
 else:
@@ -37,6 +37,6 @@ else:
             "document": ["Canvas", "Document", "printable"],
             "formats": ["CHECK_FORMATS", "FORMATS", "check_format", "display", "render"],
             "history": ["format_history", "read_history"],
-            "summary": ["COLUMNS_TEXT", "View", "check_view"],
+            "summary": ["COLUMN_MEANINGS", "View", "check_view"],
         },
     )  # fmt: skip

@@ -1,9 +1,10 @@
 """The document of a ``Summary``: its rows and columns."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from netscope.errors import UsageError, did_you_mean
@@ -34,6 +35,7 @@ class View:
     Attributes:
         columns: keys of ``COLUMNS``; None for the default columns of the format.
         depth: maximum number of levels below the root; None for all.
+        top: number of modules to show of a sorted list; None for all.
         sort: ``"order"`` for the tree in order of execution; otherwise a flat list of the modules, sorted by their own
             values, without their children's.
         expand: whether runs of identical siblings are listed one by one instead of folded.
@@ -45,6 +47,7 @@ class View:
     columns: tuple[str, ...] | None = None
     depth: int | None = None
     sort: str = "order"
+    top: int | None = None
     expand: bool = False
     macs: bool = False
     ops: bool = False
@@ -120,6 +123,19 @@ COLUMNS_TEXT = (
     f"type, input, output, calls, {', '.join(_METRICS_BY_KEY)}; own-NAME leaves out the children's, "
     "NAME-share and NAME-bar show the share of the total"
 )
+COLUMN_MEANINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "type": "class of the module, and its notable hyperparameters",
+        "input": "shapes of the tensors it takes",
+        "output": "shapes of the tensors it returns",
+        "calls": "number of calls",
+        **{key: metric.noun for key, metric in _METRICS_BY_KEY.items()},
+        "own-NAME": "a metric without the module's children, e.g. own-params",
+        "NAME-share": "share of the total, in percent",
+        "NAME-bar": "share of the total, as a bar",
+    }
+)
+"""What each column shows, for help."""
 SORTS = ("order", *_METRICS_BY_KEY, "name")
 
 DEFAULT_COLUMNS = ("type", "output", "params", "params-share", "params-bar", "flops", "flops-share", "flops-bar")
@@ -203,6 +219,10 @@ def check_view(view: View) -> None:
             raise UsageError(f"unknown column {key!r}{did_you_mean(key, COLUMNS)}; columns: {COLUMNS_TEXT}")
     if view.sort not in SORTS:
         raise UsageError(f"unknown sort order {view.sort!r}; sort orders: {', '.join(SORTS)}")
+    if view.top is not None and view.top < 1:
+        raise UsageError(f"--top must be 1 or more, got {view.top}")
+    if view.top is not None and view.sort == "order":
+        raise UsageError("--top needs a sorted list; add --sort, e.g. --sort params")
     if view.depth is not None and view.depth < 0:
         raise UsageError(f"--depth must be 0 or more, got {view.depth}")
 
@@ -246,7 +266,7 @@ def _sort_modules(summary: Summary, view: View) -> Iterator[tuple[NameCell, Tree
     def get_sort_key(row: LayerRow) -> Any:
         return row.path if view.sort == "name" else -(_METRICS_BY_KEY[view.sort].value(row.total) or 0)
 
-    for row in sorted(costly, key=get_sort_key):
+    for row in sorted(costly, key=get_sort_key)[: view.top]:
         node = TreeNode(row=row, label=row.path or row.type_name)
         yield NameCell(path=row.path, label=node.label, mark=_format_multiplier(node)), node
 

@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 
 SOURCE = "python"
 
+STDIN = "-"
+"""The file name that means Python code from stdin."""
+
 _FOLDER_MODULE = "netscope_folder_"
 """Prefix of the names of modules that represent folders of imported files; the folder is their ``__path__``."""
 
 
 def is_python_reference(target: str) -> bool:
     """Returns whether ``target`` is a Python file or ``module:attribute`` instead of a registered name."""
-    return ":" in target or target.endswith(".py")
+    return ":" in target or target.endswith(".py") or target == STDIN
 
 
 def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedArchitecture:
@@ -44,9 +47,11 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
     where, _, attribute = target.rpartition(":") if ":" in target else (target, "", "")
     if is_own_process():
         _prepend_working_directory()
-    module = _import_file(Path(where), text) if is_path(where) else _import_module(where, text)
-    if not attribute:
-        raise UsageError(f"{text} names no class or function; use e.g. {where}:{_first_candidate(module)}")
+    if where == STDIN:
+        module = _import_stdin()
+    else:
+        module = _import_file(Path(where), text) if is_path(where) else _import_module(where, text)
+    attribute = attribute or _choose_attribute(module, where)
     found: Any = module
     for part in attribute.split("."):
         if not hasattr(found, part):
@@ -62,7 +67,7 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
         check_options(found, options, text)
     return ResolvedArchitecture(
         architecture=Architecture(
-            spec=text, source=SOURCE, name=target, options=options, description=_read_summary_line(found, user_owned)
+            spec=text, source=SOURCE, name=f"{where}:{attribute}", options=options, description=_read_summary_line(found, user_owned)
         ),
         factory=(lambda: found) if user_owned else (lambda: found(**options)),
         default_inputs=read_example_inputs,
@@ -115,12 +120,65 @@ def is_path(where: str) -> bool:
     return where.endswith(".py") or "/" in where or "\\" in where
 
 
-def _first_candidate(module: ModuleType) -> str:
+def _choose_attribute(module: ModuleType, where: str) -> str:
+    """Returns the name of the only module instance in a file, or else of its only class that no other class uses.
+
+    Raises:
+        UsageError: there are several, or none.
+    """
     from torch import nn
 
-    own = {name: value for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
-    classes = [name for name, value in own.items() if inspect.isclass(value) and issubclass(value, nn.Module)]
-    return (classes or [name for name, value in own.items() if callable(value)] or ["NAME"])[-1]
+    own = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    instances = [name for name, value in own.items() if isinstance(value, nn.Module)]
+    classes = [
+        name
+        for name, value in own.items()
+        if inspect.isclass(value) and issubclass(value, nn.Module) and value.__module__ == module.__name__
+    ]
+    functions = [
+        name for name, value in own.items() if inspect.isfunction(value) and value.__module__ == module.__name__
+    ]
+    used = {name for item in classes for name in _list_used_names(own[item]) if name != item}
+    for names in (instances, [name for name in classes if name not in used]):
+        if len(names) == 1:
+            return names[0]
+    known = [*classes, *instances, *functions]
+    if not known:
+        raise UsageError(f"{where} defines no class or function that makes an nn.Module")
+    written = ", ".join(f"{where}:{name}" for name in known)
+    raise UsageError(f"{where} defines {len(known)} classes and functions; choose one: {written}")
+
+
+def _list_used_names(class_: type) -> set[str]:
+    """Returns the global names that the functions of a class use."""
+    codes = [value.__code__ for value in vars(class_).values() if inspect.isfunction(value)]
+    names: set[str] = set()
+    while codes:
+        code = codes.pop()
+        names.update(code.co_names)
+        codes += (constant for constant in code.co_consts if inspect.iscode(constant))
+    return names
+
+
+def _import_stdin() -> ModuleType:
+    """Returns the module of the Python code on stdin.
+
+    Raises:
+        UsageError: stdin is a terminal, or empty.
+        BuildError: the code raised.
+    """
+    code = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
+    if not code.strip():
+        raise UsageError("- reads Python code from stdin, which is empty; e.g. netscope summary - < my.py")
+    module = ModuleType(f"{_FOLDER_MODULE}stdin")
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(code, "<stdin>", "exec"), module.__dict__)  # noqa: S102 - the code that the user names
+    except SyntaxError as error:
+        raise BuildError(f"stdin, line {error.lineno}: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        raise BuildError(f"running the code from stdin raised {describe_error(error)}") from error
+    return module
 
 
 def _prepend_working_directory() -> None:

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from netscope.cli.app import UsageCommand
 from netscope.cli.bench.display import Display, handle_interrupts, live_display
 from netscope.cli.completion import complete_architectures
-from netscope.cli.options import DebugOption, FormatOption, InputOption, OutputOption, SeqLenOption
+from netscope.cli.help import UsageCommand
+from netscope.cli.options import FormatOption, InputOption, OutputOption, SeqLenOption
 from netscope.cli.output import STDOUT, choose_format, encode_for, show_progress, write_result
 from netscope.errors import NetscopeError, OutputError, UsageError
 from netscope.render import render
@@ -47,7 +47,7 @@ def bench(
     architectures: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ARCH]...",
+            metavar="ARCH",
             autocompletion=complete_architectures,
             help="Architectures to measure; several are compared. Default: alexnet.",
         ),
@@ -115,7 +115,6 @@ def bench(
     ] = False,
     format_name: FormatOption = None,
     output: OutputOption = None,
-    debug: DebugOption = False,
 ) -> None:
     """Measure throughput, latency, memory and utilization, with 95% confidence intervals.
 
