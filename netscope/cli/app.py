@@ -12,6 +12,7 @@ import typer
 
 import netscope
 from netscope.cli.commands import COMMANDS
+from netscope.cli.completion import join_words_of_bash
 from netscope.cli.help import UsageCommand, UsageGroup
 from netscope.errors import NetscopeError, describe_unexpected_error, shorten_message
 
@@ -77,6 +78,8 @@ def run(arguments: Sequence[str]) -> int:
             from netscope.cli import output
 
             output.IS_QUIET.set(True)
+        if not arguments:
+            join_words_of_bash()
         arguments = _add_command(arguments)
         build_app(*_requested_commands(arguments))(arguments, obj=arguments)
     except SystemExit as finished:

@@ -1,11 +1,16 @@
 """Shell completion: of architectures, layers and the values of options, without importing torch."""
 
 import ast
+import os
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from functools import wraps
 from pathlib import Path
 
 import typer
+
+_BEFORE_COLON: ContextVar[str] = ContextVar("before_colon", default="")
+"""The file before the colon, where the shell completes only what follows it."""
 
 Complete = Callable[[typer.Context, str], list[str]]
 
@@ -27,10 +32,12 @@ def _never_fail(complete: Complete) -> Complete:
 def complete_architectures(ctx: typer.Context, incomplete: str) -> list[str]:
     """Returns the names of architectures, and after ``FILE.py:`` those of its classes and functions."""
     file, colon, _ = incomplete.rpartition(":")
-    if colon:
+    file = file or _BEFORE_COLON.get()
+    if file:
         body = ast.parse(Path(file).expanduser().read_text(encoding="utf-8")).body
         found = [item.name for item in body if isinstance(item, ast.ClassDef | ast.FunctionDef)]
-        return _select((f"{file}:{name}" for name in found if not name.startswith("_")), incomplete)
+        shown = f"{file}:" if colon else ""
+        return _select((f"{shown}{name}" for name in found if not name.startswith("_")), incomplete)
     from netscope import sources
     from netscope.api.list import load_catalog
     from netscope.api.result_cache import use_cache
@@ -106,6 +113,20 @@ def complete_dtype(ctx: typer.Context, incomplete: str) -> list[str]:
     from netscope.api.resolve_and_trace import FLOATING_DTYPES
 
     return _select(FLOATING_DTYPES, incomplete)
+
+
+def join_words_of_bash() -> None:
+    """Corrects the variables of bash, which takes ``my.py:Net`` for three words and completes only the last."""
+    words, current = os.environ.get("COMP_WORDS", "").split(), int(os.environ.get("COMP_CWORD", "0"))
+    if os.environ.get("_NETSCOPE_COMPLETE") != "complete_bash" or ":" not in words[1:]:
+        return
+    colon = words.index(":")
+    if current in (colon, colon + 1):
+        _BEFORE_COLON.set(words[colon - 1])
+        words[colon - 1 : colon + 1] = []
+    else:
+        words[colon - 1 : colon + 2] = ["".join(words[colon - 1 : colon + 2])]
+    os.environ.update(COMP_WORDS=" ".join(words), COMP_CWORD=str(colon - 1 if _BEFORE_COLON.get() else current - 2))
 
 
 def _complete_last(names: Iterable[str], incomplete: str) -> list[str]:

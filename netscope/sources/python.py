@@ -67,7 +67,11 @@ def resolve_python(text: str, target: str, options: dict[str, Any]) -> ResolvedA
         check_options(found, options, text)
     return ResolvedArchitecture(
         architecture=Architecture(
-            spec=text, source=SOURCE, name=f"{where}:{attribute}", options=options, description=_read_summary_line(found, user_owned)
+            spec=text,
+            source=SOURCE,
+            name=f"{where}:{attribute}",
+            options=options,
+            description=_read_summary_line(found, user_owned),
         ),
         factory=(lambda: found) if user_owned else (lambda: found(**options)),
         default_inputs=read_example_inputs,
