@@ -93,12 +93,12 @@ class Figure:
     limit: float | None
 
 
-def process(*command: str, fails: bool = False, **variables: str) -> Measurement:
+def process(*command: str, codes: tuple[int, ...] = (0,), **variables: str) -> Measurement:
     """Runs a process.
 
     Args:
         command: of the process.
-        fails: whether an exit code of 1, the answer no, is as good as 0.
+        codes: exit codes that are an answer: 1 is the answer no, 2 that there is no such name.
         variables: of its environment, besides ours.
 
     Raises:
@@ -112,7 +112,7 @@ def process(*command: str, fails: bool = False, **variables: str) -> Measurement
     _, status, usage = os.wait4(running.pid, 0)
     wall_s = time.perf_counter() - start
     running.returncode = os.waitstatus_to_exitcode(status)
-    if running.returncode not in ((0, 1) if fails else (0,)):
+    if running.returncode not in codes:
         raise SystemExit(f"{command} failed:\n{errors.decode()}")
     return Measurement(wall_s=wall_s, peak_memory_bytes=usage.ru_maxrss * 1024)
 
@@ -126,8 +126,8 @@ def netscope(*arguments: str, cache: str | None = None) -> Measurement:
     """Runs a command of netscope's, with answers that were given before if there is a folder for them."""
     script = str(Path(sys.executable).with_name("netscope"))
     if cache is None:
-        return process(script, *arguments, "--no-cache", fails=True)
-    return process(script, *arguments, fails=True, NETSCOPE_CACHE_DIR=cache)
+        return process(script, *arguments, "--no-cache", codes=(0, 1, 2))
+    return process(script, *arguments, codes=(0, 1, 2), NETSCOPE_CACHE_DIR=cache)
 
 
 def in_process(*arguments: str) -> dict[str, float]:
@@ -155,6 +155,8 @@ def answered_before(folder: str) -> Iterator[Contest]:
         ("check", "resnet50", "--max-params", "26M"),
         ("report", "alexnet", "-o", str(Path(folder, "alexnet.html"))),
         ("list", "resnet*"),
+        ("summary", "--help"),
+        ("summary", "resnt50"),
     )
     for command in commands:
         netscope(*command, cache=folder)
@@ -180,6 +182,7 @@ def asked_first() -> Iterator[Contest]:
     """Questions that are asked for the first time, against importing what they need."""
     for names, package, limit in (
         (("alexnet", "googlenet-d2l"), "torch", 1.15),
+        (("resnt50",), "torch", 1.0),
         (("resnet50", "vit_b_16"), "torchvision.models", 1.1),
     ):
         for name in names:
