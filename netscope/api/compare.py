@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from netscope import analysis, sources
-from netscope.api.list import load_catalog
+from netscope.api.list import find_name_error, load_catalog
 from netscope.api.resolve_and_trace import is_saved, parse_sizes
 from netscope.api.summary import SourcedSummary, get_summary, lookup_summary, summarize_with_source
 from netscope.api.workers.pool import Job, JobProgress, WorkerPool, choose_job_count
@@ -115,7 +115,7 @@ def _compare_all(
     An unknown name needs no torch either.
     """
     cached: dict[str, SourcedSummary | NetscopeError | None] = {
-        name: _find_error(name) or lookup_summary(name, plan.inputs, plan.options)
+        name: find_name_error(name) or lookup_summary(name, plan.inputs, plan.options)
         for name in names
         if not is_saved(name)
     }
@@ -143,15 +143,6 @@ def _compare_all(
             yield _make_error_row(name, answer)
         else:
             yield msgspec.convert(answer, ComparedArchitecture)
-
-
-def _find_error(name: str) -> NetscopeError | None:
-    """Returns the error if no source has the name; otherwise None."""
-    try:
-        sources.locate(name, load_catalog)
-    except NetscopeError as error:
-        return error
-    return None
 
 
 def is_pattern(spec: str) -> bool:

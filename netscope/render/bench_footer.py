@@ -46,7 +46,7 @@ def format_footer(report: BenchReport) -> Iterator[tuple[str, str]]:
         yield from _format_result(result, format_label(result, report))
     yield from _format_device_limits(report)
     if any(result.is_measured and result.config.is_cuda and result.telemetry is None for result in results):
-        yield "Note", "clocks, power and temperature were not sampled; they require NVML: pip install 'netscope[gpu]'"
+        yield "Note", "clocks, power and temperature were not sampled; they require NVML: pip install nvidia-ml-py"
     for note in report.notes:
         yield "Note", note
 

@@ -137,9 +137,9 @@ def test_more_than_the_device_can_do_is_reported_as_a_bug():
 
 
 def test_without_nvml_the_extra_is_named():
-    assert "pip install 'netscope[gpu]'" in render(BenchReport(results=(result(),)))
+    assert "pip install nvidia-ml-py" in render(BenchReport(results=(result(),)))
     cpu = result(config=BenchConfig(device="cpu"), blocks=blocks(device=False))
-    assert "netscope[gpu]" not in render(BenchReport(results=(cpu,)))
+    assert "nvidia-ml-py" not in render(BenchReport(results=(cpu,)))
 
 
 def test_a_drift_is_labelled():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from netscope import analysis, config, sources
 from netscope.api.check.base import Base, BaseFinder
 from netscope.api.check.plans import CheckPlan
+from netscope.api.list import find_name_error
 from netscope.api.resolve_and_trace import is_saved
 from netscope.api.summary import get_summary, lookup_summary
 from netscope.api.workers.client import WorkerError
@@ -278,8 +279,12 @@ def _summarize_all(
     jobs: dict[int, Job] = {}
     for index, (folder, request) in enumerate(pending):
         cached = lookup_summary(request.model, request.inputs, request.options, folder)
+        error = None if is_saved(request.model) else find_name_error(request.model)
         if cached is not None:
             found[index] = cached.summary
+            continue
+        if error is not None:
+            found[index] = error
             continue
         jobs[index] = Job(
             label=request.name,
