@@ -73,6 +73,16 @@ class UnknownNameError(UsageError):
     """No architecture, source, file or attribute has that name."""
 
 
+class UnknownLayerError(UnknownNameError, KeyError):
+    """An architecture has no module of that path."""
+
+    __str__ = Exception.__str__  # KeyError shows its message in quotes
+
+
+class UnknownArgumentError(UsageError, TypeError):
+    """A function of the Python API has no argument of that name."""
+
+
 class MissingExtraError(UsageError):
     """The package of a source is not installed."""
 

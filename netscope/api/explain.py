@@ -18,7 +18,7 @@ from netscope.api.resolve_and_trace import (
 )
 from netscope.api.result_cache import Query, compute_key, lookup, store_result
 from netscope.api.summary import SourcedSummary, get_summary
-from netscope.errors import InputError, UnknownNameError, UsageError, did_you_mean
+from netscope.errors import InputError, UsageError
 from netscope.schema import Explanation, LayerExplanation, ShapeMismatch, Summary
 from netscope.schema.inputs import parse_inputs
 from netscope.schema.summary import NOT_TRACED
@@ -56,9 +56,11 @@ def explain(
         has the reason, and the layers before it are explained.
 
     Raises:
-        UnknownNameError: the module does not exist.
+        UnknownLayerError: the module does not exist.
         NetscopeError: any error of ``summarize``.
     """
+    if not isinstance(layer, str | None):
+        raise UsageError(f"layer must be the path of a module, e.g. 'features.0', got {layer!r}; write inputs=…")
     changes = parse_changes(what_if)
     if isinstance(model, Summary) or is_saved(model):
         if changes:
@@ -225,13 +227,10 @@ def _explain_run(
     run: _Run, layer: str | None, *, before: Summary | None = None, changes: Sequence[WhatIfChange] = ()
 ) -> Explanation:
     summary = run.summary
-    rows = {row.path: row for row in summary.rows}
-    if layer is not None and layer not in rows:
-        raise UnknownNameError(
-            f"{summary.architecture.title} has no module {layer!r}{did_you_mean(layer, filter(None, rows))}"
-        )
+    rows = {row.path: row for row in summary}
+    top = summary[layer or ""]
     shapes = {row.path: row.output_shapes for row in before.rows} if before is not None else {}
-    shown = [row for row in summary.rows if layer is None or row.path == layer or row.path.startswith(f"{layer}.")]
+    shown = [row for row in summary if layer is None or row is top or row.path.startswith(f"{layer}.")]
     chain = analysis.build_chain(summary)
     return Explanation(
         architecture=summary.architecture,

@@ -106,8 +106,8 @@ def _render_document(result: Any, format_: Format, view: ResultView | None, canv
     return format_.render(document, canvas)
 
 
-def display(result: Any, form: Form) -> str:
-    """Returns the text that ``print`` or a notebook shows of a result."""
+def display(result: Any, form: Form, view: ResultView | None = None) -> str:
+    """Returns the text that ``print`` or a notebook shows of a result, or of the part that ``view`` selects."""
     if form == "markdown":
-        return render(result, form).rstrip("\n")
-    return _render_document(result, _DISPLAY_FORMATS[form], None, Canvas()).rstrip("\n")
+        return render(result, form, view=view).rstrip("\n")
+    return _render_document(result, _DISPLAY_FORMATS[form], view, Canvas()).rstrip("\n")

@@ -61,6 +61,9 @@ if TYPE_CHECKING:
     from netscope.schema.figures import METRICS as METRICS
     from netscope.schema.figures import Figures as Figures
     from netscope.schema.figures import Metric as Metric
+    from netscope.schema.layer import LayerRow as LayerRow
+    from netscope.schema.layer import LayerTensor as LayerTensor
+    from netscope.schema.layer import OpCount as OpCount
     from netscope.schema.list import ListedArchitecture as ListedArchitecture
     from netscope.schema.list import Listing as Listing
     from netscope.schema.memory import PeakMemory as PeakMemory
@@ -76,9 +79,6 @@ if TYPE_CHECKING:
     from netscope.schema.summary import OUTPUT_SHAPES_VARY as OUTPUT_SHAPES_VARY
     from netscope.schema.summary import UNCOUNTED_FORWARD as UNCOUNTED_FORWARD
     from netscope.schema.summary import Architecture as Architecture
-    from netscope.schema.summary import LayerRow as LayerRow
-    from netscope.schema.summary import LayerTensor as LayerTensor
-    from netscope.schema.summary import OpCount as OpCount
     from netscope.schema.summary import Summary as Summary
     from netscope.schema.summary import Totals as Totals
     from netscope.schema.tensors import RAGGED as RAGGED
@@ -117,13 +117,13 @@ else:
             "explain": ["Derivation", "Explanation", "LayerExplanation", "ShapeMismatch"],
             "failure": ["LayerFailure"],
             "figures": ["Figures", "METRICS", "Metric"],
+            "layer": ["LayerRow", "LayerTensor", "OpCount"],
             "list": ["ListedArchitecture", "Listing"],
             "memory": ["PeakMemory"],
             "receptive_field": ["ReceptiveField"],
             "report": ["ArchitectureReport", "ChainStage", "DataflowNode", "DiffReport"],
-            "summary": ["Architecture", "COUNTING_VERSION", "FLOP_CONVENTION", "LayerRow", "LayerTensor",
-                "NEVER_CALLED", "NOT_TRACED", "OUTPUT_SHAPES_VARY", "OpCount", "Summary", "Totals",
-                "UNCOUNTED_FORWARD"],
+            "summary": ["Architecture", "COUNTING_VERSION", "FLOP_CONVENTION", "NEVER_CALLED", "NOT_TRACED",
+                "OUTPUT_SHAPES_VARY", "Summary", "Totals", "UNCOUNTED_FORWARD"],
             "tensors": ["InputSpec", "PlainValue", "RAGGED", "Shape", "TensorSpec", "drop_batch_dimension"],
             "trace": ["ModuleCall", "SavedTensor", "TensorRef", "Trace", "TracedModule", "TracedOp",
                 "TracedParameter", "TracedTensor"],

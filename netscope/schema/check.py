@@ -8,7 +8,8 @@ from typing import Literal, get_args
 from netscope.schema.diff import ModelDiff
 from netscope.schema.display import Displayed
 from netscope.schema.figures import METRICS
-from netscope.schema.summary import FLOP_CONVENTION, LayerTensor
+from netscope.schema.layer import LayerTensor
+from netscope.schema.summary import FLOP_CONVENTION
 from netscope.schema.tensors import PlainValue, Shape
 
 Bound = Literal["equal", "max", "min", "warn", "max_increase", "lock"]

@@ -77,6 +77,11 @@ class JsonResult:
         """Returns the result as JSON, which ``from_json`` reads."""
         return to_json(self)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the result as JSON has it: dicts, lists, texts and numbers."""
+        found: dict[str, Any] = json.loads(self.to_json())
+        return found
+
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Returns the result that ``to_json`` wrote.

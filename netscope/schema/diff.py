@@ -6,7 +6,8 @@ from typing import Literal
 
 from netscope.schema.display import Displayed
 from netscope.schema.figures import FIELDS, Figures
-from netscope.schema.summary import Architecture, LayerRow, OpCount, Summary, Totals, describe_unread
+from netscope.schema.layer import LayerRow, OpCount
+from netscope.schema.summary import Architecture, Summary, Totals, describe_unread
 from netscope.schema.tensors import InputSpec, PlainValue
 
 ChangeKind = Literal["same", "changed", "added", "removed", "moved"]

@@ -1,6 +1,6 @@
 """Families of layers, by their hyperparameters: what one layer may replace in another architecture."""
 
-from netscope.schema.summary import LayerRow
+from netscope.schema.layer import LayerRow
 
 _FAMILIES: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"in_channels", "out_channels", "kernel_size"}), "convolution"),

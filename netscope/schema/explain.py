@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from netscope.schema.display import Displayed
+from netscope.schema.layer import LayerRow
 from netscope.schema.report import ChainStage
-from netscope.schema.summary import Architecture, LayerRow, Totals
+from netscope.schema.summary import Architecture, Totals
 from netscope.schema.tensors import InputSpec, Shape
 
 

@@ -1,16 +1,17 @@
 """The result of ``netscope summary``: one row per module, and the totals."""
 
-from dataclasses import dataclass, field, fields
-from math import prod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
 
-from netscope.errors import MissingExtraError, SavedResultError
+from netscope.errors import SavedResultError, UnknownLayerError, did_you_mean
 from netscope.schema.codec import from_json
-from netscope.schema.display import Displayed
-from netscope.schema.figures import FIELDS, METRICS, Figures
+from netscope.schema.display import Displayed, DisplayedView, view_summary
+from netscope.schema.figures import FIELDS, Figures
+from netscope.schema.layer import LayerRow, OpCount
 from netscope.schema.memory import PeakMemory
-from netscope.schema.receptive_field import ReceptiveField
-from netscope.schema.tensors import InputSpec, PlainValue, Shape
+from netscope.schema.summary_dataframe import make_dataframe
+from netscope.schema.tensors import InputSpec, PlainValue
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,107 +95,6 @@ class Architecture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpCount:
-    """The calls of an op, and their FLOPs.
-
-    Attributes:
-        op: name of the op, ``"aten.convolution"``.
-        calls: number of calls.
-        flops: FLOPs of all calls; None if netscope has no formula for the op.
-    """
-
-    op: str
-    calls: int
-    flops: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerTensor:
-    """A parameter or buffer of a module.
-
-    Attributes:
-        name: attribute name in the module, ``"weight"``.
-        shape: shape; None for an uninitialized lazy parameter.
-        dtype: ``"float32"``, …
-        is_buffer: whether it is a buffer rather than a parameter.
-        trainable: ``requires_grad``; False for buffers.
-        persistent: whether the state dict contains it.
-        shared_with: first name of the same tensor, ``"embed.weight"``; None if this is the first.
-        unread: whether it is a parameter that no op read.
-    """
-
-    name: str
-    shape: Shape | None
-    dtype: str
-    is_buffer: bool
-    trainable: bool
-    persistent: bool
-    shared_with: str | None
-    unread: bool = False
-
-    @property
-    def elements(self) -> int:
-        """Number of elements; 0 if the shape is unknown."""
-        return 0 if self.shape is None else prod(self.shape)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerRow:
-    """One module of the module tree.
-
-    Attributes:
-        path: dotted path, ``""`` for the root.
-        type_name: class name.
-        hyperparameters: constructor arguments that the module stores. The settings of a configuration object are
-            ``config.hidden_size``, …, only of the first module that has the object.
-        depth: number of modules above it; 0 for the root.
-        calls: number of calls of its ``forward``.
-        input_shapes: input shapes of the first call, nested ones flattened.
-        output_shapes: output shapes of the first call, nested ones flattened.
-        own: figures of the module without its children.
-        total: figures of the module with everything below it.
-        is_lower_bound: whether an op without a formula ran in it or below it.
-        ops: ops that it ran directly in the forward pass, outside its children.
-        backward_ops: ops that the backward pass ran for ``ops``.
-        notes: notes about the module, such as ``"never called"``.
-        tensors: its own parameters, then its own buffers.
-        reads_from: producers of the tensors that its own ops read: module paths, ``""`` for the root, ``"<x>"`` for the
-            input ``x``.
-        computation: fingerprints, ``"sizes-ops"``: one of the sizes that its ops read, one of what it computes from
-            them itself, gives to its children and returns first; then one of each further output. Empty if it was not
-            called. Equal computations have equal fingerprints on every device and in every version of torch.
-        operations: how often it computes each kind of op itself, by names that do not depend on device and version
-            either: ``{"matmul": 1}``.
-        receptive_field: receptive field of its first output along each spatial axis of the input; empty without such
-            axes, or if an op mixes positions in a way that netscope does not follow.
-    """
-
-    path: str
-    type_name: str
-    hyperparameters: dict[str, PlainValue]
-    depth: int
-    calls: int
-    input_shapes: tuple[Shape, ...]
-    output_shapes: tuple[Shape, ...]
-    own: Figures
-    total: Figures
-    is_lower_bound: bool
-    ops: tuple[OpCount, ...]
-    backward_ops: tuple[OpCount, ...]
-    notes: tuple[str, ...]
-    tensors: tuple[LayerTensor, ...] = ()
-    reads_from: tuple[str, ...] = ()
-    computation: str = ""
-    operations: dict[str, int] = field(default_factory=dict)
-    receptive_field: tuple[ReceptiveField, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Last part of the path."""
-        return self.path.rpartition(".")[2]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals(Figures):
     """Figures of an architecture.
 
@@ -230,7 +130,10 @@ class Totals(Figures):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Summary(Displayed):
-    """Every layer of one architecture, run once.
+    """Every layer of one architecture, run once: a sequence of rows, which a path selects as well.
+
+    ``len(summary)``, ``summary[0]``, ``summary[1:3]``, ``summary["layer1.0.conv1"]``, ``"fc" in summary``, and
+    ``for row in summary`` use ``rows``.
 
     Invariant: each figure of ``totals`` equals ``total`` of the first row and, measured times aside, the sum of ``own``
     over ``rows``.
@@ -270,6 +173,52 @@ class Summary(Displayed):
     flop_convention: str = FLOP_CONVENTION
     unread_parameters: tuple[str, ...] = ()
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[LayerRow]:
+        return iter(self.rows)
+
+    def __contains__(self, item: object) -> bool:
+        return any(item in (row.path, row) for row in self.rows)
+
+    @overload
+    def __getitem__(self, key: int | str) -> LayerRow: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[LayerRow, ...]: ...
+    def __getitem__(self, key: int | str | slice) -> LayerRow | tuple[LayerRow, ...]:
+        """Returns the row at a position or of a path, ``""`` for the root; the rows of a slice.
+
+        Raises:
+            UnknownLayerError: no module has this path.
+        """
+        if not isinstance(key, str):
+            return self.rows[key]
+        for row in self.rows:
+            if row.path == key:
+                return row
+        paths = filter(None, self._ipython_key_completions_())
+        raise UnknownLayerError(f"{self.architecture.title} has no module {key!r}{did_you_mean(key, paths)}")
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Returns the paths, which IPython completes in ``summary["``."""
+        return [row.path for row in self.rows]
+
+    @property
+    def params(self) -> int:
+        """Number of elements of the distinct parameters, ``totals.params``."""
+        return self.totals.params
+
+    @property
+    def flops(self) -> int:
+        """FLOPs of one forward pass, ``totals.flops``; a lower bound if ``is_lower_bound``."""
+        return self.totals.flops
+
+    @property
+    def macs(self) -> int:
+        """MACs of one forward pass, half of ``flops``."""
+        return self.totals.macs
+
     @property
     def is_lower_bound(self) -> bool:
         """Whether an op without a formula is missing from the FLOPs."""
@@ -302,21 +251,49 @@ class Summary(Displayed):
             raise SavedResultError("this Summary is damaged: it has no rows, or negative counts")
         return summary
 
-    def to_dataframe(self) -> "pd.DataFrame":
-        """Returns one row per module, by path: fields of ``LayerRow``, and ``NAME`` and ``own_NAME`` of each metric.
+    def to_dataframe(self, *, full: bool = False) -> "pd.DataFrame":
+        """Returns one row per module, by path: type, depth, calls, shapes as text, and figures.
+
+        ``params`` and ``flops`` include the module's children, ``own_params`` and ``own_flops`` do not.
+
+        Args:
+            full: whether to return each field of ``LayerRow`` as it is, and ``NAME`` and ``own_NAME`` of each metric.
 
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise MissingExtraError("to_dataframe() needs pandas: pip install pandas") from error
-        plain = [field.name for field in fields(LayerRow) if field.type is not Figures]
-        records: list[dict[str, Any]] = [
-            {name: getattr(row, name) for name in plain}
-            | {name: metric.value(row.total) for name, metric in METRICS.items()}
-            | {f"own_{name}": metric.value(row.own) for name, metric in METRICS.items()}
-            for row in self.rows
-        ]
-        return pd.DataFrame(records).set_index("path")
+        return make_dataframe(self.rows, full=full)
+
+    def view(
+        self,
+        *,
+        columns: Sequence[str] | str | None = None,
+        depth: int | None = None,
+        sort: str = "order",
+        expand: bool = False,
+        macs: bool = False,
+        ops: bool = False,
+    ) -> DisplayedView:
+        """Returns what ``print`` and notebooks show of the summary with these options of ``netscope summary``.
+
+        Args:
+            columns: columns, also comma-separated: ``"input,output,params"``; None for the usual ones.
+            depth: maximum number of levels below the root; None for all.
+            sort: ``"order"`` for the tree; ``"name"`` or a metric for a flat list, sorted by the modules' own values.
+            expand: whether runs of identical siblings are listed one by one.
+            macs: whether MACs are shown instead of FLOPs.
+            ops: whether the ops that each module ran directly are listed below it.
+
+        Raises:
+            UsageError: a column or sort order is unknown, or the depth is negative.
+        """
+        names = [name.strip() for name in columns.split(",")] if isinstance(columns, str) else columns
+        return view_summary(
+            self,
+            columns=None if names is None else tuple(names),
+            depth=depth,
+            sort=sort,
+            expand=expand,
+            macs=macs,
+            ops=ops,
+        )

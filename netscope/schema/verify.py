@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netscope.schema.display import Displayed
-from netscope.schema.summary import Architecture, OpCount
+from netscope.schema.layer import OpCount
+from netscope.schema.summary import Architecture
 from netscope.schema.tensors import InputSpec
 
 Quantity = Literal["params", "macs"]

@@ -64,7 +64,7 @@ def test_a_metric_of_training_is_checked_in_training_alone(metric, where):
         summary = netscope.summarize("lenet5", mode=mode)
         given = {"rules": rule} if where == "model" else {"layers": {"*": rule}}
         assert {result.status for result in results_of(summary, **given)} == {status}
-        assert summary.to_dataframe()[metric].isna().all() == (mode == "eval")
+        assert summary.to_dataframe(full=True)[metric].isna().all() == (mode == "eval")
 
 
 @pytest.mark.parametrize(
