@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from netscope.api.list import list_architectures as list_architectures
     from netscope.api.report import report as report
     from netscope.api.summary import summarize as summarize
+    from netscope.api.summary import summary as summary
     from netscope.api.summary import trace as trace
     from netscope.api.verify import verify as verify
     from netscope.errors import NetscopeError as NetscopeError
@@ -49,7 +50,7 @@ else:
             "api.explain": ["explain"],
             "api.list": ["list_architectures"],
             "api.report": ["report"],
-            "api.summary": ["summarize", "trace"],
+            "api.summary": ["summarize", "summary", "trace"],
             "api.verify": ["verify"],
             "errors": ["NetscopeError"],
             "schema": ["ArchitectureReport", "BenchReport", "CheckReport", "ComparisonTable", "DiffReport",

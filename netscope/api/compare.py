@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from typing_extensions import Unpack
 
 from netscope import analysis, sources
+from netscope.api.arguments import SummaryOptions, check_arguments
 from netscope.api.list import find_name_error, load_catalog
 from netscope.api.resolve_and_trace import is_saved, parse_sizes
-from netscope.api.summary import SourcedSummary, get_summary, lookup_summary, summarize_with_source
+from netscope.api.summary import SourcedSummary, get_summary, is_model, lookup_summary, summarize, summarize_with_source
 from netscope.api.workers.pool import Job, JobProgress, WorkerPool, choose_job_count
 from netscope.errors import NetscopeError, UnknownNameError, UsageError
 from netscope.schema import ComparedArchitecture, ComparisonTable, Summary
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
 WILDCARDS = frozenset("*?[")
 
 
-def compare(models: "Iterable[Model] | Model", inputs: Any = None, **options: Any) -> ComparisonTable:
+@check_arguments(summarize)
+def compare(
+    models: "Iterable[Model] | Model", inputs: Any = None, **options: Unpack[SummaryOptions]
+) -> ComparisonTable:
     """Returns a table of architectures: their ideas, layers, activations and costs.
 
     Args:
@@ -42,7 +47,7 @@ def compare(models: "Iterable[Model] | Model", inputs: Any = None, **options: An
         UsageError: no architecture is given, or a pattern matches no name.
     """
     # A module may also be iterable, e.g. nn.Sequential.
-    given: list[Any] = list(models) if isinstance(models, Iterable) and not _is_model(models) else [models]
+    given: list[Any] = list(models) if isinstance(models, Iterable) and not is_model(models) else [models]
     expanded: list[Model] = []
     notes: list[str] = []
     for model in given:
@@ -186,10 +191,6 @@ def compare_one(model: "Model", inputs: Any, options: Mapping[str, Any]) -> Comp
 def _make_row(sourced: SourcedSummary, *, has_default_inputs: bool) -> ComparedArchitecture:
     row = _add_origin(analysis.make_comparison_row(sourced.summary), sourced.origin)
     return _add_accuracy(row, sourced.published) if has_default_inputs else row
-
-
-def _is_model(models: Any) -> bool:
-    return isinstance(models, str | Summary) or hasattr(models, "named_modules")
 
 
 def _add_origin(row: ComparedArchitecture, origin: "Origin | None") -> ComparedArchitecture:

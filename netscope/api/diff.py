@@ -3,7 +3,10 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from netscope.api.summary import get_summary
+from typing_extensions import Unpack
+
+from netscope.api.arguments import SummaryOptions, check_arguments
+from netscope.api.summary import check_is_model, get_summary, summarize
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Ignorable, Summary
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 IGNORABLE: tuple[str, ...] = get_args(Ignorable)
 
 
+@check_arguments(summarize)
 def diff(
     before: "Summary | nn.Module | str",
     after: "Summary | nn.Module | str",
@@ -23,7 +27,7 @@ def diff(
     inputs_before: Any = None,
     inputs_after: Any = None,
     ignore: Collection[str] = (),
-    **options: Any,
+    **options: Unpack[SummaryOptions],
 ) -> "ModelDiff":
     """Returns the difference between two architectures, layer by layer.
 
@@ -58,8 +62,15 @@ def diff(
     return analysis.diff_summaries(*sides, cast("Collection[Ignorable]", tuple(ignored)))
 
 
+@check_arguments(summarize)
 def weights_map(
-    before: "Summary | nn.Module | str", after: "Summary | nn.Module | str", inputs: Any = None, **options: Any
+    before: "Summary | nn.Module | str",
+    after: "Summary | nn.Module | str",
+    inputs: Any = None,
+    *,
+    inputs_before: Any = None,
+    inputs_after: Any = None,
+    **options: Unpack[SummaryOptions],
 ) -> "WeightsMap":
     """Returns the map from the state dict of ``before`` to that of ``after``, for porting a checkpoint.
 
@@ -67,7 +78,8 @@ def weights_map(
     """
     from netscope import analysis
 
-    return analysis.map_weights(*get_summaries(before, after, inputs, **options))
+    sides = get_summaries(before, after, inputs, inputs_before=inputs_before, inputs_after=inputs_after, **options)
+    return analysis.map_weights(*sides)
 
 
 def get_summaries(
@@ -84,6 +96,8 @@ def get_summaries(
     Arguments and errors are those of ``diff``. Equal sides are traced only once, so that they are equal even if random
     values affect the trace.
     """
+    check_is_model("before", before)
+    check_is_model("after", after)
     first_inputs = inputs if inputs_before is None else inputs_before
     if isinstance(after, str) and before == after and inputs_before is None and inputs_after is None:
         first = get_summary(before, first_inputs, options)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis, sources
+from netscope.api.arguments import check_arguments
 from netscope.api.resolve_and_trace import (
     Sizes,
     check_device,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from netscope.sources import ResolvedArchitecture
 
 
+@check_arguments()
 def explain(
     model: "Summary | nn.Module | str",
     layer: str | None = None,

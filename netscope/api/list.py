@@ -1,6 +1,7 @@
 """Lists the architectures that can be loaded by name, caching the catalogs of sources."""
 
 from netscope import sources
+from netscope.api.arguments import check_arguments
 from netscope.api.result_cache import Query, get_or_compute
 from netscope.api.workers.client import WorkerError
 from netscope.errors import NetscopeError
@@ -8,6 +9,7 @@ from netscope.schema import Listing
 from netscope.sources import Catalog
 
 
+@check_arguments()
 def list_architectures(pattern: str = "*") -> Listing:
     """Returns the architectures that can be loaded by name.
 

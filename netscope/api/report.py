@@ -4,23 +4,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import Unpack
+
 from netscope import analysis
-from netscope.api.resolve_and_trace import is_saved, parse_sizes, resolve_and_trace
+from netscope.api.arguments import SummaryOptions, check_arguments
+from netscope.api.resolve_and_trace import is_saved, parse_sizes
 from netscope.api.result_cache import Query, get_or_compute
-from netscope.api.summary import get_summary
+from netscope.api.summary import check_is_model, get_summary, summarize, trace_and_count
 from netscope.schema import ArchitectureReport, BenchReport, BenchResult, DiffReport, Summary
 
 if TYPE_CHECKING:
     from torch import nn
 
 
+@check_arguments(summarize)
 def report(
     model: "Summary | nn.Module | str",
     other: "Summary | nn.Module | str | None" = None,
     inputs: Any = None,
     *,
     bench: BenchReport | None = None,
-    **options: Any,
+    **options: Unpack[SummaryOptions],
 ) -> ArchitectureReport | DiffReport:
     """Returns the data of a report of one architecture, or with ``other`` of the diff of two.
 
@@ -34,6 +38,8 @@ def report(
     Raises:
         NetscopeError: the errors of ``summarize``.
     """
+    if other is not None:
+        check_is_model("other", other)
     results = bench.results if bench is not None else ()
     before = _trace_report(model, inputs, results, options)
     if other is None:
@@ -50,22 +56,18 @@ def make_report(summary: Summary, results: Sequence[BenchResult] = ()) -> Archit
 
 
 def _trace_report(
-    model: "Summary | nn.Module | str", inputs: Any, results: Sequence[BenchResult], options: dict[str, Any]
+    model: "Summary | nn.Module | str", inputs: Any, results: Sequence[BenchResult], options: SummaryOptions
 ) -> ArchitectureReport:
     if isinstance(model, Summary) or is_saved(model):
         return make_report(get_summary(model, inputs, options), results)
-    rest = dict(options)
-    sizes = parse_sizes(inputs, rest.pop("batch_size", None), rest.pop("seq_len", None))
+    how: dict[str, Any] = dict(options)
+    sizes = parse_sizes(inputs, how.pop("batch_size", None), how.pop("seq_len", None))
 
     def compute() -> ArchitectureReport:
-        from netscope.flops import count_flops
-
-        resolved, recorded = resolve_and_trace(model, sizes, **rest)
-        flops = count_flops(recorded)
-        summary = analysis.summarize_trace(recorded, flops, resolved.architecture)
-        if not resolved.runs:
-            return make_report(analysis.drop_forward_pass(summary))
-        return replace(make_report(summary), dataflow=analysis.build_dataflow(recorded, flops))
+        traced = trace_and_count(model, sizes, **how)
+        found = make_report(traced.summary)
+        has_dataflow = traced.resolved.runs
+        return replace(found, dataflow=analysis.build_dataflow(traced.trace, traced.flops)) if has_dataflow else found
 
     if isinstance(model, str):
         query = Query(kind="report", spec=model, inputs=sizes.inputs, options=options)

@@ -1,13 +1,15 @@
-"""The functions ``summarize`` and ``trace``."""
+"""The functions ``summarize``, which is also called ``summary``, and ``trace``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from netscope.api.resolve_and_trace import check_has_forward, is_saved, parse_sizes, resolve_and_trace
+from netscope.api.arguments import check_arguments
+from netscope.api.resolve_and_trace import Sizes, check_has_forward, is_saved, parse_sizes, resolve_and_trace
 from netscope.api.result_cache import Query, compute_key, get_or_compute, lookup
 from netscope.api.saved_results import read_saved
+from netscope.api.summary_torchinfo import translate_torchinfo
 from netscope.errors import UsageError, did_you_mean
 from netscope.schema import Summary, Trace
 from netscope.schema.inputs import ForwardInputs, parse_inputs
@@ -16,6 +18,8 @@ from netscope.sources import Origin, PublishedFigures
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from netscope.sources import ResolvedArchitecture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class SourcedSummary:
     published: tuple[PublishedFigures, ...] = ()
 
 
+@check_arguments(translate=translate_torchinfo)
 def summarize(
     model: "nn.Module | str",
     inputs: Any = None,
@@ -55,8 +60,9 @@ def summarize(
         batch_size: batch dimension (dim 0) of every input.
         seq_len: sequence length in tokens of the default inputs.
         device: ``"meta"``, where nothing is computed and weights use no memory; ``"cpu"``; ``"cuda"``; or ``"auto"``
-            for meta, and the CPU if the model needs values.
-        dtype: dtype to cast parameters, buffers and inputs of floating dtypes to; None to keep their dtypes.
+            for meta, and the CPU if the model needs values. A ``torch.device`` works too.
+        dtype: dtype to cast parameters, buffers and inputs of floating dtypes to, as text or a ``torch.dtype``; None to
+            keep their dtypes.
         mode: ``"eval"``, or ``"train"`` for a full training step: a forward pass in train mode, and the backward pass
             from the ``loss`` in the outputs; without a ``loss``, from all outputs.
         optimizer: optimizer of the training step, whose state is counted as memory: ``"sgd"`` (the default, without
@@ -80,8 +86,26 @@ def summarize(
     ).summary
 
 
+summary = summarize
+
+
+def is_model(value: Any) -> bool:
+    """Whether a value is a module, the name of an architecture or file, or a summary."""
+    return isinstance(value, str | Summary) or hasattr(value, "named_modules")
+
+
+def check_is_model(argument: str, value: Any) -> None:
+    """Checks that the value of an argument is a model rather than, for example, an input.
+
+    Raises:
+        UsageError: it is none; the message names the argument.
+    """
+    if not is_model(value):
+        raise UsageError(f"{argument} must be a module, a name or a summary, got {value!r}; write inputs=… for inputs")
+
+
 def get_summary(
-    model: "Summary | nn.Module | str", inputs: Any = None, options: dict[str, Any] | None = None
+    model: "Summary | nn.Module | str", inputs: Any = None, options: Mapping[str, Any] | None = None
 ) -> Summary:
     """Returns the summary of a model: a given summary itself, a saved one from its file, or a new one.
 
@@ -106,15 +130,43 @@ def summarize_with_source(
     *,
     batch_size: int | None = None,
     seq_len: int | None = None,
-    mode: str = "eval",
-    optimizer: str | None = None,
-    **how: Any,
+    **options: Any,
 ) -> SourcedSummary:
     """Returns the summary with its publication data, from the cache if possible.
 
     Arguments and errors are those of ``summarize``.
     """
     sizes = parse_sizes(inputs, batch_size, seq_len)
+
+    def compute() -> SourcedSummary:
+        traced = trace_and_count(model, sizes, **options)
+        resolved = traced.resolved
+        return SourcedSummary(summary=traced.summary, origin=resolved.origin, published=resolved.published)
+
+    if not isinstance(model, str):
+        return compute()
+    options_of_query = {"batch_size": batch_size, "seq_len": seq_len, **options}
+    return get_or_compute(_make_query(model, sizes.inputs, options_of_query), SourcedSummary, compute)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedTrace:
+    """An architecture's trace, the FLOPs of each of its ops, and the summary of both."""
+
+    resolved: "ResolvedArchitecture"
+    trace: Trace
+    flops: "Sequence[int | None]"
+    summary: Summary
+
+
+def trace_and_count(
+    model: "nn.Module | str", sizes: Sizes, *, mode: str = "eval", optimizer: str | None = None, **how: Any
+) -> CountedTrace:
+    """Returns the trace, FLOPs and summary of a model.
+
+    Raises:
+        NetscopeError: the errors of ``summarize``.
+    """
     if optimizer is not None and mode != "train":
         raise UsageError('--optimizer requires --train (Python: mode="train")')
     if optimizer is not None and optimizer not in STATES_PER_PARAMETER:
@@ -123,23 +175,16 @@ def summarize_with_source(
             f"{', '.join(STATES_PER_PARAMETER)}"
         )
 
-    def compute() -> SourcedSummary:
-        from netscope import analysis
-        from netscope.flops import count_flops
+    from netscope import analysis
+    from netscope.flops import count_flops
 
-        resolved, recorded = resolve_and_trace(model, sizes, mode=mode, **how)
-        trained_with = (optimizer or "sgd") if mode == "train" else None
-        summary = analysis.summarize_trace(recorded, count_flops(recorded), resolved.architecture, trained_with)
-        return SourcedSummary(
-            summary=summary if resolved.runs else analysis.drop_forward_pass(summary),
-            origin=resolved.origin,
-            published=resolved.published,
-        )
-
-    if not isinstance(model, str):
-        return compute()
-    options = {"batch_size": batch_size, "seq_len": seq_len, "mode": mode, "optimizer": optimizer, **how}
-    return get_or_compute(_make_query(model, sizes.inputs, options), SourcedSummary, compute)
+    resolved, recorded = resolve_and_trace(model, sizes, mode=mode, **how)
+    flops = count_flops(recorded)
+    trained_with = (optimizer or "sgd") if mode == "train" else None
+    summary = analysis.summarize_trace(recorded, flops, resolved.architecture, trained_with)
+    if not resolved.runs:
+        summary = analysis.drop_forward_pass(summary)
+    return CountedTrace(resolved=resolved, trace=recorded, flops=flops, summary=summary)
 
 
 def lookup_summary(
@@ -161,6 +206,7 @@ def _make_query(model: str, inputs: ForwardInputs | None, options: Mapping[str, 
     return Query(kind="summary", spec=model, inputs=inputs, options=options)
 
 
+@check_arguments()
 def trace(
     model: "nn.Module | str",
     inputs: Any = None,

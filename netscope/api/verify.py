@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from netscope import analysis
+from netscope.api.arguments import check_arguments
 from netscope.api.resolve_and_trace import (
     check_has_forward,
     make_trace_request,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from netscope.sources import PublishedFigures
 
 
+@check_arguments()
 def verify(
     model: "nn.Module | str", inputs: Any = None, *, batch_size: int | None = None, seq_len: int | None = None
 ) -> Verification:

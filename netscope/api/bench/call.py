@@ -1,16 +1,16 @@
 """``netscope.bench``: plans and runs a benchmark in one call."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from netscope.api.arguments import check_arguments
 from netscope.api.bench.plan import BenchOptions, parse_percent, plan_bench
 from netscope.api.bench.run import BenchRun
 from netscope.api.saved_results import read_saved
-from netscope.errors import UsageError, did_you_mean
 from netscope.schema import BenchReport
 
 
+@check_arguments(BenchOptions)
 def bench(
     models: Any = (),
     inputs: Any = None,
@@ -47,10 +47,6 @@ def bench(
         NetscopeError: the errors of ``summarize``, or a model could not be measured.
     """
     texts, objects = _split_inputs(inputs)
-    known = {item.name for item in fields(BenchOptions)} - {"inputs"}
-    for name in options:
-        if name not in known:
-            raise UsageError(f"unknown bench option {name!r}{did_you_mean(name, known)}")
     before = compare if compare is None or isinstance(compare, BenchReport) else read_saved(BenchReport, Path(compare))
     limit = parse_percent(fail_if_slower, "fail_if_slower") if isinstance(fail_if_slower, str) else fail_if_slower
     plan = plan_bench(

@@ -6,12 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import Unpack
+
 from netscope import analysis, config, sources
+from netscope.api.arguments import SummaryOptions, check_arguments
 from netscope.api.check.base import Base, BaseFinder
 from netscope.api.check.plans import CheckPlan
 from netscope.api.list import find_name_error
 from netscope.api.resolve_and_trace import is_saved
-from netscope.api.summary import get_summary, lookup_summary
+from netscope.api.summary import get_summary, lookup_summary, summarize
 from netscope.api.workers.client import WorkerError
 from netscope.api.workers.pool import Job, JobProgress, WorkerPool, choose_job_count
 from netscope.errors import NetscopeError, UsageError
@@ -31,13 +34,14 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+@check_arguments(summarize)
 def check(
     model: "Summary | nn.Module | str",
     rules: Mapping[str, Any] | None = None,
     inputs: Any = None,
     *,
     layers: Mapping[str, Mapping[str, Any]] | None = None,
-    **options: Any,
+    **options: Unpack[SummaryOptions],
 ) -> CheckReport:
     """Checks an architecture against rules, and returns the report.
 
