@@ -1,6 +1,7 @@
 """The arguments of the public functions: the same names in the same order, and answers for those of other tools."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 import torch
@@ -54,6 +55,10 @@ def test_shared_options_have_the_same_order(name):
 
 def test_type_checkers_see_the_options_of_summarize():
     assert options_of("summarize") == list(SummaryOptions.__annotations__)
+
+
+def test_type_checkers_read_the_annotations():
+    assert Path(netscope.__file__).with_name("py.typed").is_file()
 
 
 def test_a_signature_shows_the_options_of_bench():
