@@ -205,8 +205,7 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
     recorded = replace(recorded, versions={"netscope": __version__, **recorded.versions, **resolved.versions})
     summary = analysis.summarize_trace(recorded, count_flops(recorded), resolved.architecture)
     if mismatch is not None:
-        row = next(row for row in summary.rows if row.path == mismatch.path)
-        mismatch = replace(mismatch, remedy=analysis.find_remedy(row))
+        mismatch = replace(mismatch, remedy=analysis.find_remedy(summary[mismatch.path]))
     return _Run(summary=summary, mismatch=mismatch)
 
 
