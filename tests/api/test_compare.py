@@ -131,7 +131,9 @@ def workers(monkeypatch):
 
 def test_each_is_run_once_and_told_on_the_way(workers):
     told, seen = [], []
-    plan = compare.ComparisonPlan(specs=("lenet5", "torchvision/vgg1[13]", "nope", "vgg11", "lenet5"), timeout_s=9, jobs=5)
+    plan = compare.ComparisonPlan(
+        specs=("lenet5", "torchvision/vgg1[13]", "nope", "vgg11", "lenet5"), timeout_s=9, jobs=5
+    )
     table = compare.run_comparison(plan, told.append, seen.append)
     assert told == ["lenet5", "vgg11", "vgg13"]
     assert workers.asked == [(name, name, 9) for name in told]
