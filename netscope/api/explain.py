@@ -62,7 +62,9 @@ def explain(
         NetscopeError: any error of ``summarize``.
     """
     if not isinstance(layer, str | None):
-        raise UsageError(f"layer must be the path of a module, e.g. 'features.0', got {layer!r}; write inputs=…")
+        raise UsageError(
+            f"layer must be a module's path, 'features.0', not a {type(layer).__name__}; write inputs=… for inputs"
+        )
     changes = parse_changes(what_if)
     if isinstance(model, Summary) or is_saved(model):
         if changes:

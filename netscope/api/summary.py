@@ -101,7 +101,8 @@ def check_is_model(argument: str, value: Any) -> None:
         UsageError: it is none; the message names the argument.
     """
     if not is_model(value):
-        raise UsageError(f"{argument} must be a module, a name or a summary, got {value!r}; write inputs=… for inputs")
+        kind = type(value).__name__
+        raise UsageError(f"{argument} must be a module, a name or a summary, not a {kind}; write inputs=… for inputs")
 
 
 def get_summary(

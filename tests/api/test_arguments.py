@@ -143,10 +143,13 @@ def test_a_report_of_a_training_step_has_its_optimizer():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: netscope.diff(NET, (1, 4)), r"after must be a module, .* got \(1, 4\); write inputs="),
+        (lambda: netscope.diff(NET, (1, 4)), "after must be a module, .* not a tuple; write inputs="),
         (lambda: netscope.weights_map((1, 4), NET), "before must be a module"),
-        (lambda: netscope.report(NET, (1, 4)), "other must be a module"),
-        (lambda: netscope.explain(NET, (1, 4)), "layer must be the path of a module"),
+        (lambda: netscope.report(NET, torch.zeros(1, 4)), "other must be a module, .* not a Tensor; write inputs="),
+        (
+            lambda: netscope.explain(NET, (1, 4)),
+            "layer must be a module's path, 'features.0', not a tuple; write inputs=",
+        ),
         (lambda: netscope.check(NET, (1, 4)), "rules must be a dict"),
     ],
 )
