@@ -14,6 +14,7 @@ from typer.core import TyperCommand
 
 import netscope
 from netscope.errors import NetscopeError, describe_unexpected_error, shorten_message
+from netscope.runtime.wording import name_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,7 @@ def _root(
     """Takes the options of ``netscope`` itself."""
 
 
+@name_options()
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code.
 
