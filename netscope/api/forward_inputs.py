@@ -1,11 +1,13 @@
 """The inputs of a pass: as requested, completed from the architecture's own, or an example if neither is known."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import InputError, NetscopeError
 from netscope.runtime.wording import show_argument
+from netscope.schema import LayerFailure
 from netscope.schema.inputs import ForwardInputs, TensorRequest, is_tensor, parse_dtype, parse_inputs
 
 if TYPE_CHECKING:
@@ -30,15 +32,26 @@ def find_inputs(resolved: "ResolvedArchitecture", sizes: "Sizes", module: "nn.Mo
     inputs = sizes.inputs
     if sizes.seq_len is not None and resolved.sequence_inputs is not None:
         inputs = resolved.sequence_inputs(module, sizes.seq_len)
-    elif inputs is None:
-        inputs = find_default_inputs(resolved, module)
-    elif _is_bare_size(inputs):
-        inputs = _resize_picture(find_default_inputs(resolved, module), inputs.args[0]) or inputs
+    else:
+        known = find_default_inputs(resolved, module)
+        inputs = known if inputs is None else _complete(inputs, known)
     if inputs is None:
         if tracing.list_required_parameters(module):
             return None
         inputs = ForwardInputs(kwargs={})
     return inputs if sizes.batch_size is None else inputs.with_batch_size(sizes.batch_size)
+
+
+def _complete(inputs: ForwardInputs, known: ForwardInputs | None) -> ForwardInputs:
+    """Returns inputs with what they leave to the default inputs: an integer's dtype, the rest of a picture's shape."""
+    if known is None:
+        return inputs
+    return (_is_bare_size(inputs) and _resize_picture(known, inputs.args[0])) or _match(known, inputs, _add_dtype)
+
+
+def _add_dtype(value: Any, known: Any) -> Any:
+    dtype = _name_dtype(known) if _has_shape(known) else None
+    return replace(value, dtype=dtype) if isinstance(value, TensorRequest) and value.dtype is None else value
 
 
 def _is_bare_size(inputs: ForwardInputs) -> bool:
@@ -47,11 +60,11 @@ def _is_bare_size(inputs: ForwardInputs) -> bool:
     return isinstance(first, TensorRequest) and len(first.shape) == 1
 
 
-def _resize_picture(default: ForwardInputs | None, given: TensorRequest) -> ForwardInputs | None:
+def _resize_picture(default: ForwardInputs, given: TensorRequest) -> ForwardInputs | None:
     """Returns the default inputs with another size, if they are a single square picture; None otherwise."""
-    values = [] if default is None else [*default.args, *default.kwargs.values()]
+    values = [*default.args, *default.kwargs.values()]
     picture = values[0] if len(values) == 1 else None
-    if default is None or not isinstance(picture, TensorRequest):
+    if not isinstance(picture, TensorRequest):
         return None
     match picture.shape:
         case (batch, channels, height, width) if height == width:
@@ -62,65 +75,98 @@ def _resize_picture(default: ForwardInputs | None, given: TensorRequest) -> Forw
     return default.map_leaves(lambda _: resized)
 
 
-def diagnose_missing_dimensions(
-    resolved: "ResolvedArchitecture", sizes: "Sizes", request: "TraceRequest", device: str
+def diagnose(
+    resolved: "ResolvedArchitecture", sizes: "Sizes", request: "TraceRequest", failure: LayerFailure
 ) -> str | None:
-    """Returns a sentence if the requested inputs of a pass that failed lack dimensions in front, as the batch is.
+    """Returns a sentence about the requested inputs if they are why a pass failed; None if that is not known."""
+    from netscope import analysis
 
-    Which layer failed says little: convolutions accept an input without a batch, and a later layer trips over it. The
-    default inputs tell how many dimensions there are. Without them, a pass with a batch dimension is tried.
-    """
     if sizes.inputs is None:
-        return None
+        return analysis.diagnose(failure)
     module = request.build("meta")
-    default = find_default_inputs(resolved, module)
-    completed = None if default is None else _complete_from(default, sizes.inputs)
-    if default is None:
-        completed = sizes.inputs.map_leaves(lambda leaf: _add_dimensions(leaf, (1,)))
-        if not _can_run(request, completed, device):
-            return None
-    if completed is None or completed == sizes.inputs:
+    known = find_default_inputs(resolved, module)
+    explanation = _diagnose_missing_dimensions(
+        known, sizes.inputs, request, module, failure.device
+    ) or analysis.diagnose(failure)
+    if explanation is None and known is not None and failure.device != "cuda" and _can_run(request, known, "meta"):
+        where = failure.path or failure.type_name
+        return f"{where} refuses its input: {failure.message}; use e.g. {show_argument('--input', *known.to_texts())}"
+    return explanation
+
+
+def _diagnose_missing_dimensions(
+    known: ForwardInputs | None, given: ForwardInputs, request: "TraceRequest", module: "nn.Module", device: str
+) -> str | None:
+    """Returns a sentence if inputs lack dimensions in front, as the batch is.
+
+    Which layer failed says little: convolutions accept an input without a batch, and a later layer trips over it. So
+    the pass is tried with a batch, which decides for any model. The inputs may have a second fault; then those decide
+    that the model is known to take: dimensions are missing if it cannot do without them.
+    """
+    if known is not None and _is_bare_size(given) and _resize_picture(known, given.args[0]):
         return None
-    given, texts = sizes.inputs.to_texts(), completed.to_texts()
-    short = next(position for position, text in enumerate(texts) if text != given[position])
-    dimensions, expected = (text.count("x") + 1 for text in (given[short], texts[short]))
+    completed = given.map_leaves(lambda leaf: _add_dimensions(leaf, (1,)))
+    if known is not None or not _can_run(request, completed, device):
+        example = None if known is not None else _find_example(request, module)
+        known = parse_inputs(example) if example is not None else known
+        if known is None:
+            return None
+        completed = _match(known, given, _add_missing_dimensions)
+        if completed == given or _can_run(request, _match(given, known, _drop_dimensions), device):
+            return None
+    before, after = given.to_texts(), completed.to_texts()
+    short = next(position for position, text in enumerate(after) if text != before[position])
+    dimensions, expected = (text.count("x") + 1 for text in (before[short], after[short]))
     lacks = "no batch size" if expected == dimensions + 1 else f"{dimensions} of {expected} dimensions"
-    return f"the input {given[short]} has {lacks}; use {show_argument('--input', *texts)}"
+    works = known is None or _can_run(request, completed, device)
+    example = (completed if works or known is None else known).to_texts()
+    return f"the input {before[short]} has {lacks}; use {show_argument('--input', *example)}"
 
 
-def _complete_from(default: ForwardInputs, given: ForwardInputs) -> ForwardInputs:
-    """Returns the given inputs with the dimensions in front that the default inputs have, and their dtypes."""
-    in_order = [*default.args, *default.kwargs.values()]
-    args = [
-        _add_missing(value, in_order[position] if position < len(in_order) else None)
-        for position, value in enumerate(given.args)
-    ]
-    kwargs = {
-        name: _add_missing(value, default.kwargs.get(name, in_order[0] if len(in_order) == 1 else None))
-        for name, value in given.kwargs.items()
-    }
-    return ForwardInputs(args=tuple(args), kwargs=kwargs)
+def _match(others: ForwardInputs, inputs: ForwardInputs, function: Callable[[Any, Any], Any]) -> ForwardInputs:
+    """Returns ``inputs`` with ``function`` applied to each of them and its counterpart in ``others``, if it has one."""
+    in_order = [*others.args, *others.kwargs.values()]
+    names = [*[""] * len(inputs.args), *inputs.kwargs]
+
+    def convert(position: int, value: Any) -> Any:
+        fallback = in_order[position] if position < len(in_order) else None
+        other = others.kwargs.get(names[position], fallback)
+        return function(value, other) if _has_shape(value) and other is not None else value
+
+    values = [convert(position, value) for position, value in enumerate([*inputs.args, *inputs.kwargs.values()])]
+    count = len(inputs.args)
+    return ForwardInputs(args=tuple(values[:count]), kwargs=dict(zip(inputs.kwargs, values[count:], strict=True)))
 
 
-def _add_missing(value: Any, default: Any) -> Any:
+def _add_missing_dimensions(value: Any, known: Any) -> Any:
     # A list of images, as detectors take it, is also taken as a batch.
-    front = (len(default),) if isinstance(default, list) and default else ()
-    tensor = default[0] if front else default
-    if not _has_shape(tensor) or not _has_shape(value):
+    front = (len(known),) if isinstance(known, list) and known else ()
+    tensor = known[0] if front else known
+    if not _has_shape(tensor):
         return value
-    missing = (*front, *tensor.shape)[: len(front) + len(tensor.shape) - len(value.shape)]
-    return _add_dimensions(value, tuple(missing), tensor.dtype) if missing else value
+    expected, shape = (*front, *tensor.shape), tuple(value.shape)
+    missing = max(len(expected) - len(shape), 0)
+    if missing == 1 and len(shape) > 2 and shape[-1] == expected[1] != shape[0]:  # noqa: PLR2004 - channels at the end
+        shape = (shape[-1], *shape[:-1])
+    dtype = _name_dtype(value) or _name_dtype(tensor)
+    return TensorRequest(shape=(*expected[:missing], *shape), dtype=dtype) if missing else value
 
 
-def _add_dimensions(value: Any, sizes: tuple[int, ...], dtype: Any = None) -> Any:
-    if not _has_shape(value):
-        return value
-    dtype = value.dtype or dtype
-    return TensorRequest(shape=(*sizes, *value.shape), dtype=None if dtype is None else parse_dtype(dtype))
+def _drop_dimensions(known: Any, given: Any) -> Any:
+    extra = len(known.shape) - len(given.shape) if _has_shape(given) else 0
+    return TensorRequest(shape=tuple(known.shape[extra:]), dtype=_name_dtype(known)) if extra > 0 else known
+
+
+def _add_dimensions(value: Any, sizes: tuple[int, ...]) -> Any:
+    return TensorRequest(shape=(*sizes, *value.shape), dtype=_name_dtype(value)) if _has_shape(value) else value
 
 
 def _has_shape(value: Any) -> bool:
     return isinstance(value, TensorRequest) or is_tensor(value)
+
+
+def _name_dtype(value: Any) -> str | None:
+    return None if value.dtype is None else parse_dtype(value.dtype)
 
 
 def make_missing_input_error(request: "TraceRequest", module: "nn.Module", spec: str) -> InputError:
@@ -128,15 +174,24 @@ def make_missing_input_error(request: "TraceRequest", module: "nn.Module", spec:
     from netscope import tracing
 
     required = tracing.list_required_parameters(module)
-    examples = list(tracing.suggest_inputs(module, len(required)))
-    owned = replace(request, build=lambda _device: module, user_owned=True)
-    works = (texts for texts in examples if _can_run(owned, parse_inputs(texts), "meta"))
-    example = next(works, examples[0])
-    texts = example if len(required) == 1 else [f"{name}={text}" for name, text in zip(required, example, strict=True)]
+    example = _find_example(request, module) or next(tracing.suggest_inputs(module, len(required)))
     return InputError(
-        f"{spec} needs an input for {', '.join(required)}; pass e.g. {show_argument('--input', *texts)} (its forward "
+        f"{spec} needs an input for {', '.join(required)}; pass e.g. {show_argument('--input', *example)} (its forward "
         f"takes: {tracing.format_forward_parameters(module)[1:-1]})"
     )
+
+
+def _find_example(request: "TraceRequest", module: "nn.Module") -> tuple[str, ...] | None:
+    """Returns inputs that a model runs with, as text; None if none of the usual ones does."""
+    from netscope import tracing
+
+    required = tracing.list_required_parameters(module)
+    owned = replace(request, build=lambda _device: module, user_owned=True)
+    examples = tracing.suggest_inputs(module, max(len(required), 1))
+    example = next((texts for texts in examples if _can_run(owned, parse_inputs(texts), "meta")), None)
+    if example is None or len(required) <= 1:
+        return example
+    return tuple(f"{name}={text}" for name, text in zip(required, example, strict=True))
 
 
 def _can_run(request: "TraceRequest", inputs: ForwardInputs, device: str) -> bool:

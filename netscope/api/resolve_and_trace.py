@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import sources
-from netscope.api.forward_inputs import diagnose_missing_dimensions, find_inputs, make_missing_input_error
+from netscope.api.forward_inputs import diagnose, find_inputs, make_missing_input_error
 from netscope.errors import (
     DeviceError,
     InputError,
@@ -174,14 +174,14 @@ def make_trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: st
         build=lambda device: (
             tracing.build_program_module(program)
             if program
-            else sources.build(resolved.factory, spec, device, tracing.PrivateGenerators)
+            else sources.build(resolved.factory, spec, device, tracing.PrivateGenerators, resolved.architecture.options)
         ),
         inputs=find,
         user_owned=resolved.user_owned,
         dtype=dtype,
         meta_only=program is not None,
         notes=program.notes if program else (),
-        diagnose=lambda device: diagnose_missing_dimensions(resolved, sizes, request, device),
+        diagnose=lambda failure: diagnose(resolved, sizes, request, failure),
     )
     return request
 
@@ -263,7 +263,7 @@ def trace_or_diagnose(request: "TraceRequest", device: str, mode: str, notes: tu
     try:
         recorded = tracing.trace(request, device=device, mode=mode, notes=notes)
     except tracing.ForwardError as error:
-        explanation = request.diagnose(device) or analysis.diagnose(error.failure)
+        explanation = request.diagnose(error.failure)
         if explanation:
             raise InputError(explanation) from error
         raise

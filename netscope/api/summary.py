@@ -9,8 +9,9 @@ from netscope.api.resolve_and_trace import check_has_forward, is_saved, parse_si
 from netscope.api.result_cache import Query, compute_key, get_or_compute, lookup
 from netscope.api.saved_results import read_saved
 from netscope.errors import UsageError, did_you_mean
+from netscope.runtime.wording import show_argument
 from netscope.schema import Summary, Trace
-from netscope.schema.inputs import ForwardInputs, parse_inputs
+from netscope.schema.inputs import FLOATING_DTYPES, ForwardInputs, parse_dtype, parse_inputs
 from netscope.schema.memory import STATES_PER_PARAMETER
 from netscope.sources import Origin, PublishedFigures
 
@@ -115,8 +116,10 @@ def summarize_with_source(
     Arguments and errors are those of ``summarize``.
     """
     sizes = parse_sizes(inputs, batch_size, seq_len)
+    if how.get("dtype") is not None:
+        how["dtype"] = parse_dtype(how["dtype"], FLOATING_DTYPES)
     if optimizer is not None and mode != "train":
-        raise UsageError('--optimizer requires --train (Python: mode="train")')
+        raise UsageError(f"{show_argument('--optimizer', optimizer)} requires {show_argument('--train')}")
     if optimizer is not None and optimizer not in STATES_PER_PARAMETER:
         raise UsageError(
             f"unknown optimizer {optimizer!r}{did_you_mean(optimizer, STATES_PER_PARAMETER)}; available optimizers: "

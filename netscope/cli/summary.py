@@ -26,7 +26,7 @@ def summary(
     architecture: ArchitectureArgument,
     shape: Annotated[
         str | None,
-        typer.Argument(metavar="[INPUT]", help="Same as --input, e.g. 1x3x64x64, or 64 for a square picture."),
+        typer.Argument(metavar="INPUT", help="Same as --input, e.g. 1x3x64x64, or 64 for a square picture."),
     ] = None,
     inputs: InputOption = None,
     batch_size: BatchSizeOption = None,

@@ -11,7 +11,7 @@ from netscope.runtime.machine import cores
 from netscope.runtime.torchrun_env import is_torchrun_process
 from netscope.schema import BenchConfig, BenchReport
 from netscope.schema.bench import COMPILE_MODES, DataLocation, Mode, Parallelism, Precision
-from netscope.schema.inputs import parse_inputs
+from netscope.schema.inputs import abbreviate_dtype, parse_inputs
 from netscope.schema.memory import STATES_PER_PARAMETER
 
 AUTO = "auto"
@@ -96,6 +96,7 @@ def plan_bench(models: Sequence[Any], options: BenchOptions, **how: Any) -> Benc
         InputError: an input is malformed.
     """
     parse_inputs(list(options.inputs))
+    options = replace(options, dtype=[abbreviate_dtype(dtype) for dtype in _split_values(options.dtype)])
     sizes = _split_values(options.batch_size)
     largest = AUTO in sizes
     if largest and len(sizes) > 1:
