@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import InputError, NetscopeError
@@ -76,51 +77,57 @@ def _resize_picture(default: ForwardInputs, given: TensorRequest) -> ForwardInpu
 
 
 def diagnose(
-    resolved: "ResolvedArchitecture", sizes: "Sizes", request: "TraceRequest", failure: LayerFailure
+    resolved: "ResolvedArchitecture", sizes: "Sizes", request: "TraceRequest", failure: LayerFailure, mode: str
 ) -> str | None:
-    """Returns a sentence about the requested inputs if they are why a pass failed; None if that is not known."""
+    """Returns a sentence about the inputs if they are why a pass failed; None if that is not known."""
     from netscope import analysis
 
-    if sizes.inputs is None:
+    given = sizes.inputs
+    if given is None or failure.phase == "backward":
         return analysis.diagnose(failure)
     module = request.build("meta")
     known = find_default_inputs(resolved, module)
-    explanation = _diagnose_missing_dimensions(
-        known, sizes.inputs, request, module, failure.device
-    ) or analysis.diagnose(failure)
-    if explanation is None and known is not None and failure.device != "cuda" and _can_run(request, known, "meta"):
+    can_run = partial(_can_run, request, device=failure.device, mode=mode)
+    missing = _diagnose_missing_dimensions(given, known, can_run, lambda: _find_example(request, module))
+    explanation = missing or analysis.diagnose(failure)
+    if explanation is None and known is not None and failure.device != "cuda" and can_run(known):
         where = failure.path or failure.type_name
         return f"{where} refuses its input: {failure.message}; use e.g. {show_argument('--input', *known.to_texts())}"
     return explanation
 
 
 def _diagnose_missing_dimensions(
-    known: ForwardInputs | None, given: ForwardInputs, request: "TraceRequest", module: "nn.Module", device: str
+    given: ForwardInputs,
+    known: ForwardInputs | None,
+    can_run: Callable[[ForwardInputs], bool],
+    find_example: Callable[[], tuple[str, ...] | None],
 ) -> str | None:
-    """Returns a sentence if inputs lack dimensions in front, as the batch is.
+    """Returns a sentence if inputs lack dimensions in front, as the batch is; None if they do not.
 
     Which layer failed says little: convolutions accept an input without a batch, and a later layer trips over it. So
-    the pass is tried with a batch, which decides for any model. The inputs may have a second fault; then those decide
-    that the model is known to take: dimensions are missing if it cannot do without them.
+    the pass is tried with the missing dimensions. If that fails as well, the inputs have a second fault. Then
+    dimensions are missing if the model cannot run without them on inputs that it is known to take.
     """
-    if known is not None and _is_bare_size(given) and _resize_picture(known, given.args[0]):
+    if known is None:
+        completed = given.map_leaves(_add_batch)
+        if not can_run(completed):
+            example = find_example()
+            known = None if example is None else parse_inputs(example)
+    elif _is_bare_size(given) and _resize_picture(known, given.args[0]):
         return None
-    completed = given.map_leaves(lambda leaf: _add_dimensions(leaf, (1,)))
-    if known is not None or not _can_run(request, completed, device):
-        example = None if known is not None else _find_example(request, module)
-        known = parse_inputs(example) if example is not None else known
-        if known is None:
-            return None
+    if known is not None:
         completed = _match(known, given, _add_missing_dimensions)
-        if completed == given or _can_run(request, _match(given, known, _drop_dimensions), device):
-            return None
+    if completed == given:
+        return None
+    runs = can_run(completed)
+    if not runs and (known is None or can_run(_match(given, known, _drop_dimensions))):
+        return None
     before, after = given.to_texts(), completed.to_texts()
     short = next(position for position, text in enumerate(after) if text != before[position])
     dimensions, expected = (text.count("x") + 1 for text in (before[short], after[short]))
-    lacks = "no batch size" if expected == dimensions + 1 else f"{dimensions} of {expected} dimensions"
-    works = known is None or _can_run(request, completed, device)
-    example = (completed if works or known is None else known).to_texts()
-    return f"the input {before[short]} has {lacks}; use {show_argument('--input', *example)}"
+    lacks = "no batch size" if runs and expected == dimensions + 1 else f"{dimensions} of {expected} dimensions"
+    texts = after if runs or known is None else known.to_texts()
+    return f"the input {before[short]} has {lacks}; use {show_argument('--input', *texts)}"
 
 
 def _match(others: ForwardInputs, inputs: ForwardInputs, function: Callable[[Any, Any], Any]) -> ForwardInputs:
@@ -157,8 +164,8 @@ def _drop_dimensions(known: Any, given: Any) -> Any:
     return TensorRequest(shape=tuple(known.shape[extra:]), dtype=_name_dtype(known)) if extra > 0 else known
 
 
-def _add_dimensions(value: Any, sizes: tuple[int, ...]) -> Any:
-    return TensorRequest(shape=(*sizes, *value.shape), dtype=_name_dtype(value)) if _has_shape(value) else value
+def _add_batch(value: Any) -> Any:
+    return TensorRequest(shape=(1, *value.shape), dtype=_name_dtype(value)) if _has_shape(value) else value
 
 
 def _has_shape(value: Any) -> bool:
@@ -188,17 +195,17 @@ def _find_example(request: "TraceRequest", module: "nn.Module") -> tuple[str, ..
     required = tracing.list_required_parameters(module)
     owned = replace(request, build=lambda _device: module, user_owned=True)
     examples = tracing.suggest_inputs(module, max(len(required), 1))
-    example = next((texts for texts in examples if _can_run(owned, parse_inputs(texts), "meta")), None)
+    example = next((texts for texts in examples if _can_run(owned, parse_inputs(texts), device="meta")), None)
     if example is None or len(required) <= 1:
         return example
     return tuple(f"{name}={text}" for name, text in zip(required, example, strict=True))
 
 
-def _can_run(request: "TraceRequest", inputs: ForwardInputs, device: str) -> bool:
-    """Returns whether a forward pass with other inputs succeeds."""
+def _can_run(request: "TraceRequest", inputs: ForwardInputs, *, device: str, mode: str = "eval") -> bool:
+    """Returns whether a pass with other inputs succeeds."""
     from netscope import tracing
 
     with suppress(NetscopeError):
-        tracing.trace(replace(request, inputs=lambda _module: inputs), device=device)
+        tracing.trace(replace(request, inputs=lambda _module: inputs), device=device, mode=mode)
         return True
     return False

@@ -181,7 +181,7 @@ def make_trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: st
         dtype=dtype,
         meta_only=program is not None,
         notes=program.notes if program else (),
-        diagnose=lambda failure: diagnose(resolved, sizes, request, failure),
+        diagnose=lambda failure, mode: diagnose(resolved, sizes, request, failure, mode),
     )
     return request
 
@@ -263,7 +263,7 @@ def trace_or_diagnose(request: "TraceRequest", device: str, mode: str, notes: tu
     try:
         recorded = tracing.trace(request, device=device, mode=mode, notes=notes)
     except tracing.ForwardError as error:
-        explanation = request.diagnose(error.failure)
+        explanation = request.diagnose(error.failure, mode)
         if explanation:
             raise InputError(explanation) from error
         raise

@@ -125,10 +125,12 @@ class ForwardInputs:
                 dtype = "" if leaf.dtype in (None, "float32") else f":{parse_dtype(leaf.dtype)}"
                 texts.append(f"{prefix}{'x'.join(map(str, leaf.shape))}{dtype}")
 
-        for value in self.args:
-            map_leaves(partial(add, ""), value)
-        for name, value in self.kwargs.items():
-            map_leaves(partial(add, f"{name}="), value)
+        for name, value in [*(("", value) for value in self.args), *self.kwargs.items()]:
+            # A list of images of one size, as detectors take it, is written as a batch.
+            first = value[0] if isinstance(value, list) and value else None
+            is_batch = isinstance(first, TensorRequest) and value == [first] * len(value)
+            batch = replace(first, shape=(len(value), *first.shape)) if is_batch else value
+            map_leaves(partial(add, f"{name}=" if name else ""), batch)
         return tuple(texts)
 
 
@@ -166,7 +168,7 @@ def parse_dtype(value: Any, known: Sequence[str] = tuple(DTYPES)) -> str:
 
 
 def abbreviate_dtype(value: Any) -> str:
-    """Returns the short name of a dtype, ``bf16`` for ``torch.bfloat16``; what is no dtype is returned as text."""
+    """Returns the short name of a dtype, ``bf16`` for ``torch.bfloat16``; any other value is returned as text."""
     text = str(value).strip().lower().removeprefix("torch.")
     return next((others[0] for name, others in DTYPES.items() if others and text in (name, *others)), text)
 
