@@ -127,10 +127,10 @@ class ForwardInputs:
 
         for name, value in [*(("", value) for value in self.args), *self.kwargs.items()]:
             # A list of images of one size, as detectors take it, is written as a batch.
-            first = value[0] if isinstance(value, list) and value else None
+            first: Any = value[0] if isinstance(value, list) and value else None
             is_batch = isinstance(first, TensorRequest) and value == [first] * len(value)
-            batch = replace(first, shape=(len(value), *first.shape)) if is_batch else value
-            map_leaves(partial(add, f"{name}=" if name else ""), batch)
+            leaves = TensorRequest(shape=(len(value), *first.shape), dtype=first.dtype) if is_batch else value
+            map_leaves(partial(add, f"{name}=" if name else ""), leaves)
         return tuple(texts)
 
 

@@ -324,9 +324,9 @@ def with_size_of_its_own(name, content):
 
 
 NEEDS_A_MODULE = {
-    "--train": {"mode": "train"},
-    "--dtype float16": {"dtype": "float16"},
-    "--device cpu": {"device": "cpu"},
+    'mode="train"': {"mode": "train"},
+    'dtype="float16"': {"dtype": "float16"},
+    'device="cpu"': {"device": "cpu"},
 }
 
 
@@ -339,5 +339,5 @@ def test_options_that_need_the_module_are_refused_by_name(program, option):
 def test_bench_and_what_if_need_the_module(program):
     with pytest.raises(NetscopeError, match="bench needs the module"):
         netscope.bench(str(program))
-    with pytest.raises(UsageError, match="--what-if needs the module"):
+    with pytest.raises(UsageError, match="what_if needs the module"):
         netscope.explain(str(program), what_if={"0.bias": False})
