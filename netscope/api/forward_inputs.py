@@ -124,10 +124,16 @@ def _diagnose_missing_dimensions(
         return None
     before, after = given.to_texts(), completed.to_texts()
     short = next(position for position, text in enumerate(after) if text != before[position])
-    dimensions, expected = (text.count("x") + 1 for text in (before[short], after[short]))
-    lacks = "no batch size" if runs and expected == dimensions + 1 else f"{dimensions} of {expected} dimensions"
+    sizes, expected = _list_sizes(before[short]), _list_sizes(after[short])
     texts = after if runs or known is None else known.to_texts()
+    # What follows the batch is in its place if it is as large as usual, such as the channels.
+    is_batch = len(expected) == len(sizes) + 1 and (runs or sizes[0] in [_list_sizes(text)[1] for text in texts])
+    lacks = "no batch size" if is_batch else f"{len(sizes)} of {len(expected)} dimensions"
     return f"the input {before[short]} has {lacks}; use {show_argument('--input', *texts)}"
+
+
+def _list_sizes(text: str) -> list[str]:
+    return text.rpartition("=")[2].partition(":")[0].split("x")
 
 
 def _match(others: ForwardInputs, inputs: ForwardInputs, function: Callable[[Any, Any], Any]) -> ForwardInputs:
