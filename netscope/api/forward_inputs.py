@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from netscope.errors import InputError, NetscopeError
 from netscope.runtime.wording import show_argument
 from netscope.schema import LayerFailure
-from netscope.schema.inputs import ForwardInputs, TensorRequest, is_tensor, parse_dtype, parse_inputs
+from netscope.schema.inputs import ForwardInputs, TensorRequest, is_tensor, parse_inputs
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,8 +51,9 @@ def _complete(inputs: ForwardInputs, known: ForwardInputs | None) -> ForwardInpu
 
 
 def _add_dtype(value: Any, known: Any) -> Any:
-    dtype = _name_dtype(known) if _has_shape(known) else None
-    return replace(value, dtype=dtype) if isinstance(value, TensorRequest) and value.dtype is None else value
+    dtype = _name_dtype(known) if _has_shape(known) and isinstance(value, TensorRequest) else None
+    is_missing = dtype is not None and value.dtype is None and dtype.startswith(("int", "uint", "bool"))
+    return replace(value, dtype=dtype) if is_missing else value
 
 
 def _is_bare_size(inputs: ForwardInputs) -> bool:
@@ -117,17 +118,17 @@ def _diagnose_missing_dimensions(
         return None
     if known is not None:
         completed = _match(known, given, _add_missing_dimensions)
-    if completed == given:
+    before, after = given.to_texts(), completed.to_texts()
+    if before == after:
         return None
     runs = can_run(completed)
     if not runs and (known is None or can_run(_match(given, known, _drop_dimensions))):
         return None
-    before, after = given.to_texts(), completed.to_texts()
     short = next(position for position, text in enumerate(after) if text != before[position])
     sizes, expected = _list_sizes(before[short]), _list_sizes(after[short])
     texts = after if runs or known is None else known.to_texts()
     # What follows the batch is in its place if it is as large as usual, such as the channels.
-    is_batch = len(expected) == len(sizes) + 1 and (runs or sizes[0] in [_list_sizes(text)[1] for text in texts])
+    is_batch = len(expected) == len(sizes) + 1 and (runs or sizes[:1] in [_list_sizes(text)[1:2] for text in texts])
     lacks = "no batch size" if is_batch else f"{len(sizes)} of {len(expected)} dimensions"
     return f"the input {before[short]} has {lacks}; use {show_argument('--input', *texts)}"
 
@@ -179,7 +180,7 @@ def _has_shape(value: Any) -> bool:
 
 
 def _name_dtype(value: Any) -> str | None:
-    return None if value.dtype is None else parse_dtype(value.dtype)
+    return None if value.dtype is None else str(value.dtype).removeprefix("torch.")
 
 
 def make_missing_input_error(request: "TraceRequest", module: "nn.Module", spec: str) -> InputError:

@@ -122,8 +122,9 @@ class ForwardInputs:
 
         def add(prefix: str, leaf: Any) -> None:
             if isinstance(leaf, TensorRequest) or is_tensor(leaf):
-                dtype = "" if leaf.dtype in (None, "float32") else f":{parse_dtype(leaf.dtype)}"
-                texts.append(f"{prefix}{'x'.join(map(str, leaf.shape))}{dtype}")
+                dtype = str(leaf.dtype or "float32").removeprefix("torch.")
+                suffix = "" if dtype == "float32" else f":{dtype}"
+                texts.append(f"{prefix}{'x'.join(map(str, leaf.shape))}{suffix}")
 
         for name, value in [*(("", value) for value in self.args), *self.kwargs.items()]:
             # A list of images of one size, as detectors take it, is written as a batch.
