@@ -87,7 +87,7 @@ def summary(
     with show_progress(f"tracing {architecture}", use_cache=not no_cache):
         from netscope.api.summary import get_summary
 
-        given = [*filter(None.__ne__, [shape]), *(inputs or ())]
+        given = [text for text in (shape, *(inputs or ())) if text is not None]
         options = {
             "batch_size": batch_size,
             "seq_len": seq_len,
