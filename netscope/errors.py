@@ -96,7 +96,7 @@ class OutputError(UsageError):
 
 
 class SavedResultError(UsageError):
-    """A saved result cannot be read: not JSON, not netscope's, or of another schema version."""
+    """A saved file cannot be read: damaged, of another kind or schema version, or more than data."""
 
 
 class BrokenInstallError(NetscopeError):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from netscope.analysis.shapes import SpatialArithmetic
+from netscope.runtime.wording import show_argument
 from netscope.schema import RAGGED, InputSpec, LayerFailure, PlainValue, Shape, Trace, TracedModule
 
 SAME_DTYPES = frozenset(
@@ -61,7 +62,11 @@ def _check_dtype(failure: LayerFailure) -> str | None:
     layer = _name_layer(failure)
     given = failure.layer_inputs[0].dtype
     if "num_embeddings" in failure.hyperparameters and not given.startswith(("int", "uint")):
-        return f"{layer} needs integer ids, got {given}; give the input a dtype, e.g. 1x128:int64"
+        shape = failure.layer_inputs[0].shape
+        source = next((item for item in failure.inputs if item.shape == shape and item.dtype == given), None)
+        name = f"{source.name}=" if source is not None and len(failure.inputs) > 1 else ""
+        example = f"{name}{'x'.join(map(str, source.shape))}:int64" if source is not None else "1x128:int64"
+        return f"{layer} needs integer ids, got {given}; use e.g. {show_argument('--input', example)}"
     weight = failure.weight_dtype
     about_types = any(word in failure.message.lower() for word in ("dtype", "type", "half", "float", "not implemented"))
     if "num_embeddings" not in failure.hyperparameters and weight is not None and given != weight and about_types:
@@ -87,7 +92,11 @@ def _check_channels(failure: LayerFailure, shape: Shape) -> str | None:
     )
     if channels is not None and channels != expected:
         count = f"{expected} input channel{'' if expected == 1 else 's'}"
-        return f"{_name_layer(failure)} expects {count}, got {channels} in {_format_shape(shape)}"
+        reason = f"{_name_layer(failure)} expects {count}, got {channels} in {_format_shape(shape)}"
+        # As other frameworks order them.
+        has_channels_last = shape[-1] == expected and failure.inputs and shape == failure.inputs[0].shape
+        channels_first = "x".join(map(str, (shape[0], expected, *shape[1:-1])))
+        return f"{reason}; channels come first: {channels_first}" if has_channels_last else reason
     return None
 
 

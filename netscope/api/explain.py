@@ -20,6 +20,7 @@ from netscope.api.resolve_and_trace import (
 from netscope.api.result_cache import Query, compute_key, lookup, store_result
 from netscope.api.summary import SourcedSummary, get_summary
 from netscope.errors import InputError, UsageError
+from netscope.runtime.wording import show_argument
 from netscope.schema import Explanation, LayerExplanation, ShapeMismatch, Summary
 from netscope.schema.inputs import parse_inputs
 from netscope.schema.summary import NOT_TRACED
@@ -145,8 +146,8 @@ def _check_key(key: str, text: str) -> str:
     """Returns ``key`` if it is ``input`` or a module's path and a hyperparameter; raises ``UsageError`` otherwise."""
     if key != "input" and not all(key.rpartition(".")):
         raise UsageError(
-            f"invalid --what-if {text!r}; expected input=SHAPE or MODULE.HYPERPARAMETER=VALUE, "
-            f"e.g. input=1x3x227x227 or features.0.padding=0"
+            f"invalid change {text!r}; expected input=SHAPE or MODULE.HYPERPARAMETER=VALUE, e.g. "
+            f"{show_argument('--what-if', 'input=1x3x227x227')} or {show_argument('--what-if', 'features.0.padding=0')}"
         )
     return key
 
@@ -186,7 +187,10 @@ def _run(resolved: "ResolvedArchitecture", sizes: Sizes, device: str, changes: S
     from netscope.flops import count_flops
 
     check_has_forward(resolved)
-    requested = {"--what-if": any(change.path for change in changes), f"--device {device}": device in ("cpu", "cuda")}
+    requested = {
+        show_argument("--what-if"): any(change.path for change in changes),
+        show_argument("--device", device): device in ("cpu", "cuda"),
+    }
     check_has_module(resolved, *(option for option, is_requested in requested.items() if is_requested))
     request = replace(make_trace_request(resolved, sizes), alter=_replace_arguments(changes))
     mismatch = None

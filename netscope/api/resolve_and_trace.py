@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netscope import sources
+from netscope.api.forward_inputs import diagnose, find_inputs, make_missing_input_error
 from netscope.api.list import load_catalog
 from netscope.errors import (
     DeviceError,
@@ -15,11 +16,11 @@ from netscope.errors import (
     TracingError,
     UntrainableError,
     UsageError,
-    did_you_mean,
 )
 from netscope.runtime.startup import stub_imports
+from netscope.runtime.wording import show_argument
 from netscope.schema import Trace
-from netscope.schema.inputs import ForwardInputs, as_forward_inputs
+from netscope.schema.inputs import FLOATING_DTYPES, ForwardInputs, as_forward_inputs, parse_dtype
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "meta", "cpu", "cuda")
 MODES = ("eval", "train")
-FLOATING_DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +74,7 @@ def resolve_and_trace(
     check_device(device)
     if mode not in MODES:
         raise UsageError(f"unknown mode {mode!r}; available modes: {', '.join(MODES)}")
-    if dtype is not None and dtype not in FLOATING_DTYPES:
-        raise UsageError(
-            f"unknown floating-point dtype {dtype!r}{did_you_mean(dtype, FLOATING_DTYPES)}; available dtypes: "
-            f"{', '.join(FLOATING_DTYPES)}"
-        )
+    dtype = None if dtype is None else parse_dtype(dtype, FLOATING_DTYPES)
 
     from netscope import __version__
 
@@ -86,9 +82,9 @@ def resolve_and_trace(
         if not sizes.is_default or mode == "train":
             check_has_forward(resolved)
         options = {
-            "--train": mode == "train",
-            f"--dtype {dtype}": dtype,
-            f"--device {device}": device in ("cpu", "cuda"),
+            show_argument("--train"): mode == "train",
+            show_argument("--dtype", dtype): dtype,
+            show_argument("--device", device): device in ("cpu", "cuda"),
         }
         check_has_module(resolved, *(option for option, is_set in options.items() if is_set))
         request = make_trace_request(resolved, sizes, dtype)
@@ -173,35 +169,26 @@ def make_trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: st
     if sizes.seq_len is not None and resolved.sequence_inputs is None:
         raise UsageError(f"{spec} has no default token inputs, so no sequence length can be set: give its inputs")
 
-    def find_inputs(module: "nn.Module") -> ForwardInputs:
-        """Returns the requested inputs, or the default inputs, or none if ``forward`` requires none."""
-        inputs = sizes.inputs
-        if sizes.seq_len is not None and resolved.sequence_inputs is not None:
-            inputs = resolved.sequence_inputs(module, sizes.seq_len)
-        inputs = inputs or (tracing.get_program_inputs(program) if program else resolved.default_inputs(module))
+    def find(module: "nn.Module") -> ForwardInputs:
+        inputs = find_inputs(resolved, sizes, module)
         if inputs is None:
-            required = tracing.list_required_parameters(module)
-            if required:
-                example = "1x3x224x224" if len(required) == 1 else f"{required[0]}=1x3x224x224"
-                raise InputError(
-                    f"{spec} needs an input for {', '.join(required)}; pass e.g. --input {example} (its forward takes: "
-                    f"{tracing.format_forward_parameters(module)[1:-1]})"
-                )
-            inputs = ForwardInputs(kwargs={})
-        return inputs if sizes.batch_size is None else inputs.with_batch_size(sizes.batch_size)
+            raise make_missing_input_error(request, module, spec)
+        return inputs
 
-    return tracing.TraceRequest(
+    request = tracing.TraceRequest(
         build=lambda device: (
             tracing.build_program_module(program)
             if program
-            else sources.build(resolved.factory, spec, device, tracing.PrivateGenerators)
+            else sources.build(resolved.factory, spec, device, tracing.PrivateGenerators, resolved.architecture.options)
         ),
-        inputs=find_inputs,
+        inputs=find,
         user_owned=resolved.user_owned,
         dtype=dtype,
         meta_only=program is not None,
         notes=program.notes if program else (),
+        diagnose=lambda failure, mode: diagnose(resolved, sizes, request, failure, mode),
     )
+    return request
 
 
 def trace_with_fallback(
@@ -270,7 +257,7 @@ def _check_parameters_read(recorded: Trace, request: "TraceRequest", spec: str) 
     given = ", ".join(item.name for item in recorded.inputs)
     raise InputError(
         f"{spec} read none of its {sum(elements.values()):,} parameters when run with {given or 'no input'}; pass the "
-        f"inputs it computes with, e.g. --input NAME=1x3x224x224 (its forward takes: {taken})"
+        f"inputs it computes with, e.g. {show_argument('--input', 'NAME=1x3x224x224')} (its forward takes: {taken})"
     )
 
 
@@ -281,7 +268,7 @@ def trace_or_diagnose(request: "TraceRequest", device: str, mode: str, notes: tu
     try:
         recorded = tracing.trace(request, device=device, mode=mode, notes=notes)
     except tracing.ForwardError as error:
-        explanation = analysis.diagnose(error.failure)
+        explanation = request.diagnose(error.failure, mode)
         if explanation:
             raise InputError(explanation) from error
         raise

@@ -26,7 +26,7 @@ def read_saved(kind: SavedResult[Result_co], path: Path) -> Result_co:
         return kind.from_json(path.read_bytes())
     except FileNotFoundError as error:
         raise UnknownNameError(f"file {str(path)!r} not found") from error
-    except OSError as error:
-        raise SavedResultError(f"{path}: {error.strerror or error}") from error
-    except SavedResultError as error:
-        raise SavedResultError(f"{path}: {error}") from error
+    except (OSError, SavedResultError) as error:
+        what = f"a saved {getattr(kind, '__name__', 'result')}"
+        reason = getattr(error, "strerror", None) or error
+        raise SavedResultError(f"{path} cannot be read as {what}: {reason}") from error

@@ -11,8 +11,9 @@ from netscope.api.result_cache import Query, compute_key, get_or_compute, lookup
 from netscope.api.saved_results import read_saved
 from netscope.api.summary_torchinfo import translate_torchinfo
 from netscope.errors import UsageError, did_you_mean
+from netscope.runtime.wording import show_argument
 from netscope.schema import Summary, Trace
-from netscope.schema.inputs import ForwardInputs, parse_inputs
+from netscope.schema.inputs import FLOATING_DTYPES, ForwardInputs, parse_dtype, parse_inputs
 from netscope.schema.memory import STATES_PER_PARAMETER
 from netscope.sources import Origin, PublishedFigures
 
@@ -138,6 +139,8 @@ def summarize_with_source(
     Arguments and errors are those of ``summarize``.
     """
     sizes = parse_sizes(inputs, batch_size, seq_len)
+    if options.get("dtype") is not None:
+        options["dtype"] = parse_dtype(options["dtype"], FLOATING_DTYPES)
 
     def compute() -> SourcedSummary:
         traced = trace_and_count(model, sizes, **options)
@@ -169,7 +172,7 @@ def trace_and_count(
         NetscopeError: the errors of ``summarize``.
     """
     if optimizer is not None and mode != "train":
-        raise UsageError('--optimizer requires --train (Python: mode="train")')
+        raise UsageError(f"{show_argument('--optimizer', optimizer)} requires {show_argument('--train')}")
     if optimizer is not None and optimizer not in STATES_PER_PARAMETER:
         raise UsageError(
             f"unknown optimizer {optimizer!r}{did_you_mean(optimizer, STATES_PER_PARAMETER)}; available optimizers: "

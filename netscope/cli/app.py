@@ -15,6 +15,7 @@ from netscope.cli.commands import COMMANDS
 from netscope.cli.completion import join_words_of_bash
 from netscope.cli.help import UsageCommand, UsageGroup
 from netscope.errors import NetscopeError, describe_unexpected_error, shorten_message
+from netscope.runtime.wording import name_options
 
 
 def build_app(*requested: str) -> typer.Typer:
@@ -63,6 +64,7 @@ def _root(
     """Takes the options of ``netscope`` itself."""
 
 
+@name_options()
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code.
 

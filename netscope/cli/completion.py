@@ -110,7 +110,7 @@ def complete_device(ctx: typer.Context, incomplete: str) -> list[str]:
 @_never_fail
 def complete_dtype(ctx: typer.Context, incomplete: str) -> list[str]:
     """Returns the floating-point dtypes."""
-    from netscope.api.resolve_and_trace import FLOATING_DTYPES
+    from netscope.schema.inputs import FLOATING_DTYPES
 
     return _select(FLOATING_DTYPES, incomplete)
 

@@ -31,6 +31,10 @@ class SummaryCommand(UsageCommand):
 
 def summary(
     architecture: ArchitectureArgument,
+    shape: Annotated[
+        str | None,
+        typer.Argument(metavar="INPUT", help="Same as --input, e.g. 1x3x64x64, or 64 for a square picture."),
+    ] = None,
     inputs: InputOption = None,
     batch_size: BatchSizeOption = None,
     seq_len: SeqLenOption = None,
@@ -41,7 +45,7 @@ def summary(
             "--dtype",
             metavar="DTYPE",
             autocompletion=complete_dtype,
-            help="Cast parameters, buffers and floating-point inputs: float32, float16, bfloat16 or float64.",
+            help="Cast parameters, buffers and floating-point inputs: float32, float16, bfloat16, float64, fp16, ….",
         ),
     ] = None,
     train: Annotated[
@@ -99,6 +103,7 @@ def summary(
     with show_progress(f"tracing {architecture}", use_cache=not no_cache):
         from netscope.api.summary import get_summary
 
+        given = [text for text in (shape, *(inputs or ())) if text is not None]
         options = {
             "batch_size": batch_size,
             "seq_len": seq_len,
@@ -107,5 +112,5 @@ def summary(
             "optimizer": optimizer,
             "mode": "train" if train else "eval",
         }
-        result = get_summary(architecture, inputs or None, options)
+        result = get_summary(architecture, given or None, options)
     write_result(result, format_name, output, view)

@@ -9,6 +9,7 @@ import torch
 from netscope.errors import DeviceError
 from netscope.measuring import execution_compat
 from netscope.runtime.torchrun_env import is_torchrun_process, local_rank, local_world_size
+from netscope.runtime.wording import show_argument
 from netscope.schema import BenchConfig
 
 REDUCED_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -29,12 +30,14 @@ def select_device(config: BenchConfig) -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if not count:
-            raise DeviceError("torch found no CUDA device; use --device cpu to measure on the CPU")
+            raise DeviceError(
+                f"torch found no CUDA device; use {show_argument('--device', 'cpu')} to measure on the CPU"
+            )
         if (device.index or 0) >= count:
             raise DeviceError(f"{config.device} not found: torch found {count} CUDA device{'' if count == 1 else 's'}")
         processes = local_world_size() if is_torchrun_process() else config.nproc
         if processes > count:
-            raise DeviceError(f"--nproc {processes} needs {processes} GPUs, torch found {count}")
+            raise DeviceError(f"{show_argument('--nproc', processes)} needs {processes} GPUs, torch found {count}")
         if processes > 1:
             device = torch.device("cuda", local_rank())
         missing = (config.dtype == "bf16" and not execution_compat.has_bfloat16(device)) or (

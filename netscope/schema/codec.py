@@ -52,9 +52,9 @@ def from_json(kind: type[Result], text: str | bytes) -> Result:
     try:
         header = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SavedResultError(f"not a saved netscope result: {error}") from error
+        raise SavedResultError(f"not a saved netscope result ({error})") from error
     if not isinstance(header, dict) or "schema_version" not in header:
-        raise SavedResultError("not a saved netscope result: this JSON has no 'schema_version'")
+        raise SavedResultError("not a saved netscope result (no 'schema_version')")
     if header["schema_version"] != SCHEMA_VERSION:
         raise SavedResultError(
             f"this result has schema version {header['schema_version']!r}, but this netscope reads version "

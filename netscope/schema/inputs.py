@@ -6,17 +6,26 @@ As text, an input is ``[parameter=]SHAPE[:dtype]``: ``1x3x224x224``, ``input_ids
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import partial
 from math import prod
 from numbers import Integral
+from types import MappingProxyType
 from typing import Any
 
-from netscope.errors import InputError, did_you_mean
+from netscope.errors import InputError, UsageError, did_you_mean
+from netscope.runtime.wording import show_argument
 from netscope.schema.tensors import Shape, TensorSpec
 
-DTYPES = (
-    "float32", "float64", "float16", "bfloat16", "complex64", "complex128",
-    "int64", "int32", "int16", "int8", "uint8", "bool",
+DTYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "float32": ("fp32", "float"), "float64": ("fp64", "double"), "float16": ("fp16", "half"), "bfloat16": ("bf16",),
+        "complex64": ("cfloat",), "complex128": ("cdouble",),
+        "int64": ("long",), "int32": ("int",), "int16": ("short",), "int8": (), "uint8": ("byte",), "bool": (),
+    }
 )  # fmt: skip
+"""The dtypes that can be requested, each with its other names. The first one is the name in ``bench``."""
+
+FLOATING_DTYPES = ("float32", "float16", "bfloat16", "float64")
 
 MAX_ELEMENTS = 2**60
 """Maximum elements of a tensor, whose size in bytes has 63 bits and whose elements have up to eight bytes."""
@@ -25,8 +34,9 @@ MAX_DIGITS = 100
 """Maximum digits of a size; Python refuses to parse integers of thousands of digits."""
 
 _INPUT = re.compile(r"(?:(?P<parameter>[^\W\d]\w*)=)?(?P<shape>[^:]*)(?::(?P<dtype>.*))?")
-_BRACKETS = str.maketrans("", "", "()[] ")
-_SHAPE = re.compile(r"[0-9]+(?:[xX×,][0-9]+)*")
+_BRACKETS = str.maketrans("", "", "()[]")
+_BETWEEN_SIZES = r"\s*[xX×*,]\s*|\s+"
+_SHAPE = re.compile(rf"[0-9]+(?:(?:{_BETWEEN_SIZES})[0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +55,7 @@ class TensorRequest:
     dtype: str | None = None
 
     def __post_init__(self) -> None:
-        text = "×".join(map(str, self.shape))
+        text = _format_shape(self.shape)
         if any(size < 0 for size in self.shape):
             raise InputError(f"the shape {text} has a negative size")
         if prod(self.shape) > MAX_ELEMENTS:
@@ -75,7 +85,7 @@ class ForwardInputs:
 
         def resize(leaf: Any) -> Any:
             nonlocal has_request
-            if _is_tensor(leaf):
+            if is_tensor(leaf):
                 raise InputError("batch_size cannot be applied to tensors; pass shapes, or tensors of that batch size")
             if not isinstance(leaf, TensorRequest):
                 return leaf
@@ -106,6 +116,24 @@ class ForwardInputs:
             kwargs={name: map_leaves(function, value) for name, value in self.kwargs.items()},
         )
 
+    def to_texts(self) -> tuple[str, ...]:
+        """Returns the requested and given tensors as the text of inputs, ``ids=1x128:int64``."""
+        texts: list[str] = []
+
+        def add(prefix: str, leaf: Any) -> None:
+            if isinstance(leaf, TensorRequest) or is_tensor(leaf):
+                dtype = str(leaf.dtype or "float32").removeprefix("torch.")
+                suffix = "" if dtype == "float32" else f":{dtype}"
+                texts.append(f"{prefix}{'x'.join(map(str, leaf.shape))}{suffix}")
+
+        for name, value in [*(("", value) for value in self.args), *self.kwargs.items()]:
+            # A list of images of one size, as detectors take it, is written as a batch.
+            first: Any = value[0] if isinstance(value, list) and value else None
+            is_batch = isinstance(first, TensorRequest) and value == [first] * len(value)
+            leaves = TensorRequest(shape=(len(value), *first.shape), dtype=first.dtype) if is_batch else value
+            map_leaves(partial(add, f"{name}=" if name else ""), leaves)
+        return tuple(texts)
+
 
 def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
     """Returns ``value`` with ``function`` applied to everything in it except lists, tuples, dicts and dataclasses."""
@@ -120,8 +148,34 @@ def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
     return function(value)
 
 
+def parse_dtype(value: Any, known: Sequence[str] = tuple(DTYPES)) -> str:
+    """Returns the dtype that a caller names: ``float16``, ``fp16``, ``half``, ``torch.float16`` or that object.
+
+    Args:
+        value: the name, in any case, or the dtype.
+        known: the dtypes that are accepted.
+
+    Raises:
+        UsageError: the dtype is unknown, or not accepted.
+    """
+    text = str(value).strip().lower().removeprefix("torch.")
+    name = next((name for name, others in DTYPES.items() if text in others), text)
+    if name not in known:
+        names = [name for dtype in known for name in (dtype, *DTYPES[dtype])]
+        raise UsageError(
+            f"unknown dtype {str(value)!r}{did_you_mean(text, names)}; available dtypes: {', '.join(known)}"
+        )
+    return name
+
+
+def abbreviate_dtype(value: Any) -> str:
+    """Returns the short name of a dtype, ``bf16`` for ``torch.bfloat16``; any other value is returned as text."""
+    text = str(value).strip().lower().removeprefix("torch.")
+    return next((others[0] for name, others in DTYPES.items() if others and text in (name, *others)), text)
+
+
 def parse_inputs(texts: Sequence[str]) -> ForwardInputs:
-    """Returns the inputs of ``--input`` options; inputs without a parameter name are positional.
+    """Returns the inputs that are given as text; inputs without a parameter name are positional.
 
     Raises:
         InputError: an input is malformed, its dtype is unknown, or a parameter is given twice.
@@ -133,7 +187,7 @@ def parse_inputs(texts: Sequence[str]) -> ForwardInputs:
         if parameter is None:
             args.append(request)
         elif parameter in kwargs:
-            raise InputError(f"--input {text!r}: the parameter {parameter!r} is given twice")
+            raise InputError(f"{show_argument('--input', text)}: the parameter {parameter!r} is given twice")
         else:
             kwargs[parameter] = request
     return ForwardInputs(args=tuple(args), kwargs=kwargs)
@@ -143,9 +197,9 @@ def as_forward_inputs(inputs: Any) -> ForwardInputs:
     """Returns the arguments of ``forward`` for the ``inputs`` of a Python caller.
 
     Args:
-        inputs: a shape ``(1, 3, 224, 224)``; a string as on the command line; a tensor; a ``TensorSpec``; a list or
-            tuple of these, one for each positional parameter; a dict of these by parameter name, in which any other
-            value is passed on unchanged; or ``ForwardInputs``.
+        inputs: a shape ``(1, 3, 224, 224)``; an integer, the size of a square picture; a string as on the command
+            line; a tensor; a ``TensorSpec``; a list or tuple of these, one for each positional parameter; a dict of
+            these by parameter name, in which any other value is passed on unchanged; or ``ForwardInputs``.
 
     Raises:
         InputError: a string is malformed, or a shape is impossible.
@@ -156,6 +210,8 @@ def as_forward_inputs(inputs: Any) -> ForwardInputs:
         return ForwardInputs(kwargs={str(name): _to_input(value) for name, value in inputs.items()})
     if isinstance(inputs, str):
         return parse_inputs([inputs])
+    if type(inputs) is int:
+        inputs = (inputs,)
     if isinstance(inputs, Sequence) and not _is_shape(inputs):
         if all(isinstance(item, str) for item in inputs):
             return parse_inputs(inputs)
@@ -167,9 +223,9 @@ def _to_input(value: Any) -> Any:
     if isinstance(value, str):
         return _parse_input(value)[1] if _SHAPE.match(value) else value
     if isinstance(value, TensorSpec):
-        return TensorRequest(shape=value.shape, dtype=value.dtype)
+        return TensorRequest(shape=value.shape, dtype=parse_dtype(value.dtype))
     if _is_shape(value):
-        return TensorRequest(shape=tuple(map(int, value)))
+        return _request(tuple(map(int, value)))
     if type(value) in (list, tuple):
         return type(value)(_to_input(item) for item in value)
     if isinstance(value, dict):
@@ -186,25 +242,35 @@ def _is_shape(value: Any) -> bool:
     )
 
 
-def _is_tensor(value: Any) -> bool:
+def is_tensor(value: Any) -> bool:
+    """Returns whether a value is a tensor or an array, of whatever library."""
     return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, (TensorRequest, TensorSpec))
 
 
+def _request(shape: Shape, dtype: str | None = None) -> TensorRequest:
+    """Returns a caller's request. A saved program may take empty tensors, a caller who asks for one is mistaken."""
+    if 0 in shape:
+        raise InputError(f"the shape {_format_shape(shape)} has a size of 0; every size must be at least 1")
+    return TensorRequest(shape=shape, dtype=dtype)
+
+
+def _format_shape(shape: Shape) -> str:
+    return "×".join(map(str, shape))
+
+
 def _parse_input(text: str) -> tuple[str | None, TensorRequest]:
-    found = _INPUT.fullmatch(text)
-    shape = found["shape"].translate(_BRACKETS) if found else ""
+    found = _INPUT.fullmatch(text.strip())
+    shape = found["shape"].translate(_BRACKETS).strip(" ,") if found else ""
     if found is None or not _SHAPE.fullmatch(shape):
         raise InputError(
-            f"invalid --input {text!r}; expected [PARAM=]SHAPE[:DTYPE], e.g. 1x3x224x224 or input_ids=1x128:int64"
+            f"invalid input {text!r}; expected [PARAM=]SHAPE[:DTYPE], e.g. "
+            f"{show_argument('--input', '1x3x224x224')} or {show_argument('--input', 'input_ids=1x128:int64')}"
         )
     dtype = found["dtype"]
-    if dtype is not None and dtype not in DTYPES:
-        raise InputError(
-            f"--input {text!r}: unknown dtype {dtype!r}{did_you_mean(dtype, DTYPES)}; available dtypes: "
-            f"{', '.join(DTYPES)}"
-        )
-    digits = re.split("[xX×,]", shape)
+    digits = re.split(_BETWEEN_SIZES, shape)
     if max(map(len, digits)) > MAX_DIGITS:
-        raise InputError(f"--input {text[:40]!r}…: a size has more than {MAX_DIGITS} digits")
-    sizes = tuple(map(int, digits))
-    return found["parameter"], TensorRequest(shape=sizes, dtype=dtype)
+        raise InputError(f"invalid input {text[:40]!r}…: a size has more than {MAX_DIGITS} digits")
+    try:
+        return found["parameter"], _request(tuple(map(int, digits)), None if dtype is None else parse_dtype(dtype))
+    except UsageError as error:
+        raise InputError(f"invalid input {text!r}: {error}") from error

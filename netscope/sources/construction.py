@@ -2,8 +2,9 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from netscope.errors import BuildError, DeviceError, NetscopeError, UsageError, describe_error
@@ -13,12 +14,16 @@ from netscope.runtime.startup import ignore_warnings
 if TYPE_CHECKING:
     from torch import nn
 
+_REFUSALS = (TypeError, ValueError, ArithmeticError, AssertionError)
+"""What constructors raise for values that they do not accept."""
+
 
 def build(
     factory: Callable[[], Any],
     label: str,
     device: str,
     make_rng_context: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> "nn.Module":
     """Returns the module that ``factory`` builds.
 
@@ -30,11 +35,13 @@ def build(
             fails too, with real values for all. The result may therefore not be on meta. Any other device gets real
             weights.
         make_rng_context: function that returns a context for code that draws real random numbers.
+        options: the options that ``factory`` passes on, for errors.
 
     Real values are tried only after an error that ``_is_meta_error`` accepts: any other, such as a wrong option, would
     repeat. They are allocated only within the available memory.
 
     Raises:
+        UsageError: the constructor refused the values of the options.
         BuildError: the factory raised, or did not return a module.
         DeviceError: the constructor needs values, and more memory than is available.
     """
@@ -57,7 +64,9 @@ def build(
             raise
         except (Exception, SystemExit) as error:
             if attempt is attempts[-1] or not _is_meta_error(error):
-                raise BuildError(f"failed to build {label}: {describe_error(error)}") from error
+                is_refusal = options and (isinstance(error, _REFUSALS) or "negative dimension" in str(error))
+                kind = UsageError if is_refusal else BuildError
+                raise kind(f"failed to build {label}: {describe_error(error)}") from error
         else:
             break
     if not isinstance(module, nn.Module):

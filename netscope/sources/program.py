@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from netscope.errors import BuildError
+from netscope.errors import SavedResultError
 from netscope.runtime.archives import open_archive, read_member
 from netscope.schema.inputs import MAX_ELEMENTS
 from netscope.schema.program import (
@@ -49,7 +49,7 @@ def read_program(path: Path) -> SavedProgram:
     """Returns the program in the file.
 
     Raises:
-        BuildError: the schema version is unsupported, or the file is inconsistent.
+        SavedResultError: the schema version is unsupported, or the file is inconsistent.
         ValueError: the archive is not one that torch writes.
         zipfile.BadZipFile: the file is not a zip archive, or damaged.
         msgspec.MsgspecError: the JSON does not follow the schema.
@@ -57,11 +57,11 @@ def read_program(path: Path) -> SavedProgram:
     with open_archive(path) as archive:
         graphs = [name for name in archive.namelist() if _GRAPH_FILE.fullmatch(name)]
         if len(graphs) != 1:
-            raise BuildError(f"it contains {len(graphs) or 'no'} programs instead of one")
+            raise SavedResultError(f"it contains {len(graphs) or 'no'} programs instead of one")
         content = read_member(archive, graphs[0])
         version = msgspec.json.decode(content, type=VersionedProgram).schema_version.major
         if version != SCHEMA_MAJOR:
-            raise BuildError(f"unsupported torch schema version {version}; netscope reads version {SCHEMA_MAJOR}")
+            raise SavedResultError(f"unsupported torch schema version {version}; netscope reads version {SCHEMA_MAJOR}")
         program = msgspec.json.decode(content, type=ExportedProgram)
         payloads = dict(_read_payloads(archive))
     return _convert_program(program, payloads)
@@ -83,7 +83,7 @@ def _convert_program(program: ExportedProgram, payloads: Mapping[str, Payload]) 
     paths = dict.fromkeys(call.fqn for call in module.module_call_graph)
     names = (*paths, *(item.name for item in tensors))
     if len(names) > MAX_MODULES or any(name.count(".") > MAX_DEPTH for name in names):
-        raise BuildError(f"it has more than {MAX_MODULES:,} modules, or more than {MAX_DEPTH} nested ones")
+        raise SavedResultError(f"it has more than {MAX_MODULES:,} modules, or more than {MAX_DEPTH} nested ones")
     is_open = any(size.as_expr and size.as_expr.hint is None for size in _iterate_sizes(graph))
     stacks = {node.metadata.nn_module_stack for subgraph in _iterate_graphs(graph) for node in subgraph.nodes}
     called = {part for stack in stacks for part in re.split("[,;]", stack)}
@@ -95,7 +95,7 @@ def _convert_program(program: ExportedProgram, payloads: Mapping[str, Payload]) 
     }
     inputs = [spec.user_input.arg for spec in module.signature.input_specs if spec.user_input]
     if len(inputs) > MAX_INPUTS:
-        raise BuildError(f"it has more than {MAX_INPUTS:,} inputs")
+        raise SavedResultError(f"it has more than {MAX_INPUTS:,} inputs")
     return SavedProgram(
         modules=tuple(paths),
         tensors=tensors,
@@ -162,7 +162,7 @@ def _check_sizes(meta: TensorMeta) -> None:
     """Checks that a tensor can have the recorded sizes.
 
     Raises:
-        BuildError: a size is negative or unknown, or there are too many elements.
+        SavedResultError: a size is negative or unknown, or there are too many elements.
     """
     elements = 1
     for size in meta.sizes:
@@ -170,9 +170,9 @@ def _check_sizes(meta: TensorMeta) -> None:
         if size.as_expr is not None:
             hint = size.as_expr.hint.as_int if size.as_expr.hint else 0
         if hint is None or hint < 0:
-            raise BuildError(f"it has a tensor with the invalid size {hint}")
+            raise SavedResultError(f"it has a tensor with the invalid size {hint}")
         elements *= max(1, hint)
         if elements > MAX_ELEMENTS:
-            raise BuildError("it has a tensor with more elements than a tensor can have")
+            raise SavedResultError("it has a tensor with more elements than a tensor can have")
     if len(meta.strides) != len(meta.sizes):
-        raise BuildError("it has a tensor with a different number of strides than sizes")
+        raise SavedResultError("it has a tensor with a different number of strides than sizes")

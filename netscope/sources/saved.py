@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from netscope.errors import BuildError, MissingExtraError, UnknownNameError, UsageError
+from netscope.errors import MissingExtraError, SavedResultError, UnknownNameError, UsageError
 from netscope.runtime.archives import open_archive, read_member
 from netscope.runtime.pickles import check_nesting
 from netscope.schema import Architecture
@@ -54,7 +54,7 @@ def resolve_saved(text: str, target: str, options: dict[str, Any]) -> ResolvedAr
     Raises:
         UnknownNameError: the file does not exist.
         UsageError: options are given, which a saved file does not take.
-        BuildError: the file cannot be read, or contains more than data.
+        SavedResultError: the file cannot be read, or contains more than data.
         MissingExtraError: the package that reads it is not installed.
     """
     path = Path(target).expanduser()
@@ -101,7 +101,7 @@ def _read_archive(path: Path, text: str) -> ResolvedArchitecture:
         content = torch.load(path, map_location="cpu" if is_zip else "meta", mmap=is_zip, weights_only=True)
         states = _copy_to_meta(_find_state_dict(content))
     if not states:
-        raise BuildError(f"{text}: {path.name} is not a state dict: it contains no named tensors")
+        raise SavedResultError(f"{text}: {path.name} is not a state dict: it contains no named tensors")
     return _resolve_weights(text, path, states)
 
 
@@ -136,7 +136,7 @@ def _read_safetensors(path: Path, text: str) -> ResolvedArchitecture:
             part = file.get_slice(name)
             dtype = getattr(torch, SAFETENSORS_DTYPES.get(part.get_dtype(), ""), None)
             if dtype is None:
-                raise BuildError(f"{name} has the dtype {part.get_dtype()}, which torch does not support")
+                raise SavedResultError(f"{name} has the dtype {part.get_dtype()}, which torch does not support")
             states[name] = torch.empty(tuple(part.get_shape()), dtype=dtype, device="meta")
     return _resolve_weights(text, path, states)
 
@@ -208,7 +208,7 @@ def _find_state_dict(content: Any) -> dict[str, "Tensor"]:
     states: dict[str, Tensor] = {}
     for name, tensor in _iterate_tensors(found, "", set()):
         if name.count(".") > MAX_DEPTH or len(states) > MAX_TENSORS:
-            raise BuildError(f"it has more than {MAX_TENSORS:,} tensors, or more than {MAX_DEPTH} nested modules")
+            raise SavedResultError(f"it has more than {MAX_TENSORS:,} tensors, or more than {MAX_DEPTH} nested modules")
         states[name] = tensor
     return states
 
@@ -243,20 +243,20 @@ def _copy_to_meta(states: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
 
 @contextmanager
 def _translate_errors(text: str, what: str) -> Iterator[None]:
-    """Converts errors of reading a file to a ``BuildError`` of one sentence."""
+    """Converts errors of reading a file to a ``SavedResultError`` of one sentence."""
     try:
         yield
-    except BuildError as error:
-        raise BuildError(f"{text} cannot be read as {what}: {error}") from error
+    except SavedResultError as error:
+        raise SavedResultError(f"{text} cannot be read as {what}: {error}") from error
     except Exception as error:
         message = str(error).strip()
         refused = re.search(r"(?:Unsupported )?(?:global|class|GLOBAL)[: ]+(?:GLOBAL )?([\w.]+)", message)
         if isinstance(error, pickle.UnpicklingError) and refused:
-            raise BuildError(
+            raise SavedResultError(
                 f"{text} contains more than tensors ({refused[1]}), and netscope does not run code from a pickle; save "
                 f"the state_dict, or export the program with torch.export"
             ) from error
         # torch's message for a damaged pickle recommends to disable weights_only.
         damaged = isinstance(error, pickle.UnpicklingError)
         reason = "it is damaged, or not an archive" if damaged else message.partition("\n")[0] or type(error).__name__
-        raise BuildError(f"{text} cannot be read as {what}: {reason}") from error
+        raise SavedResultError(f"{text} cannot be read as {what}: {reason}") from error

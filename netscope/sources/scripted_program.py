@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from netscope.errors import BuildError
+from netscope.errors import SavedResultError
 from netscope.flops.callable_ops import SCRIPT_LANGUAGE, SCRIPT_OPS, is_side_effect_free
 from netscope.runtime.archives import open_archive, read_member
 
@@ -29,7 +29,7 @@ def check_scripted_program(path: Path) -> None:
     """Checks that the code in the archive only computes.
 
     Raises:
-        BuildError: it does more, the message names the op; or it cannot be parsed.
+        SavedResultError: it does more, the message names the op; or it cannot be parsed.
         ValueError: the archive is not one that torch writes.
         zipfile.BadZipFile: the archive is damaged.
     """
@@ -40,7 +40,7 @@ def check_scripted_program(path: Path) -> None:
                     # Decoded as UTF-8, as torch does, whatever encoding a comment in the first line declares.
                     tree = ast.parse(read_member(archive, name).decode())
                 except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                    raise BuildError(f"its code in {name[:80]!r} cannot be parsed") from error
+                    raise SavedResultError(f"its code in {name[:80]!r} cannot be parsed") from error
                 _check_code(tree)
 
 
@@ -55,7 +55,7 @@ def _check_code(tree: ast.Module) -> None:
             if name is not None:
                 alias = " by another name" * name.startswith(_ALIAS)
                 op = name.removeprefix(_ALIAS).lstrip(".")
-                raise BuildError(f"it uses {op}{alias}, which is unknown or does more than compute")
+                raise SavedResultError(f"it uses {op}{alias}, which is unknown or does more than compute")
         if isinstance(node, ast.ClassDef):
             _check_set_state(node)
 
@@ -114,7 +114,7 @@ def _check_set_state(kind: ast.ClassDef) -> None:
     """Checks that the methods that run while a class is loaded only set attributes and pack weights.
 
     Raises:
-        BuildError: they do more.
+        SavedResultError: they do more.
     """
     functions = {item.name: item for item in kind.body if isinstance(item, ast.FunctionDef)}
     pending, seen = [_SET_STATE], set[str]()
@@ -129,5 +129,5 @@ def _check_set_state(kind: ast.ClassDef) -> None:
             is_plain = is_own or calls in (["annotate"], ["unchecked_cast"], ["uninitialized"])
             is_plain = is_plain or calls[:2] == ["ops", "quantized"] or (calls[:1] == ["torch"] and calls[1] in _TESTS)
             if isinstance(node, _UNBOUNDED) or (calls and not is_plain):
-                raise BuildError(f"{_SET_STATE} of {kind.name} does more than set attributes")
+                raise SavedResultError(f"{_SET_STATE} of {kind.name} does more than set attributes")
             pending += calls[1:] if is_own else []

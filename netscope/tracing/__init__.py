@@ -1,6 +1,7 @@
 """An ``nn.Module`` and inputs → ``Trace``. Imports torch."""
 
 from netscope.tracing.backward import find_differentiable_outputs
+from netscope.tracing.example_inputs import suggest_inputs
 from netscope.tracing.inputs import (
     create_random_inputs,
     format_forward_parameters,
@@ -32,5 +33,6 @@ __all__ = [
     "replace_hyperparameter",
     "resolve_input_specs",
     "run_reference_counters",
+    "suggest_inputs",
     "trace",
 ]

@@ -32,6 +32,7 @@ class TraceRequest:
         alter: changes the module before it is run; it never gets the caller's module.
         meta_only: whether the module exists only without values, like a saved program.
         notes: notes for its trace.
+        diagnose: returns a sentence about the inputs if they are why a pass in a mode failed; None if unknown.
     """
 
     build: Callable[[str], nn.Module]
@@ -41,6 +42,7 @@ class TraceRequest:
     alter: Callable[[nn.Module, str], None] | None = None
     meta_only: bool = False
     notes: tuple[str, ...] = ()
+    diagnose: Callable[[LayerFailure, str], str | None] = lambda _failure, _mode: None
 
 
 class ForwardError(TracingError):

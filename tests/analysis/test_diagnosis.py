@@ -12,7 +12,11 @@ FAILURES = {
         (1, 1, 224, 224),
         r"features\.0 \(Conv2d\) expects 3 input channels, got 1 in 1×1×224×224 \(model input x=1×1×224×224\)",
     ),
-    "dimensions": ("alexnet", (1, 1000), r"features\.0 \(Conv2d\) expects a 4-D input \(N, 3, H, W\), got 1×1000"),
+    "dimensions": (
+        lambda: nn.Conv2d(3, 4, 7),
+        (1, 1, 3, 8, 8),
+        r"Conv2d expects a 4-D input \(N, 3, H, W\), got 1×1×3×8×8",
+    ),
     "too small for a convolution": (
         lambda: nn.Conv2d(3, 4, 7),
         (1, 3, 5, 5),
@@ -35,7 +39,7 @@ FAILURES = {
     "floats for an embedding": (
         lambda: nn.Embedding(10, 4),
         (1, 3),
-        r"needs integer ids, got float32; give the input a dtype, e\.g\. 1x128:int64",
+        r"needs integer ids, got float32; use e\.g\. inputs=\"1x3:int64\"",
     ),
 }
 

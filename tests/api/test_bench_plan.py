@@ -61,23 +61,23 @@ def test_a_precision_is_a_percentage_or_a_share(text, share):
         ({"mode": "training"}, "did you mean train"),
         ({"device": "gpu"}, "unknown device 'gpu'"),
         ({"data": "disk"}, "unknown data location 'disk'; use device, host"),
-        ({"data": "resident"}, "use --data device"),
+        ({"data": "resident"}, 'use data="device"'),
         ({"data": "host", "device": "cpu"}, "nothing to copy"),
         ({"compile": "max"}, "unknown compile mode 'max'"),
         ({"optimizer": "adan", "mode": "train"}, "did you mean adam"),
-        ({"optimizer": "adam"}, "--optimizer adam requires --mode train"),
-        ({"cuda_graph": True, "device": "cpu"}, "--cuda-graph cannot be used with the CPU"),
-        ({"cuda_graph": True, "device": "cuda", "data": "host"}, "cannot be used with --data host"),
-        ({"cuda_graph": True, "device": "cuda", "compile": "default"}, "cannot be used with --compile"),
+        ({"optimizer": "adam"}, 'optimizer="adam" requires mode="train"'),
+        ({"cuda_graph": True, "device": "cpu"}, "cuda_graph=True cannot be used with the CPU"),
+        ({"cuda_graph": True, "device": "cuda", "data": "host"}, 'cannot be used with data="host"'),
+        ({"cuda_graph": True, "device": "cuda", "compile": "default"}, "cannot be used with compile"),
         ({"cuda_graph": True, "device": "cuda", "mode": "train", "dtype": "fp16"}, "gradient scaler"),
         ({"nproc": "2,x"}, "number of processes"),
-        ({"nproc": 2, "parallel": "fsdp"}, "--parallel fsdp requires --mode train"),
+        ({"nproc": 2, "parallel": "fsdp"}, 'parallel="fsdp" requires mode="train"'),
         ({"nproc": 2, "parallel": "dp"}, "use ddp, fsdp"),
         ({"threads": 0}, "number of threads"),
         ({"seed": -1}, "the seed must be an integer from 0"),
         ({"seed": 2**63}, "the seed must be an integer from 0"),
-        ({"parallel": "ddp"}, "pass their number with --nproc"),
-        ({"cast": True}, "--cast requires --dtype bf16 or fp16"),
+        ({"parallel": "ddp"}, "pass their number with nproc"),
+        ({"cast": True}, 'cast=True requires dtype="bf16" or fp16'),
         ({"precision": "5"}, "must be a percentage, e.g. 5%"),
         ({"precision": 0.9}, "must be between"),
         ({"max_time_s": -1}, "greater than 0 s"),
@@ -90,7 +90,7 @@ def test_invalid_options_are_errors(options, message):
 
 
 def test_malformed_inputs_are_refused_before_anything_is_started():
-    with pytest.raises(InputError, match=r"invalid --input '1xbig'.*e\.g\. 1x3x224x224"):
+    with pytest.raises(InputError, match=r"invalid input '1xbig'.*e\.g\. inputs=\"1x3x224x224\""):
         configs(inputs=("1xbig",))
 
 
@@ -99,7 +99,7 @@ def test_malformed_inputs_are_refused_before_anything_is_started():
     [
         ({"layers": True}, {"batch_size": "1,2"}, "a single architecture and configuration"),
         ({"layers": True}, {"compile": "default"}, "contain no modules"),
-        ({"slower_limit": 0.05}, {}, "pass it with --compare"),
+        ({"slower_limit": 0.05}, {}, "pass it with compare"),
     ],
 )
 def test_conflicting_options_are_errors(how, options, message):

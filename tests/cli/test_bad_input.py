@@ -7,7 +7,9 @@ from textwrap import dedent
 
 import pytest
 import torch
+from torchvision.models import get_model_builder, list_models
 
+import netscope
 from netscope.cli.app import run
 
 USER_FILE = """
@@ -47,6 +49,62 @@ USER_FILE = """
     def mute():
         assert False
 
+    class Model(nn.Module):
+        def __init__(self, **layers):
+            super().__init__()
+            for name, layer in layers.items():
+                setattr(self, name, layer)
+
+    class Signal(Model):
+        def __init__(self):
+            super().__init__(conv=nn.Conv1d(8, 4, 3), norm=nn.BatchNorm1d(4))
+
+        def forward(self, x):
+            return self.norm(self.conv(x))
+
+    class Digits(Model):
+        def __init__(self):
+            super().__init__(conv=nn.Conv2d(1, 6, 5), fc=nn.Linear(6 * 24 * 24, 10))
+
+        def forward(self, x):
+            return self.fc(self.conv(x).flatten(1))
+
+    class Video(Model):
+        def __init__(self):
+            super().__init__(conv=nn.Conv3d(3, 4, 3), norm=nn.BatchNorm3d(4))
+
+        def forward(self, x):
+            return self.norm(self.conv(x))
+
+    class Words(Model):
+        def __init__(self):
+            super().__init__(table=nn.Embedding(100, 8))
+
+        def forward(self, ids):
+            batch, length = ids.shape
+            return self.table(ids)
+
+    class Steps(Model):
+        def __init__(self):
+            super().__init__(lstm=nn.LSTM(12, 8, batch_first=True), fc=nn.Linear(8, 2))
+
+        def forward(self, x):
+            return self.fc(self.lstm(x)[0][:, -1])
+
+    class Captions(Model):
+        def __init__(self):
+            super().__init__(conv=nn.Conv2d(3, 6, 3), table=nn.Embedding(100, 6))
+
+        def forward(self, image, ids):
+            return self.conv(image).mean((2, 3)) + self.table(ids).mean(1)
+
+    class OnePicture(Model):
+        def __init__(self):
+            super().__init__(conv=nn.Conv2d(3, 6, 3), fc=nn.Linear(6 * 30 * 30, 10))
+
+        def forward(self, x):
+            return self.fc(self.conv(x).flatten())
+
     class NoArguments(nn.Module):
         def forward(self):
             return None
@@ -58,6 +116,8 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my.py").write_text(dedent(USER_FILE))
     (tmp_path / "broken.py").write_text("def (:\n")
+    for suffix in ("pt", "json", "pt2", "safetensors"):
+        (tmp_path / f"bad.{suffix}").write_text("neither a program nor weights")
     monkeypatch.setitem(sys.modules, "timm", None)
     return tmp_path
 
@@ -76,8 +136,8 @@ QUESTIONS = {
     "unknown source": (("summary", "hub/resnet50"), 2, "unknown source 'hub'"),
     "missing extra": (("summary", "timm/resnet50"), 2, "timm is not installed; run pip install timm"),
     "empty name": (("summary", ""), 2, "is empty"),
-    "malformed input": (("summary", "alexnet", "--input", "1x3xbig"), 2, "e.g. 1x3x224x224"),
-    "empty input": (("summary", "alexnet", "--input", ""), 2, "e.g. 1x3x224x224"),
+    "malformed input": (("summary", "alexnet", "--input", "1x3xbig"), 2, "e.g. --input 1x3x224x224"),
+    "empty input": (("summary", "alexnet", "--input", ""), 2, "e.g. --input 1x3x224x224"),
     "more elements than there can be": (("summary", "alexnet", "-i", "1x3x9999999999x9999999999"), 2, "more elements"),
     "a batch beyond counting": (("summary", "alexnet", "-b", "9" * 20), 2, "more elements than a tensor can have"),
     "a dtype that the weights do not have": (
@@ -93,7 +153,7 @@ QUESTIONS = {
     "a clip without frames": (
         ("summary", "r3d_18", "-i", "1x3x224x224"),
         2,
-        "expects a 5-D input (N, 3, D, H, W), got 1×3×224×224",
+        "the input 1x3x224x224 has 4 of 5 dimensions; use --input 1x3x16x112x112",
     ),
     "unknown dtype": (("summary", "alexnet", "--input", "1x3:float99"), 2, "unknown dtype 'float99'"),
     "too many inputs": (("summary", "alexnet", "-i", "1x3x8x8", "-i", "1"), 2, "was given 2 inputs"),
@@ -117,8 +177,110 @@ QUESTIONS = {
     "no input": (
         ("summary", "my.py:Net"),
         2,
-        "pass e.g. --input 1x3x224x224 (its forward takes: x, y=None)",
+        "pass e.g. --input 1x3 (its forward takes: x, y=None)",
     ),
+    "no input of a signal": (("summary", "my.py:Signal"), 2, "pass e.g. --input 1x8x128 "),
+    "no input of a small picture": (("summary", "my.py:Digits"), 2, "pass e.g. --input 1x1x28x28 "),
+    "no input of a video": (("summary", "my.py:Video"), 2, "pass e.g. --input 1x3x16x112x112 "),
+    "no words": (("summary", "my.py:Words"), 2, "pass e.g. --input 1x16:int64 "),
+    "no steps": (("summary", "my.py:Steps"), 2, "pass e.g. --input 1x16x12 "),
+    "no inputs of two": (
+        ("summary", "my.py:Captions"),
+        2,
+        "pass e.g. --input image=1x3x224x224 --input ids=1x16:int64 (",
+    ),
+    "no batch of a convolution": (
+        ("summary", "resnet18", "-i", "3x64x64"),
+        2,
+        "the input 3x64x64 has no batch size; use --input 1x3x64x64",
+    ),
+    "no batch behind the name": (("summary", "resnet18", "3x64x64"), 2, "no batch size; use --input 1x3x64x64"),
+    "no batch on a device": (("summary", "resnet18", "3x64x64", "--device", "cpu"), 2, "use --input 1x3x64x64"),
+    "no batch, and another one": (("summary", "resnet18", "3x64x64", "-b", "8"), 2, "use --input 1x3x64x64"),
+    "no batch to train": (("summary", "resnet18", "3x64x64", "--train"), 2, "no batch size; use --input 1x3x64x64"),
+    "no batch in a comparison": (("diff", "resnet18", "resnet34", "-i", "3x64x64"), 2, "use --input 1x3x64x64"),
+    "no batch of a signal": (("summary", "my.py:Signal", "8x64"), 2, "no batch size; use --input 1x8x64"),
+    "no batch of a digit": (("summary", "my.py:Digits", "1x28x28"), 2, "no batch size; use --input 1x1x28x28"),
+    "no batch of a video": (("summary", "my.py:Video", "3x8x8x8"), 2, "no batch size; use --input 1x3x8x8x8"),
+    "no batch of words": (("summary", "my.py:Words", "16"), 2, "no batch size; use --input 1x16:int64"),
+    "no batch of steps": (("summary", "my.py:Steps", "16x12"), 2, "no batch size; use --input 1x16x12"),
+    "no batch of two": (
+        ("summary", "my.py:Captions", "3x8x8", "-i", "16:long"),
+        2,
+        "the input 3x8x8 has no batch size; use --input 1x3x8x8 --input 1x16:int64",
+    ),
+    "no batch of images to detect": (
+        ("summary", "fasterrcnn_mobilenet_v3_large_320_fpn", "3x64x64"),
+        2,
+        "no batch size; use --input 1x3x320x320",
+    ),
+    "no batch, and a size that does not fit": (
+        ("summary", "vit_b_16", "3x256x256"),
+        2,
+        "the input 3x256x256 has no batch size; use --input 1x3x224x224",
+    ),
+    "no batch, channels last": (("summary", "resnet18", "64x64x3"), 2, "no batch size; use --input 1x3x64x64"),
+    "channels last": (("summary", "resnet18", "1x64x64x3"), 2, "channels come first: 1x3x64x64"),
+    "height and width alone": (("summary", "resnet18", "64x64"), 2, "2 of 4 dimensions; use --input 1x3x64x64"),
+    "a size alone, for a video": (("summary", "r3d_18", "112"), 2, "1 of 5 dimensions; use --input 1x3x16x112x112"),
+    "a size alone, for a file": (("summary", "my.py:Digits", "28"), 2, "use --input 1x1x28x28"),
+    "a size that does not fit": (
+        ("summary", "vit_b_16", "256"),
+        2,
+        "Expected 224 but got 256!; use e.g. --input 1x3x224x224",
+    ),
+    "a picture too large for one": (
+        ("summary", "my.py:OnePicture", "3x34x34"),
+        2,
+        "fc (Linear) expects 5400 input features",
+    ),
+    "floats for words": (
+        ("summary", "my.py:Words", "1x16"),
+        2,
+        "needs integer ids, got float32; use e.g. --input 1x16",
+    ),
+    "floats for the words of two": (
+        ("summary", "my.py:Captions", "1x3x8x8", "-i", "1x16"),
+        2,
+        "use e.g. --input ids=1x16:int64",
+    ),
+    "an architecture for an input": (("summary", "resnet18", "resnet34"), 2, "invalid input 'resnet34'; expected"),
+    "a size of 0": (("summary", "alexnet", "1x3x0x0"), 2, "has a size of 0; every size must be at least 1"),
+    "a negative size": (("summary", "alexnet", "-i", "1x3x-8x8"), 2, "e.g. --input 1x3x224x224"),
+    "a negative argument": (("summary", "lenet5@num_classes=-1"), 2, "failed to build lenet5@num_classes=-1: "),
+    "a negative argument of torchvision's": (("summary", "resnet18@num_classes=-5"), 2, "negative dimension -5"),
+    "a negative argument of a file's": (
+        ("summary", "torch.nn:Linear@in_features=3,out_features=-4"),
+        2,
+        "dimension -4",
+    ),
+    "an argument that is refused": (("summary", "alexnet@dropout=2"), 2, "has to be between 0 and 1, but got 2"),
+    "an argument of another type": (("summary", "alexnet@dropout=high"), 2, "failed to build alexnet@dropout=high: "),
+    "a bad .pt": (("summary", "bad.pt"), 2, "bad.pt cannot be read as a state dict: it is damaged"),
+    "a bad .pt2": (("summary", "bad.pt2"), 2, "bad.pt2 cannot be read as an exported program: it is not an archive"),
+    "a bad .safetensors": (
+        ("summary", "bad.safetensors"),
+        2,
+        "bad.safetensors cannot be read as a file of safetensors",
+    ),
+    "a bad .json": (
+        ("summary", "bad.json"),
+        2,
+        "bad.json cannot be read as a saved Summary: not a saved netscope result",
+    ),
+    "a bad .json of a benchmark": (
+        ("bench", "lenet5", "--compare", "bad.json"),
+        2,
+        "cannot be read as a saved BenchReport",
+    ),
+    "integers for weights": (
+        ("summary", "alexnet", "--dtype", "long"),
+        2,
+        "unknown dtype 'long'; available dtypes: float32",
+    ),
+    "nearly a dtype": (("summary", "alexnet", "1x3x64x64:fp17"), 2, "unknown dtype 'fp17'; did you mean fp16"),
+    "a dtype that bench lacks": (("bench", "lenet5", "--dtype", "float64"), 2, "use fp32, tf32, bf16, fp16"),
+    "an optimizer of nothing": (("summary", "lenet5", "--optimizer", "sgd"), 2, "--optimizer sgd requires --train"),
     "wrong channels": (("summary", "alexnet", "-i", "1x1x224x224"), 2, "features.0 (Conv2d) expects 3 input channels"),
     "too small": (("summary", "alexnet", "-i", "1x3x20x20"), 2, "input too small: features.5 (MaxPool2d)"),
     "wrong features": ((*NET, "1x7"), 2, "fc (Linear) expects 3 input features, got 7"),
@@ -172,6 +334,53 @@ def test_a_wrong_question_gets_one_sentence(question):
     assert sentence in prints[0]
     assert out == ""
     assert result == code
+
+
+ANSWERED = {
+    "a picture's size": (("lenet5", "28"), "1×1×28×28"),
+    "a shape": (("resnet18", "1x3x64x64"), "1×3×64×64"),
+    "a size of a picture, and a batch": (("resnet18", "64", "-b", "2"), "2×3×64×64"),
+    "a size with a dtype": (("lenet5", "28:fp16", "--dtype", "half"), "1×1×28×28 float16"),
+    "a shape as Python writes it": (("resnet18", "(1, 3, 64, 64)"), "1×3×64×64"),
+    "a shape with an option": (("my.py:Captions", "1x3x8x8", "-i", "1x16:long"), "image 1×3×8×8"),
+    "a dtype as torch writes it": (("lenet5", "--dtype", "torch.bfloat16"), "bfloat16"),
+    "one feature vector": (("torch.nn:Linear@in_features=10,out_features=2", "10"), "10 float32"),
+    "one picture without a batch": (("torch.nn:Conv2d@in_channels=3,out_channels=2,kernel_size=3", "3x8x8"), "3×8×8"),
+    "what only takes one picture": (("my.py:OnePicture", "3x32x32"), "3×32×32"),
+}
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("case", ANSWERED)
+def test_an_input_may_be_written_as(case):
+    arguments, shown = ANSWERED[case]
+    code, out, _ = ask("summary", *arguments, "--depth", "0")
+    assert code == 0
+    assert shown in out.partition("traced on")[0]
+
+
+@pytest.mark.usefixtures("folder")
+def test_tokens_without_a_dtype_are_integers():
+    pytest.importorskip("transformers")
+    code, out, _ = ask("summary", "hf/gpt2@n_layer=1", "1x8", "--depth", "0")
+    assert code == 0
+    assert "input_ids 1×8 int64" in out
+
+
+FAMILIES = {get_model_builder(name).__module__: name for name in list_models()}
+"""An architecture of each module of torchvision."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES.values())
+def test_a_missing_batch_is_named_for_every_family_of_torchvision(name):
+    inputs = netscope.summarize(name).inputs
+    shapes = ["x".join(map(str, item.shape)) for item in inputs]
+    if inputs[0].name.endswith("[0]"):  # a list of images
+        shapes = [f"1x{shape}" for shape in shapes]
+    code, _, err = ask("summary", name, *(part for shape in shapes for part in ("-i", shape.partition("x")[2])))
+    assert code == 2
+    assert f"no batch size; use {' '.join(f'--input {shape}' for shape in shapes)}" in err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")

@@ -2,9 +2,17 @@
 
 import pytest
 
-from netscope.errors import InputError
+from netscope.errors import InputError, UsageError
 from netscope.schema import TensorSpec
-from netscope.schema.inputs import TensorRequest, as_forward_inputs, parse_inputs
+from netscope.schema.inputs import (
+    DTYPES,
+    FLOATING_DTYPES,
+    TensorRequest,
+    abbreviate_dtype,
+    as_forward_inputs,
+    parse_dtype,
+    parse_inputs,
+)
 
 
 def request(*shape, dtype=None):
@@ -16,6 +24,15 @@ GRAMMAR = {
     "1×3×224×224": ((request(1, 3, 224, 224),), {}),
     "1,3,224,224": ((request(1, 3, 224, 224),), {}),
     "8": ((request(8),), {}),
+    "1, 3, 8, 8": ((request(1, 3, 8, 8),), {}),
+    "(1, 3)": ((request(1, 3),), {}),
+    "(8,)": ((request(8),), {}),
+    "1 3 8 8": ((request(1, 3, 8, 8),), {}),
+    "1*3": ((request(1, 3),), {}),
+    "1x3:half": ((request(1, 3, dtype="float16"),), {}),
+    "1x3:FP16": ((request(1, 3, dtype="float16"),), {}),
+    "1x3:torch.bfloat16": ((request(1, 3, dtype="bfloat16"),), {}),
+    "ids=1x3:long": ((), {"ids": request(1, 3, dtype="int64")}),
     "1x128:int64": ((request(1, 128, dtype="int64"),), {}),
     "input_ids=1x128:int64": ((), {"input_ids": request(1, 128, dtype="int64")}),
     "x=2x3": ((), {"x": request(2, 3)}),
@@ -28,12 +45,12 @@ def test_an_input_is_a_shape_with_an_optional_parameter_and_dtype(text):
     assert (inputs.args, inputs.kwargs) == GRAMMAR[text]
 
 
-MALFORMED = ("", "x", "1x", "x3", "1x-3", "1x3.5", "=1x3", "1x3:", "1x3:float", "3d=1x3", "1x3:int64:int64")
+MALFORMED = ("", "x", "1x", "x3", "1x-3", "1x3.5", "=1x3", "1x3:", "1x3:flt", "3d=1x3", "1x3:int64:int64")
 
 
 @pytest.mark.parametrize("text", MALFORMED)
 def test_a_malformed_input_is_refused_with_an_example_or_the_dtypes(text):
-    with pytest.raises(InputError, match=r"e\.g\. 1x3x224x224|available dtypes: float32"):
+    with pytest.raises(InputError, match=r"e\.g\. inputs=\"1x3x224x224\"|available dtypes: float32"):
         parse_inputs([text])
 
 
@@ -45,6 +62,7 @@ def test_a_parameter_can_be_named_once():
 PYTHON = {
     "a shape": ((1, 3), ((request(1, 3),), {})),
     "a list as a shape": ([1, 3], ((request(1, 3),), {})),
+    "an integer": (224, ((request(224),), {})),
     "a string": ("1x3:int64", ((request(1, 3, dtype="int64"),), {})),
     "several shapes": (((1, 3), (2, 4)), ((request(1, 3), request(2, 4)), {})),
     "several strings": (["1x3", "y=2"], ((request(1, 3),), {"y": request(2)})),
@@ -76,3 +94,44 @@ def test_given_tensors_keep_their_batch_size():
     torch = pytest.importorskip("torch")
     with pytest.raises(InputError, match="cannot be applied to tensors"):
         as_forward_inputs(torch.zeros(1, 3)).with_batch_size(2)
+
+
+@pytest.mark.parametrize("given", ["1x0x8x8", (1, 0, 8, 8), {"x": (1, 0, 8, 8)}, "x=1x0x8x8"])
+def test_a_size_of_0_is_refused(given):
+    with pytest.raises(InputError, match="the shape 1×0×8×8 has a size of 0; every size must be at least 1"):
+        as_forward_inputs(given)
+
+
+def test_a_dtype_has_the_names_that_torch_gives_it():
+    torch = pytest.importorskip("torch")
+    for name, others in DTYPES.items():
+        for text in (name, *others):
+            dtype = getattr(torch, text, None)
+            # Names such as fp16 are not torch's.
+            assert parse_dtype(text) == name
+            if isinstance(dtype, torch.dtype):
+                assert parse_dtype(dtype) == parse_dtype(str(dtype)) == name
+
+
+def test_an_unknown_dtype_is_answered_with_the_closest():
+    with pytest.raises(UsageError, match="unknown dtype 'hlaf'; did you mean half"):
+        parse_dtype("hlaf")
+
+
+def test_a_dtype_that_is_not_accepted_is_unknown():
+    with pytest.raises(UsageError, match="unknown dtype 'long'; available dtypes: float32, float16"):
+        parse_dtype("long", FLOATING_DTYPES)
+
+
+SHORT = {"float32": "fp32", "half": "fp16", "torch.bfloat16": "bf16", "FP16": "fp16", "tf32": "tf32", "no": "no"}
+
+
+@pytest.mark.parametrize("text", SHORT)
+def test_a_dtype_is_abbreviated_as_bench_names_it(text):
+    assert abbreviate_dtype(text) == SHORT[text]
+
+
+def test_inputs_are_written_as_text_that_is_read_back():
+    texts = ("1x3x8x8", "ids=1x16:int64")
+    assert parse_inputs(texts).to_texts() == texts
+    assert as_forward_inputs([[(3, 8, 8), (3, 8, 8)]]).to_texts() == ("2x3x8x8",)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import netscope
-from netscope.errors import BuildError, InputError, UnknownNameError, UsageError
+from netscope.errors import InputError, SavedResultError, UnknownNameError, UsageError
 
 RESNET18 = 11_689_512
 
@@ -145,7 +145,7 @@ HARMFUL = {
 @pytest.mark.parametrize("name", HARMFUL)
 def test_a_pickle_is_never_executed(folder, name):
     HARMFUL[name](folder / name)
-    with pytest.raises(BuildError, match=r"contains more than tensors .*does not run code from a pickle"):
+    with pytest.raises(SavedResultError, match=r"contains more than tensors .*does not run code from a pickle"):
         netscope.summarize(name)
     assert not (folder / "executed").exists()
 
@@ -154,7 +154,7 @@ def test_a_pickle_is_never_executed(folder, name):
 @pytest.mark.filterwarnings("ignore")
 def test_a_damaged_file_is_named(folder, suffix, capfd):
     (folder / f"damaged.{suffix}").write_bytes(b"123")
-    with pytest.raises(BuildError, match=f"damaged.{suffix} cannot be read as"):
+    with pytest.raises(SavedResultError, match=f"damaged.{suffix} cannot be read as"):
         netscope.summarize(f"damaged.{suffix}")
     assert capfd.readouterr().err == ""
 
@@ -168,7 +168,7 @@ def test_options_and_inputs_that_a_file_does_not_take_are_refused(folder):
         netscope.summarize("a.pth@width=3")
     with pytest.raises(UsageError, match="is a weights file, which does not define"):
         netscope.summarize("a.pth", (1, 3))
-    with pytest.raises(BuildError, match="contains no named tensors"):
+    with pytest.raises(SavedResultError, match="contains no named tensors"):
         netscope.summarize("list.pth")
 
 
@@ -185,12 +185,12 @@ def test_an_archive_is_refused_where_torchs_reader_would_crash_or_never_end(fold
             after.writestr(name, nested if name.endswith("data.pkl") else content)
     (folder / "old.pth").write_bytes(nested)
     for name in ("deep.pth", "old.pth"):
-        with pytest.raises(BuildError, match="nested too deeply"):
+        with pytest.raises(SavedResultError, match="nested too deeply"):
             netscope.summarize(name)
     torch.save(once, folder / "often.pth")
     assert netscope.summarize("often.pth").totals.params == 2
     torch.save({f"{'a.' * 200}weight": torch.ones(2)}, folder / "long.pth")
-    with pytest.raises(BuildError, match="more than 100 nested modules"):
+    with pytest.raises(SavedResultError, match="more than 100 nested modules"):
         netscope.summarize("long.pth")
 
 
@@ -200,5 +200,5 @@ def test_a_pickle_that_is_cut_off_is_refused_before_it_is_read(folder):
         for item in before.infolist():
             content = before.read(item)
             after.writestr(item.filename, content[:-9] if item.filename.endswith("data.pkl") else content)
-    with pytest.raises(BuildError, match="a pickle in it is damaged"):
+    with pytest.raises(SavedResultError, match="a pickle in it is damaged"):
         netscope.summarize("cut.pth")

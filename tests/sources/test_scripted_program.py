@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import netscope
-from netscope.errors import BuildError
+from netscope.errors import SavedResultError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # TorchScript is deprecated
 
@@ -75,7 +75,7 @@ MORE_THAN_COMPUTING = {
 def test_a_program_that_does_more_than_compute_is_refused_with_the_name(folder, case):
     change, sentence = MORE_THAN_COMPUTING[case]
     scripted(folder / "hostile.pt", change)
-    with pytest.raises(BuildError, match=rf"hostile.pt cannot be read as a scripted program: .*{sentence}"):
+    with pytest.raises(SavedResultError, match=rf"hostile.pt cannot be read as a scripted program: .*{sentence}"):
         netscope.summarize("hostile.pt", (2, 4))
     assert not (folder / "pwned").exists()
 
@@ -115,7 +115,7 @@ def test_a_program_may_leave_gradients_out(folder):
 
 def test_a_layer_is_not_run_while_it_is_loaded(folder):
     scripted(folder / "net.pt", loading("self.x = (self.sub).forward(state)"))
-    with pytest.raises(BuildError, match="__setstate__ of Sequential does more"):
+    with pytest.raises(SavedResultError, match="__setstate__ of Sequential does more"):
         netscope.summarize("net.pt", (2, 4))
 
 
@@ -134,7 +134,7 @@ def test_a_bomb_among_the_code_is_refused(folder):
     scripted(folder / "net.pt", lambda code: code)
     with zipfile.ZipFile(folder / "net.pt", "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("whole/code/zeros.py", bytes(2**27))
-    with pytest.raises(BuildError, match="is compressed, unlike in torch's archives"):
+    with pytest.raises(SavedResultError, match="is compressed, unlike in torch's archives"):
         netscope.summarize("net.pt", (2, 4))
 
 
@@ -143,7 +143,7 @@ def test_code_under_any_name_that_torch_would_find_is_read(folder, name):
     scripted(folder / "net.pt", lambda code: code)
     with zipfile.ZipFile(folder / "net.pt", "a") as archive:
         archive.writestr(name, 'def more():\n  torch.save(3, "pwned")\n')
-    with pytest.raises(BuildError, match=r"it uses aten\.save"):
+    with pytest.raises(SavedResultError, match=r"it uses aten\.save"):
         netscope.summarize("net.pt", (2, 4))
 
 
@@ -151,5 +151,5 @@ def test_two_members_that_torch_takes_for_one_are_refused(folder):
     scripted(folder / "net.pt", lambda code: code)
     with zipfile.ZipFile(folder / "net.pt", "a") as archive:
         archive.writestr(archive.namelist()[0].upper(), "")
-    with pytest.raises(BuildError, match="duplicate name"):
+    with pytest.raises(SavedResultError, match="duplicate name"):
         netscope.summarize("net.pt", (2, 4))

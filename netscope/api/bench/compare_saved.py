@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from netscope.api.bench.request import complete_environment
 from netscope.errors import UsageError
+from netscope.runtime.wording import show_argument
 from netscope.schema import (
     Architecture,
     BenchConfig,
@@ -60,7 +61,7 @@ def check_comparable(before: BenchReport, planned: Planned, environment: BenchEn
         if different:
             raise UsageError(
                 f"the earlier run was made in another environment ({'; '.join(different)}), so a difference may not be "
-                f"due to the code; use --force to compare anyway"
+                f"due to the code; use {show_argument('--force', True)} to compare anyway"
             )
 
 

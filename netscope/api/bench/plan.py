@@ -9,9 +9,10 @@ from typing import Any, get_args
 from netscope.errors import UsageError, did_you_mean
 from netscope.runtime.machine import cores
 from netscope.runtime.torchrun_env import is_torchrun_process
+from netscope.runtime.wording import show_argument
 from netscope.schema import BenchConfig, BenchReport
 from netscope.schema.bench import COMPILE_MODES, DataLocation, Mode, Parallelism, Precision
-from netscope.schema.inputs import parse_inputs
+from netscope.schema.inputs import abbreviate_dtype, parse_inputs
 from netscope.schema.memory import STATES_PER_PARAMETER
 
 AUTO = "auto"
@@ -96,6 +97,7 @@ def plan_bench(models: Sequence[Any], options: BenchOptions, **how: Any) -> Benc
         InputError: an input is malformed.
     """
     parse_inputs(list(options.inputs))
+    options = replace(options, dtype=[abbreviate_dtype(dtype) for dtype in _split_values(options.dtype)])
     sizes = _split_values(options.batch_size)
     largest = AUTO in sizes
     if largest and len(sizes) > 1:
@@ -121,9 +123,11 @@ def _create_base_config(options: BenchOptions, processes: Sequence[int]) -> Benc
     _check_names(options)
     _check_numbers(options)
     if options.parallel is not None and max(processes) == 1 and not is_torchrun_process():
-        raise UsageError(f"{options.parallel} requires several processes; pass their number with --nproc")
+        raise UsageError(
+            f"{options.parallel} requires several processes; pass their number with {show_argument('--nproc')}"
+        )
     if options.cast and not {"bf16", "fp16"} & set(_split_values(options.dtype)):
-        raise UsageError("--cast requires --dtype bf16 or fp16")
+        raise UsageError(f"{show_argument('--cast', True)} requires {show_argument('--dtype', 'bf16')} or fp16")
     threads = options.threads
     if threads is None and max(processes) > 1 and options.device != "cuda":
         # Each process gets an equal share of the cores, and so does the single process that scaling is compared with.
@@ -149,7 +153,7 @@ def _check_names(options: BenchOptions) -> None:
     if not _DEVICE.fullmatch(options.device):
         raise UsageError(f"unknown device {options.device!r}; use auto, cpu, cuda or cuda:N")
     if options.data == "resident":
-        raise UsageError("the data location resident is now called device; use --data device")
+        raise UsageError(f"the data location resident is now called device; use {show_argument('--data', 'device')}")
     for label, value, known in (
         ("compile mode", options.compile, COMPILE_MODES),
         ("data location", options.data, get_args(DataLocation)),
@@ -173,10 +177,12 @@ def _complete_config(config: BenchConfig, nproc: int, options: BenchOptions) -> 
     """Returns the configuration with the values that depend on its mode and number of processes."""
     training = config.mode == "train"
     if options.optimizer is not None and "train" not in _split_values(options.mode):
-        raise UsageError(f"--optimizer {options.optimizer} requires --mode train")
+        raise UsageError(
+            f"{show_argument('--optimizer', options.optimizer)} requires {show_argument('--mode', 'train')}"
+        )
     parallel = (options.parallel or "ddp") if nproc > 1 else None
     if parallel == "fsdp" and not training:
-        raise UsageError("--parallel fsdp requires --mode train")
+        raise UsageError(f"{show_argument('--parallel', 'fsdp')} requires {show_argument('--mode', 'train')}")
     return replace(
         config,
         optimizer=(options.optimizer or "sgd") if training else None,
@@ -202,27 +208,35 @@ def check_plan(plan: BenchPlan) -> None:
         if config.cuda_graph and (on_cpu or config.nproc > 1 or config.data == "host" or config.compile is not None):
             other = (
                 "the CPU" if on_cpu else "several processes" if config.nproc > 1
-                else "--data host" if config.data == "host" else "--compile; use --compile reduce-overhead"
+                else show_argument("--data", "host") if config.data == "host"
+                else f"{show_argument('--compile')}; use {show_argument('--compile', 'reduce-overhead')}"
             )  # fmt: skip
-            raise UsageError(f"--cuda-graph cannot be used with {other}")
+            raise UsageError(f"{show_argument('--cuda-graph', True)} cannot be used with {other}")
         if config.cuda_graph and config.mode == "train" and config.dtype == "fp16" and not config.cast:
-            raise UsageError("--cuda-graph cannot capture the gradient scaler of fp16 training; use bf16")
+            raise UsageError(
+                f"{show_argument('--cuda-graph', True)} cannot capture the gradient scaler of fp16 training; use bf16"
+            )
         if config.data == "host" and on_cpu:
-            raise UsageError("--data host requires a GPU: on the CPU there is nothing to copy")
+            raise UsageError(f"{show_argument('--data', 'host')} requires a GPU: on the CPU there is nothing to copy")
     if plan.layers:
         _check_layers(plan)
     if plan.slower_limit is not None and plan.before is None:
-        raise UsageError("--fail-if-slower requires an earlier run; pass it with --compare")
+        raise UsageError(
+            f"{show_argument('--fail-if-slower')} requires an earlier run; pass it with {show_argument('--compare')}"
+        )
 
 
 def _check_layers(plan: BenchPlan) -> None:
     if len(plan.models) * len(plan.configs) > 1:
-        raise UsageError("--layers requires a single architecture and configuration")
+        raise UsageError(f"{show_argument('--layers', True)} requires a single architecture and configuration")
     config = plan.configs[0]
     if config.nproc > 1:
-        raise UsageError("--layers requires a single process")
+        raise UsageError(f"{show_argument('--layers', True)} requires a single process")
     if config.compile is not None or config.cuda_graph:
-        raise UsageError("--layers cannot be used with --compile or --cuda-graph, whose steps contain no modules")
+        raise UsageError(
+            f"{show_argument('--layers', True)} cannot be used with {show_argument('--compile')} or "
+            f"{show_argument('--cuda-graph')}, whose steps contain no modules"
+        )
 
 
 def parse_percent(text: Any, label: str) -> float:

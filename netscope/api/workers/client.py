@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from netscope.errors import NetscopeError
+from netscope.runtime.wording import is_naming_options, show_argument
 from netscope.schema.codec import encode_json
 
 REQUEST_FILE = "request.json"
@@ -123,7 +124,13 @@ class Worker:
         Raises:
             WorkerError: the task failed, crashed or timed out.
         """
-        request = {"task": task, "arguments": arguments, "folder": str(self._folder), "fork": fork and CAN_FORK}
+        request = {
+            "task": task,
+            "arguments": arguments,
+            "folder": str(self._folder),
+            "fork": fork and CAN_FORK,
+            "names_options": is_naming_options(),
+        }
         process = self._ensure_process(request)
         self._has_run_task = self._has_run_task or not (request["fork"] or task == PREPARE)
         end = float("inf") if timeout_s is None else time.monotonic() + timeout_s
@@ -136,7 +143,9 @@ class Worker:
                 self._next_message(process, end)  # that the child has ended
         except TimeoutError as error:
             self.close()
-            raise WorkerError(f"it took longer than {timeout_s:g} s (--timeout) and was stopped") from error
+            raise WorkerError(
+                f"it took longer than {timeout_s:g} s ({show_argument('--timeout')}) and was stopped"
+            ) from error
         except msgspec.DecodeError as error:
             self.close()
             raise WorkerError("its process wrote something other than an answer, and was stopped") from error

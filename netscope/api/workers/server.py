@@ -20,6 +20,7 @@ from netscope.api.result_cache import inherit_cache
 from netscope.api.workers.client import FAILURE_FILE, PREPARE
 from netscope.errors import NetscopeError, OutOfMemoryError, describe_error, describe_unexpected_error, shorten_message
 from netscope.runtime import startup
+from netscope.runtime.wording import name_options
 from netscope.schema.codec import encode_json
 
 
@@ -149,7 +150,8 @@ class Server:
         """Runs a task and returns the response to send: its result, or its error."""
         context = TaskContext(report=self._report, stopped=self._stopped)
         try:
-            return {"result": TASKS[request["task"]](context, *request["arguments"])}
+            with name_options(request["names_options"]):
+                return {"result": TASKS[request["task"]](context, *request["arguments"])}
         except NetscopeError as error:
             return _make_failure(str(error), error.exit_code, out_of_memory=isinstance(error, OutOfMemoryError))
         except Exception as error:  # noqa: BLE001 - a bug of netscope, which must not affect the other tasks
