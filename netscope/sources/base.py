@@ -136,14 +136,12 @@ def import_package(package: str, source: str) -> Any:
         with stub_imports(), defer_garbage_collection():
             return import_module(package)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"source {source!r} needs {package} ({error}); run pip install 'netscope[{package}]'"
-        ) from error
+        raise MissingExtraError(f"source {source!r} needs {package} ({error}); run pip install {package}") from error
     except Exception as error:
         reason = describe_error(error).partition("\n")[0]
         raise BrokenInstallError(
             f"{package} {get_version(package)} is incompatible with other installed packages ({reason}); run "
-            f"pip install --upgrade 'netscope[{package}]'"
+            f"pip install --upgrade {package}"
         ) from error
 
 

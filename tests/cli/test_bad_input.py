@@ -74,7 +74,7 @@ NET = ("summary", "my.py:Net", "--input")
 QUESTIONS = {
     "unknown name": (("summary", "resnt50"), 2, "unknown architecture 'resnt50'; did you mean resnet50"),
     "unknown source": (("summary", "hub/resnet50"), 2, "unknown source 'hub'"),
-    "missing extra": (("summary", "timm/resnet50"), 2, "run pip install 'netscope[timm]'"),
+    "missing extra": (("summary", "timm/resnet50"), 2, "run pip install timm"),
     "empty name": (("summary", ""), 2, "is empty"),
     "malformed input": (("summary", "alexnet", "--input", "1x3xbig"), 2, "e.g. 1x3x224x224"),
     "empty input": (("summary", "alexnet", "--input", ""), 2, "e.g. 1x3x224x224"),
