@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from netscope.render.summary import COLUMNS_TEXT as COLUMNS_TEXT
     from netscope.render.summary import View as View
     from netscope.render.summary import check_view as check_view
+    from netscope.render.summary_parameters import PARAMETER_COLUMNS as PARAMETER_COLUMNS
+    from netscope.render.summary_parameters import PARAMETER_ORDERS as PARAMETER_ORDERS
+    from netscope.render.summary_parameters import ParametersView as ParametersView
+    from netscope.render.summary_parameters import check_parameters_view as check_parameters_view
 else:
     __getattr__, __all__ = lazy_names(
         __name__,
@@ -38,5 +42,7 @@ else:
             "formats": ["CHECK_FORMATS", "FORMATS", "check_format", "display", "render"],
             "history": ["format_history", "read_history"],
             "summary": ["COLUMNS_TEXT", "View", "check_view"],
+            "summary_parameters": ["PARAMETER_COLUMNS", "PARAMETER_ORDERS", "ParametersView",
+                "check_parameters_view"],
         },
     )  # fmt: skip

@@ -10,7 +10,7 @@ from netscope.schema.display import Displayed
 from netscope.schema.figures import FIELDS, METRICS, Figures
 from netscope.schema.memory import PeakMemory
 from netscope.schema.receptive_field import ReceptiveField
-from netscope.schema.tensors import InputSpec, PlainValue, Shape
+from netscope.schema.tensors import ITEM_BYTES, InputSpec, PlainValue, Shape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,6 +124,11 @@ class LayerTensor:
     def elements(self) -> int:
         """Number of elements; 0 if the shape is unknown."""
         return 0 if self.shape is None else prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the elements."""
+        return self.elements * ITEM_BYTES.get(self.dtype, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
