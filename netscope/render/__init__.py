@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from netscope.render.badge import check_badge as check_badge
     from netscope.render.badge import render_badge as render_badge
     from netscope.render.bench_footer import format_bench_line as format_bench_line
+    from netscope.render.cache import CacheView as CacheView
     from netscope.render.compare import COMPARED_COLUMNS as COMPARED_COLUMNS
     from netscope.render.compare import CompareView as CompareView
     from netscope.render.compare import check_compare_view as check_compare_view
@@ -36,6 +37,7 @@ else:
         {
             "badge": ["check_badge", "render_badge"],
             "bench_footer": ["format_bench_line"],
+            "cache": ["CacheView"],
             "compare": ["COMPARED_COLUMNS", "CompareView", "check_compare_view"],
             "diff": ["DiffView", "check_diff_view"],
             "document": ["Canvas", "Document", "printable"],

@@ -12,7 +12,7 @@ class ListedArchitecture:
     Attributes:
         source: name of its source, ``"built-in"``, ``"torchvision"``, …
         name: name to type.
-        params: published parameter count, or else that of a cached summary; None if there is neither.
+        params: published parameter count, otherwise that of a cached summary; None if there is neither.
         description: one line about it; empty if the source has none.
     """
 
