@@ -61,7 +61,7 @@ def picture_bytes(report: ArchitectureReport | DiffReport, format: PictureFormat
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise MissingExtraError("pictures need matplotlib: pip install 'netscope[pictures]'") from error
+        raise MissingExtraError("pictures need matplotlib: pip install matplotlib") from error
     written = BytesIO()
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
