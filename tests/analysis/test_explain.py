@@ -159,8 +159,8 @@ class Doubled(nn.Linear):
     [
         (nn.GroupNorm(2, 4), (1, 4, 2, 2), "one mean and variance for each of 2 groups, over 2·2·2 = 8 values"),
         (nn.GroupNorm(1, 4), (1, 4, 2, 2), "one mean and variance, over 4·2·2 = 16 values"),
-        (nn.LayerNorm(4), (1, 3, 4), "one mean and variance for each of 3 positions, over 4 values"),
-        (nn.LayerNorm(4), (1, 4), "one mean and variance, over 4 values"),
+        (nn.LayerNorm(4), (1, 3, 4), "one mean and variance for each of 3 positions, over 4 = 4 values"),
+        (nn.LayerNorm(4), (1, 4), "one mean and variance, over 4 = 4 values"),
     ],
 )
 def test_a_single_group_or_position_is_not_counted(made, shape, note):
