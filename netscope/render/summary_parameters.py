@@ -24,9 +24,14 @@ class ParametersView:
     sort: str = "order"
 
 
+def _name(tensor: NamedTensor) -> NameCell:
+    """Returns the name, in which a buffer is marked, because no narrow terminal drops it."""
+    return NameCell(path=tensor.name, label=tensor.name, mark="(buffer)" if tensor.is_buffer else "")
+
+
 def _describe_kind(tensor: NamedTensor) -> str:
     if tensor.is_buffer:
-        return "buffer" if tensor.persistent else "buffer, not saved"
+        return "buffer"
     return "parameter" if tensor.trainable is None else "trainable" if tensor.trainable else "frozen"
 
 
@@ -96,7 +101,7 @@ def parameters_document(table: ParameterTable, request: DocumentRequest) -> Docu
         columns=(Column(key="name", title="Parameter", kind="name"), *(column for column, _ in shown)),
         rows=tuple(
             Row(
-                cells=(NameCell(path=tensor.name, label=tensor.name), *(value(tensor) for _, value in shown)),
+                cells=(_name(tensor), *(value(tensor) for _, value in shown)),
                 style="faint" if tensor.is_buffer or tensor.tied_to else "plain",
             )
             for tensor in sorted(table.tensors, key=PARAMETER_ORDERS[view.sort])
@@ -124,4 +129,6 @@ def _format_totals(table: ParameterTable) -> Iterator[tuple[str, str]]:
         parts.append("a tied tensor counts once")
     yield "Parameters", f"{numbers.count(totals.params)}   {' · '.join(parts)}"
     if totals.buffers:
-        yield "Buffers", f"{numbers.count(totals.buffers)}   {numbers.size(totals.buffer_bytes)}"
+        unsaved = sum(not tensor.persistent for tensor in table.tensors)
+        note = f" · {numbers.count_nouns(unsaved, 'buffer')} not in the state dict" if unsaved else ""
+        yield "Buffers", f"{numbers.count(totals.buffers)}   {numbers.size(totals.buffer_bytes)}{note}"

@@ -93,7 +93,14 @@ def test_the_columns_of_the_csv_add_up_to_the_totals(table):
         "again.bias": "body.bias",
         "head.weight": "embed.weight",
     }
-    assert [row["kind"] for row in rows if row["name"] in ("mask", "scratch")] == ["buffer", "buffer, not saved"]
+    assert [row["name"] for row in rows if row["kind"] == "buffer"] == ["mask", "scratch"]
+
+
+def test_a_narrow_table_keeps_names_shapes_and_what_is_a_buffer(table):
+    text = render(table, canvas=Canvas(width=54))
+    assert "scratch (buffer)  2" in text
+    assert "Dtype" not in text
+    assert max(map(len, text.splitlines())) <= 54
 
 
 def test_json_contains_every_tensor_and_is_read_back(table):
