@@ -3,7 +3,7 @@
 from math import prod
 
 from netscope.analysis.dataflow import is_view, list_input_storages
-from netscope.schema import TensorRef, Trace, TracedOp
+from netscope.schema import ITEM_BYTES, TensorRef, Trace, TracedOp
 
 _UNINITIALIZED = ("aten.empty", "aten.new_empty")
 _INDEXING = frozenset({"aten.embedding", "aten.index_select", "aten.gather", "aten.index"})
@@ -34,13 +34,6 @@ def _tensor_bytes(tensor: int, trace: Trace) -> int:
     """Returns the bytes of a tensor, at most the bytes of its storage, which an expanded tensor exceeds."""
     traced = trace.tensors[tensor]
     return min(max(prod(traced.shape), 0) * ITEM_BYTES.get(traced.dtype, 4), trace.storage_bytes[traced.storage])
-
-
-ITEM_BYTES = {
-    "float64": 8, "int64": 8, "complex64": 8, "complex128": 16, "float16": 2, "bfloat16": 2, "int16": 2,
-    "int8": 1, "uint8": 1, "bool": 1, "float8_e4m3fn": 1, "float8_e5m2": 1,
-}  # fmt: skip
-"""Bytes of an element by dtype; four for all others."""
 
 
 def count_embedding_rows(trace: Trace) -> dict[str, int]:

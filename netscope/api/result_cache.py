@@ -123,6 +123,15 @@ def compute_key(query: Query) -> bytes | None:
     return None if results is None else results.key(query)
 
 
+def list_cached_specs(kind: str) -> frozenset[str]:
+    """Returns the specs of which a result of this kind is cached, for any inputs and options."""
+    results = _CACHE.get()
+    if results is not None:
+        with suppress(cache.StoreError):
+            return frozenset(result.name for result in results.store.list_results() if result.kind == kind)
+    return frozenset()
+
+
 def lookup(key: bytes | None, kind: type[Result]) -> Result | None:
     """Returns the cached result under the key of ``compute_key``, or None if it is not cached."""
     results = _CACHE.get()

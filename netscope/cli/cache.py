@@ -7,12 +7,16 @@ import typer
 from netscope.cli.options import FormatOption, OutputOption
 from netscope.cli.output import choose_format, show_progress, write_result
 from netscope.errors import UsageError, did_you_mean
+from netscope.render import CacheView
 
 ACTIONS = ("show", "clear", "prune")
 
 
 def cache(
-    action: Annotated[str, typer.Argument(metavar="ACTION", help="show, clear or prune.")] = "show",
+    action: Annotated[
+        str | None,
+        typer.Argument(metavar="ACTION", help="show, clear or prune. Default: only the number, size and folder."),
+    ] = None,
     unused: Annotated[
         float | None,
         typer.Option(
@@ -30,10 +34,10 @@ def cache(
 ) -> None:
     """Show, prune or clear cached results.
 
-    prune removes results that were not used for long; clear removes all. They are stored in NETSCOPE_CACHE_DIR, or in
-    the system's cache folder by default.
+    show lists each result; prune removes those that were not used for long; clear removes all. They are stored in
+    NETSCOPE_CACHE_DIR, or in the system's cache folder by default.
     """
-    if action not in ACTIONS:
+    if action is not None and action not in ACTIONS:
         raise UsageError(
             f"unknown action {action!r}{did_you_mean(action, ACTIONS)}; available actions: {', '.join(ACTIONS)}"
         )
@@ -54,4 +58,4 @@ def cache(
             )
         else:
             result = cache.read_cache_contents()
-    write_result(result, format_name, output)
+    write_result(result, format_name, output, CacheView(lists_results=action == "show"))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from netscope.cli.options import FormatOption, NoCacheOption, OutputOption
+from netscope.cli.options import FormatOption, NoCacheOption, OutputOption, split_names
 from netscope.cli.output import choose_format, show_progress, write_result
 
 
@@ -13,11 +13,19 @@ def list_architectures(
         str,
         typer.Argument(metavar="PATTERN", help="Pattern with * and ? for NAME or SOURCE/NAME, or any part of a name."),
     ] = "*",
+    sources: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source",
+            metavar="NAME",
+            help="List only this source, e.g. built-in, torchvision, timm or hf. Repeat, or separate by commas.",
+        ),
+    ] = None,
     format_name: FormatOption = None,
     output: OutputOption = None,
     no_cache: NoCacheOption = False,
 ) -> None:
-    """List the architectures that can be loaded by name, by source, with their published parameter counts.
+    """List the architectures that can be loaded by name, by source, with their parameters where known.
 
     Exit code: 1 if nothing matches.
     """
@@ -25,7 +33,7 @@ def list_architectures(
     with show_progress("listing architectures", use_cache=not no_cache):
         from netscope.api.list import list_architectures as list_all
 
-        result = list_all(pattern)
+        result = list_all(pattern, split_names(sources) or ())
     write_result(result, format_name, output)
     if not result.architectures:
         raise typer.Exit(1)

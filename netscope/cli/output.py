@@ -1,6 +1,7 @@
 """The output of commands: data to stdout or a file, progress to stderr."""
 
 import os
+import re
 import stat
 import sys
 import warnings
@@ -38,9 +39,12 @@ _FORMAT_OF_SUFFIX = {
 }
 
 _ASCII = str.maketrans(
-    {"─": "-", "├": "|", "└": "`", "│": "|", "×": "x", "·": ".", "→": "->", "…": "...", "−": "-", "≥": ">=", "∙": "*"}
+    {"─": "-", "├": "|", "└": "`", "│": "|", "×": "x", "·": ".", "→": ">", "…": "~", "−": "-", "∙": "*", "µ": "u",
+     "Δ": "d", "ᵀ": "T", "γ": "g", "β": "b", "ε": "e"}
     | dict.fromkeys("▏▎▍▌▋▊▉█", "#")
-)
+    | {"≥": ">=", "≤": "<=", "±": "+-", "√": "sqrt", "²": "^2"}
+)  # fmt: skip
+"""One character for each, so that the columns of tables stay aligned, but for formulas and signs before a space."""
 
 
 def choose_format(path: Path | None, format_name: str | None, option: str = "-o", more: Collection[str] = ()) -> str:
@@ -137,6 +141,8 @@ def encode_for(text: str, stream: TextIO) -> str:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
+        # The space between a sign and its number gives its place to the second character. A dot in a product is "*".
+        text = re.sub(r"(?<=\S)·(?=\S)", "*", re.sub("([≥≤±]) ", r"\1", text))
         return text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
     return text
 

@@ -20,7 +20,17 @@ from netscope.cli.options import (
     split_names,
 )
 from netscope.cli.output import choose_format, show_progress, write_result
-from netscope.render import COLUMN_MEANINGS, View, check_view
+from netscope.errors import UsageError
+from netscope.render import (
+    COLUMN_MEANINGS,
+    PARAMETER_COLUMNS,
+    PARAMETER_ORDERS,
+    ParametersView,
+    View,
+    check_parameters_view,
+    check_view,
+)
+from netscope.schema import ParameterTable
 
 
 class SummaryCommand(UsageCommand):
@@ -83,6 +93,14 @@ def summary(
     ops: Annotated[
         bool, typer.Option("--ops", help="List the ops each module ran directly (excluding its children's).")
     ] = False,
+    params: Annotated[
+        bool,
+        typer.Option(
+            "--params",
+            help=f"List every parameter and buffer. Columns: {', '.join(PARAMETER_COLUMNS)}; sort orders: "
+            f"{', '.join(PARAMETER_ORDERS)}.",
+        ),
+    ] = False,
     expand: Annotated[bool, typer.Option("--expand", help="Do not fold runs of identical siblings.")] = False,
     format_name: FormatOption = None,
     output: OutputOption = None,
@@ -98,7 +116,13 @@ def summary(
         macs=macs,
         ops=ops,
     )
-    check_view(view)
+    parameters_view = ParametersView(columns=view.columns, sort=sort) if params else None
+    if parameters_view is None:
+        check_view(view)
+    elif view != View(columns=view.columns, sort=sort):
+        raise UsageError("--params lists every tensor: --depth, --top, --expand, --macs and --ops do not apply")
+    else:
+        check_parameters_view(parameters_view)
     format_name = choose_format(output, format_name)
     with show_progress(f"tracing {architecture}", use_cache=not no_cache):
         from netscope.api.summary import get_summary
@@ -113,4 +137,5 @@ def summary(
             "mode": "train" if train else "eval",
         }
         result = get_summary(architecture, given or None, options)
-    write_result(result, format_name, output, view)
+    shown = ParameterTable.of(result) if params else result
+    write_result(shown, format_name, output, parameters_view or view)

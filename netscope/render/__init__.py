@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from netscope.render.badge import check_badge as check_badge
     from netscope.render.badge import render_badge as render_badge
     from netscope.render.bench_footer import format_bench_line as format_bench_line
+    from netscope.render.cache import CacheView as CacheView
     from netscope.render.compare import COMPARED_COLUMNS as COMPARED_COLUMNS
     from netscope.render.compare import CompareView as CompareView
     from netscope.render.compare import check_compare_view as check_compare_view
@@ -26,17 +27,24 @@ if TYPE_CHECKING:
     from netscope.render.summary import COLUMN_MEANINGS as COLUMN_MEANINGS
     from netscope.render.summary import View as View
     from netscope.render.summary import check_view as check_view
+    from netscope.render.summary_parameters import PARAMETER_COLUMNS as PARAMETER_COLUMNS
+    from netscope.render.summary_parameters import PARAMETER_ORDERS as PARAMETER_ORDERS
+    from netscope.render.summary_parameters import ParametersView as ParametersView
+    from netscope.render.summary_parameters import check_parameters_view as check_parameters_view
 else:
     __getattr__, __all__ = lazy_names(
         __name__,
         {
             "badge": ["check_badge", "render_badge"],
             "bench_footer": ["format_bench_line"],
+            "cache": ["CacheView"],
             "compare": ["COMPARED_COLUMNS", "CompareView", "check_compare_view"],
             "diff": ["DiffView", "check_diff_view"],
             "document": ["Canvas", "Document", "printable"],
             "formats": ["CHECK_FORMATS", "FORMATS", "check_format", "display", "render"],
             "history": ["format_history", "read_history"],
             "summary": ["COLUMN_MEANINGS", "View", "check_view"],
+            "summary_parameters": ["PARAMETER_COLUMNS", "PARAMETER_ORDERS", "ParametersView",
+                "check_parameters_view"],
         },
     )  # fmt: skip

@@ -222,7 +222,9 @@ def _circumstances(result: BenchResult, heading_keys: set[str]) -> Iterator[str]
 
 def _host(environment: BenchEnvironment) -> str:
     versions = environment.versions
-    threads = f"{numbers.count_nouns(environment.threads, 'thread')} on {environment.cores} cores"
+    threads = (
+        f"{numbers.count_nouns(environment.threads, 'thread')} on {numbers.count_nouns(environment.cores, 'core')}"
+    )
     git = (
         f", git {environment.revision[:10]}{' with changes' if environment.dirty else ''}"
         if environment.revision

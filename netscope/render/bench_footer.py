@@ -68,7 +68,7 @@ def format_label(result: BenchResult, report: BenchReport) -> str:
 
 def format_processes(result: BenchResult) -> str:
     """Returns the number of processes in words, e.g. ``4 processes``."""
-    return f"{result.config.nproc} process{'' if result.config.nproc == 1 else 'es'}"
+    return numbers.count_nouns(result.config.nproc, "process")
 
 
 def _format_result(result: BenchResult, label: str) -> Iterator[tuple[str, str]]:
@@ -127,7 +127,7 @@ def _format_measurement(result: BenchResult) -> Iterator[str]:
         yield f"± {numbers.margin(estimate.relative)}, not converged to ± {numbers.fraction(result.config.precision)}"
     averaged = f", averaged in groups of {estimate.batch_size}" if estimate.batch_size > 1 else ""
     steps = result.blocks[0].steps
-    yield f"{len(result.blocks)} blocks of {numbers.count_nouns(steps, 'step')}{averaged}"
+    yield f"{numbers.count_nouns(len(result.blocks), 'block')} of {numbers.count_nouns(steps, 'step')}{averaged}"
     if result.outliers:
         yield f"{numbers.count_nouns(result.outliers, 'outlier')}, all kept"
     if result.is_drifting:

@@ -1,22 +1,37 @@
 """The document of ``CacheContents``."""
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
 from netscope.render import numbers
 from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, document_of
 from netscope.schema import CacheContents
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheView:
+    """The part of the cache that is shown: its number of results, size and folder, and each result if wanted."""
+
+    shows: ClassVar[type] = CacheContents
+    lists_results: bool = True
+
+
 @document_of.register
-def cache_document(contents: CacheContents, _request: DocumentRequest) -> Document:
-    """Returns a document with one row per cached result."""
-    count = len(contents.results)
-    results = f"{count or 'no'} result{'' if count == 1 else 's'}"
-    size = f"{numbers.size(contents.bytes)} of at most {numbers.size(contents.limit_bytes)}"
-    facts = [("Cached", f"{results}, {size}"), ("File", contents.path)]
+def cache_document(contents: CacheContents, request: DocumentRequest) -> Document:
+    """Returns a document with one line about the cache and, if the view or the format wants them, a row per result."""
+    view = request.view or CacheView()
+    heading = (
+        f"{numbers.count_nouns(len(contents.results), 'result')}, {numbers.size(contents.bytes)} of at most "
+        f"{numbers.size(contents.limit_bytes)}, in {Path(contents.path).parent}"
+    )
     if contents.removed is not None:
-        facts.insert(0, ("Removed", f"{contents.removed or 'no'} result{'' if contents.removed == 1 else 's'}"))
+        heading = f"removed {numbers.count_nouns(contents.removed, 'result')}; {heading}"
+    if not (request.exact or (view.lists_results and contents.results)):
+        return Document(result=contents, heading=(heading,), columns=(), rows=(), facts=())
     return Document(
         result=contents,
-        heading=(f"Cache: {results}",),
+        heading=(heading,),
         columns=(
             Column(key="name", title="Architecture", kind="name"),
             Column(key="kind", title="Kind", kind="text"),
@@ -38,5 +53,5 @@ def cache_document(contents: CacheContents, _request: DocumentRequest) -> Docume
             )
             for result in contents.results
         ),
-        facts=tuple(facts),
+        facts=(),
     )

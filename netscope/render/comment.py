@@ -168,7 +168,7 @@ def _fold_diff(model: ModelCheck, diff: ModelDiff) -> str:
     document = _narrow(diff_document(diff, DiffView(only_changed=True)))
     lines, more = format_table(document)[: MAX_ROWS + 2], len(document.rows) - MAX_ROWS
     facts = [
-        *([f"- {more} more rows"] if more > 0 else []),
+        *([f"- {numbers.count_nouns(more, 'more row')}"] if more > 0 else []),
         *(_item(line) for line in document.heading[1:] if diff.before.inputs != diff.after.inputs),
         *(_item(f"{label}: {text}") for label, text in document.facts if label not in ("Parameters", "FLOPs")),
     ]

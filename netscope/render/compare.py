@@ -10,9 +10,6 @@ from netscope.render import numbers
 from netscope.render.document import Column, Document, DocumentRequest, Kind, NameCell, Row, document_of, mark_bound
 from netscope.schema import METRICS, NOT_TRACED, ComparedArchitecture, ComparisonTable, Metric
 
-MAX_REASON_LENGTH = 60
-"""Maximum length of the reason in the row of a failure; the footer has the full text."""
-
 MAX_NAMES = 3
 """Maximum number of architectures that a line of the footer names."""
 
@@ -73,7 +70,7 @@ def _make_column(metric: Metric) -> _ComparedColumn:
     def shown(row: ComparedArchitecture) -> Any:
         return mark_bound(metric, value(row), is_lower_bound=row.is_lower_bound)
 
-    rank = 0 if metric.in_diff or metric.counts_ops else 8
+    rank = 0 if metric.in_diff or metric.counts_ops else 9
     return _ComparedColumn(title=metric.heading, kind=metric.unit, value=shown, rank=rank, sorted_by=value)
 
 
@@ -81,42 +78,31 @@ COMPARED_COLUMNS: dict[str, _ComparedColumn] = {
     "source": _ComparedColumn(
         title="Source", kind="text", value=lambda row: row.architecture.source if row.architecture else ""
     ),
-    "year": _ComparedColumn(title="Year", kind="raw", value=lambda row: row.year, rank=1),
+    "year": _ComparedColumn(title="Year", kind="raw", value=lambda row: row.year, rank=2),
     "paper": _ComparedColumn(title="Paper", kind="text", value=lambda row: row.paper),
-    "idea": _ComparedColumn(title="Idea", kind="text", value=lambda row: row.idea, rank=4),
+    "idea": _ComparedColumn(title="Idea", kind="text", value=lambda row: row.idea, rank=5),
     "input": _ComparedColumn(
         title="Input",
         kind="shape",
         value=lambda row: tuple(item.shape for item in row.inputs),
-        rank=6,
+        rank=7,
         sorted_by=lambda row: sum(prod(item.shape) for item in row.inputs) or None,
     ),
-    "layers": _ComparedColumn(title="Layers", kind="count", value=lambda row: row.weighted_layers, rank=2),
+    "layers": _ComparedColumn(title="Layers", kind="count", value=lambda row: row.weighted_layers, rank=3),
     "activations": _ComparedColumn(
-        title="Activations", kind="text", value=lambda row: ", ".join(row.activations), rank=3
+        title="Activations", kind="text", value=lambda row: ", ".join(row.activations), rank=4
     ),
-    "pooling": _ComparedColumn(title="Pooling", kind="text", value=lambda row: ", ".join(row.pooling), rank=5),
+    "pooling": _ComparedColumn(title="Pooling", kind="text", value=lambda row: ", ".join(row.pooling), rank=6),
     **{metric.key: _make_column(metric) for metric in METRICS.values() if metric.is_inference_metric},
     "lower-bound": _ComparedColumn(title="Lower bound", kind="raw", value=lambda row: row.is_lower_bound),
-    "peak": _ComparedColumn(title="Peak act.", kind="bytes", value=lambda row: row.peak_activation_bytes, rank=7),
+    "peak": _ComparedColumn(title="Peak act.", kind="bytes", value=lambda row: row.peak_activation_bytes, rank=8),
     "top1": _ComparedColumn(title="Top-1", kind="percent", value=lambda row: row.top1, rank=1),
     "top1-of": _ComparedColumn(title="Top-1 of", kind="text", value=lambda row: row.top1_weights),
 }
 """All columns for ``--columns`` and ``--sort``, by key, besides the architecture's name, which is always first."""
 
-DEFAULT_COLUMNS = (
-    "year",
-    "idea",
-    "input",
-    "layers",
-    "activations",
-    "pooling",
-    "params",
-    "flops",
-    "weights",
-    "peak",
-    "top1",
-)
+DEFAULT_COLUMNS = ("year", "layers", "params", "flops", "top1", "weights", "peak", "input", "activations", "pooling",
+         "idea")  # fmt: skip
 _EXACT_METRICS = tuple(metric.key for metric in METRICS.values() if metric.in_csv and metric.is_inference_metric)
 CSV_COLUMNS = ("source", "year", "paper", "idea", "input", "layers", "activations", "pooling", *_EXACT_METRICS,
          "lower-bound", "weights", "peak", "top1", "top1-of")  # fmt: skip
@@ -150,7 +136,8 @@ def check_compare_view(view: CompareView) -> None:
 def comparison_document(table: ComparisonTable, request: DocumentRequest) -> Document:
     """Returns the document of a comparison.
 
-    In exact formats the default is every column, and errors are not shortened.
+    In exact formats the default is every column, and the reason of a failure is one too. Elsewhere it is in the footer,
+    so that the row of a failure is as wide as any other.
 
     Raises:
         UsageError: the view names an unknown column or sort order.
@@ -164,15 +151,13 @@ def comparison_document(table: ComparisonTable, request: DocumentRequest) -> Doc
         Column(key=key, title=column.title, kind=column.kind, rank=column.rank, wraps=column.kind == "text")
         for key, column in ((key, COMPARED_COLUMNS[key]) for key in keys)
     ]
-    shows_errors = exact or any(row.error for row in table.rows)
-    if shows_errors:
-        columns.append(Column(key="error", title="Error" if exact else "", kind="text", wraps=True))
+    if exact:
+        columns.append(Column(key="error", title="Error", kind="text"))
     rows = []
     for row in _sort(table.rows, view):
         cells = [None if row.error else COMPARED_COLUMNS[key].value(row) for key in keys]
-        if shows_errors:
-            cells.append(row.error if exact else _shorten(_get_reason(row)))
-        rows.append(Row(cells=(_make_name(row), *cells), style="removed" if row.error else "plain"))
+        reason = (row.error,) if exact else ()
+        rows.append(Row(cells=(_make_name(row), *cells, *reason), style="removed" if row.error else "plain"))
     return Document(
         result=table,
         heading=(_format_heading(table),),
@@ -231,17 +216,6 @@ def _format_heading(table: ComparisonTable) -> str:
     return f"{numbers.count_nouns(count, 'architecture')}{failures}"
 
 
-def _get_reason(row: ComparedArchitecture) -> str:
-    """Returns why an architecture failed, without its name, which the row and the footer show anyway."""
-    return row.error.removeprefix(f"{row.spec}: ")
-
-
-def _shorten(reason: str) -> str:
-    """Returns the first clause of a reason, cut to the length that fits into a row."""
-    clause = reason.partition("; ")[0]
-    return clause if len(clause) <= MAX_REASON_LENGTH else f"{clause[:MAX_REASON_LENGTH]}…"
-
-
 def _format_footer(table: ComparisonTable, keys: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     rows = [row for row in table.rows if not row.error]
     if rows and ("flops" in keys or "macs" in keys):
@@ -253,9 +227,7 @@ def _format_footer(table: ComparisonTable, keys: tuple[str, ...]) -> Iterator[tu
     if "top1" in keys and any(row.top1_weights for row in rows):
         weights = ", ".join(dict.fromkeys(row.top1_weights for row in rows if row.top1_weights))
         yield "Top-1", f"on ImageNet-1K, published by torchvision for its default weights: {weights}"
-    for reason, names in _group(
-        (_get_reason(row), row) for row in table.rows if _shorten(_get_reason(row)) != _get_reason(row)
-    ):
+    for reason, names in _group((row.error.removeprefix(f"{row.spec}: "), row) for row in table.rows if row.error):
         yield "Failed", f"{names}: {reason}"
     for note, names in _group((note, row) for row in rows for note in row.notes):
         yield "Note", f"{names}: {note}"

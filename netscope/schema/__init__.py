@@ -81,6 +81,9 @@ if TYPE_CHECKING:
     from netscope.schema.summary import Architecture as Architecture
     from netscope.schema.summary import Summary as Summary
     from netscope.schema.summary import Totals as Totals
+    from netscope.schema.summary_parameters import NamedTensor as NamedTensor
+    from netscope.schema.summary_parameters import ParameterTable as ParameterTable
+    from netscope.schema.tensors import ITEM_BYTES as ITEM_BYTES
     from netscope.schema.tensors import RAGGED as RAGGED
     from netscope.schema.tensors import InputSpec as InputSpec
     from netscope.schema.tensors import PlainValue as PlainValue
@@ -124,7 +127,9 @@ else:
             "report": ["ArchitectureReport", "ChainStage", "DataflowNode", "DiffReport"],
             "summary": ["Architecture", "COUNTING_VERSION", "FLOP_CONVENTION", "NEVER_CALLED", "NOT_TRACED",
                 "OUTPUT_SHAPES_VARY", "Summary", "Totals", "UNCOUNTED_FORWARD"],
-            "tensors": ["InputSpec", "PlainValue", "RAGGED", "Shape", "TensorSpec", "drop_batch_dimension"],
+            "summary_parameters": ["NamedTensor", "ParameterTable"],
+            "tensors": ["ITEM_BYTES", "InputSpec", "PlainValue", "RAGGED", "Shape", "TensorSpec",
+                "drop_batch_dimension"],
             "trace": ["ModuleCall", "SavedTensor", "TensorRef", "Trace", "TracedModule", "TracedOp",
                 "TracedParameter", "TracedTensor"],
             "verify": ["Cause", "ToolCount", "ToolTally", "Verification"],

@@ -5,7 +5,7 @@ from math import prod
 
 from netscope.schema.figures import Figures
 from netscope.schema.receptive_field import ReceptiveField
-from netscope.schema.tensors import PlainValue, Shape
+from netscope.schema.tensors import ITEM_BYTES, PlainValue, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,11 @@ class LayerTensor:
     def elements(self) -> int:
         """Number of elements; 0 if the shape is unknown."""
         return 0 if self.shape is None else prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the elements."""
+        return self.elements * ITEM_BYTES.get(self.dtype, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ class ListedArchitecture:
     Attributes:
         source: name of its source, ``"built-in"``, ``"torchvision"``, …
         name: name to type.
-        params: published parameter count; None if the source has none.
+        params: published parameter count, otherwise that of a cached summary; None if there is neither.
         description: one line about it; empty if the source has none.
     """
 
@@ -28,6 +28,7 @@ class Listing(Displayed):
 
     Attributes:
         pattern: pattern as typed.
+        sources: the sources that were searched; empty for all.
         architectures: matching architectures, sorted by source, then name.
         notes: notes on sources that could not be read.
     """
@@ -35,3 +36,4 @@ class Listing(Displayed):
     pattern: str
     architectures: tuple[ListedArchitecture, ...]
     notes: tuple[str, ...]
+    sources: tuple[str, ...] = ()

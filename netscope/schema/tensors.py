@@ -7,6 +7,13 @@ Shape = tuple[int, ...]
 RAGGED = -1
 """The size of a dimension that differs between the members of a nested tensor."""
 
+ITEM_BYTES = {
+    "float64": 8, "int64": 8, "uint64": 8, "complex64": 8, "complex128": 16, "float16": 2, "bfloat16": 2,
+    "int16": 2, "uint16": 2, "int8": 1, "uint8": 1, "bool": 1, "qint8": 1, "quint8": 1, "float8_e4m3fn": 1,
+    "float8_e4m3fnuz": 1, "float8_e5m2": 1, "float8_e5m2fnuz": 1, "float8_e8m0fnu": 1,
+}  # fmt: skip
+"""Bytes of an element by dtype; four for all others."""
+
 PlainValue = None | bool | int | float | str | tuple[int | float | bool | str | None, ...]
 """The type of a hyperparameter's value; nested values are stored as their ``repr``."""
 

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from netscope.sources.origins import find_origin as find_origin
     from netscope.sources.python import resolve_module as resolve_module
     from netscope.sources.registry import BUILT_IN as BUILT_IN
+    from netscope.sources.registry import SOURCES as SOURCES
     from netscope.sources.registry import is_cacheable as is_cacheable
     from netscope.sources.registry import is_registered as is_registered
     from netscope.sources.registry import list_names as list_names
+    from netscope.sources.registry import list_sources as list_sources
     from netscope.sources.registry import load_catalog as load_catalog
     from netscope.sources.registry import locate as locate
     from netscope.sources.registry import read_cache_key_content as read_cache_key_content
@@ -32,7 +34,7 @@ else:
             "construction": ["build"],
             "origins": ["find_origin"],
             "python": ["resolve_module"],
-            "registry": ["BUILT_IN", "is_cacheable", "is_registered", "list_names",
+            "registry": ["BUILT_IN", "SOURCES", "is_cacheable", "is_registered", "list_names", "list_sources",
                 "load_catalog", "locate", "read_cache_key_content", "resolve"],
             "spec": ["parse_value"],
         },

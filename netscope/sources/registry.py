@@ -265,6 +265,11 @@ def list_names(pattern: str, look_up: LookUp = load_catalog) -> tuple[tuple[List
     return tuple(found), tuple(notes)
 
 
+def list_sources() -> tuple[str, ...]:
+    """Returns the names of all sources, which are the prefixes of ``SOURCE/NAME``, without loading any."""
+    return tuple(_sources())
+
+
 def _sources() -> dict[str, Callable[[], ModelSource]]:
     """Returns the constructors of netscope's sources, then of those that entry points add."""
     from importlib.metadata import entry_points

@@ -154,6 +154,20 @@ class Doubled(nn.Linear):
         return super().forward(super().forward(x))
 
 
+@pytest.mark.parametrize(
+    ("made", "shape", "note"),
+    [
+        (nn.GroupNorm(2, 4), (1, 4, 2, 2), "one mean and variance for each of 2 groups, over 2·2·2 = 8 values"),
+        (nn.GroupNorm(1, 4), (1, 4, 2, 2), "one mean and variance, over 4·2·2 = 16 values"),
+        (nn.LayerNorm(4), (1, 3, 4), "one mean and variance for each of 3 positions, over 4 = 4 values"),
+        (nn.LayerNorm(4), (1, 4), "one mean and variance, over 4 = 4 values"),
+    ],
+)
+def test_a_single_group_or_position_is_not_counted(made, shape, note):
+    found = layer(netscope.explain(nn.Sequential(made), inputs=shape), "0").of("operation")
+    assert found.arithmetic == note
+
+
 def test_a_layer_that_computes_otherwise_is_not_explained_by_its_hyperparameters():
     found = layer(netscope.explain(nn.Sequential(Doubled(4, 4)), inputs=(1, 4)), "0").of("MACs")
     assert not found.rule

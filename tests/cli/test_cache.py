@@ -118,7 +118,7 @@ def installed(netscope, tmp_path):
 TOYS = """
 import chunk_of_ours
 from torch import nn
-from netscope.schema import Architecture
+from netscope.schema import Architecture, ListedArchitecture
 from netscope.schema.inputs import as_forward_inputs
 from netscope.sources import ResolvedArchitecture
 
@@ -130,7 +130,7 @@ class Toys:
         return ("tiny",)
 
     def listing(self):
-        return ()
+        return [ListedArchitecture(source=self.name, name="tiny", params=None, description="")]
 
     def resolve(self, text, name, options):
         return ResolvedArchitecture(
@@ -252,6 +252,19 @@ def test_what_one_model_changes_is_not_in_the_figures_of_another(netscope):
     command = ("compare", "./first.py:net", "./my.py:net", "lenet5", "--format", "json", "-j", "1")
     rows = json.loads(netscope.run(*command, "--input", "1x3")[0].stdout)["rows"]
     assert [row["totals"] and row["totals"]["params"] for row in rows] == [4, 12, None]
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_list_has_the_parameters_of_what_was_counted_by_default(netscope):
+    def listed():
+        finished, _ = netscope.run("list", "--source", "toys", "--format", "json")
+        return [(entry["name"], entry["params"]) for entry in json.loads(finished.stdout)["architectures"]]
+
+    netscope.run("summary", "toys/tiny@x=1", "--batch-size", "2")
+    assert listed() == [("tiny", None)]
+    netscope.run("summary", "toys/tiny")
+    netscope.run("summary", "tiny")
+    assert listed() == [("tiny", 1)]
 
 
 @pytest.mark.slow

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from netscope.cli.app import run
 from netscope.errors import OutputError
 from netscope.schema import Listing, Summary
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 LISTING = Listing(pattern="*", architectures=(), notes=())
 
 
@@ -100,6 +103,22 @@ def test_a_pipe_gets_no_colour_and_columns_are_obeyed():
 def test_no_color_goes_before_force_color():
     assert b"\x1b" in netscope("summary", "lenet5", FORCE_COLOR="1", TERM="xterm").stdout
     assert b"\x1b" not in netscope("summary", "lenet5", FORCE_COLOR="1", NO_COLOR="1", TERM="xterm").stdout
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.txt")), ids=lambda path: path.stem)
+def test_in_ascii_every_column_begins_where_it_does_with_line_drawing(path):
+    text = path.read_text(encoding="utf-8")
+    ascii_text = output.encode_for(text, TextIOWrapper(BytesIO(), encoding="ascii"))
+    assert ascii_text.isascii()
+    for line, drawn in zip(ascii_text.splitlines(), text.splitlines(), strict=True):
+        if "\\u" not in line:  # a name that ASCII cannot write is longer
+            starts = [found.end() for found in re.finditer(r"(?<=\S)  +(?=\S)", drawn)]
+            assert all(line[start - 1] == " " != line[start] for start in starts), line
+
+
+def test_ascii_shows_bounds_products_and_times():
+    text = output.encode_for("≥ 0  2·3 · 4 µs ± 5%  … →", TextIOWrapper(BytesIO(), encoding="ascii"))
+    assert text == ">=0  2*3 . 4 us +-5%  ~ >"
 
 
 def test_an_encoding_without_line_drawing_gets_ascii():

@@ -1,6 +1,7 @@
 """A comparison of many architectures: its columns at each width, and the order of its rows."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -89,6 +90,30 @@ def test_every_line_fits_and_names_params_and_flops_remain(table, width):
     assert "25,557,032" in text
     assert "8.178 G" in text
     assert "resnet50" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_a_failure_leaves_the_table_as_it_is_and_its_reason_is_below(width):
+    short = replace(CRASHED, spec="bad")
+
+    def draw(*rows):
+        lines = render(ComparisonTable(rows=rows), canvas=Canvas(width=width)).split("\n\n")
+        return lines[1].splitlines(), " ".join(lines[2].split())
+
+    (without, _), (table, below) = draw(LENET, RESNET), draw(LENET, short, RESNET)
+    assert [line for line in table if not line.startswith("bad ")] == without
+    assert len(table) == len(without) + 1
+    assert "Failed bad: its process was killed by SIGSEGV" in below
+
+
+def test_cost_and_accuracy_are_before_the_rest_and_remain_longest(table):
+    titles = render(table, canvas=Canvas(width=1000)).splitlines()[2].split()
+    assert [title for title in titles if title in ("Params", "FLOPs", "Top-1", "Activations", "Pooling", "Idea")] == [
+        "Params", "FLOPs", "Top-1", "Activations", "Pooling", "Idea",
+    ]  # fmt: skip
+    assert render(table, canvas=Canvas(width=52)).splitlines()[2].split() == [
+        "Architecture", "Params", "FLOPs", "Top-1",
+    ]  # fmt: skip
 
 
 def order(table, **view):

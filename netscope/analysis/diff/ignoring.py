@@ -6,7 +6,6 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import TypeVar
 
-from netscope.analysis.bytes_moved import ITEM_BYTES
 from netscope.analysis.unread import list_unread_names
 from netscope.schema import Figures, Ignorable, LayerRow, LayerTensor, Summary
 from netscope.schema.diff_families import find_family
@@ -110,19 +109,15 @@ def _count_biases(row: LayerRow, optimizer: str | None) -> Figures:
     """Returns the figures of the biases that a row owns."""
     biases = [tensor for tensor in row.tensors if _is_bias(tensor) and tensor.shared_with is None]
     trainable = [tensor for tensor in biases if tensor.trainable]
-    gradient_bytes = sum(map(_count_bytes, trainable))
+    gradient_bytes = sum(tensor.bytes for tensor in trainable)
     return Figures(
         params=sum(tensor.elements for tensor in biases),
         trainable_params=sum(tensor.elements for tensor in trainable),
         unread_params=sum(tensor.elements for tensor in biases if tensor.unread),
-        param_bytes=sum(map(_count_bytes, biases)),
+        param_bytes=sum(tensor.bytes for tensor in biases),
         gradient_bytes=gradient_bytes,
         optimizer_bytes=gradient_bytes * STATES_PER_PARAMETER.get(optimizer or "", 0),
     )
-
-
-def _count_bytes(tensor: LayerTensor) -> int:
-    return tensor.elements * ITEM_BYTES.get(tensor.dtype, 4)
 
 
 def _is_bias(tensor: LayerTensor) -> bool:

@@ -48,8 +48,8 @@ def _layer_norm(row: LayerRow) -> Found:
     positions = prod(shape[: len(shape) - len(sizes)])
     over = f"over {format_product(shape[len(shape) - len(sizes) :])} values"
     if row.type_name == "RMSNorm":
-        return "y = x / √(mean of x² + ε) · γ", f"one mean square for each of {positions:,} positions, {over}"
-    return _norm_rule(row), f"one mean and variance for each of {positions:,} positions, {over}"
+        return "y = x / √(mean of x² + ε) · γ", f"one mean square{_each(positions, 'position')}, {over}"
+    return _norm_rule(row), f"one mean and variance{_each(positions, 'position')}, {over}"
 
 
 def _group_norm(row: LayerRow) -> Found:
@@ -57,7 +57,12 @@ def _group_norm(row: LayerRow) -> Found:
     if not (isinstance(groups, int) and isinstance(channels, int)) or not row.input_shapes:
         return None
     each = (channels // groups, *row.input_shapes[0][2:])
-    return _norm_rule(row), f"one mean and variance for each of {groups} groups, over {format_product(each)} values"
+    return _norm_rule(row), f"one mean and variance{_each(groups, 'group')}, over {format_product(each)} values"
+
+
+def _each(count: int, noun: str) -> str:
+    """Returns ``" for each of 32 groups"``; empty for one."""
+    return f" for each of {count:,} {noun}s" if count != 1 else ""
 
 
 def _attention(row: LayerRow) -> Found:
@@ -67,9 +72,10 @@ def _attention(row: LayerRow) -> Found:
     if not any("softmax" in op.op or "scaled_dot_product" in op.op for op in row.ops):
         return None
     each = width // heads
+    count = "1 head" if heads == 1 else f"{heads} heads"
     return (
         "softmax(Q·Kᵀ / √d)·V for each head",
-        f"{heads} heads of {width} / {heads} = {each} features; scores scaled by 1/√{each} = {each**-0.5:.4g}",
+        f"{count} of {width} / {heads} = {each} features; scores scaled by 1/√{each} = {each**-0.5:.4g}",
     )
 
 

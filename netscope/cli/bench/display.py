@@ -51,7 +51,7 @@ class Display:
         self._spinner.update(text=Text(f"{self._activity} · {time.monotonic() - self._since:.0f} s"))
         lines.append(self._spinner)
         if self._progress:
-            blocks = f", {self._progress['blocks']} blocks" if self._progress["blocks"] else ""
+            blocks = f", {numbers.count_nouns(self._progress['blocks'], 'block')}" if self._progress["blocks"] else ""
             estimates = "".join(
                 f" · {numbers.seconds(mean)} ± {numbers.margin(relative)}"
                 for mean, relative in zip(self._progress["means"], self._progress["relatives"], strict=True)

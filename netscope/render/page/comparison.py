@@ -1,6 +1,5 @@
 """``ComparisonTable`` → a page: a scatter plot of accuracy against cost, and the table."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from netscope.render.compare import COMPARED_COLUMNS, CompareView, comparison_document, format_title
@@ -24,15 +23,14 @@ def comparison_page(table: ComparisonTable, view: CompareView | None = None) -> 
         UsageError: the view names an unknown column or order.
     """
     document = comparison_document(table, DocumentRequest(view=view))
-    shown = [position for position, column in enumerate(document.columns) if column.key != "error"]
     return assemble(
         "page.html",
         title=document.heading[0],
         notes=[f"{label}: {text}" for label, text in document.facts],
         document=document,
         payload={
-            "columns": _columns(document, shown),
-            "rows": _rows(document, shown, table),
+            "columns": _columns(document),
+            "rows": _rows(document, table),
             "points": list(map(_point, table.rows)),
         },
         scripts=SCRIPTS,
@@ -40,12 +38,13 @@ def comparison_page(table: ComparisonTable, view: CompareView | None = None) -> 
     )
 
 
-def _columns(document: Document, shown: Sequence[int]) -> list[dict[str, Any]]:
-    columns = [document.columns[position] for position in shown]
-    return [{"title": column.title, "right": column.kind in RIGHT or column.key == "year"} for column in columns]
+def _columns(document: Document) -> list[dict[str, Any]]:
+    return [
+        {"title": column.title, "right": column.kind in RIGHT or column.key == "year"} for column in document.columns
+    ]
 
 
-def _rows(document: Document, shown: Sequence[int], table: ComparisonTable) -> list[dict[str, Any]]:
+def _rows(document: Document, table: ComparisonTable) -> list[dict[str, Any]]:
     """Returns, of each row, the texts of its cells, its sort keys, and the reason if it failed."""
     compared = {format_title(row): row for row in table.rows}
     found = []
@@ -55,8 +54,10 @@ def _rows(document: Document, shown: Sequence[int], table: ComparisonTable) -> l
             {
                 "failed": bool(compared_row.error),
                 "reason": printable(compared_row.error.removeprefix(f"{compared_row.spec}: ")),
-                "cells": [cell_as_text(document, position, row.cells[position]) for position in shown],
-                "keys": [_key(document.columns[position], row.cells[position], compared_row) for position in shown],
+                "cells": [cell_as_text(document, position, cell) for position, cell in enumerate(row.cells)],
+                "keys": [
+                    _key(column, cell, compared_row) for column, cell in zip(document.columns, row.cells, strict=True)
+                ],
             }
         )
     return found

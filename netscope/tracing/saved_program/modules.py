@@ -221,7 +221,7 @@ def _check_input(name: str, value: Any, meta: TensorMeta | None, sizes: DynamicS
         return
     dtype = get_dtype(meta.dtype)
     if not isinstance(value, Tensor) or value.dtype != dtype or value.dim() != len(meta.sizes):
-        got = f"{value.dim()} dimensions of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
-        raise InputError(f"{name} must have {len(meta.sizes)} dimensions of {dtype}, as exported, got {got}")
+        got = f"a {value.dim()}-dimensional {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+        raise InputError(f"{name} must be a {len(meta.sizes)}-dimensional {dtype}, as exported, got {got}")
     for axis, size in enumerate(meta.sizes):
         sizes.assign(size, value.shape[axis], f"size {axis} of {name}")
