@@ -139,14 +139,15 @@ def _compare_interleaved(clock: Clock, first: Callable[[], float], second: Calla
                 return found
 
 
-def _format_difference(difference: Difference) -> str:
-    return f"{difference.ratio:.4f} ± {difference.half_width:.4f}"
-
-
-def _is_consistent(difference: Difference, expected: float, within: float) -> bool:
-    """Whether the interval is consistent with ``expected`` and narrow enough to mean something."""
+def _expect_ratio(difference: Difference, expected: float, within: float) -> _Outcome:
+    """Returns whether the interval is consistent with ``expected`` and narrow enough to mean something."""
     is_near = difference.low <= expected * (1 + within) and difference.high >= expected * (1 - within)
-    return is_near and difference.half_width <= _MAX_HALF_WIDTH * expected
+    is_narrow = difference.half_width <= _MAX_HALF_WIDTH * expected
+    return _Outcome(
+        f"{expected:g} within {within:.0%}",
+        f"{difference.ratio:.4f} ± {difference.half_width:.4f}{'' if is_narrow else ', too noisy to tell'}",
+        is_near and is_narrow,
+    )
 
 
 def _check_bare_loop(bench: _CheckContext) -> _Outcome:
@@ -162,7 +163,7 @@ def _check_bare_loop(bench: _CheckContext) -> _Outcome:
         return (bench.clock.now() - start) / steps
 
     found = _compare_interleaved(bench.clock, bare, lambda: measure_block(bench.workload, bench.clock, 0.0).step_s)
-    return _Outcome(f"1 within {WITHIN:.0%}", _format_difference(found), _is_consistent(found, 1, WITHIN))
+    return _expect_ratio(found, 1, WITHIN)
 
 
 def _check_same_against_same(bench: _CheckContext) -> _Outcome:
@@ -184,7 +185,7 @@ def _check_twice_the_steps(bench: _CheckContext) -> _Outcome:
         lambda: measure_block(bench.workload, bench.clock, 0.0).wall_s,
         lambda: measure_block(twice, bench.clock, 0.0).wall_s,
     )
-    return _Outcome(f"2 within {TWICE_WITHIN:.0%}", _format_difference(found), _is_consistent(found, 2, TWICE_WITHIN))
+    return _expect_ratio(found, 2, TWICE_WITHIN)
 
 
 @dataclass(slots=True)
