@@ -123,7 +123,8 @@ def tables(folder: str) -> None:
 
 def format_report(report: BenchReport) -> Iterator[str]:
     """Yields the command and the table of a report, as the pages of throughput have them."""
-    yield f"`{report.results[0].environment.command}`\n"
+    command, _, _file = report.results[0].environment.command.partition(" -o ")
+    yield f"`{command}`\n"
     yield render(replace(report, comparisons=()) if len(report.results) > MANY else report, "markdown")
 
 

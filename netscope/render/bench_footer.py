@@ -55,8 +55,9 @@ def format_footer(report: BenchReport) -> Iterator[tuple[str, str]]:
 
 
 def _format_advice(report: BenchReport) -> Iterator[tuple[str, str]]:
-    """Yields how to get narrower intervals, if any is wider than requested."""
-    wide = [result for result in report.results if result.is_measured and not result.has_converged]
+    """Yields how to get narrower intervals, if time was too short for any."""
+    measured = [result for result in report.results if result.is_measured and not result.interrupted]
+    wide = [result for result in measured if not result.has_converged]
     if wide:
         seconds = max(_LONG_S, 4 * wide[0].config.max_time_s)  # four times the blocks halve the interval
         option = "--max-time {:g}" if wide[0].environment.command else "max_time_s={:g}"
@@ -137,15 +138,11 @@ def _list_noise(result: BenchResult) -> Iterator[str]:
     """Yields what may have made the device's limit appear lower than it is."""
     spread = result.device_limits.matmul_spread if result.device_limits else 0.0
     if not result.is_machine_idle:
-        yield "other processes used it" if _has_known_load(result) else "whether it was idle is unknown"
+        yield "whether it was idle is unknown" if result.is_machine_idle is None else "other processes used it"
     if spread > _NOTICEABLE_SPREAD:
         yield f"runs of the matmul differ by {numbers.fraction(spread)}"
     if result.is_machine_idle:
         yield f"the interval of ± {numbers.margin(result.step_s.relative)} includes 100%"
-
-
-def _has_known_load(result: BenchResult) -> bool:
-    return result.telemetry is not None if result.config.is_cuda else result.background_load is not None
 
 
 def _format_measurement(result: BenchResult) -> Iterator[str]:

@@ -54,11 +54,11 @@ class SubprocessExecutor:
         return msgspec.convert(self._worker.run("bench_preflight", (model, config, with_summary)), PreflightResult)
 
     def measure(self, request: BenchRequest, _models: Sequence[Any]) -> tuple[BenchResult, ...]:
-        """Returns the results of a new process, or of as many as configured."""
+        """Returns the results of a process, or of as many as configured."""
         return msgspec.convert(self._run_and_close("bench_measure", request), tuple[BenchResult, ...])
 
     def try_steps(self, request: BenchRequest, _models: Sequence[Any]) -> None:
-        """Runs a few steps in a new process."""
+        """Runs a few steps in a process."""
         self._run_and_close("bench_try", request)
 
     def _run_and_close(self, task: str, request: BenchRequest) -> Any:

@@ -48,7 +48,7 @@ def bench(
     architectures: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ARCH]...",
+            metavar="ARCH",
             autocompletion=complete_architectures,
             help="Architectures to measure; several are compared. Default: alexnet.",
         ),
@@ -99,7 +99,11 @@ def bench(
     ] = "0.5%",
     max_time: Annotated[
         float,
-        _option("--max-time", "SECONDS", "Maximum time per architecture, for building, warm-up and measuring."),
+        _option(
+            "--max-time",
+            "SECONDS",
+            "Maximum time per architecture, for building, warm-up and measuring; 60 gives narrower intervals.",
+        ),
     ] = MAX_TIME_S,
     seed: Annotated[int, _option("--seed", "N", "Random seed for weights, inputs and targets.")] = 0,
     compare: Annotated[Path | None, _option("--compare", "FILE", "Compare with an earlier run saved as .json.")] = None,
@@ -275,7 +279,7 @@ def _finish(status: _RunOutcome, writer: _Writer) -> None:
         writer.write_rest(report)
     if failure is not None:
         raise failure
-    if not report.results:
+    if status.is_stopped and not report.results:
         typer.echo("netscope: interrupted before anything was measured", err=True)
     code = INTERRUPTED if status.is_stopped else report.exit_code
     if code:

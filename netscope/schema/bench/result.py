@@ -194,11 +194,12 @@ class BenchResult(Displayed):
         return self.achieved_flops / (self.device_limits.matmul_flops * self.config.nproc)
 
     @property
-    def is_machine_idle(self) -> bool:
-        """Whether it is known that nothing else used the device while blocks and limits were measured."""
+    def is_machine_idle(self) -> bool | None:
+        """Whether nothing else used the device while blocks and limits were measured; None if unknown."""
         if self.config.is_cuda:
-            return self.telemetry is not None and self.telemetry.other_processes == 0
-        return self.background_load is not None and self.background_load <= NOTICEABLE_LOAD
+            others = None if self.telemetry is None else self.telemetry.other_processes
+            return None if others is None else others == 0
+        return None if self.background_load is None else self.background_load <= NOTICEABLE_LOAD
 
     @property
     def excess(self) -> Literal["noise", "mistake"] | None:
