@@ -30,6 +30,9 @@ _BLOCK_MARGIN = 1.1
 
 _MIN_STEP_S = 1e-9
 _MIN_ROUNDS = 2
+_MIN_COMPARED_ROUNDS = 4
+"""Two pairs of turns, the fewest that a comparison of architectures has an interval from."""
+
 _REQUIRED_CHECKS = 2
 _CHECK_GROWTH = 1.25
 """Between two checks of the interval the number of blocks grows by this factor, so each check uses new data."""
@@ -296,7 +299,7 @@ def measure(
     """Returns the blocks of each workload, measured interleaved: A B C, C B A, A B C, ….
 
     It stops when all intervals were narrow enough at two checks in a row, each with at least twelve blocks and the
-    second with a quarter more; or when the time is over, after at least two rounds.
+    second with a quarter more; or when the time is over, after at least two rounds, or four to compare architectures.
     """
     blocks: list[list[Block]] = [[] for _ in workloads]
     origin = clock.now()
@@ -318,7 +321,8 @@ def measure(
             passed_checks = passed_checks + 1 if has_passed else 0
             is_enough_now = passed_checks == _REQUIRED_CHECKS
         context.report_progress(MeasuringProgress(phase="measuring", blocks=rounds, estimates=estimates))
-        is_late = clock.now() >= options.deadline
-        is_over = is_enough_now or (rounds >= _MIN_ROUNDS and (is_late or context.is_stopped()))
+        least = _MIN_COMPARED_ROUNDS if len(workloads) > 1 else _MIN_ROUNDS
+        is_late = rounds >= least and clock.now() >= options.deadline
+        is_over = is_enough_now or is_late or (rounds >= _MIN_ROUNDS and context.is_stopped())
         if context.group.broadcast(is_over):
             return tuple(map(tuple, blocks))

@@ -184,6 +184,13 @@ def test_the_maximum_time_ends_imprecise_measurements():
     assert not is_precise(estimate_mean([block.step_s for block in series[0]]), 0.005)
 
 
+@pytest.mark.parametrize(("architectures", "rounds"), [(1, 2), (2, 4)])
+def test_after_the_deadline_there_are_just_enough_rounds_for_a_result(architectures, rounds):
+    clock = FakeClock()
+    workloads = [noisy_workload(clock, Noise()) for _ in range(architectures)]
+    assert {len(blocks) for blocks in measure(workloads, clock, options(clock, 0.0), RunContext())} == {rounds}
+
+
 def test_stopping_it_leaves_two_rounds():
     clock = FakeClock()
     (blocks,) = measure([noisy_workload(clock, Noise())], clock, options(clock), RunContext(is_stopped=lambda: True))
