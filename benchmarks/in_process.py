@@ -135,7 +135,7 @@ def throughput() -> dict[str, float]:
             start = time.perf_counter()
             model(x)
             total_s += time.perf_counter() - start
-    (result,) = netscope.bench("resnet18", device="cpu", batch_size=8, max_time_s=6).results
+    (result,) = netscope.bench("resnet18", device="cpu", batch_size=8, max_time_s=15).results
     return {"timm's loop": total_s / 40, "netscope": result.step_s.mean}
 
 

@@ -68,6 +68,7 @@ def result(name="toy", **fields):
         "status": "ok",
         "work": "forward in eval mode and inference_mode; 4 random inputs in rotation, already on the device",
         "samples": 32,
+        "build_s": 0.8,
         "warm_up": WarmUp(first_step_s=1.25, compile_s=None, steps=140, seconds=2.5, is_stable=True),
         "sync_s": 1e-5,
         "blocks": blocks(),

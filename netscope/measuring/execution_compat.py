@@ -76,10 +76,10 @@ def reset_compiler() -> None:
 
 
 @contextmanager
-def record_device_syncs(device: torch.device) -> Iterator[list[Any]]:
-    """Yields a list that gets an entry each time the host waits for the GPU."""
+def record_device_syncs(device: torch.device) -> Iterator[list[Any] | None]:
+    """Yields a list that gets an entry each time the host waits for the GPU; None on a CPU."""
     if device.type != "cuda":
-        yield []
+        yield None
         return
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("warn")

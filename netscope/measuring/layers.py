@@ -13,8 +13,7 @@ from netscope.measuring import execution_compat
 from netscope.measuring.runner import Clock
 from netscope.schema import LayerOverhead
 
-MAX_TIME_S = 10.0
-MIN_ROUNDS = 10
+MIN_ROUNDS = 3
 MAX_ROUNDS = 200
 
 
@@ -79,7 +78,7 @@ class _LayerTimer:
         return seconds
 
 
-def measure_layer_times(model: nn.Module, step: Callable[[], None], clock: Clock) -> LayerTimes:
+def measure_layer_times(model: nn.Module, step: Callable[[], None], clock: Clock, deadline: float) -> LayerTimes:
     """Returns the time of each module's calls in the forward pass of a step.
 
     Steps with and without events alternate, so the cost of the events is measured under the same conditions.
@@ -88,6 +87,7 @@ def measure_layer_times(model: nn.Module, step: Callable[[], None], clock: Clock
         model: the model; hooks are added to its modules and removed again.
         step: runs the model once.
         clock: the device's clock.
+        deadline: the clock's time at which it ends, after at least three steps.
     """
     paths: dict[int, list[str]] = {}
     for path, module in model.named_modules(remove_duplicate=False):
@@ -97,8 +97,7 @@ def measure_layer_times(model: nn.Module, step: Callable[[], None], clock: Clock
     timed: list[float] = []
     times: dict[str, list[float]] = {}
     events = 0
-    begin = clock.now()
-    while len(bare) < MIN_ROUNDS or (clock.now() - begin < MAX_TIME_S and len(bare) < MAX_ROUNDS):
+    while len(bare) < MIN_ROUNDS or (clock.now() < deadline and len(bare) < MAX_ROUNDS):
         bare.append(_time_step(step, clock))
         with _attach_hooks(model, timer):
             timed.append(_time_step(step, clock))

@@ -17,7 +17,7 @@ WARM_UP_STEPS = 10
 WARM_UP_S = 1.0
 STABLE_WITHIN = 0.01
 MAX_STABILIZING_S = 10.0
-"""Maximum time after the minimum warm-up; measuring then starts anyway and the result shows it."""
+"""Maximum time of the warm-up after its first step; measuring then starts anyway and the result shows it."""
 
 _WINDOW = 3
 """Number of blocks whose median is compared with the median of as many blocks before them."""
@@ -30,6 +30,9 @@ _BLOCK_MARGIN = 1.1
 
 _MIN_STEP_S = 1e-9
 _MIN_ROUNDS = 2
+_MIN_COMPARED_ROUNDS = 4
+"""Two pairs of turns, the fewest that a comparison of architectures has an interval from."""
+
 _REQUIRED_CHECKS = 2
 _CHECK_GROWTH = 1.25
 """Between two checks of the interval the number of blocks grows by this factor, so each check uses new data."""
@@ -136,12 +139,12 @@ class LoopOptions:
 
     Attributes:
         precision: the half-width of the interval that is enough, as a fraction of the mean.
-        max_time_s: the maximum time per workload in seconds.
+        deadline: the clock's time at which measuring ends, whatever the interval is.
         sync_every_step: whether to synchronize after every step and time it separately.
     """
 
     precision: float
-    max_time_s: float
+    deadline: float
     sync_every_step: bool = False
 
 
@@ -171,33 +174,41 @@ def measure_sync_s(clock: Clock) -> float:
     return median(costs)
 
 
-def warm_up(workload: Workload, clock: Clock, sync_s: float, context: RunContext) -> WarmUp:
+def warm_up(workload: Workload, clock: Clock, sync_s: float, context: RunContext, deadline: float) -> WarmUp:
     """Runs steps until their time is stable, and sets the number of steps in a block.
 
     It is stable after at least ten steps and one second, once nothing is compiled or allocated any more and the median
     of the last three blocks is within 1% of the median of the three before.
+
+    Args:
+        workload: the step.
+        clock: the device's clock.
+        sync_s: seconds of a synchronization.
+        context: the surroundings.
+        deadline: the clock's time at which the warm-up ends, stable or not; two steps always run.
     """
     begin = clock.now()
     workload.step()
     clock.synchronize()
     first_step_s = step_s = clock.now() - begin
+    deadline = min(deadline, clock.now() + MAX_STABILIZING_S)
     steps, window = 1, [(step_s, _count_changes(workload))]
     while True:
         size = context.group.broadcast(min(compute_block_size(step_s, sync_s), _MAX_GROWTH * steps))
         start = clock.now()
-        for _ in range(size):
+        begin_steps, end = steps, steps + size
+        while steps < end:
             workload.step()
+            steps += 1
+            # Several processes must run the same number of steps.
+            if context.group is SINGLE_PROCESS and clock.now() >= deadline:
+                break
         clock.synchronize()
-        step_s = (clock.now() - start) / size
-        steps += size
+        step_s = (clock.now() - start) / (steps - begin_steps)
         window.append((step_s, _count_changes(workload)))
-        elapsed = clock.now() - begin
-        after_first_s = elapsed - first_step_s
         context.report_progress(MeasuringProgress(phase="warming up", blocks=0, estimates=()))
-        is_stable = _is_stable(window)
-        is_long_enough = steps >= WARM_UP_STEPS and elapsed >= WARM_UP_S
-        is_over = is_long_enough and (is_stable or after_first_s >= WARM_UP_S + MAX_STABILIZING_S)
-        if context.group.broadcast(is_over or context.is_stopped()):
+        is_stable = _is_stable(window) and steps >= WARM_UP_STEPS and clock.now() - begin >= WARM_UP_S
+        if context.group.broadcast(is_stable or clock.now() >= deadline or context.is_stopped()):
             break
     middle = median(time for time, _ in window[-_WINDOW:])
     workload.steps_per_block = context.group.broadcast(compute_block_size(middle, sync_s))
@@ -288,7 +299,7 @@ def measure(
     """Returns the blocks of each workload, measured interleaved: A B C, C B A, A B C, ….
 
     It stops when all intervals were narrow enough at two checks in a row, each with at least twelve blocks and the
-    second with a quarter more; or when the time is over, after at least two rounds.
+    second with a quarter more; or when the time is over, after at least two rounds, or four to compare architectures.
     """
     blocks: list[list[Block]] = [[] for _ in workloads]
     origin = clock.now()
@@ -310,7 +321,8 @@ def measure(
             passed_checks = passed_checks + 1 if has_passed else 0
             is_enough_now = passed_checks == _REQUIRED_CHECKS
         context.report_progress(MeasuringProgress(phase="measuring", blocks=rounds, estimates=estimates))
-        is_late = clock.now() - origin >= options.max_time_s * len(workloads)
-        is_over = is_enough_now or (rounds >= _MIN_ROUNDS and (is_late or context.is_stopped()))
+        least = _MIN_COMPARED_ROUNDS if len(workloads) > 1 else _MIN_ROUNDS
+        is_late = rounds >= least and clock.now() >= options.deadline
+        is_over = is_enough_now or is_late or (rounds >= _MIN_ROUNDS and context.is_stopped())
         if context.group.broadcast(is_over):
             return tuple(map(tuple, blocks))

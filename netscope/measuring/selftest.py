@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
+from statistics import median
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -28,16 +30,13 @@ from netscope.measuring.session import use_device
 from netscope.measuring.step import BenchModel, grad_mode, prepare
 from netscope.runtime.machine import cores
 from netscope.schema import BenchConfig, Block, SelfTestCheck
-from netscope.schema.bench import classify_bound
+from netscope.schema.bench import HOST_BOUND_ABOVE, classify_bound
 from netscope.schema.inputs import ForwardInputs
-from netscope.statistics import Difference, compare_pairs, estimate_mean
+from netscope.statistics import Difference, compare_pairs
 
 DELAY_S = 0.005
 WITHIN = 0.01
 TWICE_WITHIN = 0.02
-SLEEP_OVERSHOOT_S = 0.0015
-"""Seconds that a sleep may exceed its duration on a busy machine."""
-
 LEVEL = 0.999
 """Level of the interval that must contain 1 for A against A: a sound benchmark fails once in a thousand times."""
 
@@ -102,7 +101,7 @@ def run_self_test(
     with use_device(device), configure_torch(config), grad_mode(config):
         sync_s = measure_sync_s(clock)
         prepared = prepare(_create_model(), config, device)
-        warm_up(prepared.workload, clock, sync_s, RunContext())
+        warm_up(prepared.workload, clock, sync_s, RunContext(), clock.now() + MAX_TIME_S)
         bench = _CheckContext(config, device, clock, prepared.workload, sync_s, peak_flops)
         checks = []
         for name, check in CHECKS.items():
@@ -140,14 +139,15 @@ def _compare_interleaved(clock: Clock, first: Callable[[], float], second: Calla
                 return found
 
 
-def _format_difference(difference: Difference) -> str:
-    return f"{difference.ratio:.4f} ± {difference.half_width:.4f}"
-
-
-def _is_consistent(difference: Difference, expected: float, within: float) -> bool:
-    """Whether the interval is consistent with ``expected`` and narrow enough to mean something."""
+def _expect_ratio(difference: Difference, expected: float, within: float) -> _Outcome:
+    """Returns whether the interval is consistent with ``expected`` and narrow enough to mean something."""
     is_near = difference.low <= expected * (1 + within) and difference.high >= expected * (1 - within)
-    return is_near and difference.half_width <= _MAX_HALF_WIDTH * expected
+    is_narrow = difference.half_width <= _MAX_HALF_WIDTH * expected
+    return _Outcome(
+        f"{expected:g} within {within:.0%}",
+        f"{difference.ratio:.4f} ± {difference.half_width:.4f}{'' if is_narrow else ', too noisy to tell'}",
+        is_near and is_narrow,
+    )
 
 
 def _check_bare_loop(bench: _CheckContext) -> _Outcome:
@@ -163,12 +163,12 @@ def _check_bare_loop(bench: _CheckContext) -> _Outcome:
         return (bench.clock.now() - start) / steps
 
     found = _compare_interleaved(bench.clock, bare, lambda: measure_block(bench.workload, bench.clock, 0.0).step_s)
-    return _Outcome(f"1 within {WITHIN:.0%}", _format_difference(found), _is_consistent(found, 1, WITHIN))
+    return _expect_ratio(found, 1, WITHIN)
 
 
 def _check_same_against_same(bench: _CheckContext) -> _Outcome:
     """Checks that two series of the same steps do not differ."""
-    options = LoopOptions(precision=bench.config.precision, max_time_s=MAX_TIME_S / 2)
+    options = LoopOptions(precision=bench.config.precision, deadline=bench.clock.now() + MAX_TIME_S)
     series = measure([bench.workload, replace(bench.workload)], bench.clock, options, RunContext())
     first, second = ([block.step_s for block in blocks] for blocks in series)
     found = compare_pairs(first, second, LEVEL)
@@ -185,46 +185,76 @@ def _check_twice_the_steps(bench: _CheckContext) -> _Outcome:
         lambda: measure_block(bench.workload, bench.clock, 0.0).wall_s,
         lambda: measure_block(twice, bench.clock, 0.0).wall_s,
     )
-    return _Outcome(f"2 within {TWICE_WITHIN:.0%}", _format_difference(found), _is_consistent(found, 2, TWICE_WITHIN))
+    return _expect_ratio(found, 2, TWICE_WITHIN)
+
+
+@dataclass(slots=True)
+class _TimedStep:
+    """A step that records its time by the system's wall clock, which the benchmark does not use.
+
+    A busy machine wakes and interrupts processes at will, so no fixed time can be expected of a sleep.
+    """
+
+    step: Callable[[], None]
+    times: list[float] = field(default_factory=list)
+
+    def __call__(self) -> None:
+        begin = time.time()
+        self.step()
+        self.times.append(time.time() - begin)
+
+    def mean_s(self, blocks: list[Block]) -> float:
+        """Returns the mean time of the steps in these blocks, the last ones that ran."""
+        steps = sum(block.steps for block in blocks)
+        return sum(self.times[-steps:]) / steps
+
+
+def _mean_step_s(blocks: list[Block]) -> float:
+    return sum(block.wall_s for block in blocks) / sum(block.steps for block in blocks)
 
 
 def _check_host_sleep(bench: _CheckContext) -> _Outcome:
     """Checks that a sleep of the host in each step is measured and labeled as the bound."""
+    bare_s = _mean_step_s(bench.measure_blocks(bench.workload))
+    sleep_s = max(DELAY_S, bare_s)
 
-    def step() -> None:
-        time.sleep(DELAY_S)
+    def sleep_and_step() -> None:
+        time.sleep(sleep_s)
         bench.workload.step()
 
-    bare_s = estimate_mean([block.step_s for block in bench.measure_blocks(bench.workload)]).mean
-    blocks = bench.measure_blocks(bench.create_workload(step, DELAY_S + bare_s))
-    found_s = estimate_mean([block.step_s for block in blocks]).mean
-    # A GPU computes while the host sleeps; a CPU sleeps first and then computes.
-    low = DELAY_S if bench.config.is_cuda else DELAY_S + 0.8 * bare_s
-    high = DELAY_S + 1.2 * bare_s + SLEEP_OVERSHOOT_S
+    step = _TimedStep(sleep_and_step)
+    blocks = bench.measure_blocks(bench.create_workload(step, sleep_s + bare_s))
+    found_s, expected_s = _mean_step_s(blocks), step.mean_s(blocks)
+    # A GPU computes while the host sleeps, and the end of a block waits for its last step.
+    last_s = bare_s / blocks[0].steps if bench.config.is_cuda else 0.0
     label = classify_bound(blocks, is_cuda=bench.config.is_cuda)
     return _Outcome(
-        f"{1e3 * low:.2f} to {1e3 * high:.2f} ms, bound: host",
+        f"{1e3 * expected_s:.2f} ms within {TWICE_WITHIN:.0%}, bound: host",
         f"{1e3 * found_s:.2f} ms, bound: {label}",
-        low <= found_s <= high and label == "host",
+        abs(found_s - expected_s) <= TWICE_WITHIN * expected_s + last_s and label == "host",
     )
 
 
 def _check_device_delay(bench: _CheckContext) -> _Outcome:
     """Checks that a known delay of the device in each step is measured and labeled as the bound."""
     if bench.config.is_cuda:
-        expected_s, step, bound = _measure_gpu_delay(bench), lambda: execution_compat.delay_device(_CYCLES), "GPU"
+        expected_s = _measure_gpu_delay(bench)
+        if expected_s < _MIN_DELAY_S:
+            return _Outcome("some milliseconds", "none", passed=False)
+        delay: Callable[[], None] = partial(execution_compat.delay_device, _CYCLES)
+        blocks = bench.measure_blocks(bench.create_workload(delay, expected_s))
+        found_s, bound = median((block.device_s or 0.0) / block.steps for block in blocks), "GPU"
     else:
-        expected_s, step, bound = DELAY_S, lambda: _spin(bench.clock), "CPU"
-    if expected_s < _MIN_DELAY_S:
-        return _Outcome("some milliseconds", "none", passed=False)
-    blocks = bench.measure_blocks(bench.create_workload(step, expected_s))
-    times = sorted(block.device_s / block.steps if block.device_s else block.step_s for block in blocks)
-    found_s = times[len(times) // 2]
+        step = _TimedStep(lambda: _spin(bench.clock))
+        blocks = bench.measure_blocks(bench.create_workload(step, DELAY_S))
+        found_s, expected_s = _mean_step_s(blocks), step.mean_s(blocks)
+        # If other processes keep the thread from running for long enough, it waits like one that sleeps.
+        bound = "CPU" if HOST_BOUND_ABOVE * expected_s <= DELAY_S else "host"
     label = classify_bound(blocks, is_cuda=bench.config.is_cuda)
     return _Outcome(
         f"{1e3 * expected_s:.3f} ms within {TWICE_WITHIN:.0%}, bound: {bound}",
         f"{1e3 * found_s:.3f} ms, bound: {label}",
-        abs(found_s - expected_s) <= TWICE_WITHIN * expected_s and found_s > 0 and label == bound,
+        abs(found_s - expected_s) <= TWICE_WITHIN * expected_s and label == bound,
     )
 
 
@@ -256,7 +286,7 @@ def _spin(clock: Clock) -> None:
 
 def _check_matmul(bench: _CheckContext) -> _Outcome:
     """Checks that the rate of a large matmul is possible on this device."""
-    found = measure_device_limits(bench.config, bench.device, bench.clock).matmul_flops
+    found = measure_device_limits(bench.config, bench.device, bench.clock, MAX_TIME_S).matmul_flops
     if bench.peak_flops is not None:
         low, high, reason = 0.2 * bench.peak_flops, 1.05 * bench.peak_flops, "20 to 105% of the datasheet's peak"
     elif bench.config.is_cuda:
@@ -273,7 +303,7 @@ CHECKS: Mapping[str, Callable[[_CheckContext], _Outcome]] = MappingProxyType(
         "a bare timing loop over the same steps": _check_bare_loop,
         "A against A": _check_same_against_same,
         "twice the steps take twice the time": _check_twice_the_steps,
-        "a sleep of 5 ms on the host at each step": _check_host_sleep,
+        "a sleep on the host at each step": _check_host_sleep,
         "a known delay on the device at each step": _check_device_delay,
         "a large matmul": _check_matmul,
     }

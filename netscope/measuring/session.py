@@ -35,6 +35,14 @@ from netscope.measuring.telemetry import TelemetrySampler
 from netscope.schema import BenchConfig, Block, DeviceLimits, Telemetry, WarmUp
 
 _COPY_BLOCKS = 5
+_WARM_UP_SHARE = 0.5
+"""Share of a model's time after which measuring starts, even if the steps are not stable yet."""
+
+_LIMITS_SHARE, _MAX_LIMITS_S = 0.2, 6.0
+"""Share of the time for measuring the device's limits, and its maximum."""
+
+_LAYERS_SHARE, _MAX_LAYERS_S = 0.4, 10.0
+"""Share of the time for timing each module, if requested, and its maximum."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +50,7 @@ class Measurement:
     """The measurements of one model; the attributes are explained in ``BenchResult``."""
 
     work: str
+    build_s: float
     warm_up: WarmUp
     blocks: tuple[Block, ...]
     no_sync_blocks: tuple[Block, ...]
@@ -95,18 +104,23 @@ def run_session(bench_models: Sequence[BenchModel], config: BenchConfig, options
     compiler = execution_compat.fresh_compiler(config.compile is not None)
     with use_device(device), join_process_group(device) as group, configure_torch(config), compiler, grad_mode(config):
         context = RunContext(group=group, report_progress=options.report_progress, is_stopped=options.is_stopped)
+        max_time_s = config.max_time_s * len(bench_models)
+        limits_s = min(_LIMITS_SHARE * max_time_s, _MAX_LIMITS_S)
+        layers_s = min(_LAYERS_SHARE * max_time_s, _MAX_LAYERS_S) if options.layers else 0.0
+        deadline = clock.now() + max_time_s - limits_s - layers_s
         sync_s = group.broadcast(measure_sync_s(clock))
         ready = [_warm_up_model(model, config, device, _Measuring(clock, context, sync_s)) for model in bench_models]
         for number, steps in enumerate(options.steps_per_block):
             ready[number].prepared.workload.steps_per_block = steps
         sampler = TelemetrySampler(device)
         names = " and ".join(model.name for model in bench_models)
-        series = _wrap_errors(names, lambda: _measure_models(ready, config, clock, context))
-        telemetry, background_load = sampler.stop(), sampler.measure_background_load()
+        series = _wrap_errors(names, lambda: _measure_models(ready, config, clock, context, deadline))
+        telemetry = sampler.stop()
         interrupted = options.is_stopped()
         measurements = tuple(
             Measurement(
                 work=item.prepared.describe(config),
+                build_s=item.build_s,
                 warm_up=item.warm_up,
                 blocks=series[number],
                 no_sync_blocks=series[len(ready) + number] if len(series) > len(ready) else (),
@@ -114,15 +128,18 @@ def run_session(bench_models: Sequence[BenchModel], config: BenchConfig, options
                 copy_s=item.copy_s,
                 no_copy_step_s=item.no_copy_step_s,
                 has_device_sync=item.has_device_sync,
-                layers=measure_layer_times(item.prepared.model, item.prepared.workload.step, clock)
-                if options.layers
+                layers=measure_layer_times(
+                    item.prepared.model, item.prepared.workload.step, clock, clock.now() + layers_s
+                )
+                if options.layers and not interrupted
                 else None,
             )
             for number, item in enumerate(ready)
         )
         ready.clear()
         _free_memory(config, device)
-        device_limits = _try_measure_device_limits(config, device, clock)
+        device_limits = None if interrupted else _try_measure_device_limits(config, device, clock, limits_s)
+        background_load = sampler.measure_background_load()
     return SessionResult(
         measurements=measurements,
         sync_s=sync_s,
@@ -180,6 +197,7 @@ class _WarmedUpModel:
     """A model after its warm-up, with the measurements made before the blocks."""
 
     prepared: PreparedModel
+    build_s: float
     warm_up: WarmUp
     peak_memory_bytes: tuple[int, ...]
     copy_s: float | None
@@ -191,18 +209,25 @@ def _warm_up_model(
     bench_model: BenchModel, config: BenchConfig, device: torch.device, shared: _Measuring
 ) -> _WarmedUpModel:
     meter = PeakMemoryMeter(device)
+    clock = shared.clock
+    begin = clock.now()
 
-    def prepare_and_warm_up() -> tuple[PreparedModel, WarmUp]:
+    def prepare_and_warm_up() -> tuple[PreparedModel, float, WarmUp]:
         prepared = prepare(bench_model, config, device)
-        return prepared, warm_up(prepared.workload, shared.clock, shared.sync_s, shared.context)
+        clock.synchronize()
+        build_s = clock.now() - begin
+        deadline = begin + _WARM_UP_SHARE * config.max_time_s
+        return prepared, build_s, warm_up(prepared.workload, clock, shared.sync_s, shared.context, deadline)
 
-    prepared, warm_up_result = _wrap_errors(bench_model.name, prepare_and_warm_up)
+    prepared, build_s, warm_up_result = _wrap_errors(bench_model.name, prepare_and_warm_up)
     peaks = shared.context.group.all_gather(meter.peak_bytes())
-    copy_s, no_copy_step_s = _measure_transfer(prepared, config, shared.clock)
+    copy_s, no_copy_step_s = _measure_transfer(prepared, config, clock)
     with execution_compat.record_device_syncs(device) as device_syncs:
-        prepared.workload.step()
+        if device_syncs is not None:
+            prepared.workload.step()
     return _WarmedUpModel(
         prepared=prepared,
+        build_s=build_s,
         warm_up=warm_up_result,
         peak_memory_bytes=tuple(peak for peak in peaks if peak is not None),
         copy_s=copy_s,
@@ -225,7 +250,7 @@ def _measure_transfer(prepared: PreparedModel, config: BenchConfig, clock: Clock
 
 
 def _measure_models(
-    ready: Sequence[_WarmedUpModel], config: BenchConfig, clock: Clock, context: RunContext
+    ready: Sequence[_WarmedUpModel], config: BenchConfig, clock: Clock, context: RunContext, deadline: float
 ) -> tuple[tuple[Block, ...], ...]:
     """Returns the blocks of each model; with DDP training, then the blocks of each model without gradient sync."""
     workloads = [item.prepared.workload for item in ready]
@@ -239,9 +264,7 @@ def _measure_models(
             for is_enabled in (True, False)
             for item in ready
         ]
-    options = LoopOptions(
-        precision=config.precision, max_time_s=config.max_time_s, sync_every_step=config.sync_every_step
-    )
+    options = LoopOptions(precision=config.precision, deadline=deadline, sync_every_step=config.sync_every_step)
     return measure(workloads, clock, options, context)
 
 
@@ -257,10 +280,12 @@ def _wrap_errors(name: str, run: Callable[[], Any]) -> Any:
         raise MeasuringError(f"a step of {name} failed: {describe_error(error)}") from error
 
 
-def _try_measure_device_limits(config: BenchConfig, device: torch.device, clock: Clock) -> DeviceLimits | None:
+def _try_measure_device_limits(
+    config: BenchConfig, device: torch.device, clock: Clock, max_time_s: float
+) -> DeviceLimits | None:
     """Returns the limits of the device; None if their measurement does not fit into memory."""
     try:
-        return measure_device_limits(config, device, clock)
+        return measure_device_limits(config, device, clock, max_time_s)
     except RuntimeError as error:
         if execution_compat.is_out_of_memory(error):
             return None

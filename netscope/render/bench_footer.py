@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from netscope.render import numbers
 from netscope.schema import BenchReport, BenchResult, Comparison, DeviceLimits, SavedComparison
-from netscope.schema.bench import PERCENTILES, Precision
+from netscope.schema.bench import NOTICEABLE_LOAD, PERCENTILES, Precision
 
-_WHOLE = 1.0
+_NOTICEABLE_SPREAD = 0.05
+_LONG_S = 60.0
+"""A time that is enough for a narrow interval on most machines."""
 
 
 def get_batch_size(result: BenchResult) -> int | None:
@@ -44,11 +46,22 @@ def format_footer(report: BenchReport) -> Iterator[tuple[str, str]]:
     results = report.results
     for result in results:
         yield from _format_result(result, format_label(result, report))
+    yield from _format_advice(report)
     yield from _format_device_limits(report)
     if any(result.is_measured and result.config.is_cuda and result.telemetry is None for result in results):
         yield "Note", "clocks, power and temperature were not sampled; they require NVML: pip install nvidia-ml-py"
     for note in report.notes:
         yield "Note", note
+
+
+def _format_advice(report: BenchReport) -> Iterator[tuple[str, str]]:
+    """Yields how to get narrower intervals, if time was too short for any."""
+    measured = [result for result in report.results if result.is_measured and not result.interrupted]
+    wide = [result for result in measured if not result.has_converged]
+    if wide:
+        seconds = max(_LONG_S, 4 * wide[0].config.max_time_s)  # four times the blocks halve the interval
+        option = "--max-time {:g}" if wide[0].environment.command else "max_time_s={:g}"
+        yield "Precision", f"use {option.format(seconds)} for narrower intervals"
 
 
 def format_label(result: BenchResult, report: BenchReport) -> str:
@@ -76,15 +89,8 @@ def _format_result(result: BenchResult, label: str) -> Iterator[tuple[str, str]]
         yield label, f"{result.status}: {result.message}"
         return
     yield label, "; ".join(_format_measurement(result))
-    share = max(filter(None, (result.peak_utilization, result.matmul_utilization)), default=0.0)
-    if share > _WHOLE:
-        yield (
-            label,
-            (
-                f"{numbers.fraction(share)} of what the device can do is impossible: a bug in netscope's FLOP count, "
-                f"peak or timing; please report it"
-            ),
-        )
+    if result.excess is not None:
+        yield label, _format_excess(result)
     if result.latency_percentiles:
         yield (
             label,
@@ -121,31 +127,49 @@ def _format_result(result: BenchResult, label: str) -> Iterator[tuple[str, str]]
         yield label, note
 
 
+def _format_excess(result: BenchResult) -> str:
+    share = f"{numbers.fraction(result.highest_utilization)} of what the device can do"
+    if result.excess == "mistake":
+        return f"{share} is impossible on an idle machine: a mistake in netscope; please report it"
+    return f"{share} is noise of the machine ({', '.join(_list_noise(result))}); measure again when it is idle"
+
+
+def _list_noise(result: BenchResult) -> Iterator[str]:
+    """Yields what may have made the device's limit appear lower than it is."""
+    spread = result.device_limits.matmul_spread if result.device_limits else 0.0
+    if not result.is_machine_idle:
+        yield "whether it was idle is unknown" if result.is_machine_idle is None else "other processes used it"
+    if spread > _NOTICEABLE_SPREAD:
+        yield f"runs of the matmul differ by {numbers.fraction(spread)}"
+    if result.is_machine_idle:
+        yield f"the interval of ± {numbers.margin(result.step_s.relative)} includes 100%"
+
+
 def _format_measurement(result: BenchResult) -> Iterator[str]:
     estimate, warm_up = result.step_s, result.warm_up
     if not result.has_converged:
         yield f"± {numbers.margin(estimate.relative)}, not converged to ± {numbers.fraction(result.config.precision)}"
     averaged = f", averaged in groups of {estimate.batch_size}" if estimate.batch_size > 1 else ""
-    steps = result.blocks[0].steps
-    yield f"{numbers.count_nouns(len(result.blocks), 'block')} of {numbers.count_nouns(steps, 'step')}{averaged}"
+    size = numbers.count_nouns(result.blocks[0].steps, "step")
+    blocks = f"{numbers.count_nouns(len(result.blocks), 'block')} of {size} in {numbers.seconds(result.measuring_s)}{averaged}"
+    if warm_up is not None:
+        unstable = "" if warm_up.is_stable else ", not stable yet"
+        compiled = f" with {numbers.seconds(warm_up.compile_s)} of compiling" if warm_up.compile_s is not None else ""
+        blocks += (
+            f", after {numbers.seconds(result.build_s)} of building and {numbers.seconds(warm_up.seconds)} of "
+            f"warm-up{unstable} (first step {numbers.seconds(warm_up.first_step_s)}{compiled})"
+        )
+    yield blocks
     if result.outliers:
         yield f"{numbers.count_nouns(result.outliers, 'outlier')}, all kept"
     if result.is_drifting:
         yield f"drifting: the step time changed by {100 * result.trend.change:+.1f}% over the run".replace("-", "−")
-    if warm_up is not None:
-        compiled = f" ({numbers.seconds(warm_up.compile_s)} compiling)" if warm_up.compile_s is not None else ""
-        yield f"first step {numbers.seconds(warm_up.first_step_s)}{compiled}"
-        if not warm_up.is_stable:
-            yield f"not stable after {numbers.seconds(warm_up.seconds)} of warm-up"
     if result.arithmetic_intensity is not None and result.roofline is not None:
         yield f"{result.arithmetic_intensity:,.1f} FLOPs per byte, on the {result.roofline} side of the roofline"
     if result.is_lower_bound:
         yield "FLOPs are a lower bound"
-    if result.background_load is not None and result.background_load > _NOTICEABLE_LOAD:
+    if result.background_load is not None and result.background_load > NOTICEABLE_LOAD:
         yield f"background load: {result.background_load:.1f} cores"
-
-
-_NOTICEABLE_LOAD = 0.1
 
 
 def _format_telemetry(result: BenchResult) -> str:

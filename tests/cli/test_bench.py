@@ -11,7 +11,9 @@ from textwrap import dedent
 import pytest
 import torch
 
+from netscope.api.bench.executors import SubprocessExecutor
 from netscope.cli.app import run
+from netscope.cli.bench.display import Display, handle_interrupts
 from netscope.schema import BenchReport
 from tests.cli.test_bad_input import ask
 
@@ -159,7 +161,7 @@ def test_results_are_shown_even_if_a_later_one_fails():
         "    def __init__(self): super().__init__(8, 8); self.calls = 0\n"
         "    def forward(self, x):\n"
         "        self.calls += not x.is_meta\n"
-        "        if self.training and self.calls > 20: raise ValueError('late')\n"
+        "        if self.training and self.calls > 3: raise ValueError('late')\n"
         "        return super().forward(x)\n"
     )
     finished = bench("late.py:Late", "my.py:Greedy", "-i", "2x8", "--mode", "infer,train", *SHORT)
@@ -215,13 +217,14 @@ def test_an_interrupt_ends_with_the_results_so_far(folder, wait_until):
     wait_until(lambda: Path("x.csv").exists() or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=600)
-    assert (process.returncode, err) == (130, "")
+    assert process.returncode == 130
+    assert err in ("", "finishing this round of blocks; press Ctrl-C again to exit immediately\n")
     rows = Path("x.csv").read_text().splitlines()[1:]
     assert 1 <= len(rows) <= 2
     assert rows[0].startswith("lenet5,ok,cpu,1,")
 
 
-def test_a_second_interrupt_leaves_at_once(folder, wait_until):
+def test_an_interrupt_before_the_first_block_ends_it_at_once(folder, wait_until):
     (folder / "slow.py").write_text(
         "import time\nfrom torch import nn\n"
         "class Slow(nn.Linear):\n"
@@ -238,14 +241,40 @@ def test_a_second_interrupt_leaves_at_once(folder, wait_until):
         text=True,
     )
     wait_until(lambda: Path("reached.txt").exists() or process.poll() is not None)
-
-    def is_gone():
-        process.send_signal(signal.SIGINT)  # again and again: one that comes before the last was handled is lost
-        return process.poll() is not None
-
-    wait_until(is_gone)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=600)
-    assert (process.returncode, out, err) == (130, "", "")
+    assert (process.returncode, out) == (130, "")
+    assert err == "netscope: interrupted before anything was measured\n"
+
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_first_interrupt_of_blocks_is_answered_and_the_second_ends_them(capfd):
+    display = Display()
+
+    def stop():
+        display.on_stop()
+        return True
+
+    with handle_interrupts(stop):
+        interrupt()
+        assert capfd.readouterr().err == "finishing this round of blocks; press Ctrl-C again to exit immediately\n"
+        with pytest.raises(KeyboardInterrupt, match=r"^$"):
+            interrupt()
+
+
+def test_an_interrupt_without_blocks_is_not_delayed():
+    with handle_interrupts(lambda: False), pytest.raises(KeyboardInterrupt, match=r"^$"):
+        interrupt()
+
+
+@pytest.mark.parametrize(("blocks", "keeps"), [(0, False), (1, True)])
+def test_a_measurement_is_only_finished_if_it_has_blocks(blocks, keeps, folder):
+    executor = SubprocessExecutor(folder, lambda _progress: None)
+    executor._on_progress({"blocks": blocks})
+    assert executor.stop() is keeps
 
 
 @pytest.mark.slow

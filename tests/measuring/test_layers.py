@@ -41,7 +41,7 @@ class Net(nn.Module):
 def measure_net():
     clock = FakeClock()
     model = Net(clock)
-    return model, measure_layer_times(model, lambda: model(torch.ones(1)), clock)
+    return model, measure_layer_times(model, lambda: model(torch.ones(1)), clock, clock.time + 1)
 
 
 def test_each_module_has_the_time_of_its_own_calls():
@@ -73,7 +73,7 @@ class Checkpointed(nn.Module):
 
 def test_a_checkpoint_running_modules_again_is_not_a_call_of_the_forward_pass():
     model = Checkpointed()
-    found = measure_layer_times(model, lambda: model(torch.ones(2, 4)).backward(), HostClock())
+    found = measure_layer_times(model, lambda: model(torch.ones(2, 4)).backward(), HostClock(), 0.0)
     assert found.overhead.events == 2 * 5
     assert all(seconds > 0 for seconds in found.seconds.values())
     assert found.seconds["block"] >= found.seconds["block.0"]

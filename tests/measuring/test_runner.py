@@ -20,7 +20,9 @@ from netscope.schema.bench import classify_bound, is_precise
 from netscope.statistics import compare_pairs, estimate_mean
 from tests.measuring.simulation import FakeClock, Noise, noisy_workload
 
-OPTIONS = LoopOptions(precision=0.005, max_time_s=60.0)
+
+def options(clock, max_time_s=60.0):
+    return LoopOptions(precision=0.005, deadline=clock.time + max_time_s)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_on_a_cpu_the_host_bounds_where_the_thread_waits(idle_s, label):
     assert classify_bound([measure_block(workload, clock, clock.time)], is_cuda=False) == label
 
 
-def warm_up_steps(step_times, **workload):
+def warm_up_steps(step_times, max_time_s=60.0, **workload):
     """The warm-up of steps that take these times, and the last time forever."""
     clock = FakeClock()
     count = 0
@@ -94,7 +96,7 @@ def warm_up_steps(step_times, **workload):
         count += 1
 
     made = Workload(step=step, **{name: (lambda change=change: change(count)) for name, change in workload.items()})
-    found = warm_up(made, clock, 0.0, RunContext())
+    found = warm_up(made, clock, 0.0, RunContext(), clock.time + max_time_s)
     assert found.steps == count
     return found, made
 
@@ -103,7 +105,7 @@ def test_a_warm_up_takes_ten_steps_and_a_second():
     quick, _ = warm_up_steps([0.001])
     assert quick.seconds >= 1.0
     assert quick.is_stable
-    slow, _ = warm_up_steps([2.0])
+    slow, _ = warm_up_steps([0.9])
     assert slow.steps >= 10
     assert slow.is_stable
 
@@ -130,13 +132,29 @@ def test_a_warm_up_lasts_until_nothing_is_compiled_or_allocated(what):
 def test_an_unstable_step_is_measured_anyway_and_marked():
     found, _ = warm_up_steps([0.01], allocations=lambda count: count)
     assert not found.is_stable
-    assert 1 + MAX_STABILIZING_S <= found.seconds < 2 + MAX_STABILIZING_S
+    assert MAX_STABILIZING_S <= found.seconds < 1 + MAX_STABILIZING_S
+
+
+def test_a_warm_up_ends_at_its_deadline():
+    found, _ = warm_up_steps([0.001], max_time_s=0.4)
+    assert found.seconds == pytest.approx(0.4)
+    assert not found.is_stable
+
+
+def test_a_slow_step_is_repeated_once_after_the_deadline():
+    found, workload = warm_up_steps([9.0, 3.0], max_time_s=1.0)
+    assert (found.steps, found.seconds, workload.steps_per_block) == (2, 12.0, 1)
+
+
+def test_a_step_that_becomes_slow_does_not_exceed_the_deadline_by_a_whole_block():
+    found, _ = warm_up_steps([0.001] * 30 + [1.0], max_time_s=2.0)
+    assert found.seconds < 4
 
 
 def test_architectures_are_measured_forth_and_back():
     clock, order = FakeClock(), []
     workloads = [Workload(step=lambda name=name: (order.append(name), clock.run(0.05))) for name in "ABC"]
-    measure(workloads, clock, OPTIONS, RunContext())
+    measure(workloads, clock, options(clock), RunContext())
     assert "".join(order[:9]) == "ABCCBAABC"
     assert {len(order) % 3, order.count("A") - order.count("C")} == {0}
 
@@ -145,7 +163,7 @@ def test_it_stops_once_it_is_precise_at_two_checks_in_a_row():
     clock, estimates = FakeClock(), []
     workload = noisy_workload(clock, Noise(sigma=0.006, seed=3))
     context = RunContext(report_progress=lambda progress: estimates.append(progress.estimates))
-    (blocks,) = measure([workload], clock, OPTIONS, context)
+    (blocks,) = measure([workload], clock, options(clock), context)
     seen = [found[0] for found in dict.fromkeys(filter(None, estimates))]
     assert [is_precise(estimate, 0.005) for estimate in seen[-2:]] == [True, True]
     assert not any(is_precise(a, 0.005) and is_precise(b, 0.005) for a, b in pairwise(seen[:-1]))
@@ -154,21 +172,28 @@ def test_it_stops_once_it_is_precise_at_two_checks_in_a_row():
 
 def test_quiet_steps_take_the_fewest_blocks():
     clock = FakeClock()
-    (blocks,) = measure([noisy_workload(clock, Noise())], clock, OPTIONS, RunContext())
+    (blocks,) = measure([noisy_workload(clock, Noise())], clock, options(clock), RunContext())
     assert len(blocks) == 15  # a check at 12, and one a quarter later
 
 
 def test_the_maximum_time_ends_imprecise_measurements():
     clock = FakeClock()
     workloads = [noisy_workload(clock, Noise(sigma=0.3, seed=seed)) for seed in range(2)]
-    series = measure(workloads, clock, LoopOptions(precision=0.005, max_time_s=5.0), RunContext())
-    assert 10.0 <= clock.time - 100 < 10.5  # five seconds for each
+    series = measure(workloads, clock, options(clock, 10.0), RunContext())
+    assert 10.0 <= clock.time - 100 < 10.5
     assert not is_precise(estimate_mean([block.step_s for block in series[0]]), 0.005)
+
+
+@pytest.mark.parametrize(("architectures", "rounds"), [(1, 2), (2, 4)])
+def test_after_the_deadline_there_are_just_enough_rounds_for_a_result(architectures, rounds):
+    clock = FakeClock()
+    workloads = [noisy_workload(clock, Noise()) for _ in range(architectures)]
+    assert {len(blocks) for blocks in measure(workloads, clock, options(clock, 0.0), RunContext())} == {rounds}
 
 
 def test_stopping_it_leaves_two_rounds():
     clock = FakeClock()
-    (blocks,) = measure([noisy_workload(clock, Noise())], clock, OPTIONS, RunContext(is_stopped=lambda: True))
+    (blocks,) = measure([noisy_workload(clock, Noise())], clock, options(clock), RunContext(is_stopped=lambda: True))
     assert len(blocks) == 2
 
 
@@ -190,14 +215,16 @@ class Follower:
 
 def test_a_process_of_several_stops_with_the_first_one():
     clock = FakeClock()
-    (blocks,) = measure([noisy_workload(clock, Noise())], clock, OPTIONS, RunContext(group=Follower()))
+    (blocks,) = measure([noisy_workload(clock, Noise())], clock, options(clock), RunContext(group=Follower()))
     assert len(blocks) == 21
 
 
 def is_covered(rho, sigma, seed):
     """Whether the interval of one run holds the true time of a step."""
     clock = FakeClock()
-    (blocks,) = measure([noisy_workload(clock, Noise(rho=rho, sigma=sigma, seed=seed))], clock, OPTIONS, RunContext())
+    (blocks,) = measure(
+        [noisy_workload(clock, Noise(rho=rho, sigma=sigma, seed=seed))], clock, options(clock), RunContext()
+    )
     estimate = estimate_mean([block.step_s for block in blocks])
     return abs(estimate.mean - 0.025) <= estimate.half_width
 
@@ -215,8 +242,7 @@ def is_false_alarm(rho, sigma, seed):
     noise = Noise(rho=rho, sigma=sigma, drift=0.02, over_s=(4.0, 20.0, 120.0)[seed % 3], seed=seed)
     workloads = [noisy_workload(clock, noise), noisy_workload(clock, noise)]
     first, second = (
-        [block.step_s for block in blocks]
-        for blocks in measure(workloads, clock, LoopOptions(precision=0.005, max_time_s=10.0), RunContext())
+        [block.step_s for block in blocks] for blocks in measure(workloads, clock, options(clock, 20.0), RunContext())
     )
     found = compare_pairs(first, second)
     return not found.low <= 1 <= found.high

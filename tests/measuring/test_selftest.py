@@ -26,17 +26,22 @@ class Ticking(FakeClock):
         return super().now()
 
 
-def outcomes(clock, monkeypatch, *, device="cpu", sleeps=True):
+def outcomes(clock, monkeypatch, *, device="cpu", sleeps=True, oversleeps_s=0.0):
     step_s = 0.007 if device == "cpu" else 0.002
+    unseen_s = 0.0
 
     def sleep(seconds):
+        nonlocal unseen_s
         if sleeps:
-            clock.time += seconds
+            clock.time += seconds + oversleeps_s
+        else:
+            unseen_s += seconds
 
     def step():
         clock.run(step_s, issued=0.0005 if clock.has_device else None)
 
     monkeypatch.setattr(selftest.time, "sleep", sleep)
+    monkeypatch.setattr(selftest.time, "time", lambda: clock.time + unseen_s)
     monkeypatch.setattr(selftest.execution_compat, "delay_device", lambda cycles: clock.run(cycles / 2e9, issued=1e-5))
     bench = selftest._CheckContext(
         BenchConfig(device=device), torch.device("cpu"), clock, Workload(step=step, steps_per_block=8), 0.0
@@ -48,6 +53,11 @@ def outcomes(clock, monkeypatch, *, device="cpu", sleeps=True):
 def test_a_sound_clock_passes(device, monkeypatch):
     found = outcomes(Ticking(has_device=device == "cuda"), monkeypatch, device=device)
     assert [check.passed for check in found] == [True] * 5, found
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_machine_that_wakes_late_passes(device, monkeypatch):
+    assert failed(Ticking(has_device=device == "cuda"), monkeypatch, device=device, oversleeps_s=0.02) == []
 
 
 def failed(clock, monkeypatch, **how):

@@ -28,71 +28,74 @@ class Executor(Protocol):
     def try_steps(self, request: BenchRequest, models: Sequence[Any]) -> None:
         """Same as ``request.try_steps``."""
 
-    def stop(self) -> None:
-        """Ends the current measurement early, with the blocks that it has."""
+    def stop(self) -> bool:
+        """Ends the current measurement early; returns whether it has blocks, which are then a result."""
 
     def close(self) -> None:
         """Ends all processes."""
 
 
 class SubprocessExecutor:
-    """Uses one process for all preflights and a new process for each measurement."""
+    """Uses a separate process for each measurement, the first one in that of the preflights."""
 
     def __init__(self, folder: Path, report_progress: Callable[[ProgressData], None]) -> None:
         self._folder = folder
         self._report_progress = report_progress
-        self._preflight_worker = Worker(folder)
-        self._measure_worker: Worker | None = None
+        self._worker = Worker(folder)
+        self._has_blocks = False
 
     def inspect_device(self, config: BenchConfig, command: str) -> tuple[str, BenchEnvironment]:
         """Returns the name of the device and the environment."""
-        name, found = self._preflight_worker.run("bench_device", (config, command))
+        name, found = self._worker.run("bench_device", (config, command))
         return name, msgspec.convert(found, BenchEnvironment)
 
     def run_preflight(self, model: Any, config: BenchConfig, *, with_summary: bool) -> PreflightResult:
         """Returns the facts about the architecture that are known before measuring."""
-        return msgspec.convert(
-            self._preflight_worker.run("bench_preflight", (model, config, with_summary)), PreflightResult
-        )
+        return msgspec.convert(self._worker.run("bench_preflight", (model, config, with_summary)), PreflightResult)
 
     def measure(self, request: BenchRequest, _models: Sequence[Any]) -> tuple[BenchResult, ...]:
-        """Returns the results of a new process, or of as many as configured."""
-        answer = self._run_in_new_process("bench_measure", request)
-        return msgspec.convert(answer, tuple[BenchResult, ...])
+        """Returns the results of a process, or of as many as configured."""
+        return msgspec.convert(self._run_and_close("bench_measure", request), tuple[BenchResult, ...])
 
     def try_steps(self, request: BenchRequest, _models: Sequence[Any]) -> None:
-        """Runs a few steps in a new process."""
-        self._run_in_new_process("bench_try", request)
+        """Runs a few steps in a process."""
+        self._run_and_close("bench_try", request)
 
-    def _run_in_new_process(self, task: str, request: BenchRequest) -> Any:
-        """Returns the result of a task.
+    def _run_and_close(self, task: str, request: BenchRequest) -> Any:
+        """Returns the result of a task, after which no other runs in its process.
 
         Raises:
             OutOfMemoryError: memory ran out, also if the system killed the process.
             WorkerError: the process failed.
         """
-        self._preflight_worker.close()  # the measurement may need its memory
-        self._measure_worker = Worker(self._folder, request.config.nproc, request.config.threads)
+        config = request.config
+        if config.nproc > 1 or config.compile is not None:  # the compiler needs all imports of torch
+            self._worker.close()
+            self._worker = Worker(self._folder, config.nproc, config.threads)
+        self._has_blocks = False
         try:
-            return self._measure_worker.run(task, (request,), on_progress=self._report_progress)
+            return self._worker.run(task, (request,), on_progress=self._on_progress)
         except WorkerError as error:
             if error.out_of_memory:
                 raise OutOfMemoryError(str(error)) from error
             raise
         finally:
-            self._measure_worker.close()
-            self._measure_worker = None
+            self._has_blocks = False
+            self._worker.close()
+            self._worker = Worker(self._folder)
 
-    def stop(self) -> None:
-        """Asks the measuring process to end early."""
-        if self._measure_worker is not None:
-            self._measure_worker.stop()
+    def _on_progress(self, progress: ProgressData) -> None:
+        self._has_blocks = progress["blocks"] > 0
+        self._report_progress(progress)
+
+    def stop(self) -> bool:
+        """Asks the process to end the measurement early; returns whether it has blocks."""
+        self._worker.stop()
+        return self._has_blocks
 
     def close(self) -> None:
-        """Ends all processes."""
-        self._preflight_worker.close()
-        if self._measure_worker is not None:
-            self._measure_worker.close()
+        """Ends the process."""
+        self._worker.close()
 
 
 class InProcessExecutor:
@@ -119,9 +122,10 @@ class InProcessExecutor:
         """Runs a few steps."""
         try_steps(request, models, self._inputs)
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
         """Makes the measurement end after the current round of blocks."""
         self._is_stopped = True
+        return True
 
     def close(self) -> None:
         """Does nothing: there is no other process."""

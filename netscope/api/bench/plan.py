@@ -11,7 +11,7 @@ from netscope.runtime.machine import cores
 from netscope.runtime.torchrun_env import is_torchrun_process
 from netscope.runtime.wording import show_argument
 from netscope.schema import BenchConfig, BenchReport
-from netscope.schema.bench import COMPILE_MODES, DataLocation, Mode, Parallelism, Precision
+from netscope.schema.bench import COMPILE_MODES, MAX_TIME_S, DataLocation, Mode, Parallelism, Precision
 from netscope.schema.inputs import abbreviate_dtype, parse_inputs
 from netscope.schema.memory import STATES_PER_PARAMETER
 
@@ -80,7 +80,7 @@ class BenchOptions:
     threads: int | None = None
     seed: int = 0
     precision: Any = 0.005
-    max_time_s: float = 60.0
+    max_time_s: float = MAX_TIME_S
     inputs: Sequence[str] = field(default_factory=tuple)
 
 

@@ -18,6 +18,7 @@ from netscope.api.resolve_and_trace import (
 )
 from netscope.errors import InputError, NetscopeError, UntrainableError
 from netscope.flops import count_flops
+from netscope.runtime import startup
 from netscope.schema import BenchConfig, BenchEnvironment, InputSpec, PreflightResult
 
 if TYPE_CHECKING:
@@ -33,8 +34,10 @@ def inspect_device(config: BenchConfig, command: str) -> tuple[str, BenchEnviron
     Raises:
         DeviceError: the device does not exist or does not support the number format.
     """
-    from netscope import __version__, measuring
+    from netscope import __version__
 
+    with startup.stub_imports(), startup.defer_garbage_collection():
+        from netscope import measuring
     name = measuring.default_device() if config.device == "auto" else config.device
     device = measuring.select_device(replace(config, device=name))
     return name, measuring.collect_environment(device, {"netscope": __version__}, command)
@@ -116,7 +119,8 @@ def create_bench_model(model: Any, preflight: PreflightResult, config: BenchConf
     request = make_trace_request(resolved, _sizes(config, inputs))
 
     def build() -> Any:
-        module = request.build("cpu")
+        with tracing.avoid_compiler_import():
+            module = request.build("cpu")
         return tracing.copy_to_device(module, "cpu") if resolved.user_owned else module
 
     return measuring.BenchModel(

@@ -84,6 +84,7 @@ def _create_result(
         status="ok",
         work=measurement.work,
         samples=preflight.samples * config.nproc,
+        build_s=measurement.build_s,
         warm_up=measurement.warm_up,
         sync_s=session.sync_s,
         blocks=measurement.blocks,

@@ -76,10 +76,13 @@ class BenchRun:
         self._is_stopped = False
         self.report = BenchReport(results=(), slower_limit=plan.slower_limit)
 
-    def stop(self) -> None:
-        """Ends the run as soon as possible, with the results so far."""
+    def stop(self) -> bool:
+        """Ends the run with the results so far; returns whether blocks of one more will be in the report.
+
+        If not, nothing is lost when the caller does not wait for ``run`` to return.
+        """
         self._is_stopped = True
-        self._executor.stop()
+        return self._executor.stop()
 
     def close(self) -> None:
         """Ends all processes."""

@@ -4,6 +4,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
@@ -19,7 +20,7 @@ from netscope.errors import NetscopeError, OutputError, UsageError
 from netscope.render import render
 from netscope.runtime import torchrun_env
 from netscope.schema import BenchReport
-from netscope.schema.bench import COMPILE_MODES
+from netscope.schema.bench import COMPILE_MODES, MAX_TIME_S
 
 INTERRUPTED = 130
 
@@ -30,7 +31,7 @@ class BenchCommand(UsageCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Adds the default mode after a ``--compile`` without a mode."""
         completed: list[str] = []
-        for argument, following in zip(args, [*args[1:], ""], strict=True):
+        for argument, following in pairwise([*args, ""]):
             completed.append(argument)
             # A misspelled mode is still treated as a mode.
             if argument == "--compile" and not get_close_matches(following, COMPILE_MODES):
@@ -97,8 +98,13 @@ def bench(
         str, _option("--precision", "P%", "Stop once the half-width of the 95% interval is this small.")
     ] = "0.5%",
     max_time: Annotated[
-        float, _option("--max-time", "SECONDS", "Maximum measuring time per architecture, in seconds.")
-    ] = 60.0,
+        float,
+        _option(
+            "--max-time",
+            "SECONDS",
+            "Maximum time per architecture, for building, warm-up and measuring; 60 gives narrower intervals.",
+        ),
+    ] = MAX_TIME_S,
     seed: Annotated[int, _option("--seed", "N", "Random seed for weights, inputs and targets.")] = 0,
     compare: Annotated[Path | None, _option("--compare", "FILE", "Compare with an earlier run saved as .json.")] = None,
     force: Annotated[bool, _option("--force", None, "Compare even if the environments differ.")] = False,
@@ -229,7 +235,10 @@ class _RunOutcome:
 
 
 def _measure(plan: Any, writer: _Writer, display: Display) -> _RunOutcome:
-    """Runs a plan and returns its outcome; the first Ctrl-C ends it early with the results so far."""
+    """Runs a plan and returns its outcome; the first Ctrl-C ends it with the results so far.
+
+    That is after the current round of blocks if there are some, and otherwise immediately.
+    """
     from netscope.api import bench
 
     is_stopped = Event()
@@ -238,10 +247,12 @@ def _measure(plan: Any, writer: _Writer, display: Display) -> _RunOutcome:
         display.on_results(report)
         writer.write_new(report)
 
-    def stop() -> None:
+    def stop() -> bool:
         is_stopped.set()
-        display.on_stop()
-        run.stop()
+        has_more = run.stop()
+        if has_more:
+            display.on_stop()
+        return has_more
 
     run = bench.BenchRun(
         plan,
@@ -267,6 +278,8 @@ def _finish(status: _RunOutcome, writer: _Writer) -> None:
         writer.write_rest(report)
     if failure is not None:
         raise failure
+    if status.is_stopped and not report.results:
+        typer.echo("netscope: interrupted before anything was measured", err=True)
     code = INTERRUPTED if status.is_stopped else report.exit_code
     if code:
         raise typer.Exit(code)

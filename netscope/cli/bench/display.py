@@ -1,9 +1,10 @@
 """The live display on stderr during a benchmark, and its interruption by Ctrl-C."""
 
+import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -17,12 +18,14 @@ from netscope.render import format_bench_line, numbers
 from netscope.schema import BenchReport
 
 _REFRESHES_PER_SECOND = 8
+_STOPPING = "finishing this round of blocks; press Ctrl-C again to exit immediately"
 
 
 class Display:
     """The results so far, the current activity and its progress."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_live: bool = False) -> None:
+        self._is_live = is_live
         self._results: list[str] = []
         self._activity = "starting"
         self._since = time.monotonic()
@@ -45,6 +48,9 @@ class Display:
     def on_stop(self) -> None:
         """Shows that the run will end."""
         self._is_stopping = True
+        if not self._is_live:
+            # Unlike print, this works while the interrupted code is writing itself.
+            os.write(sys.stderr.fileno(), f"{_STOPPING}\n".encode())
 
     def __rich__(self) -> Group:
         lines: list[Any] = [Text(line) for line in self._results]
@@ -58,16 +64,14 @@ class Display:
             )
             lines.append(Text(f"  {self._progress['phase']}{blocks}{estimates}", style="dim"))
         if self._is_stopping:
-            lines.append(
-                Text("  stopping after this round of blocks; press Ctrl-C again to exit immediately", style="dim")
-            )
+            lines.append(Text(f"  {_STOPPING}", style="dim"))
         return Group(*lines)
 
 
 @contextmanager
 def live_display() -> Iterator[Display]:
     """Yields a display, which is shown on stderr if that is a terminal."""
-    display = Display()
+    display = Display(is_live=sys.stderr.isatty())
     if not sys.stderr.isatty():
         yield display
         return
@@ -77,16 +81,15 @@ def live_display() -> Iterator[Display]:
 
 
 @contextmanager
-def handle_interrupts(stop: Any) -> Iterator[None]:
-    """Calls ``stop`` on the first Ctrl-C and raises ``KeyboardInterrupt`` on the second."""
+def handle_interrupts(stop: Callable[[], bool]) -> Iterator[None]:
+    """Calls ``stop`` on the first Ctrl-C; raises ``KeyboardInterrupt`` if it returns False, and on the second."""
     pressed = False
 
     def on_interrupt(_number: int, _frame: FrameType | None) -> None:
         nonlocal pressed
-        if pressed:
+        is_second, pressed = pressed, True
+        if is_second or not stop():
             raise KeyboardInterrupt
-        pressed = True
-        stop()
 
     before = signal.signal(signal.SIGINT, on_interrupt)
     try:

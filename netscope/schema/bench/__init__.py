@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from netscope.runtime.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from netscope.schema.bench.blocks import HOST_BOUND_ABOVE as HOST_BOUND_ABOVE
     from netscope.schema.bench.blocks import MIN_BLOCKS as MIN_BLOCKS
     from netscope.schema.bench.blocks import Block as Block
     from netscope.schema.bench.blocks import Bound as Bound
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from netscope.schema.bench.blocks import classify_bound as classify_bound
     from netscope.schema.bench.blocks import is_precise as is_precise
     from netscope.schema.bench.config import COMPILE_MODES as COMPILE_MODES
+    from netscope.schema.bench.config import MAX_TIME_S as MAX_TIME_S
     from netscope.schema.bench.config import BenchConfig as BenchConfig
     from netscope.schema.bench.config import BenchRequest as BenchRequest
     from netscope.schema.bench.config import DataLocation as DataLocation
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from netscope.schema.bench.report import SavedComparison as SavedComparison
     from netscope.schema.bench.report import SelfTest as SelfTest
     from netscope.schema.bench.report import SelfTestCheck as SelfTestCheck
+    from netscope.schema.bench.result import NOTICEABLE_LOAD as NOTICEABLE_LOAD
     from netscope.schema.bench.result import PERCENTILES as PERCENTILES
     from netscope.schema.bench.result import BenchResult as BenchResult
     from netscope.schema.bench.result import BenchStatus as BenchStatus
@@ -36,11 +39,11 @@ else:
     __getattr__, __all__ = lazy_names(
         __name__,
         {
-            "blocks": ["Block", "Bound", "MIN_BLOCKS", "WarmUp", "classify_bound", "is_precise"],
-            "config": ["BenchConfig", "BenchRequest", "COMPILE_MODES", "DataLocation", "Mode", "Parallelism",
-                "Precision", "PreflightResult"],
+            "blocks": ["Block", "Bound", "HOST_BOUND_ABOVE", "MIN_BLOCKS", "WarmUp", "classify_bound", "is_precise"],
+            "config": ["BenchConfig", "BenchRequest", "COMPILE_MODES", "DataLocation", "MAX_TIME_S", "Mode",
+                "Parallelism", "Precision", "PreflightResult"],
             "environment": ["BenchEnvironment", "DeviceLimits", "Span", "Telemetry"],
             "report": ["BenchReport", "Comparison", "SavedComparison", "SelfTest", "SelfTestCheck"],
-            "result": ["BenchResult", "BenchStatus", "LayerOverhead", "PERCENTILES"],
+            "result": ["BenchResult", "BenchStatus", "LayerOverhead", "NOTICEABLE_LOAD", "PERCENTILES"],
         },
     )  # fmt: skip

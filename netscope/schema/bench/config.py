@@ -6,6 +6,9 @@ from typing import Literal
 from netscope.schema.summary import Architecture, Summary
 from netscope.schema.tensors import InputSpec
 
+MAX_TIME_S = 4.0
+"""The default maximum time per architecture: enough for a first answer on any machine."""
+
 Mode = Literal["infer", "train"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 DataLocation = Literal["device", "host"]
@@ -38,7 +41,7 @@ class BenchConfig:
         threads: CPU threads per process; None for torch's choice.
         seed: random seed of weights, inputs and targets.
         precision: half-width of the 95% interval that is enough, as a fraction of the mean.
-        max_time_s: maximum measuring time per architecture in seconds.
+        max_time_s: maximum time per architecture in seconds, for building, warm-up and measuring.
     """
 
     device: str
@@ -59,7 +62,7 @@ class BenchConfig:
     threads: int | None = None
     seed: int = 0
     precision: float = 0.005
-    max_time_s: float = 60.0
+    max_time_s: float = MAX_TIME_S
 
     @property
     def is_cuda(self) -> bool:

@@ -10,6 +10,7 @@ class DeviceLimits:
     Attributes:
         matmul_flops: FLOP/s of a large matmul in the same precision, measured after the steps.
         copy_bytes: bytes read and written per second by a large copy, measured after the steps.
+        matmul_spread: how much longer the median run of the matmul took than its fastest, as a fraction.
         datasheet: name of the datasheet; None if netscope has none for the device.
         datasheet_flops: the datasheet's dense peak FLOP/s in this precision; None if it has none.
         datasheet_bytes: the datasheet's memory bandwidth in bytes/s; None if it has none.
@@ -17,6 +18,7 @@ class DeviceLimits:
 
     matmul_flops: float
     copy_bytes: float
+    matmul_spread: float = 0.0
     datasheet: str | None = None
     datasheet_flops: float | None = None
     datasheet_bytes: float | None = None

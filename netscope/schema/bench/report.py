@@ -124,8 +124,8 @@ class BenchReport(Displayed):
 
 
 _FIGURES = (
-    "throughput", "median_throughput", "step_s", "has_converged", "is_drifting", "trend", "outliers", "bound",
-    "achieved_flops", "peak_utilization", "matmul_utilization", "arithmetic_intensity", "roofline",
+    "measuring_s", "throughput", "median_throughput", "step_s", "has_converged", "is_drifting", "trend", "outliers",
+    "bound", "achieved_flops", "peak_utilization", "matmul_utilization", "arithmetic_intensity", "roofline",
     "exposed_communication_s",
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The result of one architecture in one configuration: the measurements and the values derived from them."""
 
 from dataclasses import dataclass
+from math import fsum
 from statistics import median
 from typing import Literal
 
@@ -15,6 +16,9 @@ from netscope.statistics import Estimate, Trend, compute_percentile, count_outli
 BenchStatus = Literal["ok", "oom", "failed"]
 
 DRIFT_BEYOND = 0.01
+NOTICEABLE_LOAD = 0.1
+"""Cores that other processes keep busy beyond which a machine is not idle."""
+
 PERCENTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
 
@@ -52,6 +56,7 @@ class BenchResult(Displayed):
         message: the reason why it was not measured; empty if it was.
         work: description of a step.
         samples: samples in a step, over all processes.
+        build_s: seconds of building the model and its inputs and of moving them to the device.
         warm_up: the warm-up; None if it was not measured.
         sync_s: seconds of a synchronization with an idle device.
         blocks: all measured blocks, in order.
@@ -66,7 +71,7 @@ class BenchResult(Displayed):
         has_device_sync: whether a step itself waits for the GPU, e.g. a gradient scaler that reads a value.
         no_sync_blocks: blocks without gradient synchronization, measured interleaved; only for ``ddp``.
         telemetry: state of the GPU; None on a CPU and without NVML.
-        background_load: cores that other processes kept busy during the measurement; None if unknown.
+        background_load: cores that other processes kept busy while blocks and limits were measured; None if unknown.
         interrupted: whether it was stopped early.
         notes: notes for the reader.
         layers: the summary with the time of each module, if requested.
@@ -81,6 +86,7 @@ class BenchResult(Displayed):
     message: str = ""
     work: str = ""
     samples: int = 0
+    build_s: float = 0.0
     warm_up: WarmUp | None = None
     sync_s: float = 0.0
     blocks: tuple[Block, ...] = ()
@@ -119,6 +125,11 @@ class BenchResult(Displayed):
     def step_s(self) -> Estimate:
         """Returns the mean step time with its 95% interval."""
         return estimate_mean(self.step_times)
+
+    @property
+    def measuring_s(self) -> float:
+        """Returns the seconds of all blocks."""
+        return fsum(block.wall_s for block in self.blocks)
 
     @property
     def throughput(self) -> float:
@@ -181,6 +192,32 @@ class BenchResult(Displayed):
         if self.device_limits is None or self.achieved_flops is None:
             return None
         return self.achieved_flops / (self.device_limits.matmul_flops * self.config.nproc)
+
+    @property
+    def is_machine_idle(self) -> bool | None:
+        """Whether nothing else used the device while blocks and limits were measured; None if unknown."""
+        if self.config.is_cuda:
+            others = None if self.telemetry is None else self.telemetry.other_processes
+            return None if others is None else others == 0
+        return None if self.background_load is None else self.background_load <= NOTICEABLE_LOAD
+
+    @property
+    def excess(self) -> Literal["noise", "mistake"] | None:
+        """Returns the reason why the FLOP/s exceed what the device can do; None if they do not.
+
+        It is a mistake of netscope if the machine was idle and 100% is outside the interval of the step and of the
+        matmul, whose best run may be slower than the device's limit. Otherwise it is noise of the machine.
+        """
+        if self.highest_utilization <= 1:
+            return None
+        spread = self.device_limits.matmul_spread if self.device_limits else 0.0
+        lowest = max(self.peak_utilization or 0.0, (self.matmul_utilization or 0.0) / (1 + spread))
+        return "mistake" if self.is_machine_idle and lowest / (1 + self.step_s.relative) > 1 else "noise"
+
+    @property
+    def highest_utilization(self) -> float:
+        """Returns the larger of both utilizations; 0 without any."""
+        return max(self.peak_utilization or 0.0, self.matmul_utilization or 0.0)
 
     @property
     def arithmetic_intensity(self) -> float | None:
