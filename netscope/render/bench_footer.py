@@ -151,7 +151,8 @@ def _format_measurement(result: BenchResult) -> Iterator[str]:
         yield f"± {numbers.margin(estimate.relative)}, not converged to ± {numbers.fraction(result.config.precision)}"
     averaged = f", averaged in groups of {estimate.batch_size}" if estimate.batch_size > 1 else ""
     size = numbers.count_nouns(result.blocks[0].steps, "step")
-    blocks = f"{numbers.count_nouns(len(result.blocks), 'block')} of {size} in {numbers.seconds(result.measuring_s)}{averaged}"
+    count = numbers.count_nouns(len(result.blocks), "block")
+    blocks = f"{count} of {size} in {numbers.seconds(result.measuring_s)}{averaged}"
     if warm_up is not None:
         unstable = "" if warm_up.is_stable else ", not stable yet"
         compiled = f" with {numbers.seconds(warm_up.compile_s)} of compiling" if warm_up.compile_s is not None else ""
