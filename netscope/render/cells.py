@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
+from rich.cells import cell_len
+
 from netscope.render import numbers
-from netscope.render.document import AtLeast, Column, Document, NameCell, TypeCell
+from netscope.render.document import INEXACT, AtLeast, Column, Document, NameCell, TypeCell
 
 BAR_WIDTH = 8
 BREVITIES = 3
@@ -26,11 +28,8 @@ def cell_text(column: Column, value: Any, brevity: int = 0) -> str:
     """
     if isinstance(value, (NameCell, TypeCell)):
         return value.text
-    if column.kind in ("share", "bar"):
-        part, whole = value or (0, 0)
-        return numbers.share(part, whole) if column.kind == "share" else numbers.bar(part, whole, BAR_WIDTH)
-    if column.kind == "change":
-        return numbers.change(*(value or (0, 0)))
+    if column.kind in INEXACT:
+        return _RATIOS[column.kind](*(value or (0, 0)))
     if isinstance(value, AtLeast):
         return f"≥ {cell_text(column, value.value, brevity)}" if value.value else "≥ 0"
     if not value and not (column.kind == "figure" and value == 0):
@@ -42,19 +41,19 @@ def cell_text(column: Column, value: Any, brevity: int = 0) -> str:
     return numbers.signed(value, write) if column.kind.startswith("delta") else write(value)
 
 
-def shorten_type(cell: TypeCell, width: int | None) -> str:
+def shorten_type(cell: TypeCell, width: int) -> str:
     """Returns the type with as many of its hyperparameters as fit, or with as many of its name's last words."""
     details = list(cell.details)
     while True:
         text = " ".join((cell.name, ", ".join(details))).strip()
         if details and len(details) < len(cell.details):
             text += ", …"
-        if width is None or len(text) <= width:
+        if cell_len(text) <= width:
             return text
         if not details:
             words = _WORD_START.split(cell.name)
             ends = (f"…{''.join(words[start:])}" for start in range(1, len(words)))
-            return next((end for end in ends if len(end) <= width), text[: width - 1] + "…")
+            return next((end for end in ends if cell_len(end) <= width), text[: width - 1] + "…")
         details.pop()
 
 
@@ -79,7 +78,7 @@ def _explain_marks(document: Document, positions: list[int]) -> Iterator[tuple[s
     texts = {
         cell_text(document.columns[position], row.cells[position])
         for position in positions
-        if document.columns[position].kind not in ("bar", "share", "change", "type")
+        if document.columns[position].kind not in (*INEXACT, "type")
         for row in document.rows
     }
     found = [mark for mark in document.marks if any(map(re.compile(mark.pattern).search, texts))]
@@ -99,6 +98,11 @@ def _shapes(value: Any) -> str:
     return value if isinstance(value, str) else numbers.shapes(value)
 
 
+_RATIOS: dict[str, Callable[..., str]] = {
+    "share": numbers.share,
+    "bar": partial(numbers.bar, width=BAR_WIDTH),
+    "change": numbers.change,
+}
 _WRITTEN: dict[str, Callable[[Any], str]] = {
     "shape": _shapes,
     "figure": numbers.figure,
