@@ -46,7 +46,7 @@ def printable(text: str) -> str:
 
 
 def continue_guides(guides: str) -> str:
-    """Returns the lines of a tree for a row that belongs to the one above it, without a branch of its own."""
+    """Returns the lines of a tree for a row that belongs to the one above it, without another branch."""
     return guides.translate({ord("├"): "│", ord("└"): " ", ord("─"): " "})
 
 

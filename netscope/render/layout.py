@@ -71,7 +71,7 @@ class Layout:
 
     Attributes:
         widths: the width of each drawn column, by its position.
-        hidden: the positions of columns that left last, which the reader has to be told.
+        hidden: the positions of columns that left last, which are named below the table.
         brevity: how short figures are, as in ``cell_text``.
         has_narrow_tree: whether the lines of the tree are narrow.
     """
