@@ -35,7 +35,7 @@ _SENTENCE = 40
 _LONGEST_WORD = 24
 """Words that are longer may be broken, at a dot or an underscore."""
 
-_UNIT = re.compile(r"(?<=\d) (?=(?:[KMGTPB]|[KMGT]iB|MACs|FLOPs|params|s|ms|µs)\b)")
+_UNIT = re.compile(r"(?<=\d) (?=(?:[KMGTPB]|[KMGT]iB|[KMGTP]?(?:MACs|FLOPs|FLOP/s|B/s)|params|ms|µs|s)\b)")
 """The space between a figure and its unit, which are never on two lines."""
 
 
