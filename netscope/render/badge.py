@@ -61,7 +61,8 @@ def _format_value(metric: str, model: ModelCheck) -> tuple[str, str]:
     bound = "≥ " if metric in METRICS and METRICS[metric].counts_ops and model.is_lower_bound else ""
     if isinstance(value, tuple):
         return numbers.shape(value), numbers.shape(value)
-    short = numbers.size(value) if METRIC_UNITS[metric] == "bytes" else numbers.compact(value)
+    unit = METRICS[metric].unit if metric in METRICS else "count"
+    short = numbers.size(value) if unit == "bytes" else numbers.compact(value, unit)
     return f"{bound}{short}", f"{bound}{numbers.count(value)}"
 
 

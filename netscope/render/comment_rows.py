@@ -95,9 +95,9 @@ def _format_figure(model: ModelCheck, metric: Metric) -> tuple[str, str]:
     if before == after:
         return text, numbers.NOTHING
     earlier = _format_value(metric, before, is_bound=bool(side.uncounted_ops))
-    signed = numbers.signed_compact if metric.unit == "flops" else numbers.signed
+    write = numbers.compact if metric.unit == "flops" else numbers.count
     percent = numbers.change(after - before, before)
-    return f"{earlier} →{NBSP}{text}", signed(after - before) + (f" ({percent})" if percent else "")
+    return f"{earlier} →{NBSP}{text}", numbers.signed(after - before, write) + (f" ({percent})" if percent else "")
 
 
 def _format_value(metric: Metric, value: int, *, is_bound: bool) -> str:

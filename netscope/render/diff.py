@@ -1,8 +1,9 @@
 """The document of a ``ModelDiff``: the tree of changes, or a flat list."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from netscope.errors import UsageError
 from netscope.render import numbers
@@ -16,8 +17,19 @@ from netscope.render.diff_tree import (
     limit_depth,
     walk,
 )
-from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, Style, document_of
-from netscope.schema import METRICS, LayerChange, Metric, ModelDiff
+from netscope.render.document import (
+    EACH,
+    Column,
+    Document,
+    DocumentRequest,
+    Mark,
+    NameCell,
+    Row,
+    Style,
+    continue_guides,
+    document_of,
+)
+from netscope.schema import METRICS, Figures, LayerChange, Metric, ModelDiff
 
 _METRICS = {metric.key: metric for metric in METRICS.values() if metric.in_diff}
 DIFF_SORTS = ("order", "delta", *_METRICS)
@@ -87,6 +99,7 @@ def diff_document(diff: ModelDiff, view: DiffView, *, exact: bool = False, foldi
             columns=_COLUMNS,
             rows=tuple(_make_tree_rows(diff, view, changed_only=False)),
             facts=(),
+            marks=_MARKS,
         )
     return Document(
         result=diff,
@@ -94,6 +107,7 @@ def diff_document(diff: ModelDiff, view: DiffView, *, exact: bool = False, foldi
         columns=_COLUMNS if rows else (),
         rows=rows,
         facts=tuple(_format_footer(diff)),
+        marks=_MARKS,
         folded=everything,
     )
 
@@ -120,6 +134,15 @@ _COLUMNS = (
 )
 
 
+_MARKS = (
+    *(Mark(f"^{re.escape(mark)}$", mark, "equal" if kind == "same" else kind) for kind, mark in MARKS.items()),
+    Mark(r" … .* ×\d", "a … b ×n", "n siblings with the same change, added up; --expand lists all"),
+    Mark(f" ?{EACH}$", EACH, "one of the n; the rows below are parts of it"),
+    Mark(r" \+\d+$", "+n", "n further tensors"),
+    Mark(f"^{numbers.NOTHING}$", numbers.NOTHING, "none, or no difference"),
+)
+
+
 def _make_tree_rows(diff: ModelDiff, view: DiffView, *, changed_only: bool) -> Iterator[Row]:
     trees = [limit_depth(node, view.depth) for node in build_trees(diff)]
     if changed_only:
@@ -128,6 +151,9 @@ def _make_tree_rows(diff: ModelDiff, view: DiffView, *, changed_only: bool) -> I
         trees = [fold_tree(node) for node in trees]
     for guides, node in walk(trees):
         yield _make_row(node, guides)
+        if node.member and node.children:
+            name = NameCell(path=node.change.row.path, label="", mark=EACH, guides=continue_guides(guides))
+            yield Row(cells=("", name, "", format_outputs(node.change), *_list_figures(node.member)))
 
 
 def _make_row(node: DiffNode, guides: str) -> Row:
@@ -135,9 +161,7 @@ def _make_row(node: DiffNode, guides: str) -> Row:
     mark = f"×{node.copies}" if node.copies > 1 else ""
     if node.former_name and change.kind != "moved":
         mark = f"{mark} (was {node.former_name})".strip()
-    figures = [
-        None if node.equal_count else cell for sides in _get_values(node).values() for cell in _make_cells(*sides)
-    ]
+    figures = [None if node.equal_count else figure for figure in _list_figures(node.figures)]
     is_bare = not node.children and not node.has_hidden_children
     return Row(
         cells=(
@@ -151,9 +175,10 @@ def _make_row(node: DiffNode, guides: str) -> Row:
     )
 
 
-def _make_cells(before: int, after: int) -> tuple[int | None, int | None, int, tuple[int, int]]:
-    """Returns the values before and after, the difference, and the difference with its base for the percentage."""
-    return before, after, after - before, (after - before, before)
+def _list_figures(sides: tuple[Figures, Figures]) -> Iterator[Any]:
+    """Yields each metric before and after, its difference, and the difference with its base for the percentage."""
+    for before, after in _get_values(sides).values():
+        yield from (before, after, after - before, (after - before, before))
 
 
 def choose_mark(node: DiffNode) -> str:
@@ -197,7 +222,7 @@ def _make_flat_rows(diff: ModelDiff, view: DiffView) -> Iterator[Row]:
     def get_sort_key(node: DiffNode) -> float:
         if view.sort != "delta":
             return float(max(map(_METRICS[view.sort].value, node.figures)))
-        return max(abs(after - before) / largest[key] for key, (before, after) in _get_values(node).items())
+        return max(abs(after - before) / largest[key] for key, (before, after) in _get_values(node.figures).items())
 
     nodes = [node for _, node in walk([limit_depth(tree, view.depth) for tree in build_trees(diff)])]
     shown = [
@@ -205,15 +230,15 @@ def _make_flat_rows(diff: ModelDiff, view: DiffView) -> Iterator[Row]:
         for node, flat in zip(nodes, map(_flatten, nodes), strict=True)
         if (node.change.kind != "same" and not _is_bare_container(node))
         or (node.has_hidden_children and not node.is_same)
-        or (not view.only_changed and any(before != after for before, after in _get_values(flat).values()))
+        or (not view.only_changed and any(before != after for before, after in _get_values(flat.figures).values()))
     ]
     for node in sorted(shown, key=lambda node: (-get_sort_key(node), node.label)):
         yield _make_row(node, "")
 
 
-def _get_values(node: DiffNode) -> dict[str, tuple[int, int]]:
+def _get_values(sides: tuple[Figures, Figures]) -> dict[str, tuple[int, int]]:
     """Returns each metric of the table before and after, by key."""
-    before, after = node.figures
+    before, after = sides
     return {key: (metric.value(before), metric.value(after)) for key, metric in _METRICS.items()}
 
 

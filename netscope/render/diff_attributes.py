@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 
+from netscope.render import numbers
 from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.schema import AttributeChange, LayerChange, PlainValue
 
 MAX_SOURCES = 3
 """The most sources that are named of a layer's wiring."""
+
+MAX_VALUE_LENGTH = 60
+"""The length of a value, such as the text of an object, beyond which it is only said that it differs."""
 
 _SHORT = {
     "in_channels": "in",
@@ -59,7 +63,13 @@ def describe_attribute(attribute: AttributeChange) -> str:
         return " ".join((*(f"−{op}" for op in as_texts(before)), *(f"+{op}" for op in as_texts(after))))
     if name == "reads_from":
         return f"reads from {_sources(before, after)} → {_sources(after, before)}"
-    return f"{shorten_name(name)} {format_value(before)} → {format_value(after)}"
+    is_size = name.endswith("_bytes")
+    texts = [
+        numbers.size(side) if is_size and isinstance(side, int) else format_value(side) for side in (before, after)
+    ]
+    if any(len(text) > MAX_VALUE_LENGTH or not text.isprintable() for text in texts):
+        return f"{shorten_name(name)} differs"
+    return f"{shorten_name(name)} {texts[0]} → {texts[1]}"
 
 
 def describe_amount(attribute: AttributeChange) -> str:

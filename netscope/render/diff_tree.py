@@ -21,6 +21,7 @@ class DiffNode:
         children: nodes below it.
         equal_count: number of equal siblings that are merged into this node; 0 for any other node.
         copies: number of siblings with the same change that are merged into this node.
+        member: for a run, the figures of its first member, to which the children belong; None for any other node.
         has_hidden_children: whether something below it is not shown.
         is_same: whether it and everything below it, shown or not, are of kind ``"same"``.
         is_unaffected: whether nothing but names and shapes differs in it and below it.
@@ -36,6 +37,7 @@ class DiffNode:
     children: list["DiffNode"] = field(default_factory=list)
     equal_count: int = 0
     copies: int = 1
+    member: tuple[Figures, Figures] | None = None
     has_hidden_children: bool = False
     is_same: bool = False
     is_unaffected: bool = False
@@ -214,6 +216,7 @@ def _merge_alike(nodes: Sequence[DiffNode]) -> DiffNode:
         former_name=f"{first.former_name} … {last.former_name}" if first.former_name else "",
         figures=sum_sides([node.figures for node in nodes]),
         copies=len(nodes),
+        member=first.figures,
     )
 
 

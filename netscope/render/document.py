@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from netscope.errors import UsageError
 
@@ -27,6 +27,9 @@ INEXACT: tuple[Kind, ...] = ("share", "bar", "change")
 
 Style = Literal["plain", "strong", "faint", "added", "removed", "changed"]
 
+EACH = "each"
+"""The mark of the row that shows one of several modules which another row adds up."""
+
 _CONTROLS = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff"
     r"\U000e0000-\U000e007f]"
@@ -40,6 +43,11 @@ def printable(text: str) -> str:
     Names come from users' code, and a module may have any name.
     """
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+def continue_guides(guides: str) -> str:
+    """Returns the lines of a tree for a row that belongs to the one above it, without another branch."""
+    return guides.translate({ord("├"): "│", ord("└"): " ", ord("─"): " "})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +67,14 @@ class NameCell:
     guides: str = ""
 
     @property
+    def text(self) -> str:
+        """The name with the lines that lead to it and its mark."""
+        return self.guides + self.marked
+
+    @property
     def marked(self) -> str:
         """The label and its mark."""
-        return f"{self.label} {self.mark}" if self.mark else self.label
+        return " ".join(filter(None, (self.label, self.mark)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +134,20 @@ class Row:
     style: Style = "plain"
 
 
+class Mark(NamedTuple):
+    """A mark in cells, which is explained below a table that has it.
+
+    Attributes:
+        pattern: regular expression that finds the mark in the text of a cell.
+        sign: the mark as the explanation shows it, ``"+n"``.
+        meaning: the explanation.
+    """
+
+    pattern: str
+    sign: str
+    meaning: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """A result, ready for any format.
@@ -131,6 +158,7 @@ class Document:
         columns: columns of the table.
         rows: rows of the table.
         facts: label and text of the lines below the table.
+        marks: the marks that its cells may have.
         folded: a document that formats which can fold show closed, under its heading.
         attached: further documents, below this one.
     """
@@ -140,6 +168,7 @@ class Document:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     facts: tuple[tuple[str, str], ...]
+    marks: tuple[Mark, ...] = ()
     folded: "Document | None" = None
     attached: "tuple[Document, ...]" = ()
 

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from math import prod
 
 from netscope.render import numbers
-from netscope.render.document import Column, Document, DocumentRequest, Row, Style, TypeCell, document_of
+from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, Style, TypeCell, document_of
 from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.schema import Explanation, LayerExplanation, LayerRow, drop_batch_dimension
 
 SIZES = ("size", "length", "height", "width", "depth")
 
 _TABLE = (
-    Column(key="layer", title="Layer", kind="text"),
+    Column(key="layer", title="Layer", kind="name"),
     Column(key="type", title="Type", kind="type"),
-    Column(key="output", title="Output", kind="text"),
+    Column(key="output", title="Output", kind="shape"),
     Column(key="size", title="Output size", kind="text"),
     Column(key="parameters", title="Parameters", kind="text", rank=3),
     Column(key="macs", title="MACs", kind="text", rank=5),
@@ -67,7 +67,15 @@ def _heading(explanation: Explanation) -> Iterator[str]:
 
 def _input_rows(explanation: Explanation) -> Iterator[Row]:
     for item in explanation.inputs:
-        yield Row(cells=(item.name, TypeCell(name="input"), numbers.shape(item.shape), *("",) * 4), style="faint")
+        yield Row(
+            cells=(
+                NameCell(path=item.name, label=item.name),
+                TypeCell(name="input"),
+                numbers.shape(item.shape),
+                *("",) * 4,
+            ),
+            style="faint",
+        )
 
 
 def _layer_rows(layers: tuple[LayerExplanation, ...], explanation: Explanation) -> Iterator[Row]:
@@ -78,7 +86,7 @@ def _layer_rows(layers: tuple[LayerExplanation, ...], explanation: Explanation) 
         if row.calls and (is_leaf or row.own.params or row.own.flops):
             yield Row(
                 cells=(
-                    row.path or row.type_name,
+                    NameCell(path=row.path, label=row.path or row.type_name),
                     TypeCell(name=row.type_name, details=notable_hyperparameters(row.type_name, row.hyperparameters)),
                     _output(layer),
                     _sizes(layer, explanation),

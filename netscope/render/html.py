@@ -12,10 +12,10 @@ from markupsafe import Markup
 from rich.cells import cell_len
 
 from netscope.render import numbers
+from netscope.render.cells import cell_text, list_facts
 from netscope.render.colors import COLORS, css_properties
 from netscope.render.document import RIGHT, Canvas, Column, Document, NameCell, printable
 from netscope.render.templating import asset, render_template
-from netscope.render.terminal import cell_text
 
 OPEN_LEVELS = 2
 """The levels of a tree that are open at first."""
@@ -56,7 +56,7 @@ def _section(document: Document) -> dict[str, Any]:
     return {
         "heading": document.heading,
         "table": _table(document),
-        "facts": document.facts,
+        "facts": list_facts(document),
         "folded": None if document.folded is None else _section(document.folded),
         "attached": list(map(_section, document.attached)),
     }

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape as escape_html
 
+from netscope.render.cells import cell_text, list_facts
 from netscope.render.document import RIGHT, Canvas, Column, Document, NameCell, printable
-from netscope.render.terminal import cell_text
 
 _LIVE = r"(?<!\S)\S*(?:[@#]|://|www\.|\bgh-\d)\S*?(?=[:;,.)]*(?:\s|$))"
 _LIVE_WORD = re.compile(f"({_LIVE})", re.IGNORECASE)
@@ -21,7 +21,7 @@ def render_markdown(document: Document, _canvas: Canvas) -> str:
         lines += [f"**{escape(title)}**", ""]
         lines += [*(f"{escape(line)}  " for line in others), ""] if others else []
     lines += format_table(document)
-    lines += ["", *_list(document.facts)]
+    lines += ["", *_list(list_facts(document))]
     if document.folded is not None:
         summary = escape_in_html(document.folded.heading[0])
         lines += ["", f"<details><summary>{summary}</summary>", "", *format_table(document.folded), "", "</details>"]

@@ -1,7 +1,7 @@
 """How numbers and shapes are shown. Values come in exact, and only these functions round them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import log10
 from typing import Any, NamedTuple
 
@@ -22,11 +22,15 @@ class _Scale(NamedTuple):
 
 _DECIMAL = _Scale(("", "K", "M", "G", "T", "P", "E"), step=1000, decimals=3)
 _BINARY = _Scale(("B", "KiB", "MiB", "GiB", "TiB"), step=1024, decimals=2)
+_COUNTING = _Scale(("", "K", "M", "B", "T"), step=1000, decimals=3)
+_SCALES = {"count": _COUNTING, "flops": _DECIMAL, "bytes": _BINARY}
+"""Parameters are counted in billions, ``6.738 B``; FLOPs have the prefixes of units, ``1.700 T``."""
+
 _TIME_UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 _TIME_DIGITS = 3
 _SHARE_DECIMALS = 1
 _LEAST_SHARE = "<0.1%"
-_COMPACT_DIGITS = 3
+_BRIEF_DIGITS = 3
 _CHANGE_DECIMALS = 2
 _WHOLE_CHANGE = 1000
 """Changes of this many percent or more have no decimals."""
@@ -68,32 +72,38 @@ def figure(value: int | Sequence[int]) -> str:
     return count(value) if isinstance(value, int) else shape(value)
 
 
-def signed(value: int) -> str:
-    """Returns an integer with its sign: ``+1,024``, ``−1,024``."""
-    return f"{value:+,}".replace("-", MINUS) if value else "0"
+def signed(value: int, write: Callable[[int], str] = count) -> str:
+    """Returns a number with its sign: ``+1,024``, ``−842.135 M``; zero has none."""
+    return f"{'+' if value > 0 else MINUS}{write(abs(value))}" if value else "0"
 
 
-def scaled(value: float) -> str:
-    """Returns a number with a decimal prefix and three decimals: ``2.271 G``; below a thousand without either."""
-    amount, prefix = _in_unit(value, _DECIMAL)
-    return f"{amount:.{_DECIMAL.decimals}f} {prefix}" if prefix else f"{value:g}"
+def scaled(value: float, unit: str = "flops") -> str:
+    """Returns a number in the unit that fits, with its decimals: ``2.271 G`` FLOPs, ``6.738 B`` parameters.
+
+    A number below the first step has neither.
+    """
+    scale = _SCALES[unit]
+    amount, prefix = _in_unit(value, scale)
+    return f"{amount:,.{scale.decimals}f} {prefix}" if prefix != scale.units[0] else f"{value:g} {prefix}".rstrip()
 
 
-def compact(value: int) -> str:
-    """Returns a number with a decimal prefix and three digits, for where room is short: ``62.4M``, ``2.27G``."""
-    amount, prefix = _in_unit(value, _DECIMAL._replace(decimals=0))
-    return f"{amount:.{_decimals(abs(amount), _COMPACT_DIGITS)}f}{prefix}" if prefix else f"{value}"
+def brief(value: int, unit: str = "flops") -> str:
+    """Returns a number in the unit that fits, with three digits, for where room is short: ``62.4 M``, ``148 MiB``."""
+    scale = _SCALES[unit]
+    amount, prefix = _in_unit(value, scale._replace(decimals=0))
+    if prefix == scale.units[0]:
+        return scaled(value, unit)
+    return f"{amount:,.{_decimals(abs(amount), _BRIEF_DIGITS)}f} {prefix}"
 
 
-def signed_compact(value: int) -> str:
-    """Returns a number with its sign, a decimal prefix and three digits: ``−842M``."""
-    return f"{'+' if value > 0 else MINUS}{compact(abs(value))}" if value else "0"
+def compact(value: int, unit: str = "flops") -> str:
+    """Returns a number with three digits and without a space: ``62.4M``, ``2.27G``."""
+    return brief(value, unit).replace(" ", "")
 
 
 def size(value: int) -> str:
     """Returns a number of bytes with a binary prefix and two decimals: ``237.95 MiB``."""
-    amount, unit = _in_unit(value, _BINARY)
-    return f"{value} B" if unit == "B" else f"{amount:,.{_BINARY.decimals}f} {unit}"
+    return scaled(value, "bytes")
 
 
 def share(part: float, whole: float) -> str:
@@ -116,11 +126,6 @@ def change(delta: int, whole: int) -> str:
     if not float(text.replace(",", "")):
         text = f"{percent:+.1g}"
     return f"{text}%".replace("-", MINUS)
-
-
-def signed_scaled(value: int) -> str:
-    """Returns a number with its sign, a decimal prefix and three decimals: ``−842.135 M``."""
-    return f"{'+' if value > 0 else MINUS}{scaled(abs(value))}" if value else "0"
 
 
 def rate(value: float) -> str:

@@ -1,6 +1,5 @@
 """The document of a ``Summary``: its rows and columns."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -10,21 +9,24 @@ from typing import Any, ClassVar
 from netscope.errors import UsageError, did_you_mean
 from netscope.render import numbers
 from netscope.render.document import (
+    EACH,
     INEXACT,
     Column,
     Document,
     DocumentRequest,
     Kind,
+    Mark,
     NameCell,
     Row,
     Style,
     TypeCell,
+    continue_guides,
     document_of,
     mark_bound,
 )
 from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.render.summary_footer import format_footer, mask_numbers
-from netscope.render.tree import TreeNode, build_tree, fold_runs, limit_depth
+from netscope.render.tree import TreeNode, build_tree, fold_runs, limit_depth, show_member
 from netscope.schema import METRICS, NOT_TRACED, Figures, LayerRow, Metric, OpCount, Summary
 
 
@@ -158,6 +160,16 @@ CSV_COLUMNS, CSV_STEP_COLUMNS = (
 """The default columns of CSV: exact values, no shares."""
 
 
+_MARKS = (
+    Mark(r" … .* ×\d", "a … b ×n", "n identical siblings, added up; --expand lists all"),
+    Mark(f" ?{EACH}$", EACH, "one of the n; the rows below are parts of it"),
+    Mark(r"^[^…∙]* ×\d+$", "name ×n", "one module called n times: its calls added up, the output of the first"),
+    Mark(r" \+\d+$", "+n", "n further tensors"),
+    Mark("∙ ", "∙", "an op that the module above it ran itself"),
+    Mark(f"^{numbers.NOTHING}$", numbers.NOTHING, "none"),
+)
+
+
 @document_of.register
 def summary_document(summary: Summary, request: DocumentRequest) -> Document:
     """Returns the document of a summary.
@@ -179,14 +191,12 @@ def summary_document(summary: Summary, request: DocumentRequest) -> Document:
     columns = tuple(Column(key=key, title=COLUMNS[key].title, kind=COLUMNS[key].kind) for key in keys)
     nodes = _sort_modules(summary, view) if view.sort != "order" else _walk_tree(summary, view, exact=exact)
     rows: list[Row] = []
-    shown: list[TreeNode] = []
     for name, node in nodes:
-        shown.append(node)
         cells = tuple(COLUMNS[key].value(node.row, summary) for key in keys)
-        if not exact and _is_container(node):
+        if not exact and (_is_container(node) or node.is_member):
             cells = tuple(None if isinstance(cell, TypeCell) else cell for cell in cells)
         rows.append(Row(cells=(name, *cells), style=_choose_style(node)))
-        if view.ops:
+        if view.ops and (node.copies == 1 or not node.children):
             rows += (_make_op_row(op, name, keys, summary) for op in node.row.ops)
             rows += (_make_op_row(op, name, keys, summary, backward=True) for op in node.row.backward_ops)
     return Document(
@@ -194,7 +204,8 @@ def summary_document(summary: Summary, request: DocumentRequest) -> Document:
         heading=_format_heading(summary),
         columns=(Column(key="layer", title="Layer", kind="name"), *columns),
         rows=tuple(rows),
-        facts=tuple(format_footer(summary, shown)),
+        facts=tuple(format_footer(summary)),
+        marks=_MARKS,
     )
 
 
@@ -240,6 +251,9 @@ def _walk(node: TreeNode, *, lead: str, guides: str) -> Iterator[tuple[NameCell,
     parent = node.row.path.rpartition(".")[0]
     path = node.row.path if node.copies == 1 else f"{parent}.{node.label}".lstrip(".")
     yield NameCell(path=path, label=node.label, mark=_format_multiplier(node), guides=lead), node
+    if node.copies > 1 and node.children:
+        member = show_member(node)
+        yield NameCell(path=member.row.path, label="", mark=EACH, guides=guides), member
     for child in node.children:
         last = child is node.children[-1]
         yield from _walk(child, lead=guides + ("└─ " if last else "├─ "), guides=guides + ("   " if last else "│  "))
@@ -322,7 +336,7 @@ def _make_op_row(
             value = metric.value(figures)
             known[f"{key}-share"] = (value, metric.value(summary.totals) or 0)
             known[key] = value if op.flops is not None and (value or not metric.needs_training or backward) else None
-    guides = re.sub("─", " ", module.guides.replace("├", "│").replace("└", " ")) or "   "
+    guides = continue_guides(module.guides) or "   "
     mark = f"×{op.calls}" if op.calls > 1 else ""
     name = NameCell(path=f"{module.path}:{op.op}", label=op.op, mark=mark, guides=f"{guides}∙ ")
     return Row(cells=(name, *(known.get(key) for key in keys)), style="faint")

@@ -4,24 +4,16 @@ import re
 from collections.abc import Iterator
 
 from netscope.render import numbers
-from netscope.render.tree import TreeNode
 from netscope.schema import NEVER_CALLED, NOT_TRACED, OUTPUT_SHAPES_VARY, Summary
 
 
-def format_footer(summary: Summary, shown: list[TreeNode]) -> Iterator[tuple[str, str]]:
-    """Yields label and text of each line below the table, given the displayed nodes."""
+def format_footer(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Yields label and text of each line below the table."""
     yield from _format_parameters(summary)
     if summary.traced_on == NOT_TRACED:
         yield "FLOPs", "unknown: a weights file does not define a forward pass"
     else:
         yield from _format_cost(summary)
-    if any(node.copies > 1 for node in shown):
-        row = "The row is their sum; the rows below it show one of them."
-        yield "Folded", f"a … b ×n: n identical siblings. {row} Use --expand to list all."
-    if any(node.row.calls > 1 for node in shown):
-        varies = any(OUTPUT_SHAPES_VARY in node.row.notes for node in shown)
-        shapes = "; if output shapes vary, the first is shown" if varies else ""
-        yield "Repeated", f"name ×n: one module called n times{shapes}"
     for note, paths in _group_notes(summary):
         yield "Note", f"{paths}: {note}"
     for note in summary.notes:

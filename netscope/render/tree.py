@@ -21,6 +21,7 @@ class TreeNode:
         row: the module's row; for a folded run, the sum of its members.
         label: the displayed name, ``"1 … 35"`` for a run.
         copies: number of identical siblings that are folded into this node.
+        member: for a run, the row of its first member, to which the children belong; None for any other node.
         children: nodes below it; for a run, the children of its first member.
         has_hidden_children: whether ``--depth`` removed its children.
     """
@@ -28,8 +29,19 @@ class TreeNode:
     row: LayerRow
     label: str
     copies: int = 1
+    member: LayerRow | None = None
     children: list["TreeNode"] = field(default_factory=list)
     has_hidden_children: bool = False
+
+    @property
+    def is_member(self) -> bool:
+        """Whether it shows one member of a run."""
+        return self.member is not None and self.copies == 1
+
+
+def show_member(run: TreeNode) -> TreeNode:
+    """Returns the node of a run's first member, which its children add up to."""
+    return replace(run, row=run.member or run.row, copies=1)
 
 
 def build_tree(rows: Sequence[LayerRow]) -> TreeNode:
@@ -105,7 +117,7 @@ def _merge(nodes: Sequence[TreeNode]) -> TreeNode:
     rows = [node.row for node in nodes]
     summed = replace(first.row, own=Figures.sum(row.own for row in rows), total=Figures.sum(row.total for row in rows))
     label = f"{first.label} … {last.label[_measure_stem(first.label, last.label) :]}"
-    return replace(first, row=summed, label=label, copies=len(nodes))
+    return replace(first, row=summed, label=label, copies=len(nodes), member=first.row)
 
 
 def _measure_stem(first: str, last: str) -> int:

@@ -21,6 +21,7 @@ _LONGEST_REPR = 80
 _LONGEST_TUPLE = 16
 _MOST_OPTIONS = 256
 _MOST_NESTED = 3
+_PLAIN_TYPES = (bool, int, float, str, tuple, list, dict)
 _NOT_OPTIONS = frozenset({"architectures", "id2label", "label2id", "transformers_version"})
 """What a configuration of transformers contains besides the options of the architecture."""
 
@@ -171,17 +172,31 @@ def _flatten(name: str, value: Any, texts: dict[int, str]) -> Iterator[tuple[str
 
 
 def _read_options(value: Any) -> Mapping[str, Any] | None:
-    """Returns the options of a configuration: a mapping, namespace, dataclass or object with ``to_dict``; or None."""
+    """Returns the options of a configuration; None for any other value.
+
+    A configuration is a mapping, a namespace, a dataclass, an object with ``to_dict``, or one of plain attributes.
+    """
     options = value
     if is_dataclass(value) and not isinstance(value, type):
         options = {field.name: getattr(value, field.name, None) for field in fields(value)}
-    elif isinstance(value, (Namespace, SimpleNamespace)):
-        options = vars(value)
-    elif callable(getattr(type(value), "to_dict", None)) and not isinstance(value, Mapping):
+    elif not isinstance(value, Mapping):
         with suppress(Exception):  # a user's method may raise anything
-            options = value.to_dict()
+            options = value.to_dict() if callable(getattr(type(value), "to_dict", None)) else _read_attributes(value)
     is_plain = isinstance(options, Mapping) and len(options) <= _MOST_OPTIONS
-    return options if is_plain and all(isinstance(key, str) for key in options) else None
+    if not is_plain or not all(isinstance(key, (str, int)) for key in options):
+        return None
+    return {str(key): option for key, option in options.items()}
+
+
+def _read_attributes(value: Any) -> Mapping[str, Any] | None:
+    """Returns the attributes of a namespace, or of an object whose public attributes are all plain data; or None."""
+    if isinstance(value, (Namespace, SimpleNamespace)):
+        return vars(value)
+    if callable(value) or isinstance(value, (str, int, float, list, tuple)):
+        return None
+    attributes = {name: item for name, item in vars(value).items() if not name.startswith("_")}
+    is_plain = all(item is None or type(item) in _PLAIN_TYPES for item in attributes.values())
+    return attributes if attributes and is_plain else None
 
 
 def read_constructor_arguments(module: nn.Module) -> dict[str, Any]:
@@ -241,7 +256,7 @@ def _to_plain_value(value: Any, texts: dict[int, str]) -> PlainValue:
 
 def _format_value(value: Any) -> str:
     try:
-        text = _REPR_ADDRESS.sub("", repr(value))
+        text = " ".join(_REPR_ADDRESS.sub("", repr(value)).split())
     except Exception:  # noqa: BLE001 - a user's __repr__ may raise anything
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _LONGEST_REPR else f"{text[: _LONGEST_REPR - 1]}…"

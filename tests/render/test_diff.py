@@ -310,6 +310,9 @@ ATTRIBUTES = {
         (("reads_from", ("a",), tuple("bcdef")),),
         "reads from a → b, c, d and 2 more",
     ),
+    "a long text": ((("names", "a", "b" * 61),), "names differs"),
+    "a text of several lines": ((("note", "a", "b\nc"),), "note differs"),
+    "bytes": ((("own param_bytes", 512, 2048),), "own param_bytes 512 B → 2.00 KiB"),
     "others of the same names": ((("reads_from", ("a",), ("a",)),), "reads from a → a"),
 }
 

@@ -115,15 +115,17 @@ def test_no_line_is_wider_than_the_terminal(toy, width):
     assert max(cell_len(line) for line in render(toy, canvas=Canvas(width=width)).splitlines()) <= width
 
 
-def test_bars_go_before_shares_and_shares_before_hyperparameters(toy):
+def test_bars_go_before_shares_before_hyperparameters_before_shapes(toy):
     def shows(width):
         text = render(toy, canvas=Canvas(width=width))
-        return ("█" in text, "%" in text, "4→4" in text)
+        return ("Output" in text.partition("Hidden")[0], "█" in text, "%" in text, "4→4" in text)
 
     seen = [shows(width) for width in range(150, 40, -1)]
-    assert seen[0] == (True, True, True)
-    assert seen == sorted(seen, key=lambda item: (-item[0], -item[1], -item[2]))
-    assert {(False, True, True), (False, False, True), (False, False, False)} <= set(seen)
+    assert seen[0] == (True, True, True, True)
+    with_shapes = [item[1:] for item in seen if item[0]]
+    assert with_shapes == sorted(with_shapes, reverse=True)
+    assert {(False, True, True), (False, False, True), (False, False, False)} <= set(with_shapes)
+    assert [item[0] for item in seen] == sorted((item[0] for item in seen), reverse=True)
 
 
 def test_piped_output_has_no_color_and_no_truncation(toy):

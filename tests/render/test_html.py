@@ -99,10 +99,10 @@ def test_every_class_and_rule_is_scoped(toy):
 def test_a_tree_folds_where_the_table_has_lines(toy):
     page = Page(render(toy, "html"))
     summaries = page.of("summary")
-    assert [element["text"].split()[0] for element in summaries] == ["Toy", "block_0"]
+    assert [element["text"].split()[0] for element in summaries] == ["Toy", "each"]
     inner = next(element for element in page.with_class("name") if element["text"] == "fc")
     assert inner["inside"].count("details") == 2
-    assert len(page.with_class("row")) == 1 + 7
+    assert len(page.with_class("row")) == 1 + 8
 
 
 def test_two_levels_are_open_at_first():

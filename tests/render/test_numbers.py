@@ -13,13 +13,36 @@ SCALED = {
     999_999_500: "1.000 G",
     2_270_512_192: "2.271 G",
     10**12: "1.000 T",
-    10**22: "10000.000 E",
+    10**22: "10,000.000 E",
 }
 
 
 @pytest.mark.parametrize("value", SCALED)
 def test_scaled(value):
     assert numbers.scaled(value) == SCALED[value]
+
+
+@pytest.mark.parametrize(
+    ("value", "scaled", "brief"),
+    [
+        (999, "999", "999"),
+        (4_096, "4.096 K", "4.10 K"),
+        (25_557_032, "25.557 M", "25.6 M"),
+        (999_600_000, "999.600 M", "1.00 B"),
+        (6_738_415_616, "6.738 B", "6.74 B"),
+        (1_000_000_000_000, "1.000 T", "1.00 T"),
+    ],
+)
+def test_parameters_are_counted_in_billions(value, scaled, brief):
+    assert numbers.scaled(value, "count") == scaled
+    assert numbers.brief(value, "count") == brief
+
+
+def test_three_digits_are_left_of_flops_and_bytes():
+    assert numbers.brief(2_270_512_192) == "2.27 G"
+    assert numbers.brief(1_013 * 1024, "bytes") == "1,013 KiB"
+    assert numbers.brief(512, "bytes") == "512 B"
+    assert numbers.compact(62_378_344) == "62.4M"
 
 
 SIZES = {0: "0 B", 1023: "1023 B", 1024: "1.00 KiB", 249_513_376: "237.95 MiB", 1024**3 - 1: "1.00 GiB"}

@@ -17,6 +17,14 @@ class Config:
     rope: dict | None = None
 
 
+class PlainConfig:
+    def __init__(self, width, scale, rope):
+        self.width, self.scale, self.rope, self._seen = width, scale, rope, object()
+
+    def __repr__(self):
+        return "PlainConfig {\n  width: many\n}"
+
+
 class Block(nn.Module):
     def __init__(self, config):
         super().__init__()
@@ -42,7 +50,12 @@ def hyperparameters_of(model):
     return rows[""].hyperparameters, rows["block"].hyperparameters
 
 
-@pytest.mark.parametrize("config", [Config(rope={"theta": 8.0}), Namespace(width=4, scale=0.5, rope={"theta": 8.0})])
+ROPE = {"theta": 8.0}
+
+
+@pytest.mark.parametrize(
+    "config", [Config(rope=ROPE), Namespace(width=4, scale=0.5, rope=ROPE), PlainConfig(width=4, scale=0.5, rope=ROPE)]
+)
 def test_the_first_module_has_the_settings_and_the_others_have_none(config):
     settings = {"config.width": 4, "config.scale": 0.5, "config.rope.theta": 8.0}
     assert hyperparameters_of(Net(config)) == (settings, {})
@@ -51,6 +64,11 @@ def test_the_first_module_has_the_settings_and_the_others_have_none(config):
 def test_a_module_with_another_configuration_has_its_settings():
     outer, inner = hyperparameters_of(Net(Config(), Config(scale=2.0)))
     assert (outer["config.scale"], inner["config.scale"]) == (0.5, 2.0)
+
+
+def test_the_text_of_an_object_with_anything_else_in_it_is_on_one_line():
+    config = PlainConfig(width=4, scale=0.5, rope=object())
+    assert hyperparameters_of(Net(config))[0] == {"config": "PlainConfig { width: many }"}
 
 
 def test_a_changed_setting_is_a_change_even_if_no_layer_shows_it():
@@ -85,7 +103,8 @@ def test_a_configuration_may_be_a_mapping_and_one_that_cannot_be_read_is_recorde
     nested["self"] = nested
     for names, expected in (
         ({"cat": 0}, {"names.cat": 0}),
-        ({1: 2}, {"names": "{1: 2}"}),
+        ({1: 2}, {"names.1": 2}),
+        ({(1, 2): 3}, {"names": "{(1, 2): 3}"}),
         (Broken(), {"names": "Broken()"}),
     ):
         (root,) = netscope.summarize(Named(names), (1, 4)).rows

@@ -61,11 +61,11 @@ def _totals(summary: Summary) -> Iterator[PageTotal]:
         yield _count("active parameters", totals.active_params, f"{share} of all parameters are active per token")
     if summary.traced_on != NOT_TRACED:
         bound = "≥ " if summary.is_lower_bound else ""
-        yield _count("FLOPs", totals.flops, describe_coverage(summary), bound)
+        yield _count("FLOPs", totals.flops, describe_coverage(summary), bound, "flops")
         if totals.macs:
-            yield _count("MACs", totals.macs, "half of the FLOPs", bound)
+            yield _count("MACs", totals.macs, "half of the FLOPs", bound, "flops")
         if totals.backward_flops:
-            yield _count("backward FLOPs", totals.backward_flops, "of one backward pass", bound)
+            yield _count("backward FLOPs", totals.backward_flops, "of one backward pass", bound, "flops")
     dtypes = f"in {', '.join(totals.param_dtypes)}" if totals.param_dtypes else ""
     yield _size("weights", totals.param_bytes, dtypes)
     if summary.peak_memory is not None:
@@ -79,9 +79,9 @@ def _totals(summary: Summary) -> Iterator[PageTotal]:
         yield _count("buffers", totals.buffers, numbers.size(totals.buffer_bytes))
 
 
-def _count(label: str, value: int, note: str, bound: str = "") -> PageTotal:
-    """Returns a total with a decimal prefix; with its exact value if that has more digits."""
-    short, exact = numbers.scaled(value), numbers.count(value)
+def _count(label: str, value: int, note: str, bound: str = "", unit: str = "count") -> PageTotal:
+    """Returns a total in the unit that fits; with its exact value if that has more digits."""
+    short, exact = numbers.scaled(value, unit), numbers.count(value)
     return PageTotal(label=label, value=bound + short, exact=bound + exact if short != str(value) else "", note=note)
 
 
@@ -120,20 +120,20 @@ def _differences(diff: ModelDiff) -> Iterator[PageTotal]:
     before, after = diff.before.totals, diff.after.totals
     bound = "≥ " if diff.is_lower_bound else ""
     pairs = (
-        ("parameters", before.params, after.params, numbers.scaled, ""),
-        ("FLOPs", before.flops, after.flops, numbers.scaled, bound),
-        ("MACs", before.macs, after.macs, numbers.scaled, bound),
-        ("weights", before.param_bytes, after.param_bytes, numbers.size, ""),
+        ("parameters", before.params, after.params, "count", ""),
+        ("FLOPs", before.flops, after.flops, "flops", bound),
+        ("MACs", before.macs, after.macs, "flops", bound),
+        ("weights", before.param_bytes, after.param_bytes, "bytes", ""),
     )
-    for label, was, now, show, mark in pairs:
+    for label, was, now, unit, mark in pairs:
         if was == now:
             if now:
-                yield PageTotal(label=label, value=f"{mark}{show(now)}", exact="as before")
+                yield PageTotal(label=label, value=f"{mark}{numbers.scaled(now, unit)}", exact="as before")
         else:
             change = " ".join(filter(None, (numbers.signed(now - was), numbers.change(now - was, was))))
             yield PageTotal(
                 label=label,
-                value=f"{mark}{show(was)} → {show(now)}",
+                value=f"{mark}{numbers.scaled(was, unit)} → {numbers.scaled(now, unit)}",
                 exact=f"{numbers.count(was)} → {numbers.count(now)}",
                 note=change,
                 tone="more" if now > was else "less",

@@ -17,7 +17,7 @@ function inUnit(value, { units, step, decimals }) {
 
 function scaled(value) {
   const { amount, unit, isScaled } = inUnit(value, DECIMAL);
-  return isScaled ? `${amount} ${unit}` : String(Number(value));
+  return isScaled ? `${count(amount)} ${unit}` : String(Number(value));
 }
 
 function size(value) {

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from netscope.render import numbers
+from netscope.render.cells import cell_text
 from netscope.render.channels import have_channels_first
 from netscope.render.diff import SIGNS, choose_mark, describe_change, format_outputs
 from netscope.render.diff_tree import DiffNode, build_trees
@@ -12,7 +13,6 @@ from netscope.render.document import Column, printable
 from netscope.render.families import Family, family_of_op, family_of_row
 from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.render.summary import COLUMNS, folding_key
-from netscope.render.terminal import cell_text
 from netscope.render.tree import TreeNode, build_tree, fold_runs
 from netscope.schema import (
     METRICS,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from netscope.render.cells import cell_text
 from netscope.render.document import Document, NameCell, printable
-from netscope.render.terminal import cell_text
 
 MOST_ROWS = 2000
 

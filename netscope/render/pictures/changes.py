@@ -81,7 +81,7 @@ def changes_panel(diff: ModelDiff) -> Iterator[Panel]:
             y = top + LINE_HEIGHT * number
             _draw_change(axes, line.node, y)
             _draw_bar(axes, params, y, line.params, numbers.signed(line.params))
-            _draw_bar(axes, flops, y, line.flops, numbers.signed_scaled(line.flops))
+            _draw_bar(axes, flops, y, line.flops, numbers.signed(line.flops, numbers.scaled))
 
     note = f"the {MOST} largest of {len(found)} changes" if len(found) > len(shown) else ""
     yield Panel(title="What changed", height=LINE_HEIGHT * (len(shown) + 1), draw=draw, note=note)
