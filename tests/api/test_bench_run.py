@@ -264,7 +264,7 @@ def test_a_run_stands_beside_an_earlier_one():
 
 def test_another_environment_says_nothing_unless_forced():
     executor = Measures({"a": 0.01})
-    with pytest.raises(UsageError, match=r"another environment \(threads 1 → 8\).*--force"):
+    with pytest.raises(UsageError, match=r"another environment \(threads 1 → 8\).*force=True"):
         run(executor, "a", before=earlier(0.01, threads=1))
     assert executor.requests == []
     assert run(Measures({"a": 0.01}), "a", before=earlier(0.01, threads=1), force=True).saved

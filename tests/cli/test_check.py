@@ -234,7 +234,7 @@ QUESTIONS = {
     ("check", "lenet5", "--params", "many"): "--params: invalid number 'many'",
     ("check", "lenet5", "--params", "1", "--update"): "rule options cannot be used with --config or --update",
     ("check", "lenet5", "--input", "1x1x28x28"): "require a rule option such as --max-params",
-    ("check", "lenet5", "--params", "1", "--input", "1x"): "invalid --input '1x'",
+    ("check", "lenet5", "--params", "1", "--input", "1x"): "invalid input '1x'",
     ("check", "lenet5", "--params", "1", "--timeout", "0"): "--timeout must be greater than 0",
     ("check", "lenet5", "--params", "1", "-j", "0"): "the number of jobs (-j) must be at least 1, got 0",
     ("check", "lenet5", "--params", "1", "--format", "xml"): "unknown format 'xml'",

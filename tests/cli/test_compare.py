@@ -115,7 +115,7 @@ def test_a_pattern_that_fits_nothing_is_one_sentence(capsys):
         (["--columns", "flopps"], "unknown column 'flopps'; did you mean flops"),
         (["--timeout", "0"], "--timeout must be greater than 0, got 0"),
         (["--jobs", "0"], "the number of jobs (-j) must be at least 1, got 0"),
-        (["--input", "1x"], "invalid --input '1x'"),
+        (["--input", "1x"], "invalid input '1x'"),
         (["--batch-size", "0"], "the batch size must be an integer of at least 1, got 0"),
         (["--format", "yaml"], "unknown format 'yaml'"),
         (["-o", "nowhere/out.csv"], "-o nowhere/out.csv: folder"),

@@ -119,8 +119,8 @@ def test_the_exit_code_says_whether_they_differ(case):
 QUESTIONS = {
     "unknown name": (("resnt50", "alexnet"), 2, "unknown architecture 'resnt50'; did you mean resnet50"),
     "unknown name of the second": (("lenet5", "alexnt"), 2, "did you mean alexnet"),
-    "malformed input": (("lenet5", "lenet5", "-i", "1x3xbig"), 2, "e.g. 1x3x224x224"),
-    "malformed input of one": (("lenet5", "lenet5", "--input-b", "big"), 2, "e.g. 1x3x224x224"),
+    "malformed input": (("lenet5", "lenet5", "-i", "1x3xbig"), 2, "e.g. --input 1x3x224x224"),
+    "malformed input of one": (("lenet5", "lenet5", "--input-b", "big"), 2, "e.g. --input 1x3x224x224"),
     "unknown order": (("lenet5", "lenet5", "--sort", "size"), 2, "sort orders: order, delta, params, flops"),
     "negative depth": (("lenet5", "lenet5", "-d", "-1"), 2, "--depth must be 0 or more"),
     "unknown to ignore": (
@@ -134,10 +134,10 @@ QUESTIONS = {
     "input of the saved one alone": (("a.json", "lenet5", "--input-a", "1x1x28x28"), 2, "a.json is a saved summary"),
     "batch of a saved one": (("lenet5", "a.json", "-b", "2"), 2, "a.json is a saved summary"),
     "no such file": (("no.json", "lenet5"), 2, "file 'no.json' not found"),
-    "no JSON": (("broken.json", "lenet5"), 2, "broken.json: "),
-    "JSON of something else": (("other.json", "lenet5"), 2, "other.json: "),
-    "a saved diff": (("diff.json", "lenet5"), 2, "diff.json: "),
-    "a folder of that name": (("folder.json", "lenet5"), 2, "folder.json: "),
+    "no JSON": (("broken.json", "lenet5"), 2, "broken.json cannot be read as a saved Summary: "),
+    "JSON of something else": (("other.json", "lenet5"), 2, "other.json cannot be read as a saved Summary: "),
+    "a saved diff": (("diff.json", "lenet5"), 2, "diff.json cannot be read as a saved Summary: "),
+    "a folder of that name": (("folder.json", "lenet5"), 2, "folder.json cannot be read as a saved Summary: "),
     "no folder to write to": (("lenet5", "lenet5", "-o", "nowhere/x.json"), 2, "-o nowhere/x.json: folder"),
     "no folder for the map": (("lenet5", "lenet5", "--weights-map", "nowhere/x.json"), 2, "--weights-map nowhere/x"),
     "unknown suffix of the map": (
