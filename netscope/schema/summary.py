@@ -67,7 +67,7 @@ class Architecture:
         name: name within the source, ``"alexnet-paper"``.
         options: the ``@key=value`` arguments.
         description: description in one line; empty if unknown.
-        reference: what to type to get it, with the source if it is needed: ``"hf/gpt2"``; empty if it is no name.
+        reference: what to type to get it, with the source if it is needed: ``"hf/gpt2"``; empty for a Python object.
         also: names of architectures in other sources that have the same name, ``"timm/resnet50"``.
     """
 

@@ -125,7 +125,7 @@ def is_path(where: str) -> bool:
 
 
 def _choose_attribute(module: ModuleType, where: str) -> str:
-    """Returns the name of the only module instance in a file, or else of its only class that no other class uses.
+    """Returns the name of the only module instance in a file; without one, of its only class that no other class uses.
 
     Raises:
         UsageError: there are several, or none.

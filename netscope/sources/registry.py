@@ -199,7 +199,7 @@ def _has_name(prefix: str, name: str, names: tuple[str, ...]) -> bool:
 
 
 def _list_others(name: str, taken: str, look_up: LookUp) -> Iterator[str]:
-    """Yields ``SOURCE/NAME`` of every other source of netscope's own that has the name."""
+    """Yields ``SOURCE/NAME`` of every other source, except entry points, that has the name."""
     for prefix in OWN_SOURCES:
         with suppress(BrokenInstallError, MissingExtraError):
             if prefix != taken and _has_name(prefix, name, look_up(prefix).names):

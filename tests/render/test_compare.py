@@ -111,7 +111,7 @@ def test_cost_and_accuracy_are_before_the_rest_and_remain_longest(table):
     assert [title for title in titles if title in ("Params", "FLOPs", "Top-1", "Activations", "Pooling", "Idea")] == [
         "Params", "FLOPs", "Top-1", "Activations", "Pooling", "Idea",
     ]  # fmt: skip
-    assert render(table, canvas=Canvas(width=52)).splitlines()[2].split() == [
+    assert render(table, canvas=Canvas(width=47)).splitlines()[2].split() == [
         "Architecture", "Params", "FLOPs", "Top-1",
     ]  # fmt: skip
 

@@ -221,7 +221,7 @@ def test_pyplot_is_not_imported_nor_matplotlib_before_it_is_needed():
 
 def test_a_missing_matplotlib_is_told(report, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'netscope\[pictures\]'"):
+    with pytest.raises(MissingExtraError, match="pip install matplotlib"):
         picture_bytes(report, "svg")
 
 
