@@ -17,6 +17,7 @@ from netscope.cli.options import (
     OutputOption,
     SeqLenOption,
     TimeoutOption,
+    TopOption,
     split_names,
 )
 from netscope.cli.output import choose_format, format_progress, show_progress, write_output, write_result
@@ -58,6 +59,7 @@ def compare(
         ),
     ] = "order",
     reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Reverse the order.")] = False,
+    top: TopOption = None,
     macs: MacsOption = False,
     timeout: TimeoutOption = TIMEOUT_S,
     jobs: JobsOption = None,
@@ -74,6 +76,7 @@ def compare(
         columns=split_names(columns),
         sort=sort,
         reverse=reverse,
+        top=top,
         macs=macs,
     )
     check_compare_view(view)

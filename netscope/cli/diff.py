@@ -14,6 +14,7 @@ from netscope.cli.options import (
     InputOption,
     NoCacheOption,
     OutputOption,
+    TopOption,
     split_names,
 )
 from netscope.cli.output import choose_format, print_note, show_progress, write_file, write_result
@@ -62,6 +63,7 @@ def diff(
             help="order (the tree), or changed layers sorted by delta, params or flops.",
         ),
     ] = "order",
+    top: TopOption = None,
     expand: Annotated[
         bool,
         typer.Option("--expand", help="Do not fold unchanged, repeated, or entirely added, removed or moved parts."),
@@ -83,7 +85,7 @@ def diff(
 
     Exit code: 0 if they are the same, 1 if they differ.
     """
-    view = DiffView(only_changed=only_changed, sort=sort, depth=depth, expand=expand)
+    view = DiffView(only_changed=only_changed, sort=sort, top=top, depth=depth, expand=expand)
     check_diff_view(view)
     format_name = choose_format(output, format_name)
     map_format = choose_format(weights_map, None, "--weights-map")

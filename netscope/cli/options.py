@@ -49,6 +49,7 @@ DeviceOption = Annotated[
 DepthOption = Annotated[
     int | None, typer.Option("--depth", "-d", metavar="N", help="Show at most N levels below the root.")
 ]
+TopOption = Annotated[int | None, typer.Option("--top", metavar="N", help="With --sort: show only the first N rows.")]
 MacsOption = Annotated[bool, typer.Option("--macs", help="Show MACs instead of FLOPs (1 MAC = 2 FLOPs).")]
 FormatOption = Annotated[
     str | None,

@@ -17,6 +17,7 @@ from netscope.cli.options import (
     NoCacheOption,
     OutputOption,
     SeqLenOption,
+    TopOption,
     split_names,
 )
 from netscope.cli.output import choose_format, show_progress, write_result
@@ -88,7 +89,7 @@ def summary(
             help="order (the tree), or a flat list sorted by name or any metric, e.g. params.",
         ),
     ] = "order",
-    top: Annotated[int | None, typer.Option("--top", metavar="N", help="With --sort: show only the first N.")] = None,
+    top: TopOption = None,
     macs: MacsOption = False,
     ops: Annotated[
         bool, typer.Option("--ops", help="List the ops each module ran directly (excluding its children's).")

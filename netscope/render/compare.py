@@ -7,7 +7,18 @@ from typing import Any, ClassVar
 
 from netscope.errors import UsageError, did_you_mean
 from netscope.render import numbers
-from netscope.render.document import Column, Document, DocumentRequest, Kind, NameCell, Row, document_of, mark_bound
+from netscope.render.document import (
+    Column,
+    Document,
+    DocumentRequest,
+    Kind,
+    NameCell,
+    Row,
+    check_top,
+    describe_top,
+    document_of,
+    mark_bound,
+)
 from netscope.schema import METRICS, NOT_TRACED, ComparedArchitecture, ComparisonTable, Metric
 
 MAX_NAMES = 3
@@ -26,6 +37,7 @@ class CompareView:
         sort: a key of ``COMPARED_COLUMNS``, ``"architecture"``, or ``"order"`` for the requested order. Numbers are
             sorted from the largest, words from A to Z; rows without a value are last.
         reverse: whether the order is reversed; rows without a value are still last.
+        top: number of rows to show of a sorted comparison; None for all.
         macs: whether MACs are shown instead of FLOPs.
     """
 
@@ -33,6 +45,7 @@ class CompareView:
     columns: tuple[str, ...] | None = None
     sort: str = GIVEN_ORDER
     reverse: bool = False
+    top: int | None = None
     macs: bool = False
 
 
@@ -120,6 +133,7 @@ def check_compare_view(view: CompareView) -> None:
     Raises:
         UsageError: unknown column or sort order.
     """
+    check_top(view.top, is_sorted=view.sort != GIVEN_ORDER)
     known = ", ".join(COMPARED_COLUMNS)
     if view.columns is not None and not any(view.columns):
         raise UsageError(f"--columns is empty; columns: {known}")
@@ -154,7 +168,7 @@ def comparison_document(table: ComparisonTable, request: DocumentRequest) -> Doc
     if exact:
         columns.append(Column(key="error", title="Error", kind="text"))
     rows = []
-    for row in _sort(table.rows, view):
+    for row in _sort(table.rows, view)[: view.top]:
         cells = [None if row.error else COMPARED_COLUMNS[key].value(row) for key in keys]
         reason = (row.error,) if exact else ()
         rows.append(Row(cells=(_make_name(row), *cells, *reason), style="removed" if row.error else "plain"))
@@ -163,7 +177,7 @@ def comparison_document(table: ComparisonTable, request: DocumentRequest) -> Doc
         heading=(_format_heading(table),),
         columns=(Column(key=NAME, title="Architecture", kind="name"), *columns),
         rows=tuple(rows),
-        facts=tuple(_format_footer(table, keys)),
+        facts=(*describe_top(view.top, len(table.rows)), *_format_footer(table, keys)),
     )
 
 

@@ -26,7 +26,9 @@ from netscope.render.document import (
     NameCell,
     Row,
     Style,
+    check_top,
     continue_guides,
+    describe_top,
     document_of,
 )
 from netscope.schema import METRICS, Figures, LayerChange, Metric, ModelDiff
@@ -49,6 +51,7 @@ class DiffView:
         only_changed: whether unchanged layers are hidden, also those whose costs follow from a change elsewhere.
         sort: ``"order"`` for the tree; otherwise a flat list of what differs, sorted by own values: by the largest
             share of either total that changed (``"delta"``), or by the larger side's ``"params"`` or ``"flops"``.
+        top: number of rows to show of a flat list; None for all.
         depth: maximum number of levels below the root; None for all.
         expand: whether nothing is folded: neither unchanged, nor repeated, nor entirely added, removed or moved parts.
     """
@@ -56,6 +59,7 @@ class DiffView:
     shows: ClassVar[type] = ModelDiff
     only_changed: bool = False
     sort: str = "order"
+    top: int | None = None
     depth: int | None = None
     expand: bool = False
 
@@ -68,6 +72,7 @@ def check_diff_view(view: DiffView) -> None:
     """
     if view.sort not in DIFF_SORTS:
         raise UsageError(f"unknown sort order {view.sort!r}; sort orders: {', '.join(DIFF_SORTS)}")
+    check_top(view.top, is_sorted=view.sort != "order")
     if view.depth is not None and view.depth < 0:
         raise UsageError(f"--depth must be 0 or more, got {view.depth}")
 
@@ -105,8 +110,8 @@ def diff_document(diff: ModelDiff, view: DiffView, *, exact: bool = False, foldi
         result=diff,
         heading=tuple(_format_heading(diff)),
         columns=_COLUMNS if rows else (),
-        rows=rows,
-        facts=tuple(_format_footer(diff)),
+        rows=rows[: view.top],
+        facts=(*describe_top(view.top, len(rows)), *_format_footer(diff)),
         marks=_MARKS,
         folded=everything,
     )

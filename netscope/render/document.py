@@ -234,3 +234,20 @@ def feature_of(result: object) -> str:
     """Returns the feature that a result belongs to, such as ``"diff"``; empty if it is not netscope's."""
     parts = type(result).__module__.split(".")
     return parts[2] if parts[:2] == ["netscope", "schema"] else ""
+
+
+def check_top(top: int | None, *, is_sorted: bool) -> None:
+    """Checks the number of rows to show of a sorted list.
+
+    Raises:
+        UsageError: it is less than one, or the rows are not sorted.
+    """
+    if top is not None and top < 1:
+        raise UsageError(f"--top must be 1 or more, got {top}")
+    if top is not None and not is_sorted:
+        raise UsageError("--top needs a sorted list; add --sort, e.g. --sort params")
+
+
+def describe_top(top: int | None, count: int) -> tuple[tuple[str, str], ...]:
+    """Returns the line below a table that shows only the first of its rows; empty if it shows all."""
+    return (("Shown", f"the first {top} of {count}"),) if top is not None and top < count else ()

@@ -20,7 +20,9 @@ from netscope.render.document import (
     Row,
     Style,
     TypeCell,
+    check_top,
     continue_guides,
+    describe_top,
     document_of,
     mark_bound,
 )
@@ -189,9 +191,9 @@ def summary_document(summary: Summary, request: DocumentRequest) -> Document:
     if view.macs:
         keys = tuple(_MACS_KEYS.get(key, key) for key in keys)
     columns = tuple(Column(key=key, title=COLUMNS[key].title, kind=COLUMNS[key].kind) for key in keys)
-    nodes = _sort_modules(summary, view) if view.sort != "order" else _walk_tree(summary, view, exact=exact)
+    nodes = list(_sort_modules(summary, view) if view.sort != "order" else _walk_tree(summary, view, exact=exact))
     rows: list[Row] = []
-    for name, node in nodes:
+    for name, node in nodes[: view.top]:
         cells = tuple(COLUMNS[key].value(node.row, summary) for key in keys)
         if not exact and (_is_container(node) or node.is_member):
             cells = tuple(None if isinstance(cell, TypeCell) else cell for cell in cells)
@@ -204,7 +206,7 @@ def summary_document(summary: Summary, request: DocumentRequest) -> Document:
         heading=_format_heading(summary),
         columns=(Column(key="layer", title="Layer", kind="name"), *columns),
         rows=tuple(rows),
-        facts=tuple(format_footer(summary)),
+        facts=(*describe_top(view.top, len(nodes)), *format_footer(summary)),
         marks=_MARKS,
     )
 
@@ -230,10 +232,7 @@ def check_view(view: View) -> None:
             raise UsageError(f"unknown column {key!r}{did_you_mean(key, COLUMNS)}; columns: {COLUMNS_TEXT}")
     if view.sort not in SORTS:
         raise UsageError(f"unknown sort order {view.sort!r}; sort orders: {', '.join(SORTS)}")
-    if view.top is not None and view.top < 1:
-        raise UsageError(f"--top must be 1 or more, got {view.top}")
-    if view.top is not None and view.sort == "order":
-        raise UsageError("--top needs a sorted list; add --sort, e.g. --sort params")
+    check_top(view.top, is_sorted=view.sort != "order")
     if view.depth is not None and view.depth < 0:
         raise UsageError(f"--depth must be 0 or more, got {view.depth}")
 
@@ -280,7 +279,7 @@ def _sort_modules(summary: Summary, view: View) -> Iterator[tuple[NameCell, Tree
     def get_sort_key(row: LayerRow) -> Any:
         return row.path if view.sort == "name" else -(_METRICS_BY_KEY[view.sort].value(row.total) or 0)
 
-    for row in sorted(costly, key=get_sort_key)[: view.top]:
+    for row in sorted(costly, key=get_sort_key):
         node = TreeNode(row=row, label=row.path or row.type_name)
         yield NameCell(path=row.path, label=node.label, mark=_format_multiplier(node)), node
 

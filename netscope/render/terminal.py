@@ -29,10 +29,11 @@ def render_terminal(document: Document, canvas: Canvas) -> str:
     title, *others = document.heading or ("",)
     for text, style in ((title, TERMINAL_STYLES["strong"]), *((line, DIM) for line in others)):
         console.print(Text("\n".join(wrap(printable(text), console.width)), style=style))
-    console.print()
-    # A table that cannot fit is wider than the canvas, not cut. The last column has a gap, too: without one, versions
-    # of rich disagree on its width.
-    _console(output, canvas, layout.width + GAP).print(_table(document, layout))
+    if document.columns:
+        console.print()
+        # A table that cannot fit is wider than the canvas, not cut. The last column has a gap, too: without one,
+        # versions of rich disagree on its width.
+        _console(output, canvas, layout.width + GAP).print(_table(document, layout))
     _print_facts(console, (*list_facts(document, layout.widths), *_name_hidden(document, layout)))
     text = "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
     return "\n".join((text, *(render_terminal(attached, canvas) for attached in document.attached)))
