@@ -15,13 +15,14 @@ ACTIONS = ("show", "clear", "prune")
 def cache(
     action: Annotated[
         str | None,
-        typer.Argument(metavar="ACTION", help="show, clear or prune. Default: only the number, size and folder."),
+        typer.Argument(
+            metavar="ACTION",
+            help="show each result, clear all, or prune old ones; by default, show their number and size.",
+        ),
     ] = None,
     unused: Annotated[
         float | None,
-        typer.Option(
-            "--unused", metavar="DAYS", help="With prune: remove results not used for this many days. Default: 30."
-        ),
+        typer.Option("--unused", metavar="DAYS", help="With prune: remove results not used for this many days (30)."),
     ] = None,
     max_size: Annotated[
         float | None,

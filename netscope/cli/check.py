@@ -42,7 +42,7 @@ def check(
         list[str] | None,
         typer.Argument(
             metavar="NAME",
-            help="Checks to run (default: all). With a rule option such as --max-params: the architecture to check.",
+            help="Checks to run, by default all; with a rule such as --max-params, the architecture to check.",
         ),
     ] = None,
     update: Annotated[bool, typer.Option("--update", help="Write the current state to netscope.lock.")] = False,
@@ -90,7 +90,7 @@ def check(
             "--format",
             "-f",
             metavar="FORMAT",
-            help=f"{join_choices(FORMATS | CHECK_FORMATS)}. Default: from the -o extension, otherwise table.",
+            help=f"Write {join_choices(FORMATS | CHECK_FORMATS)}, by default as the suffix of FILE says, or a table.",
         ),
     ] = None,
     output: OutputOption = None,

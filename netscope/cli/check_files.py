@@ -22,7 +22,7 @@ BadgeOption = Annotated[
     typer.Option(
         "--badge",
         metavar="FILE",
-        help="Write a badge: params.svg, or another metric, for one check; else how many checks passed. Repeatable.",
+        help="Write a badge, e.g. params.svg of one check, or how many checks passed (repeatable).",
     ),
 ]
 HistoryOption = Annotated[

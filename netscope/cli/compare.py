@@ -55,7 +55,7 @@ def compare(
             "-s",
             metavar="COLUMN",
             autocompletion=complete_compared_columns,
-            help="Column to sort by, or architecture; numbers descend, text ascends. order keeps the given order.",
+            help="Sort by a column, or by architecture: numbers from the largest, words from A to Z.",
         ),
     ] = "order",
     reverse: Annotated[bool, typer.Option("--reverse", "-r", help="Reverse the order.")] = False,

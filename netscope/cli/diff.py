@@ -73,7 +73,7 @@ def diff(
         typer.Option(
             "--weights-map",
             metavar="FILE",
-            help="Write to FILE how B's tensors are made of A's; the suffix selects the format.",
+            help="Write to FILE, in the format of its suffix, how B's tensors are made of A's.",
         ),
     ] = None,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 even if they differ.")] = False,

@@ -23,7 +23,7 @@ def explain(
     layer: Annotated[
         str | None,
         typer.Argument(
-            metavar="LAYER", autocompletion=complete_layers, help="Path of a module, e.g. features.0. Default: all."
+            metavar="LAYER", autocompletion=complete_layers, help="Path of a module, e.g. features.0, by default all."
         ),
     ] = None,
     what_if: Annotated[
@@ -32,8 +32,7 @@ def explain(
             "--what-if",
             "-w",
             metavar="CHANGE",
-            help="Change the input or a hyperparameter: input=SHAPE or MODULE.HYPERPARAMETER=VALUE, e.g. "
-            "features.0.padding=0. Repeat for multiple changes.",
+            help="Change input=SHAPE or MODULE.HYPERPARAMETER=VALUE, e.g. features.0.padding=0 (repeatable).",
         ),
     ] = None,
     inputs: InputOption = None,

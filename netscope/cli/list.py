@@ -18,7 +18,7 @@ def list_architectures(
         typer.Option(
             "--source",
             metavar="NAME",
-            help="List only this source, e.g. built-in, torchvision, timm or hf. Repeat, or separate by commas.",
+            help="List only these sources, e.g. built-in,torchvision,timm,hf (repeatable).",
         ),
     ] = None,
     format_name: FormatOption = None,

@@ -17,8 +17,8 @@ ArchitectureArgument = Annotated[
     typer.Argument(
         metavar="ARCH",
         autocompletion=complete_architectures,
-        help="NAME, SOURCE/NAME, package.module:factory or path/file.py:factory, optionally followed by @key=value,…; "
-        "or a saved program, weights file or summary (.json).",
+        help="A name, timm/NAME, hf/TYPE, FILE.py:CLASS, package.module:CLASS, all with optional @key=value,…, or a "
+        "saved program, weights file or summary.",
     ),
 ]
 InputOption = Annotated[
@@ -27,7 +27,7 @@ InputOption = Annotated[
         "--input",
         "-i",
         metavar="[PARAM=]SHAPE[:DTYPE]",
-        help="Input shape and optional dtype, e.g. 1x3x224x224 or ids=1x128:int64. Repeat for multiple inputs.",
+        help="Shape of an input with optional name and dtype, e.g. 1x3x224x224 or ids=1x128:int64 (repeatable).",
     ),
 ]
 BatchSizeOption = Annotated[
@@ -43,7 +43,7 @@ DeviceOption = Annotated[
         "--device",
         metavar="DEVICE",
         autocompletion=complete_device,
-        help="auto, meta, cpu or cuda. auto traces on meta and falls back to the CPU if the model needs real values.",
+        help="Trace on meta, cpu or cuda, or on auto: meta, and the CPU if the model needs real values.",
     ),
 ]
 DepthOption = Annotated[
@@ -58,14 +58,14 @@ FormatOption = Annotated[
         "-f",
         metavar="FORMAT",
         autocompletion=complete_format,
-        help=f"{join_choices(FORMATS)}; --json for json, which contains everything. Default: from the suffix of -o, "
-        "otherwise table.",
+        help=f"Write {join_choices(FORMATS)} (--json is --format json), by default as the suffix of FILE says, or a "
+        "table.",
     ),
 ]
 OutputOption = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="Write to FILE instead of stdout; FILE is replaced only on success."
+        "--output", "-o", metavar="FILE", help="Write to FILE instead of stdout, replacing it only on success."
     ),
 ]
 JobsOption = Annotated[
@@ -74,7 +74,7 @@ JobsOption = Annotated[
         "--jobs",
         "-j",
         metavar="N",
-        help="Number of architectures to run in parallel. Default: number of cores, limited by memory.",
+        help="Run N architectures in parallel, by default one per core if memory suffices.",
     ),
 ]
 TimeoutOption = Annotated[

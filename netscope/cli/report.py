@@ -31,7 +31,7 @@ def report(
             "--output",
             "-o",
             metavar="FILE",
-            help="Write to FILE: .html, .svg, .png or .pdf. FILE is replaced only on success.",
+            help="Write .html, .svg, .png or .pdf to FILE, replacing it only on success.",
         ),
     ],
     other: Annotated[

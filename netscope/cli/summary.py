@@ -20,7 +20,7 @@ from netscope.cli.options import (
     TopOption,
     split_names,
 )
-from netscope.cli.output import choose_format, show_progress, write_result
+from netscope.cli.output import choose_format, join_choices, show_progress, write_result
 from netscope.errors import UsageError
 from netscope.render import (
     COLUMN_MEANINGS,
@@ -76,7 +76,7 @@ def summary(
             "-c",
             metavar="A,B,…",
             autocompletion=complete_columns,
-            help="Columns to show, comma-separated or repeated; see the table below.",
+            help="Columns to show, comma-separated or repeated (table below).",
         ),
     ] = None,
     sort: Annotated[
@@ -86,7 +86,7 @@ def summary(
             "-s",
             metavar="ORDER",
             autocompletion=complete_sort,
-            help="order (the tree), or a flat list sorted by name or any metric, e.g. params.",
+            help="Show a flat list sorted by name or a metric, e.g. params, instead of the tree.",
         ),
     ] = "order",
     top: TopOption = None,
@@ -98,8 +98,8 @@ def summary(
         bool,
         typer.Option(
             "--params",
-            help=f"List every parameter and buffer. Columns: {', '.join(PARAMETER_COLUMNS)}; sort orders: "
-            f"{', '.join(PARAMETER_ORDERS)}.",
+            help=f"List every parameter and buffer, with columns {', '.join(PARAMETER_COLUMNS)}, sorted by "
+            f"{join_choices(PARAMETER_ORDERS)}.",
         ),
     ] = False,
     expand: Annotated[bool, typer.Option("--expand", help="Do not fold runs of identical siblings.")] = False,

@@ -50,18 +50,18 @@ def bench(
         typer.Argument(
             metavar="ARCH",
             autocompletion=complete_architectures,
-            help="Architectures to measure; several are compared. Default: alexnet.",
+            help="Architectures to measure and compare, by default alexnet.",
         ),
     ] = None,
     device: Annotated[
-        str, _option("--device", "DEVICE", "auto, cpu, cuda or cuda:N. auto uses cuda if available.")
+        str, _option("--device", "DEVICE", "Measure on cpu, cuda, cuda:N or auto: cuda if there is one.")
     ] = "auto",
     batch_size: Annotated[
         str | None,
         _option(
             "--batch-size -b",
             "N,…",
-            "Batch size per process, comma-separated; auto finds the largest that fits in memory.",
+            "Batch sizes per process, comma-separated, or auto for the largest that fits in memory.",
         ),
     ] = None,
     inputs: InputOption = None,
@@ -83,7 +83,7 @@ def bench(
         bool, _option("--cuda-graph", None, "Capture the step as a CUDA graph and replay it.")
     ] = False,
     data: Annotated[
-        str, _option("--data", "WHERE", "device: inputs stay on the device; host: copied on every step.")
+        str, _option("--data", "WHERE", "Keep inputs on the device, or copy them from the host on every step.")
     ] = "device",
     latency: Annotated[
         bool, _option("--latency", None, "Synchronize after every step and report latency percentiles.")
@@ -92,7 +92,7 @@ def bench(
     nproc: Annotated[str, _option("--nproc", "N,…", "Number of processes, launched with torchrun.")] = "1",
     parallel: Annotated[str | None, _option("--parallel", "HOW", "ddp or fsdp, for more than one process.")] = None,
     threads: Annotated[
-        int | None, _option("--threads", "N", "CPU threads per process. Default: torch's choice.")
+        int | None, _option("--threads", "N", "CPU threads per process, by default torch's choice.")
     ] = None,
     precision: Annotated[
         str, _option("--precision", "P%", "Stop once the half-width of the 95% interval is this small.")
@@ -102,7 +102,7 @@ def bench(
         _option(
             "--max-time",
             "SECONDS",
-            "Maximum time per architecture, for building, warm-up and measuring; 60 gives narrower intervals.",
+            "Spend at most this long on an architecture, building and warm-up included.",
         ),
     ] = MAX_TIME_S,
     seed: Annotated[int, _option("--seed", "N", "Random seed for weights, inputs and targets.")] = 0,
