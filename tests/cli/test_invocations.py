@@ -144,6 +144,16 @@ def test_the_examples_of_help_are_valid(name):
         command.make_context(name, arguments)
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_one_sentence_about_each_option(name):
+    from typer.main import get_command
+
+    params = get_command(build_app(name)).commands[name].params
+    texts = {param.name: param.help or "" for param in params}
+    assert texts
+    assert [key for key, text in texts.items() if not text.endswith(".") or re.search(r"\. [A-Z]", text)] == []
+
+
 COMPLETIONS = {
     "netscope summary my.py:": {"my.py:Block", "my.py:Net"},
     "netscope summary two": {"two.py"},
