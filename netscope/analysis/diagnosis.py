@@ -47,9 +47,11 @@ def diagnose_mixed_dtypes(trace: Trace) -> str | None:
             if len(dtypes) > 1:
                 module = trace.modules[trace.calls[op.call].module]
                 inputs = ", ".join(f"{item.name} {item.dtype}" for item in trace.inputs)
+                given = sorted(dtypes & {item.dtype for item in trace.inputs})
+                remedy = f"; to cast the weights, too, use {show_argument('--dtype', given[0])}" if given else ""
                 return (
                     f"{_name_layer(module)} multiplies {' by '.join(sorted(dtypes))}, which no device supports; "
-                    f"the inputs are {inputs}"
+                    f"the inputs are {inputs}{remedy}"
                 )
     return None
 
