@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 import netscope
-from netscope.cli.commands import COMMANDS
+from netscope.cli.commands import COMMANDS, IS_QUIET
 from netscope.cli.completion import join_words_of_bash
 from netscope.cli.help import UsageCommand, UsageGroup
 from netscope.errors import NetscopeError, describe_unexpected_error, shorten_message
@@ -76,10 +76,7 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in flags
     arguments = [*(argument for argument in arguments[:end] if argument not in flags), *arguments[end:]]
     try:
-        if flags - {"--debug"}:
-            from netscope.cli import output
-
-            output.IS_QUIET.set(True)
+        IS_QUIET.set(bool(flags - {"--debug"}))
         if not arguments:
             join_words_of_bash()
         arguments = _add_command(arguments)

@@ -1,8 +1,12 @@
 """The commands: their one-line descriptions and examples."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
+
+IS_QUIET: ContextVar[bool] = ContextVar("is_quiet", default=False)
+"""Whether progress and what architectures print are hidden."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

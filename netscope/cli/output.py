@@ -7,12 +7,12 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
-from contextvars import ContextVar
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Timer
 from typing import TYPE_CHECKING, Any, TextIO
 
+from netscope.cli.commands import IS_QUIET
 from netscope.errors import OutputError
 from netscope.render import CHECK_FORMATS, FORMATS, Canvas, check_format, render
 from netscope.runtime.files import write_atomically
@@ -27,9 +27,6 @@ SPINNER_AFTER_S = 1.0
 
 MAX_NAMES = 3
 """Maximum number of running architectures that a progress message names."""
-
-IS_QUIET: ContextVar[bool] = ContextVar("is_quiet", default=False)
-"""Whether progress and what architectures print are hidden."""
 
 STDOUT = Path("-")
 """The file name that means stdout, as in ``-o -``."""

@@ -380,9 +380,9 @@ def test_changes_of_another_type_are_refused(what_if):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("padding=0", "invalid --what-if .padding=0.*input=1x3x227x227"),
-        ("0.width", "invalid --what-if"),
-        ("0.width=", "invalid --what-if"),
+        ("padding=0", "invalid change .padding=0.*what_if=.input=1x3x227x227"),
+        ("0.width", "invalid change"),
+        ("0.width=", "invalid change"),
         ("1.width=2", "unknown module '1'"),
         ("0.widht=2", r"0 \(Block\) has no argument 'widht'; did you mean width\?"),
         (

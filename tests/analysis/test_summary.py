@@ -299,4 +299,4 @@ def test_on_random_networks_a_step_costs_what_torchs_counter_says(network, data)
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])
 def test_an_empty_batch_costs_nothing(device):
-    assert netscope.summarize(nn.Linear(4, 4), (0, 4), device=device).totals.flops == 0
+    assert netscope.summarize(nn.Linear(4, 4), torch.empty(0, 4), device=device).totals.flops == 0

@@ -63,7 +63,7 @@ ANSWERS = {
     "summary ResNet18 --depth 0": (0, r"resnet18  ·  torchvision  \(ResNet18 → resnet18; also timm/resnet18\)"),
     "summary vit-b-16 --depth 0": (0, r"vit_b_16  ·  torchvision  \(vit-b-16 → vit_b_16\)"),
     "summary alexnet --depth 0": (0, r"\(alexnet → alexnet-paper; also torchvision/alexnet\)"),
-    "summary convnext_atto.d2_in1k --depth 0": (0, r"\(convnext_atto\.d2_in1k → timm/convnext_atto\.d2_in1k\)"),
+    "summary convnext_atto.d2_in1k --depth 0": (0, r"\(convnext_atto\.d2_in1k →\s+timm/convnext_atto\.d2_in1k\)"),
     "summary gpt2@n_layer=1 --depth 0": (0, r"gpt2@n_layer=1  ·  hf  \(gpt2 → hf/gpt2\)"),
     "summary meta-llama/Llama-3.1-8B": (2, r"of the Hugging Face Hub, use hf/meta-llama/Llama-3\.1-8B;"),
     "summary hf/lama": (2, r"unknown model type 'lama'; did you mean llama"),

@@ -103,7 +103,7 @@ class Properties:
         ({"device": "cuda", "dtype": "bf16"}, "Tesla T4 does not support bf16; use fp32 or fp16"),
         ({"device": "cuda", "dtype": "tf32"}, "Tesla T4 does not support tf32"),
         ({"device": "cuda:2"}, "cuda:2 not found: torch found 2 CUDA devices"),
-        ({"device": "cuda", "nproc": 3}, "--nproc 3 needs 3 GPUs, torch found 2"),
+        ({"device": "cuda", "nproc": 3}, "nproc=3 needs 3 GPUs, torch found 2"),
     ],
 )
 def test_a_gpu_without_the_number_format_or_too_few_gpus_are_an_error(config, message, monkeypatch):

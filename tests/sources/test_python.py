@@ -150,7 +150,7 @@ def test_two_files_of_one_name_are_two_files(folder):
 WRONG = {
     "nofile.py:Net": (UnknownNameError, "Python file 'nofile.py' not found"),
     "my.py:Nett": (UnknownNameError, "my.py does not define 'Nett'; did you mean Net"),
-    "my.py": (UsageError, "use e.g. my.py:Net"),
+    "my.py@width=4": (UsageError, "my.py@width=4: instance is already an instance of nn.Module and takes no @ options"),
     "my.py:number": (BuildError, "number must be an nn.Module, a class or a function, not int"),
     "my.py:raises": (BuildError, "failed to build my.py:raises: ValueError: no such depth"),
     "my.py:gives_nothing": (BuildError, "must return a torch.nn.Module, not a NoneType"),
