@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 
 import typer
@@ -59,60 +60,31 @@ def complete_layers(ctx: typer.Context, incomplete: str) -> list[str]:
     return _select((row.path for row in found.summary.rows), incomplete) if found else []
 
 
-@_never_fail
-def complete_columns(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Returns the columns of a summary that may follow those already in the list."""
-    from netscope.render.summary import COLUMNS
+def _complete_values(reference: str, *, in_list: bool = False) -> Complete:
+    """Returns a function that completes the values of an option.
 
-    return _complete_last(COLUMNS, incomplete)
+    Args:
+        reference: the names of the values, ``module:NAME`` in netscope; the module is imported when they are needed.
+        in_list: whether the option takes several of them, separated by commas.
+    """
 
+    @_never_fail
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        module, _, name = reference.partition(":")
+        others, comma, last = incomplete.rpartition(",") if in_list else ("", "", incomplete)
+        values = getattr(import_module(f"netscope.{module}"), name)
+        return [f"{others}{comma}{value}" for value in _select(values, last)]
 
-@_never_fail
-def complete_compared_columns(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Returns the columns of a comparison that may follow those already in the list."""
-    from netscope.render import COMPARED_COLUMNS
-
-    return _complete_last(COMPARED_COLUMNS, incomplete)
-
-
-@_never_fail
-def complete_sort(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Returns the orders of a summary."""
-    from netscope.render.summary import SORTS
-
-    return _select(SORTS, incomplete)
+    return complete
 
 
-@_never_fail
-def complete_format(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Returns the formats."""
-    from netscope.render import FORMATS
-
-    return _select(FORMATS, incomplete)
-
-
-@_never_fail
-def complete_ignored(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Returns what a diff can ignore."""
-    from netscope.api.diff import IGNORABLE
-
-    return _complete_last(IGNORABLE, incomplete)
-
-
-@_never_fail
-def complete_device(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Returns the devices."""
-    from netscope.api.resolve_and_trace import DEVICES
-
-    return _select(DEVICES, incomplete)
-
-
-@_never_fail
-def complete_dtype(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Returns the floating-point dtypes."""
-    from netscope.schema.inputs import FLOATING_DTYPES
-
-    return _select(FLOATING_DTYPES, incomplete)
+complete_columns = _complete_values("render.summary:COLUMNS", in_list=True)
+complete_compared_columns = _complete_values("render.compare:COMPARED_COLUMNS", in_list=True)
+complete_sort = _complete_values("render.summary:SORTS")
+complete_format = _complete_values("render.formats:FORMATS")
+complete_ignored = _complete_values("api.diff:IGNORABLE", in_list=True)
+complete_device = _complete_values("api.resolve_and_trace:DEVICES")
+complete_dtype = _complete_values("schema.inputs:FLOATING_DTYPES")
 
 
 def join_words_of_bash() -> None:
@@ -127,12 +99,6 @@ def join_words_of_bash() -> None:
     else:
         words[colon - 1 : colon + 2] = ["".join(words[colon - 1 : colon + 2])]
     os.environ.update(COMP_WORDS=" ".join(words), COMP_CWORD=str(colon - 1 if _BEFORE_COLON.get() else current - 2))
-
-
-def _complete_last(names: Iterable[str], incomplete: str) -> list[str]:
-    """Returns the names for the last item of a comma-separated list, after its other items."""
-    others, comma, last = incomplete.rpartition(",")
-    return [f"{others}{comma}{name}" for name in _select(names, last)]
 
 
 def _select(names: Iterable[str], incomplete: str) -> list[str]:
