@@ -117,11 +117,11 @@ def summary(
         macs=macs,
         ops=ops,
     )
-    parameters_view = ParametersView(columns=view.columns, sort=sort) if params else None
+    parameters_view = ParametersView(columns=view.columns, sort=sort, top=top) if params else None
     if parameters_view is None:
         check_view(view)
-    elif view != View(columns=view.columns, sort=sort):
-        raise UsageError("--params lists every tensor: --depth, --top, --expand, --macs and --ops do not apply")
+    elif view != View(columns=view.columns, sort=sort, top=top):
+        raise UsageError("--params lists every tensor: --depth, --expand, --macs and --ops do not apply")
     else:
         check_parameters_view(parameters_view)
     format_name = choose_format(output, format_name)

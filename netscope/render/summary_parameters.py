@@ -6,7 +6,16 @@ from typing import Any, ClassVar
 
 from netscope.errors import UsageError, did_you_mean
 from netscope.render import numbers
-from netscope.render.document import Column, Document, DocumentRequest, NameCell, Row, document_of
+from netscope.render.document import (
+    Column,
+    Document,
+    DocumentRequest,
+    NameCell,
+    Row,
+    check_top,
+    describe_top,
+    document_of,
+)
 from netscope.schema import NamedTensor, ParameterTable
 
 
@@ -17,11 +26,13 @@ class ParametersView:
     Attributes:
         columns: keys of ``PARAMETER_COLUMNS``; None for all.
         sort: ``"order"`` for the order of the layers, ``"name"``, or ``"elements"`` or ``"bytes"`` from the largest.
+        top: number of rows to show of a sorted table; None for all.
     """
 
     shows: ClassVar[type] = ParameterTable
     columns: tuple[str, ...] | None = None
     sort: str = "order"
+    top: int | None = None
 
 
 def _name(tensor: NamedTensor) -> NameCell:
@@ -81,6 +92,7 @@ def check_parameters_view(view: ParametersView) -> None:
             )
     if view.sort not in PARAMETER_ORDERS:
         raise UsageError(f"unknown sort order {view.sort!r}; sort orders with --params: {', '.join(PARAMETER_ORDERS)}")
+    check_top(view.top, is_sorted=view.sort != "order")
 
 
 @document_of.register
@@ -104,9 +116,9 @@ def parameters_document(table: ParameterTable, request: DocumentRequest) -> Docu
                 cells=(_name(tensor), *(value(tensor) for _, value in shown)),
                 style="faint" if tensor.is_buffer or tensor.tied_to else "plain",
             )
-            for tensor in sorted(table.tensors, key=PARAMETER_ORDERS[view.sort])
+            for tensor in sorted(table.tensors, key=PARAMETER_ORDERS[view.sort])[: view.top]
         ),
-        facts=tuple(_format_totals(table)),
+        facts=(*describe_top(view.top, len(table.tensors)), *_format_totals(table)),
     )
 
 
