@@ -120,7 +120,7 @@ def _compare_all(
     An unknown name needs no torch either.
     """
     cached: dict[str, SourcedSummary | NetscopeError | None] = {
-        name: find_name_error(name) or lookup_summary(name, plan.inputs, plan.options)
+        name: lookup_summary(name, plan.inputs, plan.options) or find_name_error(name)
         for name in names
         if not is_saved(name)
     }

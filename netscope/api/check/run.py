@@ -283,10 +283,10 @@ def _summarize_all(
     jobs: dict[int, Job] = {}
     for index, (folder, request) in enumerate(pending):
         cached = lookup_summary(request.model, request.inputs, request.options, folder)
-        error = None if is_saved(request.model) else find_name_error(request.model)
         if cached is not None:
             found[index] = cached.summary
             continue
+        error = None if is_saved(request.model) else find_name_error(request.model)
         if error is not None:
             found[index] = error
             continue
