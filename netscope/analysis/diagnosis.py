@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from netscope.analysis.shapes import SpatialArithmetic
 from netscope.runtime.wording import show_argument
 from netscope.schema import RAGGED, InputSpec, LayerFailure, PlainValue, Shape, Trace, TracedModule
+from netscope.schema.inputs import FLOATING_DTYPES
 
 SAME_DTYPES = frozenset(
     {"aten.convolution", "aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.mv", "aten.addmv", "aten.dot"}
@@ -72,7 +73,9 @@ def _check_dtype(failure: LayerFailure) -> str | None:
     weight = failure.weight_dtype
     about_types = any(word in failure.message.lower() for word in ("dtype", "type", "half", "float", "not implemented"))
     if "num_embeddings" not in failure.hyperparameters and weight is not None and given != weight and about_types:
-        return f"{layer} computes in {weight}, got {given}"
+        is_float = given in FLOATING_DTYPES
+        remedy = f"; to cast the weights, too, use {show_argument('--dtype', given)}" if is_float else ""
+        return f"{layer} computes in {weight}, got {given}{remedy}"
     return None
 
 

@@ -1,11 +1,15 @@
 """Named arguments of the public functions: the same names everywhere, and an answer for each unknown one."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, ParamSpec, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar
 
 from netscope.errors import UnknownArgumentError, did_you_mean
+
+if TYPE_CHECKING:
+    import torch
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -16,8 +20,8 @@ class SummaryOptions(TypedDict, total=False):
 
     batch_size: int | None
     seq_len: int | None
-    device: str
-    dtype: str | None
+    device: "str | torch.device"
+    dtype: "str | torch.dtype | None"
     mode: str
     optimizer: str | None
 
@@ -48,9 +52,15 @@ def check_arguments(
                 if translate is not None:
                     translate(name, named)
                 _check_names(name, named, signature.parameters)
+            try:
+                signature.bind(*args, **named)
+            except TypeError as error:
+                raise UnknownArgumentError(f"{name}: {error}; arguments: {', '.join(signature.parameters)}") from error
             for key in ("device", "dtype"):
                 if type(named.get(key)).__module__ == "torch":
                     named[key] = str(named[key]).removeprefix("torch.")
+            if name != "bench" and isinstance(named.get("device"), str):
+                named["device"] = re.sub(r"^(cpu|cuda):\d+$", r"\1", named["device"])
             return function(*args, **kwargs)
 
         call.__signature__ = signature  # type: ignore[attr-defined]  # PEP 362

@@ -13,9 +13,18 @@ from netscope import analysis, sources
 from netscope.api.arguments import SummaryOptions, check_arguments
 from netscope.api.list import find_name_error, load_catalog
 from netscope.api.resolve_and_trace import is_saved, parse_sizes
-from netscope.api.summary import SourcedSummary, get_summary, is_model, lookup_summary, summarize, summarize_with_source
+from netscope.api.summary import (
+    SourcedSummary,
+    check_is_model,
+    get_summary,
+    is_model,
+    lookup_summary,
+    summarize,
+    summarize_with_source,
+)
 from netscope.api.workers.pool import Job, JobProgress, WorkerPool, choose_job_count
 from netscope.errors import NetscopeError, UnknownNameError, UsageError
+from netscope.runtime.wording import show_all_names
 from netscope.schema import ComparedArchitecture, ComparisonTable, Summary
 
 if TYPE_CHECKING:
@@ -46,11 +55,15 @@ def compare(
     Raises:
         UsageError: no architecture is given, or a pattern matches no name.
     """
+    if isinstance(inputs, str) and sources.is_registered(inputs) and find_name_error(inputs) is None:
+        raise UsageError(f"compare takes the architectures as a list: compare([…, {inputs!r}])")
+    parse_sizes(inputs, options.get("batch_size"), options.get("seq_len"))
     # A module may also be iterable, e.g. nn.Sequential.
     given: list[Any] = list(models) if isinstance(models, Iterable) and not is_model(models) else [models]
     expanded: list[Model] = []
     notes: list[str] = []
     for model in given:
+        check_is_model("models", model)
         names, more = expand_pattern(model) if isinstance(model, str) else ((model,), ())
         expanded += names
         notes += more
@@ -170,7 +183,7 @@ def expand_pattern(spec: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     pattern, at, options = spec.partition("@")
     entries, notes = sources.list_names(pattern, load_catalog)
     if not entries:
-        reasons = "; ".join(("", *notes)) or "; run `netscope list` to see all names"
+        reasons = "; ".join(("", *notes)) or f"; {show_all_names()}"
         raise UnknownNameError(f"no architecture matches {pattern!r}{reasons}")
     return tuple(f"{entry.name}{at}{options}" for entry in entries), notes
 

@@ -27,7 +27,10 @@ def find_default_inputs(resolved: "ResolvedArchitecture", module: "nn.Module") -
 
 
 def find_inputs(resolved: "ResolvedArchitecture", sizes: "Sizes", module: "nn.Module") -> ForwardInputs | None:
-    """Returns the requested inputs, or the default inputs, or none if ``forward`` requires none; None if unknown."""
+    """Returns the requested inputs, or the default inputs, or none if ``forward`` requires none.
+
+    None if they are unknown, or fewer than ``forward`` requires.
+    """
     from netscope import tracing
 
     inputs = sizes.inputs
@@ -36,10 +39,9 @@ def find_inputs(resolved: "ResolvedArchitecture", sizes: "Sizes", module: "nn.Mo
     else:
         known = find_default_inputs(resolved, module)
         inputs = known if inputs is None else _complete(inputs, known)
-    if inputs is None:
-        if tracing.list_required_parameters(module):
-            return None
-        inputs = ForwardInputs(kwargs={})
+    inputs = ForwardInputs(kwargs={}) if inputs is None else inputs
+    if len(inputs.args) + len(inputs.kwargs) < len(tracing.list_required_parameters(module)):
+        return None
     return inputs if sizes.batch_size is None else inputs.with_batch_size(sizes.batch_size)
 
 
@@ -143,7 +145,9 @@ def _match(others: ForwardInputs, inputs: ForwardInputs, function: Callable[[Any
     names = [*[""] * len(inputs.args), *inputs.kwargs]
 
     def convert(position: int, value: Any) -> Any:
-        fallback = in_order[position] if position < len(in_order) else None
+        # Another name is another input: inputs_embeds has not the dtype of input_ids.
+        is_by_position = position < len(in_order) and not (names[position] and others.kwargs)
+        fallback = in_order[position] if is_by_position else None
         other = others.kwargs.get(names[position], fallback)
         return function(value, other) if _has_shape(value) and other is not None else value
 
@@ -183,12 +187,19 @@ def _name_dtype(value: Any) -> str | None:
     return None if value.dtype is None else str(value.dtype).removeprefix("torch.")
 
 
-def make_missing_input_error(request: "TraceRequest", module: "nn.Module", spec: str) -> InputError:
-    """Returns the error for an architecture whose inputs are unknown, with an example that it can run if one does."""
+def make_missing_input_error(
+    resolved: "ResolvedArchitecture", request: "TraceRequest", module: "nn.Module"
+) -> InputError:
+    """Returns the error for an architecture that lacks inputs, with an example that it can run if one does."""
     from netscope import tracing
 
     required = tracing.list_required_parameters(module)
-    example = _find_example(request, module) or next(tracing.suggest_inputs(module, len(required)))
+    known = find_default_inputs(resolved, module)
+    example = known.to_texts() if known else _find_example(request, module)
+    example = example or next(tracing.suggest_inputs(module, len(required)))
+    if len(required) > 1:
+        example = tuple(f"{name}={text.rpartition('=')[2]}" for name, text in zip(required, example, strict=False))
+    spec = resolved.architecture.spec
     return InputError(
         f"{spec} needs an input for {', '.join(required)}; pass e.g. {show_argument('--input', *example)} (its forward "
         f"takes: {tracing.format_forward_parameters(module)[1:-1]})"

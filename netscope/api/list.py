@@ -12,7 +12,7 @@ from netscope.api.result_cache import Query, compute_key, get_or_compute, list_c
 from netscope.api.workers.client import WorkerError
 from netscope.errors import NetscopeError, UsageError, did_you_mean
 from netscope.schema import ListedArchitecture, Listing
-from netscope.sources import Catalog
+from netscope.sources import STDIN, Catalog
 
 _EMPTY = Catalog(entries=(), names=())
 
@@ -32,7 +32,7 @@ class _CountedArchitecture(msgspec.Struct):
 
 
 @check_arguments()
-def list_architectures(pattern: str = "*", only: Sequence[str] = ()) -> Listing:
+def list_architectures(pattern: str = "*", only: str | Sequence[str] = ()) -> Listing:
     """Returns the architectures that can be loaded by name.
 
     Args:
@@ -42,6 +42,7 @@ def list_architectures(pattern: str = "*", only: Sequence[str] = ()) -> Listing:
     Raises:
         UsageError: there is no source of that name.
     """
+    only = (only,) if isinstance(only, str) else only
     known = sources.list_sources()
     for name in only:
         if name not in known:
@@ -90,7 +91,11 @@ def find_name_error(model: str) -> WorkerError | None:
 
     The error needs no worker, which takes seconds to start.
     """
-    if "/" not in model:
+    if model == STDIN or model.startswith(f"{STDIN}:"):
+        return WorkerError(
+            "this command does not read Python code from stdin; write it to a file", UsageError.exit_code
+        )
+    if "/" not in model and not model.endswith(".json"):
         try:
             sources.locate(model, load_catalog)
         except NetscopeError as error:

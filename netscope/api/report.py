@@ -11,6 +11,7 @@ from netscope.api.arguments import SummaryOptions, check_arguments
 from netscope.api.resolve_and_trace import is_saved, parse_sizes
 from netscope.api.result_cache import Query, get_or_compute
 from netscope.api.summary import check_is_model, get_summary, summarize, trace_and_count
+from netscope.errors import UsageError
 from netscope.schema import ArchitectureReport, BenchReport, BenchResult, DiffReport, Summary
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def report(
     """
     if other is not None:
         check_is_model("other", other)
+    if not isinstance(bench, BenchReport | None):
+        raise UsageError(f"bench must be a report of netscope.bench, not {type(bench).__name__}")
     results = bench.results if bench is not None else ()
     before = _trace_report(model, inputs, results, options)
     if other is None:

@@ -64,7 +64,7 @@ def parse_sizes(inputs: Any, batch_size: int | None, seq_len: int | None) -> Siz
 
 
 def resolve_and_trace(
-    model: "nn.Module | str", sizes: Sizes, *, device: str = "auto", dtype: str | None = None, mode: str = "eval"
+    model: "nn.Module | str", sizes: Sizes, *, device: str = "auto", dtype: Any = None, mode: str = "eval"
 ) -> "tuple[ResolvedArchitecture, Trace]":
     """Returns the resolved architecture and its trace.
 
@@ -172,7 +172,7 @@ def make_trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: st
     def find(module: "nn.Module") -> ForwardInputs:
         inputs = find_inputs(resolved, sizes, module)
         if inputs is None:
-            raise make_missing_input_error(request, module, spec)
+            raise make_missing_input_error(resolved, request, module)
         return inputs
 
     request = tracing.TraceRequest(

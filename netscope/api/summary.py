@@ -18,6 +18,7 @@ from netscope.schema.memory import STATES_PER_PARAMETER
 from netscope.sources import Origin, PublishedFigures
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from netscope.sources import ResolvedArchitecture
@@ -45,8 +46,8 @@ def summarize(
     *,
     batch_size: int | None = None,
     seq_len: int | None = None,
-    device: str = "auto",
-    dtype: str | None = None,
+    device: "str | torch.device" = "auto",
+    dtype: "str | torch.dtype | None" = None,
     mode: str = "eval",
     optimizer: str | None = None,
 ) -> Summary:
@@ -217,8 +218,8 @@ def trace(
     *,
     batch_size: int | None = None,
     seq_len: int | None = None,
-    device: str = "auto",
-    dtype: str | None = None,
+    device: "str | torch.device" = "auto",
+    dtype: "str | torch.dtype | None" = None,
     mode: str = "eval",
 ) -> Trace:
     """Returns the trace that ``summarize`` counts: every module call, every op and their tensors.
@@ -226,6 +227,6 @@ def trace(
     Arguments and errors are those of ``summarize``.
     """
     sizes = parse_sizes(inputs, batch_size, seq_len)
-    resolved, recorded = resolve_and_trace(model, sizes, device=device, dtype=dtype, mode=mode)
+    resolved, recorded = resolve_and_trace(model, sizes, device=str(device), dtype=dtype, mode=mode)
     check_has_forward(resolved)
     return recorded

@@ -17,6 +17,8 @@ from netscope.cli.help import UsageCommand, UsageGroup
 from netscope.errors import NetscopeError, describe_unexpected_error, shorten_message
 from netscope.runtime.wording import name_options
 
+_ROOT_OPTIONS = ("-h", "--help", "-V", "--version", "--install-completion", "--show-completion")
+
 
 def build_app(*requested: str) -> typer.Typer:
     """Returns the application, in which only the requested commands can run; the others are listed.
@@ -104,6 +106,8 @@ def _add_command(arguments: Sequence[str]) -> list[str]:
     if first == "help":
         return [*others[:1], "--help"]
     is_option = first.startswith("-") and first != "-" and not first.startswith("-:")
+    if is_option and first not in _ROOT_OPTIONS and COMMANDS.keys().isdisjoint(arguments):
+        return ["summary", *arguments]
     if not first or is_option or first in COMMANDS:
         return list(arguments)
     # A misspelled command is not an architecture.

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import typer
 
+from netscope.runtime.files import expand_home
+
 _BEFORE_COLON: ContextVar[str] = ContextVar("before_colon", default="")
 """The file before the colon, where the shell completes only what follows it."""
 
@@ -35,7 +37,7 @@ def complete_architectures(ctx: typer.Context, incomplete: str) -> list[str]:
     file, colon, _ = incomplete.rpartition(":")
     file = file or _BEFORE_COLON.get()
     if file:
-        body = ast.parse(Path(file).expanduser().read_text(encoding="utf-8")).body
+        body = ast.parse(expand_home(file).read_text(encoding="utf-8")).body
         found = [item.name for item in body if isinstance(item, ast.ClassDef | ast.FunctionDef)]
         shown = f"{file}:" if colon else ""
         return _select((f"{shown}{name}" for name in found if not name.startswith("_")), incomplete)

@@ -85,4 +85,4 @@ NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Trace again: ne
 
 def split_names(lists: Sequence[str] | None) -> tuple[str, ...] | None:
     """Returns the names in comma-separated lists, each list from one option; None if the option was not given."""
-    return tuple(name.strip() for names in lists for name in names.split(",")) if lists else None
+    return tuple(dict.fromkeys(name.strip() for names in lists for name in names.split(","))) if lists else None

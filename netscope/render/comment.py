@@ -181,14 +181,16 @@ def _narrow(document: Document) -> Document:
     rows = (
         replace(row, cells=tuple(_clip_cell(row.cells[position]) for position in positions))
         for row in document.rows
-        if any(row.cells[:1]) or any(isinstance(cell, NameCell) and cell.mark for cell in row.cells)
+        if any(row.cells[:1]) or any(isinstance(cell, NameCell) and (cell.mark or cell.former) for cell in row.cells)
     )
     return replace(document, columns=tuple(document.columns[position] for position in positions), rows=tuple(rows))
 
 
 def _clip_cell(cell: object) -> object:
     if isinstance(cell, NameCell):
-        return replace(cell, path=clip(cell.path), label=clip(cell.label), mark=clip(cell.mark))
+        return replace(
+            cell, path=clip(cell.path), label=clip(cell.label), mark=clip(cell.mark), former=clip(cell.former)
+        )
     return clip(cell) if isinstance(cell, str) else cell
 
 

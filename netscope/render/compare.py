@@ -12,6 +12,7 @@ from netscope.render.document import (
     Document,
     DocumentRequest,
     Kind,
+    Mark,
     NameCell,
     Row,
     check_top,
@@ -19,6 +20,7 @@ from netscope.render.document import (
     document_of,
     mark_bound,
 )
+from netscope.runtime.wording import show_argument
 from netscope.schema import METRICS, NOT_TRACED, ComparedArchitecture, ComparisonTable, Metric
 
 MAX_NAMES = 3
@@ -83,7 +85,7 @@ def _make_column(metric: Metric) -> _ComparedColumn:
     def shown(row: ComparedArchitecture) -> Any:
         return mark_bound(metric, value(row), is_lower_bound=row.is_lower_bound)
 
-    rank = 0 if metric.in_diff or metric.counts_ops else 9
+    rank = 0 if metric.in_diff or metric.counts_ops else 5
     return _ComparedColumn(title=metric.heading, kind=metric.unit, value=shown, rank=rank, sorted_by=value)
 
 
@@ -93,7 +95,7 @@ COMPARED_COLUMNS: dict[str, _ComparedColumn] = {
     ),
     "year": _ComparedColumn(title="Year", kind="raw", value=lambda row: row.year, rank=2),
     "paper": _ComparedColumn(title="Paper", kind="text", value=lambda row: row.paper),
-    "idea": _ComparedColumn(title="Idea", kind="text", value=lambda row: row.idea, rank=5),
+    "idea": _ComparedColumn(title="Idea", kind="text", value=lambda row: row.idea, rank=9),
     "input": _ComparedColumn(
         title="Input",
         kind="shape",
@@ -105,10 +107,10 @@ COMPARED_COLUMNS: dict[str, _ComparedColumn] = {
     "activations": _ComparedColumn(
         title="Activations", kind="text", value=lambda row: ", ".join(row.activations), rank=4
     ),
-    "pooling": _ComparedColumn(title="Pooling", kind="text", value=lambda row: ", ".join(row.pooling), rank=6),
+    "pooling": _ComparedColumn(title="Pooling", kind="text", value=lambda row: ", ".join(row.pooling), rank=8),
     **{metric.key: _make_column(metric) for metric in METRICS.values() if metric.is_inference_metric},
     "lower-bound": _ComparedColumn(title="Lower bound", kind="raw", value=lambda row: row.is_lower_bound),
-    "peak": _ComparedColumn(title="Peak act.", kind="bytes", value=lambda row: row.peak_activation_bytes, rank=8),
+    "peak": _ComparedColumn(title="Peak act.", kind="bytes", value=lambda row: row.peak_activation_bytes, rank=6),
     "top1": _ComparedColumn(title="Top-1", kind="percent", value=lambda row: row.top1, rank=1),
     "top1-of": _ComparedColumn(title="Top-1 of", kind="text", value=lambda row: row.top1_weights),
 }
@@ -136,7 +138,7 @@ def check_compare_view(view: CompareView) -> None:
     check_top(view.top, is_sorted=view.sort != GIVEN_ORDER)
     known = ", ".join(COMPARED_COLUMNS)
     if view.columns is not None and not any(view.columns):
-        raise UsageError(f"--columns is empty; columns: {known}")
+        raise UsageError(f"{show_argument('--columns')} is empty; columns: {known}")
     for key in view.columns or ():
         if key not in COMPARED_COLUMNS:
             raise UsageError(f"unknown column {key!r}{did_you_mean(key, COMPARED_COLUMNS)}; columns: {known}")
@@ -162,7 +164,13 @@ def comparison_document(table: ComparisonTable, request: DocumentRequest) -> Doc
     if view.macs:
         keys = tuple(_MACS_KEYS.get(key, key) for key in keys)
     columns = [
-        Column(key=key, title=column.title, kind=column.kind, rank=column.rank, wraps=column.kind == "text")
+        Column(
+            key=key,
+            title=column.title,
+            kind=column.kind,
+            rank=0 if key == view.sort else column.rank,
+            wraps=column.kind == "text",
+        )
         for key, column in ((key, COMPARED_COLUMNS[key]) for key in keys)
     ]
     if exact:
@@ -178,6 +186,7 @@ def comparison_document(table: ComparisonTable, request: DocumentRequest) -> Doc
         columns=(Column(key=NAME, title="Architecture", kind="name"), *columns),
         rows=tuple(rows),
         facts=(*describe_top(view.top, len(table.rows)), *_format_footer(table, keys)),
+        marks=(Mark(f"^{numbers.NOTHING}$", numbers.NOTHING, "unknown"),),
     )
 
 

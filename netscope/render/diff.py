@@ -31,6 +31,7 @@ from netscope.render.document import (
     describe_top,
     document_of,
 )
+from netscope.runtime.wording import show_argument
 from netscope.schema import METRICS, Figures, LayerChange, Metric, ModelDiff
 
 _METRICS = {metric.key: metric for metric in METRICS.values() if metric.in_diff}
@@ -74,7 +75,7 @@ def check_diff_view(view: DiffView) -> None:
         raise UsageError(f"unknown sort order {view.sort!r}; sort orders: {', '.join(DIFF_SORTS)}")
     check_top(view.top, is_sorted=view.sort != "order")
     if view.depth is not None and view.depth < 0:
-        raise UsageError(f"--depth must be 0 or more, got {view.depth}")
+        raise UsageError(f"{show_argument('--depth')} must be 0 or more, got {view.depth}")
 
 
 def diff_document(diff: ModelDiff, view: DiffView, *, exact: bool = False, folding: bool = False) -> Document:
@@ -124,17 +125,17 @@ def _(diff: ModelDiff, request: DocumentRequest) -> Document:
 
 def _make_columns(metric: Metric) -> Iterator[Column]:
     key, within, rank = metric.key, metric.lowercase_heading, 2 if metric.counts_ops else 3
-    yield Column(key=f"{key}-before", title=metric.heading, kind=metric.unit, rank=rank)
-    yield Column(key=f"{key}-after", title=f"→ {within}", kind=metric.unit, rank=rank)
+    yield Column(key=f"{key}-before", title=metric.heading, kind=metric.unit, rank=rank, is_named=False)
+    yield Column(key=f"{key}-after", title=f"→ {within}", kind=metric.unit, rank=rank, is_named=False)
     yield Column(key=f"{key}-delta", title=f"Δ {within}", kind="delta-flops" if metric.unit == "flops" else "delta")
-    yield Column(key=f"{key}-change", title="", kind="change", rank=1)
+    yield Column(key=f"{key}-change", title="", kind="change", rank=1, is_named=False)
 
 
 _COLUMNS = (
     Column(key="kind", title="", kind="text"),
     Column(key="layer", title="Layer", kind="name"),
     Column(key="change", title="What changed", kind="text"),
-    Column(key="output", title="Output", kind="text", rank=4),
+    Column(key="output", title="Output", kind="text", rank=4, is_named=False),
     *(column for metric in _METRICS.values() for column in _make_columns(metric)),
 )
 
@@ -164,14 +165,13 @@ def _make_tree_rows(diff: ModelDiff, view: DiffView, *, changed_only: bool) -> I
 def _make_row(node: DiffNode, guides: str) -> Row:
     change = node.change
     mark = f"×{node.copies}" if node.copies > 1 else ""
-    if node.former_name and change.kind != "moved":
-        mark = f"{mark} (was {node.former_name})".strip()
+    former = f"(was {node.former_name})" if node.former_name and change.kind != "moved" else ""
     figures = [None if node.equal_count else figure for figure in _list_figures(node.figures)]
     is_bare = not node.children and not node.has_hidden_children
     return Row(
         cells=(
             choose_mark(node),
-            NameCell(path=change.row.path, label=node.label, mark=mark, guides=guides),
+            NameCell(path=change.row.path, label=node.label, mark=mark, former=former, guides=guides),
             describe_change(node),
             "" if node.equal_count else format_outputs(change),
             *figures,

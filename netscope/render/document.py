@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from netscope.errors import UsageError
+from netscope.runtime.wording import show_argument
 
 if TYPE_CHECKING:
     from netscope.schema import Metric
@@ -58,12 +59,14 @@ class NameCell:
         path: the full path, for formats without a tree.
         label: the name in the tree: the last part of the path, or ``"0 … 11"`` for several modules.
         mark: text after the label, ``"×12"``.
+        former: text after the mark that a narrow table leaves out, ``"(was conv1)"``.
         guides: the lines of the tree that lead to it, ``"│  ├─ "``.
     """
 
     path: str
     label: str
     mark: str = ""
+    former: str = ""
     guides: str = ""
 
     @property
@@ -73,8 +76,8 @@ class NameCell:
 
     @property
     def marked(self) -> str:
-        """The label and its mark."""
-        return " ".join(filter(None, (self.label, self.mark)))
+        """The label, its mark and its former name."""
+        return " ".join(filter(None, (self.label, self.mark, self.former)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,7 @@ class Column:
         kind: the kind of its raw values.
         rank: the order in which columns are omitted if room is short: the highest first, from the left; 0 stays.
         wraps: whether its text is wrapped before any column is omitted.
+        is_named: whether a line below the table names it if it is omitted; not if other columns say the same.
     """
 
     key: str
@@ -119,6 +123,7 @@ class Column:
     kind: Kind
     rank: int = 0
     wraps: bool = False
+    is_named: bool = True
 
     @property
     def heading(self) -> str:
@@ -236,16 +241,16 @@ def feature_of(result: object) -> str:
     return parts[2] if parts[:2] == ["netscope", "schema"] else ""
 
 
-def check_top(top: int | None, *, is_sorted: bool) -> None:
+def check_top(top: int | None, *, is_sorted: bool, example: str = "params") -> None:
     """Checks the number of rows to show of a sorted list.
 
     Raises:
         UsageError: it is less than one, or the rows are not sorted.
     """
     if top is not None and top < 1:
-        raise UsageError(f"--top must be 1 or more, got {top}")
+        raise UsageError(f"{show_argument('--top')} must be 1 or more, got {top}")
     if top is not None and not is_sorted:
-        raise UsageError("--top needs a sorted list; add --sort, e.g. --sort params")
+        raise UsageError(f"{show_argument('--top')} needs a sorted list; add e.g. {show_argument('--sort', example)}")
 
 
 def describe_top(top: int | None, count: int) -> tuple[tuple[str, str], ...]:

@@ -144,7 +144,7 @@ def _column(column: Column) -> dict[str, Any]:
 def _cell(column: Column, value: Any) -> tuple[str, str, str]:
     """Returns the text of a cell, its kind, and the mark after a name or the width of a share's bar."""
     if isinstance(value, NameCell):
-        return value.label, "name", value.mark
+        return value.label, "name", " ".join(filter(None, (value.mark, value.former)))
     if column.kind in ("share", "bar"):
         part, whole = value or (0, 0)
         text = numbers.share(part, whole)

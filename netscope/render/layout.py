@@ -12,7 +12,10 @@ A table that is too wide gets narrower in this order, and no more than it needs 
 8. Figures are shortened to three digits: ``6.74 B``, ``17.4 G``, ``148 MiB``.
 9. Types keep their last words: ``…Attention``.
 10. Text is wrapped to the width of its longest word.
-11. Further columns leave: shapes, types, then figures from the right. Only these are named below the table.
+11. Former names leave.
+12. Further columns leave: shapes, types, then figures from the right.
+
+Columns that leave are named below the table, unless others say the same, as a share does.
 
 Names, figures and shapes are never cut. If room is left, figures are exact after all, as long as no type or sentence
 has to give way for them; then hyperparameters and sentences get it.
@@ -20,7 +23,7 @@ has to give way for them; then hyperparameters and sentences get it.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rich.cells import cell_len
@@ -71,15 +74,17 @@ class Layout:
 
     Attributes:
         widths: the width of each drawn column, by its position.
-        hidden: the positions of columns that left last, which are named below the table.
+        hidden: the positions of columns that left, and are named below the table.
         brevity: how short figures are, as in ``cell_text``.
         has_narrow_tree: whether the lines of the tree are narrow.
+        has_former_names: whether former names are drawn.
     """
 
     widths: Mapping[int, int]
     hidden: tuple[int, ...] = ()
     brevity: int = 0
     has_narrow_tree: bool = False
+    has_former_names: bool = True
 
     @property
     def width(self) -> int:
@@ -116,7 +121,8 @@ class _Table:
     has_narrow_tree: bool = False
     has_last_words: bool = False
     wraps_everywhere: bool = False
-    _widths: dict[tuple[int, int, bool], int] = field(default_factory=dict)
+    has_former_names: bool = True
+    _widths: dict[tuple[int, int, bool, bool], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.columns = list(range(len(self.document.columns)))
@@ -130,7 +136,10 @@ class _Table:
         yield True
         yield from self._remove(self._find_kind("share"))
         ranks = {position: self.document.columns[position].rank for position in self.columns}
-        yield from self._remove(sorted((p for p in self.columns if ranks[p]), key=lambda p: -ranks[p]))
+        for position in sorted((p for p in self.columns if ranks[p]), key=lambda p: -ranks[p]):
+            if self.document.columns[position].is_named:
+                self.hidden.append(position)
+            yield from self._remove([position])
         self.has_bare_types = True
         yield True
         self.has_narrow_tree = True
@@ -140,6 +149,8 @@ class _Table:
         self.has_last_words = True
         yield True
         self.wraps_everywhere = True
+        yield True
+        self.has_former_names = False
         yield True
         others = [p for p in reversed(self.columns) if self.document.columns[p].kind not in ("name", "text")]
         for position in dict.fromkeys((*self._find_kind("shape"), *self._find_kind("type"), *others)):
@@ -176,6 +187,7 @@ class _Table:
             hidden=tuple(sorted(self.hidden)),
             brevity=self.brevity,
             has_narrow_tree=self.has_narrow_tree,
+            has_former_names=self.has_former_names,
         )
 
     def _least(self, position: int, brevity: int) -> int:
@@ -207,21 +219,29 @@ class _Table:
     def _measure(self, position: int, brevity: int) -> int:
         """Returns the width of a column's longest text."""
         column = self.document.columns[position]
-        key = position, brevity, self.has_narrow_tree
+        key = position, brevity, self.has_narrow_tree, self.has_former_names
         if key not in self._widths:
             texts = (
-                draw_cell(column, row.cells[position], brevity, has_narrow_tree=self.has_narrow_tree)
+                draw_cell(
+                    column,
+                    row.cells[position],
+                    brevity,
+                    has_narrow_tree=self.has_narrow_tree,
+                    has_former_names=self.has_former_names,
+                )
                 for row in self.document.rows
             )
             self._widths[key] = max(map(cell_len, (column.title, *texts)))
         return self._widths[key]
 
 
-def draw_cell(column: Column, value: Any, brevity: int, *, has_narrow_tree: bool = False) -> str:
+def draw_cell(
+    column: Column, value: Any, brevity: int, *, has_narrow_tree: bool = False, has_former_names: bool = True
+) -> str:
     """Returns the text of a cell on one line; it is never markup, because names come from users' code."""
     if isinstance(value, NameCell):
         guides = value.guides
         if has_narrow_tree:
             guides = "".join(f"{guides[start]} " for start in range(0, len(guides), _GUIDE_WIDTH))
-        return guides + printable(value.marked)
+        return guides + printable(value.marked if has_former_names else replace(value, former="").marked)
     return printable(cell_text(column, value, brevity))

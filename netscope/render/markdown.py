@@ -62,7 +62,7 @@ def format_line(cells: Iterable[str]) -> str:
 def _cell(column: Column, value: object) -> str:
     if isinstance(value, NameCell):
         name = format_code(value.path or value.label)
-        return f"{name} {escape(value.mark)}" if value.mark else name
+        return " ".join((name, *(escape(text) for text in (value.mark, value.former) if text)))
     return escape(cell_text(column, value))
 
 

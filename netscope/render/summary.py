@@ -29,6 +29,7 @@ from netscope.render.document import (
 from netscope.render.hyperparameters import notable_hyperparameters
 from netscope.render.summary_footer import format_footer, mask_numbers
 from netscope.render.tree import TreeNode, build_tree, fold_runs, limit_depth, show_member
+from netscope.runtime.wording import show_argument
 from netscope.schema import METRICS, NOT_TRACED, Figures, LayerRow, Metric, OpCount, Summary
 
 
@@ -226,7 +227,7 @@ def check_view(view: View) -> None:
         UsageError: unknown column or sort order, or a negative depth.
     """
     if view.columns is not None and not any(view.columns):
-        raise UsageError(f"--columns is empty; columns: {COLUMNS_TEXT}")
+        raise UsageError(f"{show_argument('--columns')} is empty; columns: {COLUMNS_TEXT}")
     for key in view.columns or ():
         if key not in COLUMNS:
             raise UsageError(f"unknown column {key!r}{did_you_mean(key, COLUMNS)}; columns: {COLUMNS_TEXT}")
@@ -234,7 +235,7 @@ def check_view(view: View) -> None:
         raise UsageError(f"unknown sort order {view.sort!r}; sort orders: {', '.join(SORTS)}")
     check_top(view.top, is_sorted=view.sort != "order")
     if view.depth is not None and view.depth < 0:
-        raise UsageError(f"--depth must be 0 or more, got {view.depth}")
+        raise UsageError(f"{show_argument('--depth')} must be 0 or more, got {view.depth}")
 
 
 def _walk_tree(summary: Summary, view: View, *, exact: bool) -> Iterator[tuple[NameCell, TreeNode]]:

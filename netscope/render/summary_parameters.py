@@ -1,7 +1,7 @@
 """The document of a ``ParameterTable``: one row per parameter and buffer."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from netscope.errors import UsageError, did_you_mean
@@ -10,6 +10,7 @@ from netscope.render.document import (
     Column,
     Document,
     DocumentRequest,
+    Mark,
     NameCell,
     Row,
     check_top,
@@ -92,7 +93,7 @@ def check_parameters_view(view: ParametersView) -> None:
             )
     if view.sort not in PARAMETER_ORDERS:
         raise UsageError(f"unknown sort order {view.sort!r}; sort orders with --params: {', '.join(PARAMETER_ORDERS)}")
-    check_top(view.top, is_sorted=view.sort != "order")
+    check_top(view.top, is_sorted=view.sort != "order", example="bytes")
 
 
 @document_of.register
@@ -107,6 +108,7 @@ def parameters_document(table: ParameterTable, request: DocumentRequest) -> Docu
     has_ties = request.exact or any(tensor.tied_to for tensor in table.tensors)
     keys = view.columns or tuple(key for key in PARAMETER_COLUMNS if key != "tied-to" or has_ties)
     shown = [PARAMETER_COLUMNS[key] for key in keys]
+    shown = [(replace(column, rank=0) if column.key == view.sort else column, value) for column, value in shown]
     return Document(
         result=table,
         heading=(f"{table.architecture.title}  ·  {table.architecture.source}", _count_tensors(table)),
@@ -118,6 +120,7 @@ def parameters_document(table: ParameterTable, request: DocumentRequest) -> Docu
             )
             for tensor in sorted(table.tensors, key=PARAMETER_ORDERS[view.sort])[: view.top]
         ),
+        marks=(Mark(f"^{numbers.NOTHING}$", numbers.NOTHING, "counted where the tensor is first"),),
         facts=(*describe_top(view.top, len(table.tensors)), *_format_totals(table)),
     )
 

@@ -1,6 +1,7 @@
 """``Document`` → a table for the terminal, or for a pipe."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from io import StringIO
 
 from rich.cells import cell_len
@@ -71,6 +72,8 @@ def _table(document: Document, layout: Layout) -> Table:
 
 def _cell(column: Column, row: Row, position: int, layout: Layout) -> Text:
     value, width = row.cells[position], layout.widths[position]
+    if isinstance(value, NameCell) and not layout.has_former_names:
+        value = replace(value, former="")
     shown, style = draw_cell(column, value, layout.brevity, has_narrow_tree=layout.has_narrow_tree), row.style
     if isinstance(value, TypeCell):
         shown = printable(shorten_type(value, width))
@@ -87,6 +90,7 @@ def _cell(column: Column, row: Row, position: int, layout: Layout) -> Text:
 
 def _name_hidden(document: Document, layout: Layout) -> Iterator[tuple[str, str]]:
     names = [document.columns[position].heading or document.columns[position].key for position in layout.hidden]
+    names += [] if layout.has_former_names else ["former names"]
     if names:
         yield "Hidden", f"{', '.join(names)}: not enough room; a wider terminal, a pipe or -o FILE shows all columns"
 

@@ -8,6 +8,14 @@ _DRAFT: ContextVar[Path | None] = ContextVar("draft", default=None)
 """The file that is being written under a temporary name."""
 
 
+def expand_home(path: str | Path) -> Path:
+    """Returns the path with ``~`` replaced by the home folder; unchanged if that is unknown."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Writes ``content`` to the file, text in UTF-8; an existing file keeps its permissions.
 

@@ -43,3 +43,10 @@ def show_argument(option: str, *values: Any) -> str:
     name = _PYTHON_NAMES.get(option, option[2:].replace("-", "_"))
     shown = ", ".join(f'"{value}"' if isinstance(value, str) else str(value) for value in values)
     return f"{name}=[{shown}]" if len(values) > 1 else f"{name}={shown}" if values else name
+
+
+def show_all_names(pattern: str = "") -> str:
+    """Returns how the caller lists the names of architectures: with a command or a function."""
+    if _names_options:
+        return f"run `netscope list{f' {pattern!r}' if pattern else ''}` to see all names"
+    return f"netscope.list_architectures({f'{pattern!r}' if pattern else ''}) has all names"

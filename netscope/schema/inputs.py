@@ -18,9 +18,9 @@ from netscope.schema.tensors import Shape, TensorSpec
 
 DTYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "float32": ("fp32", "float"), "float64": ("fp64", "double"), "float16": ("fp16", "half"), "bfloat16": ("bf16",),
-        "complex64": ("cfloat",), "complex128": ("cdouble",),
-        "int64": ("long",), "int32": ("int",), "int16": ("short",), "int8": (), "uint8": ("byte",), "bool": (),
+        "float32": ("fp32", "float", "f32"), "float64": ("fp64", "double", "f64"), "float16": ("fp16", "half", "f16"),
+        "bfloat16": ("bf16",), "complex64": ("cfloat",), "complex128": ("cdouble",), "int64": ("long", "i64"),
+        "int32": ("int", "i32"), "int16": ("short", "i16"), "int8": ("i8",), "uint8": ("byte", "u8"), "bool": (),
     }
 )  # fmt: skip
 """The dtypes that can be requested, each with its other names. The first one is the name in ``bench``."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from netscope.sources.base import unknown_name_error as unknown_name_error
     from netscope.sources.construction import build as build
     from netscope.sources.origins import find_origin as find_origin
+    from netscope.sources.python import STDIN as STDIN
     from netscope.sources.python import resolve_module as resolve_module
     from netscope.sources.registry import BUILT_IN as BUILT_IN
     from netscope.sources.registry import SOURCES as SOURCES
@@ -33,7 +34,7 @@ else:
                 "unknown_name_error"],
             "construction": ["build"],
             "origins": ["find_origin"],
-            "python": ["resolve_module"],
+            "python": ["STDIN", "resolve_module"],
             "registry": ["BUILT_IN", "SOURCES", "is_cacheable", "is_registered", "list_names", "list_sources",
                 "load_catalog", "locate", "read_cache_key_content", "resolve"],
             "spec": ["parse_value"],

@@ -16,6 +16,7 @@ from netscope.errors import (
     describe_error,
     did_you_mean,
 )
+from netscope.runtime.files import expand_home
 from netscope.schema import ListedArchitecture
 from netscope.sources.base import Catalog, ModelSource, ResolvedArchitecture, unknown_name_error
 from netscope.sources.builtin import BuiltInSource
@@ -150,7 +151,7 @@ def locate(text: str, look_up: LookUp | None = None) -> tuple[str, str, tuple[st
     if prefix not in OWN_SOURCES:
         return prefix, name, ()
     names = look_up(prefix).names
-    is_path = prefix == HUGGING_FACE and Path(name).expanduser().exists()
+    is_path = prefix == HUGGING_FACE and expand_home(name).exists()
     found = name if is_path or _has_name(prefix, name, names) else find_name(name, names)
     if found is None and prefix == HUGGING_FACE:
         if may_be_configuration(name):
@@ -174,7 +175,7 @@ def _locate_plain(name: str, look_up: LookUp) -> tuple[str, str, tuple[str, ...]
     for prefix in sorted(_sources(), key=PREFIXED_SOURCES.__contains__):
         try:
             names[prefix] = look_up(prefix).names
-        except (BrokenInstallError, MissingExtraError) as error:
+        except (BrokenInstallError, BuildError, MissingExtraError) as error:
             unusable = unusable or (error if prefix in SOURCES else None)
             continue
         if unusable and prefix in PREFIXED_SOURCES:
@@ -248,7 +249,7 @@ def list_names(pattern: str, look_up: LookUp = load_catalog) -> tuple[tuple[List
             continue
         try:
             catalog = look_up(prefix)
-        except (BrokenInstallError, MissingExtraError) as error:
+        except (BrokenInstallError, BuildError, MissingExtraError) as error:
             notes.append(str(error))
             continue
         found += (

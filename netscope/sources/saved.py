@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from netscope.errors import MissingExtraError, SavedResultError, UnknownNameError, UsageError
 from netscope.runtime.archives import open_archive, read_member
+from netscope.runtime.files import expand_home
 from netscope.runtime.pickles import check_nesting
 from netscope.schema import Architecture
 from netscope.schema.inputs import ForwardInputs
@@ -57,7 +58,7 @@ def resolve_saved(text: str, target: str, options: dict[str, Any]) -> ResolvedAr
         SavedResultError: the file cannot be read, or contains more than data.
         MissingExtraError: the package that reads it is not installed.
     """
-    path = Path(target).expanduser()
+    path = expand_home(target)
     if not path.is_file():
         raise UnknownNameError(f"{text}: file {target!r} not found")
     if options:

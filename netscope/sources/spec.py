@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from netscope.errors import UsageError
+from netscope.runtime.wording import show_all_names
 
 _OPTIONS = re.compile(r"@(?=[^\W\d]\w*=)")
 _NEXT_OPTION = re.compile(r",(?=\s*[^\W\d]\w*=)")
@@ -61,7 +62,7 @@ def parse_spec(text: str) -> ArchitectureSpec:
     """
     target, *rest = _OPTIONS.split(text.strip(), maxsplit=1)
     if not target:
-        raise UsageError("the name of the architecture is empty; run `netscope list` to see all names")
+        raise UsageError(f"the name of the architecture is empty; {show_all_names()}")
     if "@" in re.split("[:/]", target)[-1] and not rest:
         raise UsageError(f"invalid options in {text!r}; expected NAME@key=value,key=value")
     if any(len(part.encode(errors="surrogatepass")) > MAX_NAME_BYTES for part in target.split("/")):

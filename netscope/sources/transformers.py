@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from netscope.errors import BuildError, UnknownNameError, UsageError, did_you_mean
+from netscope.runtime.files import expand_home
 from netscope.runtime.startup import is_own_process
+from netscope.runtime.wording import show_all_names
 from netscope.schema import Architecture, ListedArchitecture
 from netscope.sources.base import ResolvedArchitecture, get_version, import_package
 from netscope.sources.registered_names import may_be_model_type, read_model_types
@@ -44,9 +46,9 @@ def read_config_content(name: str, options: Mapping[str, Any], folder: Path) -> 
         folder: folder that relative paths start from.
     """
     try:
-        path = folder / Path(name).expanduser()
+        path = folder / expand_home(name)
         content = (path if path.is_file() else path / "config.json").read_bytes()
-    except (OSError, ValueError, RuntimeError):  # no such file, an invalid path, or an unknown home folder
+    except (OSError, ValueError):  # no such file, or an invalid path
         content = b""
     text = repr(options).replace("'", '"')
     is_external = "/" in text or any(sign.encode() in content or sign in text for sign in EXTERNAL_REFERENCES)
@@ -120,12 +122,13 @@ def may_be_configuration(name: str) -> bool:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     downloaded = Path(HF_HUB_CACHE, f"models--{name.replace('/', '--')}")
-    return not name or Path(name).expanduser().exists() or downloaded.exists()
+    return not name or expand_home(name).exists() or downloaded.exists()
 
 
 def unknown_type_error(name: str, names: Iterable[str]) -> UnknownNameError:
     """Returns the error for a name that is neither a model type nor a configuration."""
-    closest = did_you_mean(name.rpartition("/")[2].partition("-")[0] if "/" in name else name, names)
+    known = tuple(names)
+    closest = did_you_mean(name, known) or did_you_mean(re.split(r"[-_.\d]", name.rpartition("/")[2])[0], known)
     return UnknownNameError(
         f"unknown model type {name!r}{closest}; no such file, folder or downloaded configuration found (netscope never "
         f"downloads: save its config.json and pass hf/PATH)"
@@ -137,7 +140,7 @@ def _load_config(text: str, name: str, changes: dict[str, Any]) -> Any:
     import transformers
 
     if not name:
-        raise UnknownNameError(f"{text}: hf/ needs a model type or a path; run `netscope list 'hf/*'` to see all types")
+        raise UnknownNameError(f"{text} needs a model type or a path; {show_all_names('hf/*')}")
     data = {} if name in transformers.CONFIG_MAPPING else _read_saved_config(text, name)
     model_type = data.get("model_type", name)
     if not isinstance(model_type, str) or model_type not in transformers.CONFIG_MAPPING:
@@ -164,14 +167,15 @@ def _create_config(config_class: Any, data: dict[str, Any], text: str) -> Any:
     try:
         return config_class.from_dict(data)
     except Exception as error:
-        raise BuildError(f"{text}: failed to create {config_class.__name__}: {_first_line(error)}") from error
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{text}: failed to create {config_class.__name__}: {reason}") from error
 
 
 def _read_saved_config(text: str, name: str) -> dict[str, Any]:
     """Returns the content of the configuration file at the path or hub id ``name``."""
     from transformers import PretrainedConfig
 
-    path = Path(name).expanduser()
+    path = expand_home(name)
     if path.is_file():
         folder, file = path.parent, path.name
     else:

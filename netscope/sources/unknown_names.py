@@ -5,15 +5,18 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher, get_close_matches
-from pathlib import Path
 
 from netscope.errors import UnknownNameError, did_you_mean
+from netscope.runtime.files import expand_home
+from netscope.runtime.wording import show_all_names
 from netscope.sources.spec import SAVED_SUFFIXES
 
 MAX_DISTANCE = 0.15
 """How much less similar than the closest name another suggestion may be."""
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_LITERAL_NODES = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.USub, ast.UAdd, ast.Load)
+_WEIGHTS_OPTIONS = ("weights", "pretrained", "progress", "weights_backbone")
 _MODULE_ALIASES = {"nn": "torch.nn", "models": "torchvision.models"}
 
 
@@ -43,7 +46,7 @@ def unknown_architecture_error(
     elif best:
         *others, last = best
         remedy = f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
-    return UnknownNameError(f"unknown architecture {target!r}{remedy or '; run `netscope list` to see all names'}")
+    return UnknownNameError(f"unknown architecture {target!r}{remedy or f'; {show_all_names()}'}")
 
 
 def unknown_source_error(target: str, sources: Sequence[str]) -> UnknownNameError:
@@ -67,13 +70,15 @@ def _find_closest(name: str, known: Sequence[str]) -> tuple[str, float] | None:
     for candidate in known:
         if candidate.lower().startswith(wanted):
             return candidate, 1.0
-    matches = get_close_matches(wanted, by_lower, n=1)
+    # A checkpoint is often called after its architecture: bert-base-uncased, Llama-3.1-8B.
+    first_word = re.split(r"[-_.\d]", wanted)[0]
+    matches = get_close_matches(wanted, by_lower, n=1) or ([first_word] if first_word in by_lower else [])
     return (by_lower[matches[0]], SequenceMatcher(None, wanted, matches[0]).ratio()) if matches else None
 
 
 def _explain_path(target: str) -> str | None:
     """Returns what to do about a file or folder; None if the name is not a path."""
-    path = Path(target).expanduser()
+    path = expand_home(target)
     if path.is_dir():
         if (path / "config.json").is_file():
             return f"{target!r} is a folder; for the transformers model in it, use hf/{target}"
@@ -94,15 +99,25 @@ def _explain_call(target: str, names: Mapping[str, Sequence[str]]) -> str | None
         return None
     if not isinstance(call, ast.Call):
         return None
-    module, _, name = ast.unparse(call.func).rpartition(".")
-    module = _MODULE_ALIASES.get(module, module)
-    keys = [*_list_parameters(name)[: len(call.args)]] if module == "torch.nn" else []
-    keys += ["NAME"] * (len(call.args) - len(keys))
-    pairs = [*zip(keys, call.args, strict=True), *((keyword.arg, keyword.value) for keyword in call.keywords)]
-    options = ",".join(f"{key}={ast.unparse(value)}" for key, value in pairs)
-    is_registered = module in ("", "torchvision.models") and any(name in known for known in names.values())
+    path = ast.unparse(call.func).split(".")
+    path[:1] = _MODULE_ALIASES.get(path[0], path[0]).split(".") if len(path) > 1 else path[:1]
+    module, name = ".".join(path[:-1]), path[-1]
+    known = _list_parameters(name)[: len(call.args)] if module == "torch.nn" else ()
+    values = dict(zip(known, call.args, strict=False)) | {word.arg: word.value for word in call.keywords}
+    is_registered = module in ("", "torchvision.models") and any(name in names_ for names_ in names.values())
+    if is_registered:
+        values = {key: value for key, value in values.items() if key not in _WEIGHTS_OPTIONS}
+    is_expressible = len(known) == len(call.args) and None not in values and all(map(_is_literal, values.values()))
+    refusal = f"{target!r} is a Python expression, which netscope does not run"
+    if not is_expressible or (module == "torch.nn" and not known and call.args):
+        return f"{refusal}; return it from a function in a file, and write my.py:function"
+    options = ",".join(f"{key}={ast.unparse(value)}" for key, value in values.items())
     written = name if is_registered else f"{module or 'my.py'}:{name}"
-    return f"{target!r} is a Python expression, which netscope does not run; write {written}{options and '@'}{options}"
+    return f"{refusal}; write {written}{options and '@'}{options}"
+
+
+def _is_literal(value: ast.expr) -> bool:
+    return all(isinstance(node, _LITERAL_NODES) for node in ast.walk(value))
 
 
 def _list_parameters(name: str) -> list[str]:

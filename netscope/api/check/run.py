@@ -61,9 +61,13 @@ def check(
         UsageError: no rule is given.
         NetscopeError: the errors of ``summarize``.
     """
-    if not isinstance(rules or {}, Mapping):
-        raise UsageError(f"rules must be a dict, e.g. {{'params': {{'max': '26M'}}}}, got {rules!r}")
-    parsed = config.parse_rules(rules or {}, layers)
+    rules = {} if rules is None else rules
+    if not isinstance(rules, Mapping):
+        raise UsageError(
+            f"rules must be a dict, e.g. {{'params': {{'max': '26M'}}}}, not {type(rules).__name__}; write inputs=… "
+            f"for inputs"
+        )
+    parsed = config.parse_rules(rules, layers)
     if reason := config.explain_no_failure(parsed, lock=False):
         raise UsageError(reason)
     if any(rule.bound == "max_increase" for rule in parsed):
