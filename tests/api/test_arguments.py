@@ -163,3 +163,29 @@ def test_a_weights_map_takes_the_inputs_of_each_side():
     assert netscope.weights_map(NET, other, inputs_before=(1, 4), inputs_after=(2, 4)) == netscope.weights_map(
         NET, other, (1, 4)
     )
+
+
+MISPLACED = {
+    "check": (lambda net: netscope.check(net, torch.zeros(1, 4)), "rules must be a dict, .*write inputs=… for inputs"),
+    "compare": (lambda _: netscope.compare("lenet5", "resnet18"), r"compare takes the architectures as a list"),
+    "compare what": (lambda _: netscope.compare(5), "models must be a module, a name or a summary, not a int"),
+    "report": (lambda net: netscope.report(net, inputs=(1, 4), bench=5), "bench must be a report of netscope.bench"),
+    "twice": (lambda net: netscope.summary(net, (1, 4), input_size=(1, 4)), "multiple values for argument 'inputs'"),
+    "depth": (lambda net: netscope.summary(net, (1, 4)).view(depth=-1), "^depth must be 0 or more"),
+}
+
+
+@pytest.mark.parametrize("case", MISPLACED)
+def test_a_misplaced_argument_is_one_sentence(case):
+    call, message = MISPLACED[case]
+    with pytest.raises(netscope.NetscopeError, match=message):
+        call(nn.Linear(4, 2))
+
+
+def test_a_source_may_be_named_without_a_list():
+    names = netscope.list_architectures("lenet*", only="built-in").architectures
+    assert [entry.name for entry in names] == ["lenet5"]
+
+
+def test_a_device_with_a_number_is_that_kind_of_device():
+    assert netscope.summary(nn.Linear(4, 2), (1, 4), device=torch.device("cpu", 0)).traced_on == "cpu"

@@ -208,7 +208,7 @@ def test_json_contains_the_entire_result_with_every_view(table):
     ("view", "message"),
     [
         ({"columns": ("parms",)}, "unknown column 'parms'; did you mean params"),
-        ({"columns": ("",)}, "--columns is empty"),
+        ({"columns": ("",)}, "columns is empty"),
         ({"sort": "yeer"}, "unknown sort order 'yeer'; did you mean year"),
     ],
 )

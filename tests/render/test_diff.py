@@ -338,7 +338,7 @@ def test_color_changes_nothing_else(diff):
 
 WRONG = {
     "order": (DiffView(sort="size"), "unknown sort order 'size'; sort orders: order, delta, params, flops"),
-    "depth": (DiffView(depth=-1), "--depth must be 0 or more, got -1"),
+    "depth": (DiffView(depth=-1), "depth must be 0 or more, got -1"),
 }
 
 

@@ -248,7 +248,7 @@ WRONG = {
             "flop-rate, name"
         ),
     ),
-    "depth": ({"view": View(depth=-1)}, "--depth must be 0 or more, got -1"),
+    "depth": ({"view": View(depth=-1)}, "depth must be 0 or more, got -1"),
 }
 
 

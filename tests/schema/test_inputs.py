@@ -2,6 +2,7 @@
 
 import pytest
 
+import netscope
 from netscope.errors import InputError, UsageError
 from netscope.schema import TensorSpec
 from netscope.schema.inputs import (
@@ -135,3 +136,10 @@ def test_inputs_are_written_as_text_that_is_read_back():
     texts = ("1x3x8x8", "ids=1x16:int64")
     assert parse_inputs(texts).to_texts() == texts
     assert as_forward_inputs([[(3, 8, 8), (3, 8, 8)]]).to_texts() == ("2x3x8x8",)
+
+
+def test_an_input_of_another_name_does_not_take_the_dtype_of_the_default_input():
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    summary = netscope.summarize("hf/gpt2@n_layer=1", {"inputs_embeds": (1, 8, 768)})
+    assert [(item.name, item.dtype) for item in summary.inputs] == [("inputs_embeds", "float32")]
+    assert netscope.summarize("hf/gpt2@n_layer=1", (1, 8)).inputs[0].dtype == "int64"

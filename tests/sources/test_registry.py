@@ -32,7 +32,7 @@ UNKNOWN = {
     "meta-llama/Llama-3.1-8B": "for a model of the Hugging Face Hub, use hf/meta-llama/Llama-3.1-8B",
     "./nowhere": "file or folder './nowhere' not found",
     "torchvision.models.resnet50": "for a Python object, use torchvision.models:resnet50",
-    "qqqqqqq": "run `netscope list` to see all names",
+    "qqqqqqq": r"unknown architecture 'qqqqqqq'; netscope\.list_architectures\(\) has all names",
     "tochvision/resnet18": "unknown source 'tochvision'; did you mean torchvision.*; available sources: built-in, ",
     "torchvision/resnet19": "unknown architecture 'resnet19' in source 'torchvision'; did you mean resnet1",
     "built-in/resnet18": "unknown architecture 'resnet18' in source 'built-in'",
