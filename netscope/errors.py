@@ -17,7 +17,13 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     wanted = name.lower()
     matches = get_close_matches(wanted, by_lower, n=3, cutoff=0.6)
     matches = matches or [candidate for candidate in by_lower if name and candidate.startswith(wanted)][:3]
-    return f"; did you mean {' or '.join(by_lower[match] for match in matches)}?" if matches else ""
+    return f"; did you mean {join_choices(by_lower[match] for match in matches)}?" if matches else ""
+
+
+def join_choices(names: Iterable[str]) -> str:
+    """Returns the names as a list in a sentence, such as ``"table, json or csv"``."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def describe_error(error: BaseException) -> str:

@@ -27,7 +27,8 @@ def verify(
 ) -> Verification:
     """Returns our counts compared with torchinfo, fvcore, ``FlopCounterMode`` and published values.
 
-    Arguments and errors are the same as for ``summarize``. A tool that fails is reported as such and raises nothing.
+    Arguments are as for ``summarize``; the tools count a pass in eval mode, on meta if possible. A tool that fails is
+    reported as such and raises nothing.
     """
     sizes = parse_sizes(inputs, batch_size, seq_len)
     with resolve_to_trace(model) as resolved:

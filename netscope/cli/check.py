@@ -21,12 +21,11 @@ from netscope.cli.options import (
 from netscope.cli.output import (
     choose_format,
     format_progress,
-    join_choices,
     neutralize_github_commands,
     show_progress,
     write_result,
 )
-from netscope.errors import OutputError, UsageError
+from netscope.errors import OutputError, UsageError, join_choices
 from netscope.render import CHECK_FORMATS, FORMATS, render
 
 _ROOT_OF = {"github": "GITHUB_WORKSPACE", "markdown": "GITHUB_WORKSPACE", "gitlab": "CI_PROJECT_DIR"}

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from netscope.cli.completion import complete_architectures, complete_device, complete_format
-from netscope.cli.output import join_choices
+from netscope.errors import join_choices
 from netscope.render import FORMATS
 
 TIMEOUT_S = 600.0

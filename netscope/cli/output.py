@@ -5,7 +5,7 @@ import re
 import stat
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -13,7 +13,7 @@ from threading import Timer
 from typing import TYPE_CHECKING, Any, TextIO
 
 from netscope.cli.commands import IS_QUIET
-from netscope.errors import OutputError
+from netscope.errors import OutputError, join_choices
 from netscope.render import CHECK_FORMATS, FORMATS, Canvas, check_format, render
 from netscope.runtime.files import write_atomically
 
@@ -265,9 +265,3 @@ def neutralize_github_commands() -> Iterator[None]:
             printed.seek(0)
             for line in printed:
                 sys.stderr.write(without_commands(line.decode(errors="backslashreplace")))
-
-
-def join_choices(names: Iterable[str]) -> str:
-    """Returns the names as a list in a sentence, such as ``"table, json or csv"``."""
-    *others, last = names
-    return f"{', '.join(others)} or {last}"

@@ -20,8 +20,8 @@ from netscope.cli.options import (
     TopOption,
     split_names,
 )
-from netscope.cli.output import choose_format, join_choices, show_progress, write_result
-from netscope.errors import UsageError
+from netscope.cli.output import choose_format, show_progress, write_result
+from netscope.errors import UsageError, join_choices
 from netscope.render import (
     COLUMN_MEANINGS,
     PARAMETER_COLUMNS,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher, get_close_matches
 
-from netscope.errors import UnknownNameError, did_you_mean
+from netscope.errors import UnknownNameError, did_you_mean, join_choices
 from netscope.runtime.files import expand_home
 from netscope.runtime.wording import show_all_names
 from netscope.sources.spec import SAVED_SUFFIXES
@@ -44,8 +44,7 @@ def unknown_architecture_error(
     if dot and module.replace(".", "").isidentifier():
         remedy = f"; for a Python object, use {module}:{attribute}"
     elif best:
-        *others, last = best
-        remedy = f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+        remedy = f"; did you mean {join_choices(best)}?"
     return UnknownNameError(f"unknown architecture {target!r}{remedy or f'; {show_all_names()}'}")
 
 
