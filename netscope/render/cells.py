@@ -37,7 +37,8 @@ def cell_text(column: Column, value: Any, brevity: int = 0) -> str:
     if column.kind not in _FIGURES:
         return _WRITTEN.get(column.kind, str)(value)
     unit, short = _FIGURES[column.kind], numbers.brief if brevity > 1 else numbers.scaled
-    write: Callable[[int], str] = numbers.count if brevity == 0 and unit == "count" else partial(short, unit=unit)
+    is_exact = brevity == 0 and column.kind in ("count", "delta", "macs")
+    write: Callable[[int], str] = numbers.count if is_exact else partial(short, unit=unit)
     return numbers.signed(value, write) if column.kind.startswith("delta") else write(value)
 
 
@@ -89,7 +90,14 @@ def _explain_marks(document: Document, positions: list[int]) -> Iterator[tuple[s
         yield "" if position else "Marks", line
 
 
-_FIGURES = {"count": "count", "flops": "flops", "bytes": "bytes", "delta": "count", "delta-flops": "flops"}
+_FIGURES = {
+    "count": "count",
+    "macs": "flops",
+    "flops": "flops",
+    "bytes": "bytes",
+    "delta": "count",
+    "delta-flops": "flops",
+}
 """The kinds of figures that can be shortened, with the unit in which they are then written."""
 
 

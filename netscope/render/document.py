@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from netscope.schema import Metric
 
 Kind = Literal[
-    "name", "type", "text", "shape", "count", "flops", "bytes", "share", "bar",
+    "name", "type", "text", "shape", "count", "macs", "flops", "bytes", "share", "bar",
     "delta", "delta-flops", "change", "figure", "rate", "seconds", "fraction", "margin", "percent", "raw",
 ]  # fmt: skip
 RIGHT: tuple[Kind, ...] = (
-    "count", "flops", "bytes", "share", "delta", "delta-flops", "change", "figure", "rate", "seconds",
+    "count", "macs", "flops", "bytes", "share", "delta", "delta-flops", "change", "figure", "rate", "seconds",
     "fraction", "margin", "percent",
 )  # fmt: skip
 """The kinds that are aligned on the right."""

@@ -35,7 +35,7 @@ def verification_document(verification: Verification, _request: DocumentRequest)
             Column(key="version", title="Version", kind="text", rank=1),
             Column(key="params", title="Params", kind="count"),
             Column(key="params-difference", title="− ours", kind="text", rank=1),
-            Column(key="macs", title="MACs", kind="flops"),
+            Column(key="macs", title="MACs", kind="macs"),
             Column(key="macs-difference", title="− ours", kind="text", rank=1),
             Column(key="verdict", title="Verdict", kind="text"),
         ),

@@ -84,7 +84,9 @@ def test_what_is_no_pattern(spec):
 
 
 def test_a_pattern_that_fits_nothing_is_said_in_one_sentence():
-    with pytest.raises(errors.UnknownNameError, match=r"^no architecture matches 'torchvision/vggg\*'; run `"):
+    with pytest.raises(
+        errors.UnknownNameError, match=r"^no architecture matches 'torchvision/vggg\*'; netscope.list_arch"
+    ):
         netscope.compare(["lenet5", "torchvision/vggg*"])
 
 

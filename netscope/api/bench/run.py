@@ -12,7 +12,6 @@ from netscope.api.bench.interleaving import measure_interleaved
 from netscope.api.bench.largest_batch import find_largest_batch
 from netscope.api.bench.plan import BenchPlan, check_plan
 from netscope.api.bench.request import ProgressData
-from netscope.api.list import find_name_error
 from netscope.errors import DeviceError, MeasuringError, NetscopeError, OutOfMemoryError
 from netscope.runtime.torchrun_env import is_torchrun_process
 from netscope.schema import (
@@ -110,10 +109,6 @@ class BenchRun:
     def _prepare_groups(self) -> Iterator[_ConfigGroup]:
         """Yields the groups to measure, after all checks that are possible in advance."""
         plan = self._plan
-        for model in plan.models:
-            error = find_name_error(model) if isinstance(model, str) else None
-            if error is not None:
-                raise error
         self._callbacks.on_activity("inspecting the device")
         device, self._environment = self._executor.inspect_device(plan.configs[0], plan.command)
         configs = tuple(replace(config, device=device) for config in plan.configs)

@@ -131,6 +131,7 @@ def bench(
     """
     format_name = choose_format(output, format_name)
     from netscope.api import bench
+    from netscope.api.list import find_name_error
     from netscope.api.saved_results import read_saved
 
     if selftest:
@@ -160,6 +161,9 @@ def bench(
         max_time_s=max_time,
         inputs=tuple(inputs or ()),
     )
+    for name in architectures or ():
+        if error := find_name_error(name):
+            raise error
     plan = bench.plan_bench(
         architectures or (),
         options,
