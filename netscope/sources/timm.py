@@ -29,6 +29,7 @@ class TimmSource:
     """
 
     name = "timm"
+    package = "timm"
     is_cacheable = True
 
     def names(self) -> Iterable[str]:

@@ -59,6 +59,7 @@ class TransformersSource:
     """The source of transformers' models by type, ``hf/gpt2``, or by the path of a folder or ``config.json``."""
 
     name = "hf"
+    package = "transformers"
     is_cacheable = True
 
     def names(self) -> Iterable[str]:

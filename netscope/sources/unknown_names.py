@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher, get_close_matches
+from typing import Any
 
 from netscope.errors import UnknownNameError, did_you_mean, join_choices
 from netscope.runtime.files import expand_home
@@ -21,7 +22,7 @@ _MODULE_ALIASES = {"nn": "torch.nn", "models": "torchvision.models"}
 
 
 def unknown_architecture_error(
-    target: str, names: Mapping[str, Sequence[str]], prefixed: Mapping[str, object]
+    target: str, names: Mapping[str, Sequence[str]], prefixed: Mapping[str, Any]
 ) -> UnknownNameError:
     """Returns the error for a name without a source.
 
@@ -45,6 +46,9 @@ def unknown_architecture_error(
         remedy = f"; for a Python object, use {module}:{attribute}"
     elif best:
         remedy = f"; did you mean {join_choices(best)}?"
+    missing = [source.package for prefix, source in prefixed.items() if prefix not in names]
+    if missing and not remedy:
+        remedy = f"; for names of {' and '.join(missing)}, run pip install {' '.join(missing)}"
     return UnknownNameError(f"unknown architecture {target!r}{remedy or f'; {show_all_names()}'}")
 
 

@@ -11,7 +11,7 @@ import netscope
 from netscope import sources
 from netscope.errors import BrokenInstallError, BuildError, MissingExtraError, UnknownNameError, UsageError
 from netscope.schema import Architecture, ListedArchitecture
-from netscope.sources import registry
+from netscope.sources import registered_names, registry
 from netscope.sources.base import ResolvedArchitecture
 from netscope.sources.torchvision import TorchvisionSource
 
@@ -43,6 +43,15 @@ UNKNOWN = {
 def test_an_unknown_name_suggests_the_closest(name):
     with pytest.raises(UnknownNameError, match=UNKNOWN[name]):
         sources.resolve(name)
+
+
+def test_without_timm_and_transformers_their_names_may_be_meant(monkeypatch):
+    for package in ("timm", "transformers"):
+        monkeypatch.setitem(sys.modules, package, None)
+    registered_names.read_registrations.cache_clear()
+    registered_names.read_model_types.cache_clear()
+    with pytest.raises(UnknownNameError, match="for names of timm and transformers, run pip install timm transformers"):
+        sources.resolve("gpt2")
 
 
 RESOLVED = {
