@@ -55,6 +55,6 @@ def _as_integers(values: Sequence[Any]) -> Any:
     import pandas as pd
 
     known = [value for value in values if value is not None]
-    if len(known) < len(values) and all(isinstance(value, int) and value in _INT64 for value in known):
-        return pd.array(values, dtype="Int64")
+    if len(known) < len(values) and all(isinstance(value, int) for value in known):
+        return pd.array(values, dtype="Int64" if all(value in _INT64 for value in known) else object)
     return values

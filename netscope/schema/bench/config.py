@@ -6,7 +6,7 @@ from typing import Literal
 from netscope.schema.summary import Architecture, Summary
 from netscope.schema.tensors import InputSpec
 
-MAX_TIME_S = 4.0
+MAX_TIME_S = 3.0
 """The default maximum time per architecture: enough for a first answer on any machine."""
 
 Mode = Literal["infer", "train"]
