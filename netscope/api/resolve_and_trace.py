@@ -112,12 +112,11 @@ def resolve_to_trace(model: "nn.Module | str") -> "Iterator[ResolvedArchitecture
     Raises:
         NetscopeError: the errors of ``resolve``.
     """
-    if isinstance(model, str) and not is_saved(model):
-        sources.locate(model, load_catalog)
+    location = sources.locate(model, load_catalog) if isinstance(model, str) and not is_saved(model) else None
     with stub_imports():
         from netscope import tracing
     with stub_imports(), tracing.preserve_process_state(), tracing.avoid_compiler_import():
-        yield resolve(model)
+        yield resolve(model, location)
 
 
 def check_has_forward(resolved: "ResolvedArchitecture") -> None:
@@ -147,8 +146,12 @@ def is_saved(model: "nn.Module | str") -> bool:
     return isinstance(model, str) and model.endswith(".json") and not model.startswith("hf/")
 
 
-def resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
+def resolve(model: "nn.Module | str", location: "sources.Location | None" = None) -> "ResolvedArchitecture":
     """Returns the architecture of a name, or of the user's module.
+
+    Args:
+        model: the name or module.
+        location: where the architecture of a name is; None to locate it here.
 
     Raises:
         UsageError: the name is the file of a saved summary, which contains no module.
@@ -158,7 +161,7 @@ def resolve(model: "nn.Module | str") -> "ResolvedArchitecture":
         raise UsageError(f"{model} is a saved summary, which cannot be run; pass the architecture instead")
     if not isinstance(model, str):
         return sources.resolve_module(model)
-    return sources.resolve(model, load_catalog)
+    return sources.resolve(model, location or sources.locate(model, load_catalog))
 
 
 def make_trace_request(resolved: "ResolvedArchitecture", sizes: Sizes, dtype: str | None = None) -> "TraceRequest":

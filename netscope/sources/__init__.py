@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from netscope.sources.python import resolve_module as resolve_module
     from netscope.sources.registry import BUILT_IN as BUILT_IN
     from netscope.sources.registry import SOURCES as SOURCES
+    from netscope.sources.registry import Location as Location
     from netscope.sources.registry import is_cacheable as is_cacheable
     from netscope.sources.registry import is_registered as is_registered
     from netscope.sources.registry import list_names as list_names
@@ -35,8 +36,8 @@ else:
             "construction": ["build"],
             "origins": ["find_origin"],
             "python": ["STDIN", "resolve_module"],
-            "registry": ["BUILT_IN", "SOURCES", "is_cacheable", "is_registered", "list_names", "list_sources",
-                "load_catalog", "locate", "read_cache_key_content", "resolve"],
+            "registry": ["BUILT_IN", "Location", "SOURCES", "is_cacheable", "is_registered", "list_names",
+                "list_sources", "load_catalog", "locate", "read_cache_key_content", "resolve"],
             "spec": ["parse_value"],
         },
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
@@ -96,12 +96,27 @@ def is_cacheable(prefix: str, name: str | None = None, folder: Path | None = Non
     return is_model_type(name) or bool(read_config_content(name, {}, folder))
 
 
-def resolve(text: str, look_up: LookUp | None = None) -> ResolvedArchitecture:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where the architecture of a name is.
+
+    Attributes:
+        source: name of its source; empty for a Python object or a file.
+        name: exact name in the source.
+        also: ``SOURCE/NAME`` of other sources that have the name.
+    """
+
+    source: str = ""
+    name: str = ""
+    also: tuple[str, ...] = ()
+
+
+def resolve(text: str, location: Location | None = None) -> ResolvedArchitecture:
     """Returns the architecture that ``text`` names: ``[SOURCE/]NAME`` or a Python object with options, or a file.
 
     Args:
         text: architecture as typed.
-        look_up: function that returns the catalog of a source, and raises the errors of ``load_catalog``.
+        location: what ``locate`` returns for it; None to locate it here.
 
     Raises:
         UnknownNameError: no source has that name.
@@ -110,24 +125,22 @@ def resolve(text: str, look_up: LookUp | None = None) -> ResolvedArchitecture:
         BrokenInstallError: the package of its source is incompatible with torch.
     """
     spec = parse_spec(text)
-    location = locate(text, look_up)
-    if location is None and is_saved_file(spec.target):
+    location = location or locate(text)
+    prefix = location.source
+    if not prefix and is_saved_file(spec.target):
         from netscope.sources.saved import resolve_saved
 
         return resolve_saved(spec.text, spec.target, spec.options)
-    if location is None:
+    if not prefix:
         return resolve_python(spec.text, spec.target, spec.options)
-    prefix, name, also = location
-    resolved = _load_source(prefix, _sources()[prefix]).resolve(spec.text, name, spec.options)
+    resolved = _load_source(prefix, _sources()[prefix]).resolve(spec.text, location.name, spec.options)
     name = resolved.architecture.name
     reference = f"{prefix}/{name}" if prefix in PREFIXED_SOURCES else name
-    return replace(resolved, architecture=replace(resolved.architecture, reference=reference, also=also))
+    return replace(resolved, architecture=replace(resolved.architecture, reference=reference, also=location.also))
 
 
-def locate(text: str, look_up: LookUp | None = None) -> tuple[str, str, tuple[str, ...]] | None:
-    """Returns the source of a name, the exact name in it, and ``SOURCE/NAME`` of others that have the name.
-
-    None for a Python object or a file. No package is imported, except those of entry points.
+def locate(text: str, look_up: LookUp | None = None) -> Location:
+    """Returns where the architecture of a name is. No package is imported, except those of entry points.
 
     Args:
         text: architecture as typed.
@@ -140,7 +153,7 @@ def locate(text: str, look_up: LookUp | None = None) -> tuple[str, str, tuple[st
     """
     target = parse_spec(text).target
     if is_python_reference(target) or is_saved_file(target):
-        return None
+        return Location()
     look_up = look_up or load_catalog
     prefix, slash, name = target.partition("/")
     if not slash:
@@ -149,20 +162,20 @@ def locate(text: str, look_up: LookUp | None = None) -> tuple[str, str, tuple[st
     if prefix not in sources:
         raise unknown_source_error(target, tuple(sources))
     if prefix not in OWN_SOURCES:
-        return prefix, name, ()
+        return Location(source=prefix, name=name)
     names = look_up(prefix).names
     is_path = prefix == HUGGING_FACE and expand_home(name).exists()
     found = name if is_path or _has_name(prefix, name, names) else find_name(name, names)
     if found is None and prefix == HUGGING_FACE:
         if may_be_configuration(name):
-            return prefix, name, ()
+            return Location(source=prefix, name=name)
         raise unknown_type_error(name, names)
     if found is None:
         raise unknown_name_error(_load_source(prefix, sources[prefix]), name)
-    return prefix, found, ()
+    return Location(source=prefix, name=found)
 
 
-def _locate_plain(name: str, look_up: LookUp) -> tuple[str, str, tuple[str, ...]]:
+def _locate_plain(name: str, look_up: LookUp) -> Location:
     """Returns what ``locate`` returns, for a name without source.
 
     The first source that has the exact name is taken. Sources with prefix come last, and only for a name that begins
@@ -184,11 +197,11 @@ def _locate_plain(name: str, look_up: LookUp) -> tuple[str, str, tuple[str, ...]
             continue
         plain += () if prefix in PREFIXED_SOURCES else names[prefix]
         if _has_name(prefix, name, names[prefix]):
-            return prefix, name, tuple(_list_others(name, prefix, look_up))
+            return Location(source=prefix, name=name, also=tuple(_list_others(name, prefix, look_up)))
     for prefix, known in names.items():
         found = None if prefix in PREFIXED_SOURCES else find_name(name, known)
         if found:
-            return prefix, found, tuple(_list_others(found, prefix, look_up))
+            return Location(source=prefix, name=found, also=tuple(_list_others(found, prefix, look_up)))
     if unusable:
         raise type(unusable)(f"{name!r} is not a built-in architecture, and {unusable}") from unusable
     raise unknown_architecture_error(name, names, PREFIXED_SOURCES)
