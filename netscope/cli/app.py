@@ -111,19 +111,12 @@ def _add_command(arguments: Sequence[str]) -> list[str]:
     if not first or is_option or first in COMMANDS:
         return list(arguments)
     # A misspelled command is not an architecture.
-    return ["summary", *arguments] if not get_close_matches(first, COMMANDS) or _is_known(first) else list(arguments)
+    if get_close_matches(first, COMMANDS):
+        from netscope.api.list import find_name_error
 
-
-def _is_known(name: str) -> bool:
-    """Returns whether a source has the name."""
-    from netscope import sources
-    from netscope.api.list import load_catalog
-
-    try:
-        sources.locate(name, load_catalog)
-    except NetscopeError:
-        return False
-    return True
+        if find_name_error(first) is not None:
+            return list(arguments)
+    return ["summary", *arguments]
 
 
 def _requested_commands(arguments: Sequence[str]) -> Sequence[str]:

@@ -6,7 +6,7 @@ import stat
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Timer
@@ -169,8 +169,6 @@ def show_progress(message: str, *, use_cache: bool = False) -> Iterator[Callable
         message: message next to the spinner.
         use_cache: whether to reuse cached results and cache new ones within the context.
     """
-    from netscope.api import result_cache
-
     shown: list[Status] = []
     messages = [message]
 
@@ -196,7 +194,7 @@ def show_progress(message: str, *, use_cache: bool = False) -> Iterator[Callable
     try:
         with _redirect_stdout_to_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with result_cache.use_cache() if use_cache else nullcontext():
+            with _use_cache() if use_cache else nullcontext():
                 yield change
     finally:
         timer.cancel()
@@ -221,6 +219,12 @@ def _format_duration(seconds: float) -> str:
     if seconds < 10:  # noqa: PLR2004
         return f"{max(1, round(seconds))} s"
     return f"{5 * round(seconds / 5)} s" if seconds < 100 else f"{round(seconds / 60)} min"  # noqa: PLR2004
+
+
+def _use_cache() -> AbstractContextManager[None]:
+    from netscope.api.result_cache import use_cache
+
+    return use_cache()
 
 
 @contextmanager
